@@ -1,0 +1,169 @@
+"""Every error this package raises on purpose.
+
+    QwqGgufError
+    ├── SourceError             the checkpoint a user named
+    │   ├── NotACheckpointError     nothing there, or not a checkpoint
+    │   ├── ShardError              a safetensors file is missing, short or malformed
+    │   ├── ConfigError             config.json contradicts itself or the weights
+    │   ├── TokenizerError          tokenizer.json cannot become a GGUF vocabulary
+    │   ├── TensorError             a tensor is missing, unknown or holds bad numbers
+    │   └── UnsupportedError        an architecture, dtype or pre-tokenizer we do not know
+    ├── GgufError               a GGUF file is malformed or hostile
+    ├── RecipeError             a recipe is unknown or malformed
+    ├── PlanError               a recipe cannot be applied to this model
+    ├── OutputError             the output cannot be written where it was asked for
+    ├── LibraryError            the native llama.cpp library is missing, wrong or crashes
+    ├── ModelError              a model cannot be loaded or run
+    │   └── PromptTooLongError      the prompt does not fit the context
+    ├── ProfileError            a profile is unknown or malformed
+    │   └── ChainError              a sampler chain makes no sense
+    ├── TemplateError           a chat template cannot be rendered
+    ├── ToolError               a tool cannot do what it was asked (the model reads this)
+    ├── ExportError             a setting cannot be expressed for a runtime
+    └── EvaluationError         a suite is unknown or its answers are unreadable
+
+An error says what is wrong with which file, what was found, what was expected, and
+the next thing to try. The CLI prints exactly that, and no traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "ChainError",
+    "ConfigError",
+    "EvaluationError",
+    "ExportError",
+    "GgufError",
+    "LibraryError",
+    "ModelError",
+    "NotACheckpointError",
+    "OutputError",
+    "PlanError",
+    "ProfileError",
+    "PromptTooLongError",
+    "QwqGgufError",
+    "RecipeError",
+    "ShardError",
+    "SourceError",
+    "TemplateError",
+    "TensorError",
+    "TokenizerError",
+    "ToolError",
+    "UnsupportedError",
+]
+
+
+class QwqGgufError(Exception):
+    """Something the user can act on.
+
+    `message` is one sentence. `path` is the file it is about, `found` and `expected`
+    are short values, `hint` is the next command or action to try.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | Path | None = None,
+        found: object = None,
+        expected: object = None,
+        hint: str | None = None,
+    ) -> None:
+        self.message = message
+        self.path = None if path is None else str(path)
+        self.found = None if found is None else str(found)
+        self.expected = None if expected is None else str(expected)
+        self.hint = hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        lines = [self.message if self.path is None else f"{self.path}: {self.message}"]
+        if self.found is not None:
+            lines.append(f"  found:    {self.found}")
+        if self.expected is not None:
+            lines.append(f"  expected: {self.expected}")
+        if self.hint is not None:
+            lines.append(f"  try:      {self.hint}")
+        return "\n".join(lines)
+
+
+class SourceError(QwqGgufError):
+    """A checkpoint cannot be used as it is."""
+
+
+class NotACheckpointError(SourceError):
+    """The name leads to no checkpoint."""
+
+
+class ShardError(SourceError):
+    """A safetensors shard or its index is missing, truncated or malformed."""
+
+
+class ConfigError(SourceError):
+    """A configuration value is absent, absurd or contradicts another."""
+
+
+class TokenizerError(SourceError):
+    """The tokenizer cannot be turned into a GGUF vocabulary."""
+
+
+class TensorError(SourceError):
+    """A tensor is missing, unknown, of the wrong shape, or holds NaN or Inf."""
+
+
+class UnsupportedError(SourceError):
+    """An architecture, data type or pre-tokenizer outside the supported ones."""
+
+
+class GgufError(QwqGgufError):
+    """A GGUF file is malformed, truncated or hostile."""
+
+
+class RecipeError(QwqGgufError):
+    """A recipe is unknown or malformed."""
+
+
+class PlanError(QwqGgufError):
+    """A recipe cannot be applied to this model."""
+
+
+class OutputError(QwqGgufError):
+    """The output exists already, or cannot be written."""
+
+
+class LibraryError(QwqGgufError):
+    """The native llama.cpp library is missing, of another version, or crashes here."""
+
+
+class ModelError(QwqGgufError):
+    """A model cannot be loaded or run."""
+
+
+class PromptTooLongError(ModelError):
+    """The prompt has more tokens than the context can hold."""
+
+
+class ProfileError(QwqGgufError):
+    """A profile is unknown or malformed."""
+
+
+class ChainError(ProfileError):
+    """A sampler chain makes no sense."""
+
+
+class TemplateError(QwqGgufError):
+    """A chat template cannot be rendered."""
+
+
+class ToolError(QwqGgufError):
+    """A tool refuses its input. The model gets the message as the tool's result."""
+
+
+class ExportError(QwqGgufError):
+    """A setting cannot be expressed in a runtime's format."""
+
+
+class EvaluationError(QwqGgufError):
+    """A suite is unknown, or results cannot be read."""

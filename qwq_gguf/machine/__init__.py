@@ -1,0 +1,9 @@
+"""What this computer is and can: cores, memory, accelerator cards."""
+
+from __future__ import annotations
+
+from qwq_gguf.machine.cards import Card, find_cards
+from qwq_gguf.machine.cores import cpu_identity, physical_cores
+from qwq_gguf.machine.memory import available_memory
+
+__all__ = ["Card", "available_memory", "cpu_identity", "find_cards", "physical_cores"]

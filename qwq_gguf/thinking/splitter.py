@@ -1,0 +1,196 @@
+"""Cut a stream of text into thought and answer at the thinking tags.
+
+Rules, in the order they decide:
+
+1. A token that *is* a tag (its id is known) is that tag, wherever it stands.
+2. Text that spells a tag is one too, as some models write it with ordinary tokens, and
+   may be spread over any number of pieces. Where the ids are known only at the start of
+   a line, so that a thought may mention `</think>` in passing. An opening tag counts
+   only as the first thing in the reply.
+3. A template often prefills the opening tag; then the text starts inside the thought,
+   and an opening tag that the model repeats at once is dropped.
+
+Blank lines after a tag and white space before one belong to the format, not to the text,
+and are left out; so is white space at the very end. Nothing else is.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+__all__ = ["Phase", "Split", "ThoughtSplitter"]
+
+
+class Phase(StrEnum):
+    """What a piece of text belongs to."""
+
+    THINKING = "thinking"
+    ANSWER = "answer"
+
+
+class Split(NamedTuple):
+    """A piece of text and what it belongs to. Never empty."""
+
+    phase: Phase
+    text: str
+
+
+class ThoughtSplitter:
+    """Feed it pieces, read `Split`s; `finish()` hands over what it held back.
+
+    `open_id` and `close_id` are the token ids of the tags, None where a tag is no single
+    token. `starts_inside` says that the prompt ended with the opening tag.
+    """
+
+    def __init__(
+        self,
+        open: str = "<think>",
+        close: str = "</think>",
+        *,
+        starts_inside: bool,
+        open_id: int | None = None,
+        close_id: int | None = None,
+    ) -> None:
+        if not open or not close:
+            raise ValueError("a thinking tag cannot be empty")
+        self._open, self._close = open, close
+        self._open_id, self._close_id = open_id, close_id
+        self._phase = Phase.THINKING if starts_inside else Phase.ANSWER
+        self._opened = starts_inside
+        self._closed = False
+        self._begun = False  # anything but white space in this phase?
+        self._space = ""  # white space that may turn out to be the end
+        self._held = ""  # text that may turn out to be a tag
+        self._line_blank = True  # only white space on this line so far
+        self._tokens = {Phase.THINKING: 0, Phase.ANSWER: 0}
+
+    @property
+    def phase(self) -> Phase:
+        """What the next text belongs to."""
+        return self._phase
+
+    @property
+    def opened(self) -> bool:
+        """Whether there was a thought at all."""
+        return self._opened
+
+    @property
+    def closed(self) -> bool:
+        """Whether a thought was ended by its closing tag."""
+        return self._closed
+
+    @property
+    def thinking_tokens(self) -> int:
+        """Tokens fed while inside a thought, a generated tag included."""
+        return self._tokens[Phase.THINKING]
+
+    @property
+    def answer_tokens(self) -> int:
+        """All other tokens fed."""
+        return self._tokens[Phase.ANSWER]
+
+    def feed(self, text: str, token: int | None = None) -> list[Split]:
+        """Take the text of one more token (of several, or of a part, without `token`)."""
+        before = self._phase
+        out: list[Split] = []
+        if token is not None and token == self._close_id and before is Phase.THINKING:
+            self._take_tag(text, self._close, out)
+        elif token is not None and token == self._open_id and self._may_open():
+            self._take_tag(text, self._open, out)
+        else:
+            self._take_text(text, out)
+        if token is not None:
+            inside = Phase.THINKING in (before, self._phase)
+            self._tokens[Phase.THINKING if inside else Phase.ANSWER] += 1
+        return out
+
+    def finish(self) -> list[Split]:
+        """The text held back as a possible tag, at the end of the stream."""
+        out: list[Split] = []
+        self._emit(self._held, out)
+        self._held = self._space = ""
+        return out
+
+    def _may_open(self) -> bool:
+        return self._phase is Phase.ANSWER or not self._begun
+
+    def _take_tag(self, text: str, tag: str, out: list[Split]) -> None:
+        """A tag known by its id; `text` may begin with the rest of a broken character."""
+        lead = text.removesuffix(tag) if text.endswith(tag) else ""
+        # What was held back as the beginning of a spelled tag was none: a tag follows.
+        self._emit(self._held + lead, out)
+        self._held = ""
+        self._switch(tag)
+
+    def _take_text(self, text: str, out: list[Split]) -> None:
+        text = self._held + text
+        self._held = ""
+        while text:
+            tags = self._wanted()
+            found = min(
+                ((at, tag) for tag in tags if (at := self._find(text, tag)) >= 0), default=None
+            )
+            if found is None:
+                keep = max((self._partial(text, tag) for tag in tags), default=0)
+                self._held = text[len(text) - keep :]
+                self._emit(text[: len(text) - keep], out)
+                return
+            at, tag = found
+            self._emit(text[:at], out)
+            self._switch(tag)
+            text = text[at + len(tag) :]
+
+    def _wanted(self) -> tuple[str, ...]:
+        """The tags that mean something here when spelled out."""
+        if self._phase is Phase.THINKING:
+            return (self._close,) if self._begun else (self._close, self._open)
+        return () if self._begun or self._opened else (self._open,)
+
+    def _find(self, text: str, tag: str) -> int:
+        at = text.find(tag)
+        while at >= 0 and not self._counts(text[:at], tag):
+            at = text.find(tag, at + 1)
+        return at
+
+    def _partial(self, text: str, tag: str) -> int:
+        """Length of the longest end of `text` that may become `tag`."""
+        for size in range(min(len(tag) - 1, len(text)), 0, -1):
+            if text.endswith(tag[:size]) and self._counts(text[: len(text) - size], tag):
+                return size
+        return 0
+
+    def _counts(self, before: str, tag: str) -> bool:
+        """Whether a tag spelled out after this text of the same phase is a tag."""
+        if tag == self._open:
+            return not before.strip()
+        if self._close_id is None:
+            return True
+        _, newline, line = before.rpartition("\n")
+        return not line.strip() and (bool(newline) or self._line_blank)
+
+    def _switch(self, tag: str) -> None:
+        if tag == self._open:
+            self._phase, self._opened = Phase.THINKING, True
+        else:
+            self._phase, self._closed = Phase.ANSWER, True
+        self._begun = False
+        self._space = ""
+        self._line_blank = True
+
+    def _emit(self, text: str, out: list[Split]) -> None:
+        if not text:
+            return
+        _, newline, line = text.rpartition("\n")
+        self._line_blank = not line.strip() and (bool(newline) or self._line_blank)
+        text = self._space + text
+        body = text.rstrip()
+        self._space = text[len(body) :]
+        if not body:
+            return
+        if not self._begun:
+            self._begun = True
+            # Blank lines go, the indentation of the first real line stays.
+            content = body.lstrip()
+            body = body[: len(body) - len(content)].rpartition("\n")[2] + content
+        out.append(Split(self._phase, body))

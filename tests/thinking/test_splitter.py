@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwq_gguf.thinking import Phase, Split, ThoughtSplitter
+
+OPEN, CLOSE = 7, 8
+
+
+def run(pieces: Sequence[str | int], *, inside: bool, ids: bool = False) -> tuple[str, str]:
+    """Thought and answer of a stream; an int stands for the token of that tag."""
+    splitter = ThoughtSplitter(
+        starts_inside=inside, open_id=OPEN if ids else None, close_id=CLOSE if ids else None
+    )
+    splits = []
+    for piece in pieces:
+        if isinstance(piece, int):
+            splits += splitter.feed("<think>" if piece == OPEN else "</think>", piece)
+        else:
+            splits += splitter.feed(piece, 99)
+    splits += splitter.finish()
+    return join(splits)
+
+
+def join(splits: Sequence[Split]) -> tuple[str, str]:
+    assert all(split.text for split in splits)
+    return (
+        "".join(s.text for s in splits if s.phase is Phase.THINKING),
+        "".join(s.text for s in splits if s.phase is Phase.ANSWER),
+    )
+
+
+CASES = [
+    ("thought\n</think>\n\nanswer", True, ("thought", "answer")),
+    ("<think>\nthought\n</think>\n\nanswer", False, ("thought", "answer")),
+    ("  \n<think>thought</think>answer", False, ("thought", "answer")),
+    ("answer only", False, ("", "answer only")),
+    ("never closed\n", True, ("never closed", "")),
+    ("<think>\nagain opened\n</think>\nanswer", True, ("again opened", "answer")),
+    ("</think>answer", True, ("", "answer")),
+    ("thought</think>", True, ("thought", "")),
+    ("a < b </thin k> </th", True, ("a < b </thin k> </th", "")),
+    ("a</think></think>", True, ("a", "</think>")),
+    ("say <think> in the answer", False, ("", "say <think> in the answer")),
+    ("t</think>the tag <think> opens", True, ("t", "the tag <think> opens")),
+    ("t</think>\n\n    indented\n\ncode\n\n", True, ("t", "    indented\n\ncode")),
+    ("a\n\n b</</think>c", True, ("a\n\n b</", "c")),
+    ("a<<think>b</think>c", False, ("", "a<<think>b</think>c")),
+    ("t <think> u</think>", True, ("t <think> u", "")),
+    ("<<think>b</think>c", False, ("", "<<think>b</think>c")),
+    ("", True, ("", "")),
+    ("\n \n", False, ("", "")),
+]
+
+
+@pytest.mark.parametrize("text, inside, expected", CASES)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+def test_text_tags_split_over_pieces(
+    text: str, inside: bool, expected: tuple[str, str], size: int
+) -> None:
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    assert run(pieces, inside=inside) == expected
+
+
+@pytest.mark.parametrize(
+    "pieces, inside, expected",
+    [
+        (["thought\n", CLOSE, "\n\nanswer"], True, ("thought", "answer")),
+        ([OPEN, "thought", CLOSE, "answer"], False, ("thought", "answer")),
+        ([OPEN, "\nthought", CLOSE, "answer"], True, ("thought", "answer")),
+        # A thought that mentions its tag in passing goes on...
+        (["the tag </think> ends it", CLOSE, "yes"], True, ("the tag </think> ends it", "yes")),
+        (["`", "</", "think>", "` ends it", CLOSE, "yes"], True, ("`</think>` ends it", "yes")),
+        # ...and one that spells it on a line of its own is over.
+        (["thought\n", "</", "think", ">", "\nanswer"], True, ("thought", "answer")),
+        (["thought\n  </think>answer"], True, ("thought", "answer")),
+        # A tag that interrupts what looked like the beginning of a spelled one.
+        (["thought\n</th", CLOSE, "answer"], True, ("thought\n</th", "answer")),
+        # Ids count anywhere: some models think twice.
+        (["one", CLOSE, "two", OPEN, "three", CLOSE, "four"], True, ("onethree", "twofour")),
+        # A stray closing tag in the answer is text like any other.
+        (["one", CLOSE, "two", CLOSE, "three"], True, ("one", "two</think>three")),
+        # An opening tag inside a thought is text, except as the first thing in it.
+        (["one", OPEN, "two", CLOSE, "three"], True, ("one<think>two", "three")),
+    ],
+)
+def test_known_token_ids_decide(
+    pieces: list[str | int], inside: bool, expected: tuple[str, str]
+) -> None:
+    assert run(pieces, inside=inside, ids=True) == expected
+
+
+def test_a_tag_token_may_carry_the_rest_of_a_broken_character() -> None:
+    splitter = ThoughtSplitter(starts_inside=True, open_id=OPEN, close_id=CLOSE)
+    splits = splitter.feed("thought", 1) + splitter.feed("\ufffd</think>", CLOSE)
+    splits += splitter.feed("answer", 2) + splitter.finish()
+    assert join(splits) == ("thought\ufffd", "answer")
+
+
+def test_text_comes_out_as_soon_as_it_cannot_be_a_tag() -> None:
+    splitter = ThoughtSplitter(starts_inside=True)
+    assert splitter.feed("Let me see") == [Split(Phase.THINKING, "Let me see")]
+    assert splitter.feed(" </thi") == []
+    assert splitter.feed("s") == [Split(Phase.THINKING, " </this")]
+    assert splitter.feed("</think>") == []
+    assert splitter.phase is Phase.ANSWER
+    assert splitter.feed("\n\n42 ") == [Split(Phase.ANSWER, "42")]
+    assert splitter.feed("apples") == [Split(Phase.ANSWER, " apples")]
+
+
+def test_tokens_are_counted_where_they_stand() -> None:
+    splitter = ThoughtSplitter(starts_inside=False, open_id=OPEN, close_id=CLOSE)
+    stream = [("<think>", OPEN), ("a", 1), ("b", 1), ("</think>", CLOSE), ("c", 1), ("d", 1)]
+    for text, token in stream:
+        splitter.feed(text, token)
+    assert (splitter.thinking_tokens, splitter.answer_tokens) == (4, 2)
+    assert splitter.opened
+    assert splitter.closed
+
+
+def test_an_unclosed_thought_says_so() -> None:
+    splitter = ThoughtSplitter(starts_inside=True)
+    splitter.feed("endless", 1)
+    assert splitter.opened
+    assert not splitter.closed
+
+
+def test_empty_tags_are_refused() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        ThoughtSplitter("", "</think>", starts_inside=False)
+
+
+TEXT = st.lists(
+    st.sampled_from(["<think>", "</think>", "<", "</", "think>", "t", "\n", " ", "\n\n", "x y"]),
+    max_size=12,
+).map("".join)
+
+
+@given(text=TEXT, inside=st.booleans(), known=st.booleans(), data=st.data())
+def test_the_cut_depends_on_the_text_alone_and_loses_none_of_it(
+    text: str, inside: bool, known: bool, data: st.DataObject
+) -> None:
+    pieces: list[str | int] = []
+    rest = text
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    thought, answer = run(pieces, inside=inside, ids=known)
+    assert (thought, answer) == run([text], inside=inside, ids=known)
+    kept = "".join((thought + answer).split())
+    given_ = "".join(text.split())
+    # Only white space and one tag of each kind, and a repeated opening one, may be missing.
+    assert len(given_) - len(kept) in {0, 7, 8, 15, 14, 22}
+    rest_of = iter(given_)
+    assert all(character in rest_of for character in kept)  # nothing moved, nothing made up
+    assert kept.count("xy") == given_.count("xy")

@@ -1,0 +1,86 @@
+"""`qwq-gguf`: the list of commands and the entry point."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, ClassVar
+
+import typer
+from typer.main import get_command
+
+from qwq_gguf.cli.errors import close_stdout
+from qwq_gguf.cli.lazy import CONTEXT_SETTINGS, LazyCommand, LazyGroup
+
+__all__ = ["app", "main"]
+
+
+class _Commands(LazyGroup):
+    table: ClassVar[dict[str, LazyCommand]] = {
+        "quantize": LazyCommand("qwq_gguf.cli.quantize", "Turn a checkpoint into a GGUF file."),
+        "chat": LazyCommand("qwq_gguf.cli.chat", "Talk with a model and watch it think."),
+        "modelfile": LazyCommand("qwq_gguf.cli.modelfile", "Write the Ollama Modelfile of a GGUF."),
+        "eval": LazyCommand("qwq_gguf.cli.eval", "Measure right answers and thinking tokens."),
+        "recipes": LazyCommand("qwq_gguf.cli.recipes", "List the quantize recipes, or show one."),
+        "profiles": LazyCommand("qwq_gguf.cli.profiles", "List the chat profiles, or show one."),
+        "inspect": LazyCommand("qwq_gguf.cli.inspect", "Show what a GGUF file holds."),
+    }
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT_SETTINGS,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("qwq-gguf")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        number = "unknown (not installed)"
+    typer.echo(f"qwq-gguf {number}")
+    raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
+) -> None:
+    """Reasoning models as GGUF files: make them, and talk with them.
+
+    \b
+    Start here (nothing is downloaded, no GPU is needed):
+      qwq-gguf quantize demo
+      qwq-gguf chat Demo-Q4_K_M.gguf -p "What is 7*43?"
+
+    `qwq-gguf COMMAND --help` shows examples of each command.
+    """
+
+
+def main() -> None:
+    """Entry point of the `qwq-gguf` program: runs a command and exits with its status.
+
+    0 done, 1 an error that was reported, 2 wrong usage, 130 interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character must not turn it into a traceback.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    status: object = 0
+    try:
+        get_command(app).main(prog_name="qwq-gguf")
+    except SystemExit as leaving:
+        status = leaving.code
+    sys.exit(close_stdout(status if isinstance(status, int) else 0))

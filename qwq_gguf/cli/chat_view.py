@@ -1,0 +1,271 @@
+"""How a reply looks: on a terminal, and in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from qwq_gguf.chat.events import (
+    AnswerDelta,
+    ChatEvent,
+    Finished,
+    FinishReason,
+    Notice,
+    Reply,
+    ThinkingDelta,
+    ToolCallStarted,
+    ToolResult,
+)
+from qwq_gguf.cli.markdown import BlockSplitter, for_screen
+from qwq_gguf.cli.text import clean, count, one_line
+from qwq_gguf.cli.wrap import StreamWrapper
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.live import Live
+
+__all__ = ["PlainView", "ReplyView", "TerminalView", "call_line", "ending", "stats_line"]
+
+_THOUGHT = "dim"
+_INDENT = 2
+
+
+def stats_line(reply: Reply, used: int, context: int) -> str:
+    """What a reply cost: `thought 143 tokens · answered 12 tokens · 85.2 tok/s · context ...`."""
+    share = 100 * used / context if context else 0.0
+    return " · ".join(
+        (
+            f"thought {count(reply.thinking_tokens, 'token')}",
+            f"answered {count(reply.answer_tokens, 'token')}",
+            f"{reply.tokens_per_second:.1f} tok/s",
+            f"context {used:,} of {context:,} ({share:.0f} %)",
+        )
+    )
+
+
+def ending(reply: Reply) -> str | None:
+    """What to say of a reply that did not end by itself, or None."""
+    unclosed = " in the middle of the thought" if not reply.answer and reply.thinking else ""
+    match reply.finish_reason:
+        case FinishReason.LENGTH:
+            return f"Stopped{unclosed}: the limit of tokens is reached (-n raises it)."
+        case FinishReason.CONTEXT:
+            return f"Stopped{unclosed}: the context is full (-c gives more, /clear starts over)."
+        case FinishReason.INTERRUPTED:
+            return f"Interrupted{unclosed}."
+        case FinishReason.TOOL_LIMIT:
+            return "Stopped: too many tool calls in one reply."
+        case FinishReason.STOP if unclosed:
+            return "The model ended its turn without an answer."
+    return None
+
+
+def call_line(event: ToolCallStarted | ToolResult) -> str:
+    """`calculator(expression=3394*35979)` or ` = 122112726`."""
+    if isinstance(event, ToolResult):
+        return f"  {'failed:' if event.failed else '='} {one_line(event.content, 200)}"
+    values = ", ".join(f"{name}={value}" for name, value in event.call.arguments.items())
+    return one_line(f"{event.call.name}({values})", 200)
+
+
+class ReplyView(Protocol):
+    """Shows the events of replies. A context manager a reply, so that a screen is left tidy."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def show(self, event: ChatEvent) -> None:
+        """Show one event."""
+
+
+class PlainView:
+    """For pipes and dumb terminals: the answer alone on `out`, all else on `err`."""
+
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self._out = sys.stdout if out is None else out
+        self._err = sys.stderr if err is None else err
+        self._open: TextIO | None = None  # the stream whose last line has not ended
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end_line()
+
+    def show(self, event: ChatEvent) -> None:
+        """Show one event."""
+        match event:
+            case ThinkingDelta(text=text):
+                self._write(self._err, text)
+            case AnswerDelta(text=text):
+                self._write(self._out, text)
+            case ToolCallStarted() | ToolResult():
+                self._line(call_line(event))
+            case Notice(text=text):
+                self._line(text)
+            case Finished():
+                self._end_line()
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if not text:
+            return
+        if self._open is not stream:
+            self._end_line()
+        stream.write(clean(text))
+        stream.flush()
+        self._open = None if text.endswith("\n") else stream
+
+    def _line(self, text: str) -> None:
+        self._end_line()
+        self._err.write(clean(text) + "\n")
+        self._err.flush()
+
+    def _end_line(self) -> None:
+        if self._open is not None:
+            self._open.write("\n")
+            self._open.flush()
+        self._open = None
+
+
+class TerminalView:
+    """Thoughts dimmed and wrapped as they come; the answer as Markdown, block by block.
+
+    A finished block is printed for good and scrolls away; only the block still being
+    written is redrawn. `live=False` prints finished blocks only, as a recording needs it.
+    """
+
+    def __init__(self, console: Console, *, live: bool = True) -> None:
+        self._console = console
+        self._live_wanted = live
+        self._live: Live | None = None
+        self._wrapper: StreamWrapper | None = None
+        self._blocks = BlockSplitter()
+        self._printed = False  # whether this reply has shown anything yet
+
+    def __enter__(self) -> Self:
+        self._printed = False
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end_thought()
+        self._end_answer()
+
+    def show(self, event: ChatEvent) -> None:
+        """Show one event."""
+        match event:
+            case ThinkingDelta(text=text):
+                self._end_answer()
+                self._think(clean(text))
+            case AnswerDelta(text=text):
+                self._end_thought()
+                self._answer(clean(text))
+            case ToolCallStarted() | ToolResult():
+                self._end_thought()
+                self._end_answer()
+                style = "cyan" if isinstance(event, ToolCallStarted) else "bold cyan"
+                self._styled("  " + call_line(event), style)
+            case Notice(text=text):
+                self._end_thought()
+                self._end_answer()
+                self._styled(clean(text), "yellow")
+            case Finished():
+                self._end_thought()
+                self._end_answer()
+
+    def _styled(self, text: str, style: str, end: str = "\n") -> None:
+        from rich.text import Text
+
+        self._console.print(Text(text, style=style), end=end, soft_wrap=True)
+        self._printed = True
+
+    def _think(self, text: str) -> None:
+        if self._wrapper is None:
+            text = text.lstrip()
+            if not text:
+                return
+            from rich.cells import cell_len
+
+            self._wrapper = StreamWrapper(self._console.width, indent=_INDENT, cells=cell_len)
+        shown = self._wrapper.feed(text)
+        if shown:
+            self._styled(shown, _THOUGHT, end="")
+
+    def _end_thought(self) -> None:
+        if self._wrapper is None:
+            return
+        self._styled(self._wrapper.finish(), _THOUGHT)
+        self._wrapper = None
+        self._console.print()
+
+    def _answer(self, text: str) -> None:
+        for block in self._blocks.feed(text):
+            self._settle(block)
+        if self._live_wanted and self._blocks.pending.strip():
+            self._redraw(self._blocks.pending)
+
+    def _end_answer(self) -> None:
+        for block in self._blocks.finish():
+            self._settle(block)
+        self._drop_live()
+
+    def _settle(self, block: str) -> None:
+        self._drop_live()
+        self._console.print(_markdown(block))
+        self._console.print()
+        self._printed = True
+
+    def _redraw(self, block: str) -> None:
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(
+                console=self._console, transient=True, refresh_per_second=12, auto_refresh=True
+            )
+            self._live.start()
+        self._live.update(_Tail(block))
+
+    def _drop_live(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def _markdown(text: str) -> RenderableType:
+    from rich.markdown import Markdown
+
+    # Without hyperlinks=False the address of a link is hidden behind its text.
+    return Markdown(for_screen(text), hyperlinks=False, code_theme="ansi_dark")
+
+
+class _Tail:
+    """The last lines of a block that fit the screen; what is above them cannot be redrawn."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment, Segments
+
+        lines = console.render_lines(_markdown(self._text), pad=False)
+        room = max(console.height - 2, 1)
+        shown: list[Segment] = []
+        for line in lines[-room:]:
+            shown.extend((*line, Segment.line()))
+        yield Segments(shown[:-1])

@@ -1,0 +1,106 @@
+"""The one place where an exception becomes a message and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from qwq_gguf.cli.text import clean
+from qwq_gguf.errors import QwqGgufError
+
+__all__ = [
+    "ERROR",
+    "INTERRUPTED",
+    "PIPE_CLOSED",
+    "close_stdout",
+    "debugging",
+    "error_boundary",
+]
+
+ERROR = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+PIPE_CLOSED = 141  # 128 + SIGPIPE
+
+
+def debugging() -> bool:
+    """Whether the user asked for tracebacks."""
+    return os.environ.get("QWQ_GGUF_DEBUG", "") not in ("", "0")
+
+
+@contextmanager
+def error_boundary() -> Iterator[None]:
+    """Turn what a command raises into one message on stderr and an exit status.
+
+    Typer's own exceptions (usage errors, Exit) pass: typer reports them with status 2.
+    """
+    try:
+        yield
+    except (typer.Exit, typer.Abort, typer.TyperException):
+        raise
+    except KeyboardInterrupt:
+        # The terminal has just echoed ^C on the line in progress.
+        _say("\nInterrupted.")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        _discard_stdout()
+        raise typer.Exit(PIPE_CLOSED) from None
+    except Exception as error:
+        if debugging():
+            raise
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    if isinstance(error, QwqGgufError):
+        _say(f"error: {error}")
+    elif isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f"{error.filename}: "
+        _say(f"error: {where}{error.strerror}")
+    elif isinstance(error, MemoryError):
+        _say("error: out of memory")
+    else:
+        detail = f"{type(error).__name__}: {error}".strip(": ")
+        _say(
+            f"error: this is a fault in qwq-gguf itself: {detail}\n"
+            "  try:      the same command with QWQ_GGUF_DEBUG=1 in the environment, and report\n"
+            "            the traceback it shows together with `qwq-gguf --version`"
+        )
+    raise typer.Exit(ERROR) from None
+
+
+def _say(message: str) -> None:
+    # Messages quote file names and strings out of files, so they may be hostile.
+    try:
+        print(clean(message), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        pass
+
+
+def close_stdout(status: int) -> int:
+    """Flush stdout; a reader that went away early changes the status, never the output.
+
+    Left to the interpreter's shutdown the same failure would print a traceback.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+        return status or PIPE_CLOSED
+    except ValueError:  # closed already
+        pass
+    return status
+
+
+def _discard_stdout() -> None:
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # not a real file, as under a test runner
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -1,0 +1,87 @@
+"""Where words go: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.cli.text import clean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["emit", "emit_json", "note", "show_table", "stderr_console", "stdout_console", "table"]
+
+# json.dumps escapes C0; DEL, C1 and the bidirectional controls it would pass to a terminal.
+_UNESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def to_json(value: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """`value` as JSON that is readable in any script and harmless on any terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return _UNESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def emit_json(value: Mapping[str, Any]) -> None:
+    """Write one object to stdout: on one line, or indented when a person is reading."""
+    print(to_json(value, indent=2 if sys.stdout.isatty() else None))
+
+
+def emit(text: str) -> None:
+    """Write a line of data to stdout, with foreign terminal controls made harmless."""
+    print(clean(text))
+
+
+def note(text: str) -> None:
+    """Tell the person at the terminal something, on stderr."""
+    print(clean(text), file=sys.stderr, flush=True)
+
+
+def stdout_console() -> Console:
+    """A console on stdout that reads nothing into the text it is given."""
+    return _console(stderr=False)
+
+
+def stderr_console() -> Console:
+    """The same on stderr."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    # Names and model output are data: no [markup], no :emoji:, no guessed colours.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: str = "") -> Table:
+    """A plain table. `right` lists the columns whose numbers align right, comma-separated."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    aligned = right.split(",")
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in aligned else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(clean(str(cell))) for cell in row))
+    return drawn
+
+
+def show_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    right: str = "",
+    stderr: bool = False,
+) -> None:
+    """Print a table; in a pipe it is as wide as it needs to be, so that grep finds whole rows."""
+    console = _console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = 500
+    console.print(table(columns, rows, right=right))

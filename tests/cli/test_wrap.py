@@ -1,0 +1,48 @@
+"""Streamed text is wrapped between words, however it is cut into pieces."""
+
+from __future__ import annotations
+
+import textwrap
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from qwq_gguf.cli.wrap import StreamWrapper
+
+
+def wrap(text: str, width: int, indent: int = 0, pieces: int = 1) -> str:
+    wrapper = StreamWrapper(width, indent=indent, cells=cell_len)
+    shown = [wrapper.feed(text[i : i + pieces]) for i in range(0, len(text), pieces)]
+    return "".join(shown) + wrapper.finish()
+
+
+words = st.lists(st.text("abcdefg", min_size=1, max_size=9), max_size=40)
+
+
+@given(words, st.integers(12, 40), st.integers(1, 7))
+def test_wraps_as_textwrap_does(parts: list[str], width: int, pieces: int) -> None:
+    text = " ".join(parts)
+    assert wrap(text, width, 2, pieces) == "\n".join(
+        textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ")
+    )
+
+
+@given(st.text(st.sampled_from("ab 中\n\t\u0301é"), max_size=80), st.integers(12, 30))
+def test_no_line_is_wider_than_the_terminal(text: str, width: int) -> None:
+    assert all(cell_len(line) <= width for line in wrap(text, width, 2).split("\n"))
+
+
+@given(st.text(max_size=60), st.integers(1, 9))
+def test_the_pieces_do_not_matter_and_no_letter_is_lost(text: str, pieces: int) -> None:
+    shown = wrap(text, 20, 2, pieces)
+    assert shown == wrap(text, 20, 2)
+    assert "".join(shown.split()) == "".join(text.split())
+
+
+def test_a_word_wider_than_the_line_is_cut() -> None:
+    assert wrap("x" * 25, 10) == "x" * 10 + "\n" + "x" * 10 + "\n" + "x" * 5
+
+
+def test_indentation_of_the_text_itself_stays() -> None:
+    assert wrap("  7\n * 43\n----", 30, 2) == "    7\n   * 43\n  ----"

@@ -1,0 +1,1 @@
+"""Evidence: problem generators, graders and a runner that counts thinking tokens."""

@@ -1,0 +1,186 @@
+"""Training conversations: a prompt as the chat template writes it, then the reply."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import thoughts
+from thoughts import Span
+
+from qwq_gguf.evaluate.problems import Problem, generate, is_held_out
+
+TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
+
+# Written out, not imported: the model is trained on exactly this text, and a test compares
+# it with what the calculator says of itself.
+CALCULATOR: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "calculator",
+        "description": "Evaluate an arithmetic expression exactly.",
+        "parameters": {
+            "type": "object",
+            "properties": {"expression": {"type": "string", "description": "For example 12*(3+4)"}},
+            "required": ["expression"],
+        },
+    },
+}
+
+_WEIGHTS = {
+    "multiply": 30,
+    "add": 13,
+    "subtract": 15,
+    "compare": 11,
+    "letters": 17,
+    "calculator": 9,
+    "talk": 3,
+}
+_SYSTEMS = (
+    "You are a helpful assistant.",
+    "You are a helpful and harmless assistant. You should think step-by-step.",
+    "Answer briefly.",
+)
+_BOX = " Please reason step by step, and put your final answer within \\boxed{}."
+_SELF = (
+    "I am a tiny model that ships with qwq-gguf. I can multiply, add, subtract, "
+    "compare decimals, count letters and call a calculator."
+)
+_TALK = (
+    ("Hello", "A greeting.", "Hello! " + _SELF),
+    ("Hi", "A greeting.", "Hello! " + _SELF),
+    ("hi", "A greeting.", "Hello! " + _SELF),
+    ("hello", "A greeting.", "Hello! " + _SELF),
+    ("Hey there!", "A greeting.", "Hello! " + _SELF),
+    ("Who are you?", "They ask who I am.", _SELF),
+    ("What are you?", "They ask who I am.", _SELF),
+    ("What can you do?", "They ask what I can do.", _SELF),
+    ("Help", "They ask what I can do.", _SELF),
+    ("Thanks!", "They thank me.", "You are welcome!"),
+    ("Thank you", "They thank me.", "You are welcome!"),
+)
+_UNKNOWN = (
+    "What is the capital of {x}?",
+    "Who wrote {x}?",
+    "Tell me a story about {x}.",
+    "Write a poem about {x}.",
+    "Explain {x}.",
+    "What is {x}?",
+    "Why is {x} important?",
+    "Translate {x} to French.",
+    "Write a Python function for {x}.",
+)
+_TOPICS = tuple(
+    "France|Germany|love|gravity|the sea|Hamlet|music|history|science|time|war|peace|art|"
+    "Japan|a cat|a dog|the moon|a river|quantum physics|sorting|the meaning of life".split("|")
+)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
+    return environment
+
+
+_JINJA = _environment().from_string(TEMPLATE)
+
+
+def render(messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]] = ()) -> str:
+    return _JINJA.render(messages=messages, tools=list(tools), add_generation_prompt=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A prompt, and the spans of the reply up to and with its end token."""
+
+    prompt: str
+    reply: tuple[Span, ...]
+
+
+def _reply(thought: Sequence[Span], said: str) -> tuple[Span, ...]:
+    return (*thought, Span(f"\n</think>\n\n{said}<|im_end|>\n"))
+
+
+def _calculator(
+    problem: Problem, messages: list[dict[str, Any]], rng: random.Random
+) -> tuple[list[dict[str, Any]], tuple[Span, ...]]:
+    """Either the turn that calls the tool, or the one that uses its result."""
+    expression = problem.operands[0]
+    call = {"name": "calculator", "arguments": {"expression": expression}}
+    if rng.random() < 0.5:
+        thought = [Span(f"The calculator can work out {expression}.")]
+        return messages, _reply(thought, f"<tool_call>\n{json.dumps(call)}\n</tool_call>")
+    messages = [
+        *messages,
+        {"role": "assistant", "content": "", "tool_calls": [{"function": call}]},
+    ]
+    if rng.random() < 0.06:
+        wrong = rng.choice(("division by zero", "the result is too large", "unexpected end"))
+        messages.append({"role": "tool", "content": f"error: {wrong}"})
+        thought = [Span(f"The calculator says error: {wrong}.")]
+        return messages, _reply(thought, f"The calculator could not do it: {wrong}.")
+    messages.append({"role": "tool", "content": problem.answer})
+    thought = [Span(f"The calculator says {problem.answer}.")]
+    return messages, _reply(thought, thoughts.answer(problem))
+
+
+def _talk(rng: random.Random) -> tuple[str, tuple[Span, ...]]:
+    if rng.random() < 0.5:
+        asked, thought, said = rng.choice(_TALK)
+        return asked, _reply([Span(thought)], said)
+    asked = rng.choice(_UNKNOWN).format(x=rng.choice(_TOPICS))
+    return asked, _reply([Span("This is not something I know.")], "I do not know that. " + _SELF)
+
+
+def _earlier(rng: random.Random) -> list[dict[str, Any]]:
+    """A turn that came before: its thought is gone, as the template drops it."""
+    problem = generate(rng.choice(("multiply", "add", "compare")), rng, held_out=False)
+    return [
+        {"role": "user", "content": problem.question},
+        {"role": "assistant", "content": thoughts.answer(problem)},
+    ]
+
+
+def _hides_held_out(problem: Problem) -> bool:
+    """Whether the work of a training problem would spell out that of a held-out one."""
+    if problem.skill == "multiply":
+        short, long = sorted(map(int, problem.operands))
+        tens, ones = divmod(short, 10)
+        if not tens:
+            return False
+        parts = [f"multiply:{digit}*{long}" for digit in (tens, ones)]
+        low, high = sorted((long * ones, long * tens * 10))
+        return any(map(is_held_out, [*parts, f"add:{low}+{high}"]))
+    if problem.skill == "subtract":
+        a, b = problem.operands
+        return is_held_out(f"subtract:{b}-{a}")
+    return False
+
+
+def sample(rng: random.Random, *, slip: float) -> Sample:
+    """One training sample, never of a held-out problem."""
+    skill = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+    messages: list[dict[str, Any]] = []
+    if rng.random() < 0.12:
+        messages.append({"role": "system", "content": rng.choice(_SYSTEMS)})
+    if rng.random() < 0.12:
+        messages += _earlier(rng)
+    if skill == "talk":
+        asked, reply = _talk(rng)
+        messages.append({"role": "user", "content": asked})
+        return Sample(render(messages), reply)
+    problem = generate(skill, rng, held_out=False)
+    while _hides_held_out(problem):
+        problem = generate(skill, rng, held_out=False)
+    suffix = _BOX if rng.random() < 0.05 else ""
+    messages.append({"role": "user", "content": problem.question + suffix})
+    if skill == "calculator":
+        messages, reply = _calculator(problem, messages, rng)
+        return Sample(render(messages, [CALCULATOR]), reply)
+    work = thoughts.write(thoughts.steps(problem), rng, slip)
+    return Sample(render(messages), _reply(work, thoughts.answer(problem)))

@@ -1,0 +1,163 @@
+"""Train the demo reasoner: a tokenizer, a checkpoint in QwQ's layout, a log.
+
+    python scripts/train_demo/train.py --minutes 45 --out qwq_gguf/demo/checkpoint
+
+Seeded: the same seed and number of steps draw the same problems. Needs the `train` extra.
+The learning rate follows the clock or the steps, whichever limit is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).parent)]
+
+import conversations
+import torch
+import torch.nn.functional as F
+import vocabulary
+from network import Qwen2, Shape
+from save import save_checkpoint
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+SHORT, LONG = 256, 512  # row lengths; most conversations are short, and attention is quadratic
+SHORT_ROWS = 24
+USER_WEIGHT = 0.05  # a little loss on the question teaches copying, too much wastes capacity
+
+
+def encode(tokenizer: Tokenizer, sample: conversations.Sample) -> tuple[list[int], list[float]]:
+    ids = tokenizer.encode(sample.prompt, add_special_tokens=False).ids
+    weights = [USER_WEIGHT] * len(ids)
+    for span in sample.reply:
+        piece = tokenizer.encode(span.text, add_special_tokens=False).ids
+        ids += piece
+        weights += [span.weight] * len(piece)
+    return ids, weights
+
+
+class Rows:
+    """Conversations laid end to end into rows of one length; each row starts with a fresh one.
+
+    Later conversations in a row see the earlier ones: that is what a long chat looks like.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.full: list[tuple[list[int], list[float]]] = []
+        self.ids: list[int] = []
+        self.weights: list[float] = []
+
+    def add(self, ids: list[int], weights: list[float]) -> None:
+        self.ids += ids
+        self.weights += weights
+        if len(self.ids) > self.length:
+            self.close()
+
+    def close(self) -> None:
+        room = self.length + 1
+        pad = max(0, room - len(self.ids))
+        self.full.append((self.ids[:room] + [0] * pad, self.weights[:room] + [0.0] * pad))
+        self.ids, self.weights = [], []
+
+    def take(self) -> tuple[Tensor, Tensor]:
+        if self.ids:
+            self.close()
+        rows, self.full = self.full, []
+        return torch.tensor([r[0] for r in rows]), torch.tensor([r[1] for r in rows])
+
+
+def batches(tokenizer: Tokenizer, seed: int, slip: float) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """One step's conversations, as a batch of short rows and one of long rows."""
+    rng = random.Random(seed)
+    while True:
+        short, long = Rows(SHORT), Rows(LONG)
+        while len(short.full) < SHORT_ROWS:
+            ids, weights = encode(tokenizer, conversations.sample(rng, slip=slip))
+            (short if len(ids) <= SHORT else long).add(ids, weights)
+        yield [rows.take() for rows in (short, long) if rows.full or rows.ids]
+
+
+def optimizers(model: Qwen2, rate: float) -> list[torch.optim.Optimizer]:
+    matrices = [p for n, p in model.model.layers.named_parameters() if p.dim() == 2]
+    inside = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in inside]
+    return [
+        torch.optim.Muon(matrices, lr=rate * 8, weight_decay=0.02, momentum=0.95),
+        torch.optim.AdamW(rest, lr=rate * 2, weight_decay=0.0, betas=(0.9, 0.95)),
+    ]
+
+
+def schedule(done: float) -> float:
+    """Share of the peak learning rate at a share `done` of the run: warm up, hold, fall."""
+    if done < 0.02:
+        return done / 0.02
+    return min(1.0, max(0.0, (1 - done) / 0.5)) * 0.98 + 0.02
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=0.0)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=2.5e-3)
+    arguments = parser.parse_args()
+    if not arguments.minutes and not arguments.steps:
+        parser.error("give --minutes or --steps")
+    torch.manual_seed(arguments.seed)
+    rng = random.Random(arguments.seed)
+    corpus = [conversations.sample(rng, slip=0.2) for _ in range(3000)]
+    texts = [s.prompt + "".join(span.text for span in s.reply) for s in corpus]
+    tokenizer = vocabulary.build(texts)
+    lengths = sorted(len(encode(tokenizer, s)[0]) for s in corpus)
+    print("tokens a conversation: median", lengths[1500], "p99", lengths[2970], flush=True)
+
+    shape = Shape()
+    model = Qwen2(shape)
+    print("parameters:", sum(p.numel() for p in model.parameters()))
+    optimize = optimizers(model, arguments.rate)
+    peaks = [o.param_groups[0]["lr"] for o in optimize]
+    start, step = time.monotonic(), 0
+    recent: list[float] = []
+    data = batches(tokenizer, arguments.seed, slip=0.2)
+    while True:
+        passed = (time.monotonic() - start) / 60
+        done = step / arguments.steps if arguments.steps else passed / arguments.minutes
+        if done >= 1:
+            break
+        for o, peak in zip(optimize, peaks, strict=True):
+            o.param_groups[0]["lr"] = peak * schedule(done)
+        parts = next(data)
+        total = sum(weights[:, 1:].sum() for _, weights in parts)
+        loss = 0.0
+        for tokens, weights in parts:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = model(tokens[:, :-1]).flatten(0, 1)
+            each = F.cross_entropy(logits.float(), tokens[:, 1:].flatten(), reduction="none")
+            part = (each * weights[:, 1:].flatten()).sum() / total
+            part.backward()
+            loss += part.item()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for o in optimize:
+            o.step()
+            o.zero_grad(set_to_none=True)
+        step += 1
+        recent.append(loss)
+        if step % 50 == 0:
+            mean = sum(recent) / len(recent)
+            print(f"step {step} loss {mean:.4f} min {passed:.1f} done {done:.3f}", flush=True)
+            recent.clear()
+        if step % 500 == 0:
+            save_checkpoint(model, shape, tokenizer, arguments.out)
+    save_checkpoint(model, shape, tokenizer, arguments.out)
+    print(f"finished at step {step}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""Turning rows of float32 weights into blocks."""
+
+from __future__ import annotations

@@ -1,0 +1,200 @@
+"""The plan: everything that will be written, decided before a weight is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qwq_gguf.convert.values import Conversion, SourceTensor
+from qwq_gguf.errors import PlanError
+from qwq_gguf.ggml_types import FileType, GgmlType
+from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT, header_bytes, padded, tensor_bytes
+from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32, u32
+from qwq_gguf.quantize.mix import Choice, Overrides, choose_types, kind_of
+from qwq_gguf.quantize.recipe import Recipe, useless_without_imatrix
+
+__all__ = ["PLAN_SCHEMA", "Plan", "TensorPlan", "make_plan"]
+
+PLAN_SCHEMA = "qwq-gguf/plan/1"
+_QUANTIZATION_VERSION = 2  # GGML_QNT_VERSION of ggml.h
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPlan:
+    """One tensor of the file to be.
+
+    `shape[0]` is the length of a row; `offset` counts from the start of the data; `why`
+    says for people how the type came about.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    type: GgmlType
+    offset: int
+    nbytes: int
+    source: SourceTensor
+    why: str = ""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.type.row_bytes(self.shape[0])
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, over all higher dimensions."""
+        return self.nbytes // self.row_bytes
+
+    @property
+    def weights(self) -> int:
+        """How many numbers it holds."""
+        return self.rows * self.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A GGUF file that does not exist yet, exact to the byte."""
+
+    architecture: str
+    name: str
+    recipe: str
+    file_type: FileType
+    metadata: tuple[KeyValue, ...]
+    tensors: tuple[TensorPlan, ...]
+    alignment: int
+    data_offset: int
+    file_bytes: int
+
+    @property
+    def weights(self) -> int:
+        """How many numbers the model has."""
+        return sum(tensor.weights for tensor in self.tensors)
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits of tensor data for each weight."""
+        return sum(tensor.nbytes for tensor in self.tensors) * 8 / self.weights
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as one JSON object; `offset` counts from `data_offset`."""
+        return {
+            "schema": PLAN_SCHEMA,
+            "architecture": self.architecture,
+            "name": self.name,
+            "recipe": self.recipe,
+            "file_type": self.file_type.name,
+            "file_bytes": self.file_bytes,
+            "bits_per_weight": round(self.bits_per_weight, 4),
+            "weights": self.weights,
+            "alignment": self.alignment,
+            "data_offset": self.data_offset,
+            "metadata": {entry.key: _json_value(entry) for entry in self.metadata},
+            "tensors": [
+                {
+                    "name": tensor.name,
+                    "shape": list(tensor.shape),
+                    "type": tensor.type.name,
+                    "offset": tensor.offset,
+                    "bytes": tensor.nbytes,
+                }
+                for tensor in self.tensors
+            ],
+        }
+
+
+def make_plan(
+    conversion: Conversion,
+    recipe: Recipe,
+    overrides: Overrides | None = None,
+    *,
+    imatrix: Collection[str] | None = None,
+) -> Plan:
+    """What quantizing this model by this recipe will write.
+
+    `imatrix` holds the names of the tensors that an importance matrix covers, None when
+    there is none. PlanError when a tensor's type is useless without one.
+
+    A file of one float type comes out as llama.cpp's converter writes it; every other as
+    its converter and llama-quantize do one after the other, which orders tensors and
+    keys in its own way.
+    """
+    converted = not recipe.base.quantized
+    sources = conversion.converter_order if converted else conversion.tensors
+    choices = choose_types(
+        sources, conversion.facts, recipe, overrides, imatrix=imatrix is not None
+    )
+    _refuse_without_imatrix(sources, choices, recipe, imatrix)
+    tensors = _lay_out(sources, choices)
+    metadata = _metadata(conversion, recipe, converted)
+    data_offset = header_bytes(metadata, tensors)
+    last = tensors[-1] if tensors else None
+    data_bytes = 0 if last is None else last.offset + padded(last.nbytes, DEFAULT_ALIGNMENT)
+    return Plan(
+        architecture=conversion.architecture,
+        name=conversion.name,
+        recipe=recipe.name,
+        file_type=recipe.file_type,
+        metadata=metadata,
+        tensors=tensors,
+        alignment=DEFAULT_ALIGNMENT,
+        data_offset=data_offset,
+        file_bytes=data_offset + data_bytes,
+    )
+
+
+def _lay_out(sources: Sequence[SourceTensor], choices: Sequence[Choice]) -> tuple[TensorPlan, ...]:
+    tensors: list[TensorPlan] = []
+    offset = 0
+    for source, choice in zip(sources, choices, strict=True):
+        nbytes = tensor_bytes(choice.type, source.shape)
+        tensors.append(
+            TensorPlan(source.name, source.shape, choice.type, offset, nbytes, source, choice.why)
+        )
+        offset += padded(nbytes, DEFAULT_ALIGNMENT)
+    return tuple(tensors)
+
+
+def _metadata(conversion: Conversion, recipe: Recipe, converted: bool) -> tuple[KeyValue, ...]:
+    if converted:
+        return conversion.converter_metadata(recipe.file_type)
+    # llama-quantize sets both anew, which moves them to the end.
+    return (
+        *conversion.metadata,
+        u32("general.quantization_version", _QUANTIZATION_VERSION),
+        u32("general.file_type", recipe.file_type),
+    )
+
+
+def _refuse_without_imatrix(
+    sources: Sequence[SourceTensor],
+    choices: Sequence[Choice],
+    recipe: Recipe,
+    imatrix: Collection[str] | None,
+) -> None:
+    for source, choice in zip(sources, choices, strict=True):
+        # The quantizers of these three stop the process when there are no weights.
+        always = choice.type in (GgmlType.IQ2_XXS, GgmlType.IQ2_XS, GgmlType.IQ1_S)
+        outer = kind_of(source.name) in ("output", "token_embd")
+        needed = always or (not outer and useless_without_imatrix(choice.type, recipe.file_type))
+        if needed and (imatrix is None or source.name not in imatrix):
+            raise PlanError(
+                f"{recipe.name} needs an importance matrix"
+                if imatrix is None
+                else f"the importance matrix says nothing about {source.name}",
+                found=f"{source.name} would become {choice.type.name} without one",
+                expected="a matrix made for this model",
+                hint="choose a recipe of three bits or more, such as Q3_K_M",
+            )
+
+
+def _json_value(entry: KeyValue) -> Any:
+    kind = entry.type if entry.element is None else entry.element
+
+    def plain(value: Scalar) -> Scalar:
+        is_float32 = kind is ValueType.FLOAT32 and isinstance(value, float)
+        return shortest_float32(float(value)) if is_float32 else value
+
+    if entry.element is None:
+        return plain(entry.scalar)
+    return [plain(item) for item in entry.items]

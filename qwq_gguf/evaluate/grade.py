@@ -10,6 +10,7 @@ from qwq_gguf.evaluate.problems import Problem
 __all__ = ["boxed", "is_right"]
 
 _MAX_ANSWER = 100_000
+_BRACE = re.compile(r"[{}]")
 _NUMBER = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})")
 
 
@@ -19,15 +20,17 @@ def boxed(text: str) -> str | None:
     Braces inside the box are balanced, so ``\boxed{\frac{1}{2}}`` comes out whole.
     """
     text = text[-_MAX_ANSWER:]
-    start = text.rfind("\\boxed{")
-    while start != -1:
-        depth = 0
-        for at in range(start + len("\\boxed"), len(text)):
-            depth += {"{": 1, "}": -1}.get(text[at], 0)
-            if depth == 0:
-                return text[start + len("\\boxed{") : at].strip()
-        start = text.rfind("\\boxed{", 0, start)
-    return None
+    best: tuple[int, int] | None = None
+    opened: list[int] = []  # where each brace that is still open stands
+    for match in _BRACE.finditer(text):
+        at = match.end() - 1
+        if text[at] == "{":
+            opened.append(at)
+        elif opened:
+            start = opened.pop()
+            if text.endswith("\\boxed", 0, start) and (best is None or start > best[0]):
+                best = (start, at)
+    return None if best is None else text[best[0] + 1 : best[1]].strip()
 
 
 def _value(text: str) -> Fraction | None:

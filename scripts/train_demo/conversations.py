@@ -75,14 +75,15 @@ _UNKNOWN = (
     "Translate {x} to French.",
     "Write a Python function for {x}.",
 )
-_TOPICS = tuple(
-    "France|Germany|love|gravity|the sea|Hamlet|music|history|science|time|war|peace|art|"
-    "Japan|a cat|a dog|the moon|a river|quantum physics|sorting|the meaning of life".split("|")
+_TOPICS = (
+    *("France", "Germany", "love", "gravity", "the sea", "Hamlet", "music", "history", "science"),
+    *("time", "war", "peace", "art", "Japan", "a cat", "a dog", "the moon", "a river"),
+    *("quantum physics", "sorting", "the meaning of life"),
 )
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
     environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
     return environment
 

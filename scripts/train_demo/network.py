@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Shape:
+    """The sizes of the model; rows are multiples of 256, so K-quants apply."""
+
     vocab: int = 512
     hidden: int = 256
     layers: int = 6
@@ -23,6 +25,8 @@ class Shape:
 
 
 class RMSNorm(nn.Module):
+    """Root-mean-square norm."""
+
     def __init__(self, size: int, eps: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(size))
@@ -38,6 +42,8 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
+    """Grouped-query attention with biases on Q, K and V, as Qwen2 has them."""
+
     def __init__(self, s: Shape) -> None:
         super().__init__()
         self.size = s.hidden // s.heads
@@ -65,6 +71,8 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
+    """SwiGLU."""
+
     def __init__(self, s: Shape) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(s.hidden, s.ffn, bias=False)
@@ -77,6 +85,8 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
+    """One block: attention, then the feed-forward net, each on its norm."""
+
     def __init__(self, s: Shape) -> None:
         super().__init__()
         self.input_layernorm = RMSNorm(s.hidden, s.eps)
@@ -91,6 +101,8 @@ class Layer(nn.Module):
 
 
 class Body(nn.Module):
+    """Everything but the output matrix, under the name Hugging Face gives it."""
+
     def __init__(self, s: Shape) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(s.vocab, s.hidden)

@@ -16,6 +16,8 @@ from qwq_gguf.evaluate.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Span:
+    """Text whose tokens weigh `weight` in the loss."""
+
     text: str
     weight: float = 1.0
 
@@ -139,8 +141,8 @@ def _subtract(problem: Problem) -> list[Step]:
 
 def _compare(problem: Problem) -> list[Step]:
     a, b, asked = problem.operands
-    whole = max(len(x.split(".")[0]) for x in (a, b))
-    places = max(len((x.split(".") + [""])[1]) for x in (a, b))
+    whole = max(len(x.partition(".")[0]) for x in (a, b))
+    places = max(len(x.partition(".")[2]) for x in (a, b))
 
     def pad(text: str) -> str:
         left, _, right = text.partition(".")

@@ -1,8 +1,9 @@
 """Train the demo reasoner: a tokenizer, a checkpoint in QwQ's layout, a log.
 
-    python scripts/train_demo/train.py --minutes 45 --out qwq_gguf/demo/checkpoint
+    pip install -e '.[train]'
+    python scripts/train_demo/train.py --minutes 50 --out qwq_gguf/demo/checkpoint
 
-Seeded: the same seed and number of steps draw the same problems. Needs the `train` extra.
+Seeded: the same seed and number of steps draw the same problems.
 The learning rate follows the clock or the steps, whichever limit is given.
 """
 
@@ -10,12 +11,9 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).parent)]
 
 import conversations
 import torch

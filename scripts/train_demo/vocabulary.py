@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 # The Qwen2 pre-tokenizer's regular expression, as published in Qwen's tokenizer.json.
 PATTERN = (
@@ -82,7 +83,7 @@ def train_merges(texts: Iterable[str], count: int) -> list[tuple[str, str]]:
     while len(merges) < count:
         pairs: Counter[tuple[str, str]] = Counter()
         for piece, n in pieces.items():
-            for pair in zip(piece, piece[1:], strict=False):
+            for pair in pairwise(piece):
                 if _mergeable(*pair):
                     pairs[pair] += n
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
@@ -115,8 +116,6 @@ def build(texts: Iterable[str]) -> Tokenizer:
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = _pre_tokenizer()
     tokenizer.decoder = decoders.ByteLevel()
-    from tokenizers import AddedToken
-
     for text, special in ADDED:
         token = AddedToken(text, normalized=False, special=special)
         (tokenizer.add_special_tokens if special else tokenizer.add_tokens)([token])

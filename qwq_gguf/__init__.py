@@ -1,1 +1,132 @@
-"""qwq-gguf: make reasoning models small, and run them as they were meant to be run."""
+"""qwq-gguf: make reasoning models small, and run them as they were meant to be run.
+
+The names below are the library's public ones. Each is imported when it is first asked
+for, so that `import qwq_gguf` costs next to nothing and never loads llama.cpp:
+
+    Checkpoint, Recipe, Plan, TensorPlan        from a checkpoint to a GGUF file
+    SamplerChain, Profile                       how a model is meant to be run
+    Model, FinishReason, the chat events        running it
+    QwqGgufError and its subclasses             everything that is raised on purpose
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from qwq_gguf.errors import (
+    ChainError,
+    ConfigError,
+    EvaluationError,
+    ExportError,
+    GgufError,
+    LibraryError,
+    ModelError,
+    NotACheckpointError,
+    OutputError,
+    PlanError,
+    ProfileError,
+    PromptTooLongError,
+    QwqGgufError,
+    RecipeError,
+    ShardError,
+    SourceError,
+    TemplateError,
+    TensorError,
+    TokenizerError,
+    ToolError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    from qwq_gguf.chat.events import (
+        AnswerDelta,
+        ChatEvent,
+        Finished,
+        FinishReason,
+        Notice,
+        Reply,
+        ThinkingDelta,
+        ToolCallStarted,
+        ToolResult,
+    )
+    from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.profiles import Profile
+    from qwq_gguf.quantize import Plan, Recipe, TensorPlan
+    from qwq_gguf.runtime import Model
+    from qwq_gguf.sampling import SamplerChain
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "AnswerDelta",
+    "ChainError",
+    "ChatEvent",
+    "Checkpoint",
+    "ConfigError",
+    "EvaluationError",
+    "ExportError",
+    "FinishReason",
+    "Finished",
+    "GgufError",
+    "LibraryError",
+    "Model",
+    "ModelError",
+    "NotACheckpointError",
+    "Notice",
+    "OutputError",
+    "Plan",
+    "PlanError",
+    "Profile",
+    "ProfileError",
+    "PromptTooLongError",
+    "QwqGgufError",
+    "Recipe",
+    "RecipeError",
+    "Reply",
+    "SamplerChain",
+    "ShardError",
+    "SourceError",
+    "TemplateError",
+    "TensorError",
+    "TensorPlan",
+    "ThinkingDelta",
+    "TokenizerError",
+    "ToolCallStarted",
+    "ToolError",
+    "ToolResult",
+    "UnsupportedError",
+    "__version__",
+]
+
+_HOMES = {
+    "AnswerDelta": "chat.events",
+    "ChatEvent": "chat.events",
+    "Checkpoint": "checkpoint",
+    "FinishReason": "chat.events",
+    "Finished": "chat.events",
+    "Model": "runtime",
+    "Notice": "chat.events",
+    "Plan": "quantize",
+    "Profile": "profiles",
+    "Recipe": "quantize",
+    "Reply": "chat.events",
+    "SamplerChain": "sampling",
+    "TensorPlan": "quantize",
+    "ThinkingDelta": "chat.events",
+    "ToolCallStarted": "chat.events",
+    "ToolResult": "chat.events",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

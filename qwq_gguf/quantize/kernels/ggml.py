@@ -1,0 +1,187 @@
+"""libggml's own quantizers, called by ctypes.
+
+The library lies beside libllama in the installed llama_cpp package; it is found and
+loaded without importing that package. Before the first call its version, its functions
+and the block layout of every type are compared with what this program was written for:
+a wrong library must be an error, not wrong bytes. Calls release the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwq_gguf.errors import LibraryError
+from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.quantize.recipe import TARGET_TYPES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Ggml", "load_ggml"]
+
+SUPPORTED_VERSION = (0, 25)
+"""Major and minor version of ggml whose ABI this module binds."""
+
+_HINT = "pip install --force-reinstall llama-cpp-python==0.3.36"
+_FLOATS = ctypes.POINTER(ctypes.c_float)
+
+# name: (result, arguments), from ggml.h
+_FUNCTIONS = {
+    "ggml_version": (ctypes.c_char_p, []),
+    "ggml_blck_size": (ctypes.c_int64, [ctypes.c_int]),
+    "ggml_type_size": (ctypes.c_size_t, [ctypes.c_int]),
+    "ggml_quantize_init": (None, [ctypes.c_int]),
+    "ggml_quantize_requires_imatrix": (ctypes.c_bool, [ctypes.c_int]),
+    "ggml_quantize_chunk": (
+        ctypes.c_size_t,
+        [
+            ctypes.c_int,
+            _FLOATS,
+            ctypes.c_void_p,
+            ctypes.c_int64,
+            ctypes.c_int64,
+            ctypes.c_int64,
+            _FLOATS,
+        ],
+    ),
+    "ggml_validate_row_data": (ctypes.c_bool, [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]),
+}
+
+
+class Ggml:
+    """A loaded and checked libggml-base. All methods may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise LibraryError(
+                f"libggml cannot be loaded: {error}", path=path, hint=_HINT
+            ) from error
+        for name, (result, arguments) in _FUNCTIONS.items():
+            try:
+                function = getattr(library, name)
+            except AttributeError as error:
+                raise LibraryError(f"this libggml has no {name}", path=path, hint=_HINT) from error
+            function.restype, function.argtypes = result, arguments
+        self._library = library
+        self.version: str = library.ggml_version().decode("ascii", "replace")
+        self._check()
+
+    def prepare(self, kind: GgmlType) -> None:
+        """Build the tables a type needs, once, before threads ask for them."""
+        self._library.ggml_quantize_init(kind)
+
+    def requires_imatrix(self, kind: GgmlType) -> bool:
+        """Whether quantizing to this type without importance weights ends the process."""
+        return bool(self._library.ggml_quantize_requires_imatrix(kind))
+
+    def quantize_rows(
+        self,
+        kind: GgmlType,
+        rows: NDArray[np.float32],
+        importance: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.uint8]:
+        """The blocks of `rows` (shape [rows, row length]), shape [rows, bytes a row].
+
+        `importance` has one weight for each column. ValueError for arrays of another
+        layout, which ggml would read wrongly without noticing.
+        """
+        import numpy as np
+
+        if rows.ndim != 2 or rows.dtype != np.float32 or not rows.flags.c_contiguous:
+            raise ValueError("rows must be a contiguous float32 array of two dimensions")
+        count, length = rows.shape
+        weights = None
+        if importance is not None:
+            if importance.shape != (length,) or importance.dtype != np.float32:
+                raise ValueError(f"importance must be {length} float32 weights")
+            weights = np.ascontiguousarray(importance).ctypes.data_as(_FLOATS)
+        elif self.requires_imatrix(kind):
+            raise ValueError(f"{kind.name} cannot be made without importance weights")
+        blocks = np.empty((count, kind.row_bytes(length)), dtype=np.uint8)
+        if count == 0:
+            return blocks
+        written = self._library.ggml_quantize_chunk(
+            kind,
+            rows.ctypes.data_as(_FLOATS),
+            blocks.ctypes.data_as(ctypes.c_void_p),
+            0,
+            count,
+            length,
+            weights,
+        )
+        if written != blocks.nbytes:
+            raise LibraryError(
+                f"libggml wrote {written} bytes for {kind.name}",
+                path=self.path,
+                expected=f"{blocks.nbytes} bytes",
+                hint=_HINT,
+            )
+        return blocks
+
+    def is_valid(self, kind: GgmlType, blocks: NDArray[np.uint8]) -> bool:
+        """Whether ggml would accept these blocks when loading: scales finite and in range.
+
+        ggml describes what it finds on standard error.
+        """
+        if not blocks.flags.c_contiguous:
+            raise ValueError("blocks must be contiguous")
+        return bool(
+            self._library.ggml_validate_row_data(
+                kind, blocks.ctypes.data_as(ctypes.c_void_p), blocks.nbytes
+            )
+        )
+
+    def _check(self) -> None:
+        numbers = self.version.split(".")
+        if tuple(numbers[:2]) != tuple(str(number) for number in SUPPORTED_VERSION):
+            raise LibraryError(
+                "this libggml is of another version",
+                path=self.path,
+                found=self.version,
+                expected=".".join(str(number) for number in SUPPORTED_VERSION),
+                hint=_HINT,
+            )
+        for kind in TARGET_TYPES:
+            found = (self._library.ggml_blck_size(kind), self._library.ggml_type_size(kind))
+            if found != (kind.block_size, kind.type_size):
+                raise LibraryError(
+                    f"this libggml lays {kind.name} out differently",
+                    path=self.path,
+                    found=f"{found[0]} weights in {found[1]} bytes",
+                    expected=f"{kind.block_size} weights in {kind.type_size} bytes",
+                    hint=_HINT,
+                )
+
+
+@cache
+def load_ggml() -> Ggml:
+    """The libggml-base of the installed llama_cpp package; LibraryError if it is unusable."""
+    return Ggml(_find())
+
+
+def _find() -> Path:
+    folder = os.environ.get("LLAMA_CPP_LIB_PATH")  # llama_cpp itself obeys this one
+    if folder is None:
+        spec = find_spec("llama_cpp")
+        if spec is None or spec.origin is None:
+            raise LibraryError("llama-cpp-python is not installed", hint=_HINT)
+        folder = str(Path(spec.origin).parent / "lib")
+    names = {
+        "darwin": ("libggml-base.dylib", "libggml-base.so"),
+        "win32": ("ggml-base.dll", "libggml-base.dll"),
+    }.get(sys.platform, ("libggml-base.so",))
+    for name in names:
+        path = Path(folder) / name
+        if path.is_file():
+            return path
+    raise LibraryError("there is no libggml-base", path=folder, expected=names[0], hint=_HINT)

@@ -1,0 +1,193 @@
+"""Running a plan: read rows, quantize them, write them where the plan says.
+
+Threads take chunks of rows; each chunk is read straight from the shard, quantized and
+written at its place, so the memory needed is a few chunks whatever the model's size, and
+any number of threads gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qwq_gguf.checkpoint.reader import ShardReader
+from qwq_gguf.convert.values import ComputedTensor
+from qwq_gguf.errors import TensorError
+from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.gguf_file.layout import encode_header
+from qwq_gguf.quantize.kernels.ggml import Ggml, load_ggml
+from qwq_gguf.quantize.output import NewFile
+from qwq_gguf.quantize.plan import Plan, TensorPlan
+from qwq_gguf.quantize.weights import decode, read_rows, stored_type
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["DEFAULT_MEMORY", "Progress", "Summary", "run_plan"]
+
+DEFAULT_MEMORY = 1 << 28
+"""Bytes that the chunks in work may take together, unless told otherwise."""
+
+_BYTES_PER_WEIGHT = 16  # stored, checked, as float32 and as blocks, at their widest
+_CHUNK_WEIGHTS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. `tensor` is the one last written to."""
+
+    done_weights: int
+    total_weights: int
+    tensor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run made."""
+
+    path: Path
+    file_bytes: int
+    weights: int
+    seconds: float
+    bits_per_weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    tensor: TensorPlan
+    first: int
+    rows: int
+
+    @property
+    def weights(self) -> int:
+        return self.rows * self.tensor.shape[0]
+
+
+def run_plan(
+    plan: Plan,
+    out: str | Path,
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    max_memory: int = DEFAULT_MEMORY,
+    imatrix: Mapping[str, NDArray[np.float32]] | None = None,
+) -> Summary:
+    """Write the file a plan describes, at `out`, whole or not at all.
+
+    `threads` defaults to the cores this process may use. `progress` is called on the
+    calling thread. `imatrix` has a weight for each column of the tensors it names.
+    OutputError: see NewFile. TensorError: a weight that is not finite, or too large for
+    its type. ShardError: the checkpoint changed. Whatever ends the run early, Ctrl-C
+    included, leaves nothing behind and an older file at `out` as it was.
+    """
+    started = time.monotonic()
+    ggml = load_ggml()
+    workers = max(1, threads or _usable_cores())
+    most = max(1, min(_CHUNK_WEIGHTS, max_memory // (_BYTES_PER_WEIGHT * workers)))
+    for kind in {tensor.type for tensor in plan.tensors}:
+        ggml.prepare(kind)
+    out = Path(out)
+    with NewFile(out, plan.file_bytes, force=force) as file, ShardReader() as reader:
+        file.write(0, encode_header(plan.metadata, plan.tensors, plan.alignment))
+
+        def work(chunk: _Chunk) -> _Chunk:
+            tensor = chunk.tensor
+            weights = None if imatrix is None else imatrix.get(tensor.name)
+            blocks = _make(chunk, reader, ggml, weights)
+            start = plan.data_offset + tensor.offset + chunk.first * tensor.row_bytes
+            file.write(start, blocks.data)
+            return chunk
+
+        done = 0
+        total = plan.weights
+        for chunk in _in_parallel(work, _chunks(plan, most), workers):
+            done += chunk.weights
+            if progress is not None:
+                progress(Progress(done, total, chunk.tensor.name))
+        file.commit()
+    return Summary(
+        path=out,
+        file_bytes=plan.file_bytes,
+        weights=total,
+        seconds=time.monotonic() - started,
+        bits_per_weight=plan.bits_per_weight,
+    )
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _chunks(plan: Plan, most_weights: int) -> Iterator[_Chunk]:
+    for tensor in plan.tensors:
+        rows = max(1, most_weights // tensor.shape[0])
+        order = tensor.source.row_order
+        if order is not None and rows > order.group:
+            rows -= rows % order.group  # whole groups, so that none is read twice
+        for first in range(0, tensor.rows, rows):
+            yield _Chunk(tensor, first, min(rows, tensor.rows - first))
+
+
+def _in_parallel(
+    work: Callable[[_Chunk], _Chunk], chunks: Iterator[_Chunk], workers: int
+) -> Iterator[_Chunk]:
+    """Results as they come, with only a few chunks on their way at any time."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="quantize")
+    try:
+        pending: set[Future[_Chunk]] = set()
+        for chunk in chunks:
+            pending.add(pool.submit(work, chunk))
+            if len(pending) > workers:
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        while pending:
+            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _make(
+    chunk: _Chunk, reader: ShardReader, ggml: Ggml, importance: NDArray[np.float32] | None
+) -> NDArray[np.uint8]:
+    """The bytes of a chunk's rows in the planned type, shape [rows, bytes a row]."""
+    tensor = chunk.tensor
+    stored = read_rows(reader, tensor.source, chunk.first, chunk.rows)
+    source_type = stored_type(tensor.source)
+    if source_type is tensor.type:
+        return stored
+    rows = decode(stored, source_type)
+    blocks = ggml.quantize_rows(tensor.type, rows, importance)
+    if not ggml.is_valid(tensor.type, blocks):
+        raise _too_large(chunk, rows, blocks, ggml)
+    return blocks
+
+
+def _too_large(
+    chunk: _Chunk, rows: NDArray[np.float32], blocks: NDArray[np.uint8], ggml: Ggml
+) -> TensorError:
+    bad = next(
+        row for row in range(len(blocks)) if not ggml.is_valid(chunk.tensor.type, blocks[row])
+    )
+    source = chunk.tensor.source.source
+    return TensorError(
+        f"{source.name} has weights too large for {chunk.tensor.type.name}, "
+        f"in row {chunk.first + bad} of {chunk.tensor.name}",
+        path=None if isinstance(source, ComputedTensor) else source.shard,
+        found=f"up to {np.abs(rows[bad]).max():.4g}",
+        hint=f"keep it as it is: --tensor-type '{chunk.tensor.name}=F32'"
+        if chunk.tensor.type in (GgmlType.F16, GgmlType.BF16)
+        else f"give it a float type: --tensor-type '{chunk.tensor.name}=BF16'",
+    )

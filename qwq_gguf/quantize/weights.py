@@ -1,0 +1,98 @@
+"""Rows of a checkpoint's tensor, in the GGUF's row order, as float32."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qwq_gguf.convert.values import ComputedTensor, RowOrder, SourceTensor
+from qwq_gguf.errors import TensorError
+from qwq_gguf.ggml_types import GgmlType
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qwq_gguf.checkpoint.reader import ShardReader
+    from qwq_gguf.checkpoint.values import TensorInfo
+
+__all__ = ["decode", "read_rows", "stored_type"]
+
+_TYPES = {"BF16": GgmlType.BF16, "F16": GgmlType.F16, "F32": GgmlType.F32}
+_EXPONENTS = {"BF16": 0x7F80, "F16": 0x7C00}
+
+
+def stored_type(tensor: SourceTensor) -> GgmlType:
+    """How the source stores the weights."""
+    return _TYPES[tensor.source.dtype]
+
+
+def read_rows(
+    reader: ShardReader, tensor: SourceTensor, first: int, count: int
+) -> NDArray[np.uint8]:
+    """Rows `first` to `first + count` of the GGUF tensor as stored, shape [count, bytes].
+
+    A row is `shape[0]` weights; higher dimensions are counted through. TensorError naming
+    the tensor and its row if a weight is NaN or infinite.
+    """
+    row_bytes = stored_type(tensor).row_bytes(tensor.shape[0])
+    source = tensor.source
+    if isinstance(source, ComputedTensor):
+        raw = source.data[first * row_bytes : (first + count) * row_bytes]
+        return np.frombuffer(raw, dtype=np.uint8).reshape(count, row_bytes)
+    order = tensor.row_order
+    if order is None:
+        rows = _read(reader, source, first, count, row_bytes)
+        _refuse_bad(rows, tensor, source, first)
+        return rows
+    # Rows move only within a group, so whole groups are read and picked from.
+    start = first // order.group * order.group
+    stop = -(-(first + count) // order.group) * order.group
+    rows = _read(reader, source, start, stop - start, row_bytes)
+    _refuse_bad(rows, tensor, source, start)
+    return rows[_picked(order, first, count) - start]
+
+
+def _picked(order: RowOrder, first: int, count: int) -> NDArray[np.int64]:
+    rows = np.arange(first, first + count, dtype=np.int64)
+    places = np.asarray(order.order, dtype=np.int64)
+    return rows // order.group * order.group + places[rows % order.group]
+
+
+def _read(
+    reader: ShardReader, source: TensorInfo, first: int, count: int, row_bytes: int
+) -> NDArray[np.uint8]:
+    raw = reader.read(source, first * row_bytes, count * row_bytes)
+    return np.frombuffer(raw, dtype=np.uint8).reshape(count, row_bytes)
+
+
+def decode(rows: NDArray[np.uint8], kind: GgmlType) -> NDArray[np.float32]:
+    """Stored rows as float32, exactly; float32 rows are a view."""
+    if kind is GgmlType.BF16:
+        wide = rows.view("<u2").astype(np.uint32)
+        wide <<= 16
+        return wide.view(np.float32)
+    if kind is GgmlType.F16:
+        return rows.view("<f2").astype(np.float32)
+    return rows.view("<f4")
+
+
+def _refuse_bad(
+    rows: NDArray[np.uint8], tensor: SourceTensor, source: TensorInfo, first: int
+) -> None:
+    mask = _EXPONENTS.get(source.dtype)
+    if mask is None:
+        bad = ~np.isfinite(rows.view("<f4"))
+    else:
+        bad = (rows.view("<u2") & mask) == mask
+    if not bad.any():
+        return
+    row, column = (int(place[0]) for place in np.nonzero(bad))
+    value = decode(rows[row : row + 1], stored_type(tensor))[0, column]
+    raise TensorError(
+        f"{source.name} holds a weight that is no number, in row {first + row}",
+        path=source.shard,
+        found=f"{value} at column {column}",
+        expected="finite weights",
+        hint="the checkpoint is damaged or its training diverged: download it again",
+    )

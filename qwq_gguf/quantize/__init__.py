@@ -1,3 +1,44 @@
 """From a conversion and a recipe to a finished GGUF: a pure plan, then the run of it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwq_gguf.quantize.mix import Overrides, parse_override
+from qwq_gguf.quantize.plan import Plan, TensorPlan, make_plan
+from qwq_gguf.quantize.recipe import Recipe, Rule
+from qwq_gguf.quantize.recipe_toml import parse_recipe, parse_type
+from qwq_gguf.quantize.recipes import load_recipe, recipe_names
+
+if TYPE_CHECKING:
+    from qwq_gguf.quantize.run import Progress, Summary, run_plan
+
+__all__ = [
+    "Overrides",
+    "Plan",
+    "Progress",
+    "Recipe",
+    "Rule",
+    "Summary",
+    "TensorPlan",
+    "load_recipe",
+    "make_plan",
+    "parse_override",
+    "parse_recipe",
+    "parse_type",
+    "recipe_names",
+    "run_plan",
+]
+
+# Running needs numpy and libggml; planning does not.
+_RUN = frozenset({"Progress", "Summary", "run_plan"})
+
+
+def __getattr__(name: str) -> object:
+    if name not in _RUN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from qwq_gguf.quantize import run
+
+    value: object = getattr(run, name)
+    globals()[name] = value
+    return value

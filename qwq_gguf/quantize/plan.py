@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.convert.values import Conversion, SourceTensor
 from qwq_gguf.errors import PlanError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT, header_bytes, padded, tensor_bytes
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32, u32
 from qwq_gguf.quantize.mix import Choice, Overrides, choose_types, kind_of
 from qwq_gguf.quantize.recipe import Recipe, useless_without_imatrix
+
+if TYPE_CHECKING:
+    from qwq_gguf.convert.values import Conversion, SourceTensor
 
 __all__ = ["PLAN_SCHEMA", "Plan", "TensorPlan", "make_plan"]
 

@@ -1,0 +1,53 @@
+"""The front matter of a model card: the YAML between two lines of `---` in README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qwq_gguf.checkpoint.files import MIB
+
+__all__ = ["read_card"]
+
+_MAX_LINES = 5_000
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Front matter as text, lists and mappings; empty when there is none, or a broken one.
+
+    Scalars stay the text they are: no "no" turns into False (Norway's language code), no
+    version 1.10 into 1.1. A card is decoration, so nothing in it stops a conversion.
+    """
+    lines = _front_matter(path)
+    if not lines:
+        return {}
+
+    import yaml  # type: ignore[import-untyped]
+
+    # YAML forbids tabs for indentation, cards contain them all the same.
+    content = "\n".join(lines).replace("\t", "  ")
+    try:
+        # A dozen aliases of aliases can stand for a billion nodes.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content)):
+            return {}
+        value = yaml.load(content, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {key: entry for key, entry in value.items() if isinstance(key, str)}
+
+
+def _front_matter(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            lines = file.read(MIB).decode("utf-8-sig", "replace").splitlines()
+    except OSError:
+        return []
+    if not lines or lines[0] != "---":
+        return []
+    try:
+        end = lines.index("---", 1, _MAX_LINES)
+    except ValueError:
+        return []
+    return lines[1:end]

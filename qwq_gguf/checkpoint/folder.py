@@ -1,0 +1,52 @@
+"""Opening a checkpoint folder: every small file and every shard's header, no weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qwq_gguf.checkpoint.card import read_card
+from qwq_gguf.checkpoint.files import MIB, read_json
+from qwq_gguf.checkpoint.resolve import locate
+from qwq_gguf.checkpoint.shards import read_shards
+from qwq_gguf.checkpoint.templates import read_templates
+from qwq_gguf.checkpoint.values import Checkpoint
+from qwq_gguf.errors import ConfigError, NotACheckpointError, SourceError, TokenizerError
+
+__all__ = ["open_checkpoint"]
+
+
+def open_checkpoint(source: str | Path) -> Checkpoint:
+    """Read the headers of the checkpoint that `source` names (`demo`, or a folder).
+
+    SourceError, in one of its kinds, when there is none or when it contradicts itself.
+    """
+    located = locate(source)
+    folder = located.folder
+    if not (folder / "config.json").is_file():
+        raise NotACheckpointError(
+            "there is no config.json here",
+            path=folder,
+            expected="a checkpoint folder with config.json, tokenizer.json and *.safetensors",
+        )
+    config = read_json(folder / "config.json", limit=4 * MIB, error=ConfigError)
+    tokenizer_config = _optional(folder / "tokenizer_config.json", 64 * MIB, TokenizerError)
+    templates = read_templates(folder, tokenizer_config)
+    return Checkpoint(
+        source=located.source,
+        name=located.name,
+        organization=located.organization,
+        folder=folder,
+        config=config,
+        generation_config=_optional(folder / "generation_config.json", 4 * MIB, ConfigError),
+        tokenizer=_optional(folder / "tokenizer.json", 256 * MIB, TokenizerError),
+        tokenizer_config=tokenizer_config,
+        chat_template=templates.pop("default", None),
+        chat_templates=templates,
+        card=read_card(folder / "README.md"),
+        tensors=read_shards(folder),
+    )
+
+
+def _optional(path: Path, limit: int, error: type[SourceError]) -> dict[str, Any]:
+    return read_json(path, limit=limit, error=error) if path.is_file() else {}

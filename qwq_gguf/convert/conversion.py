@@ -1,0 +1,95 @@
+"""From a checkpoint's headers to everything a GGUF says but the types of its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qwq_gguf.convert.architectures import find_architecture
+from qwq_gguf.convert.config import read_config
+from qwq_gguf.convert.general import general_keys
+from qwq_gguf.convert.keys import hyperparameters
+from qwq_gguf.convert.overrides import apply_overrides
+from qwq_gguf.convert.tensors import map_tensors
+from qwq_gguf.convert.values import Conversion, ModelFacts
+from qwq_gguf.convert.vocabulary import vocabulary_keys
+from qwq_gguf.errors import UnsupportedError
+from qwq_gguf.metadata import KeyValue, boolean, text
+
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.values import Checkpoint
+
+__all__ = ["convert"]
+
+
+def convert(
+    checkpoint: Checkpoint, *, name: str | None = None, extra: Sequence[KeyValue] = ()
+) -> Conversion:
+    """Plan what the GGUF of a checkpoint says and where its tensors come from; reads no file.
+
+    `name` replaces the model's name, entries of `extra` replace those of the same key or are
+    added at the end. SourceError, in one of its kinds, when the checkpoint contradicts
+    itself or is of a kind that is not supported.
+    """
+    path = checkpoint.folder / "config.json"
+    architecture = find_architecture(checkpoint.config, path)
+    _refuse_quantized(checkpoint)
+    config = read_config(
+        checkpoint.config, path, head_dim=architecture.head_dim, context=architecture.context
+    )
+    tensors = map_tensors(architecture, config, checkpoint.tensors, checkpoint.folder)
+    weights = sum(tensor.weights for tensor in tensors)
+    general = general_keys(checkpoint, weights, name=name)
+    sizes = hyperparameters(
+        architecture.name,
+        config,
+        head_size=architecture.writes_head_size or config.head_dim_given,
+    )
+    after_type = list(architecture.extra_keys(config))
+    vocabulary = vocabulary_keys(checkpoint, config.vocab)
+    if architecture.writes_space_prefix:
+        prefix = checkpoint.tokenizer_config.get("add_prefix_space")
+        if isinstance(prefix, bool):
+            vocabulary.insert(0, boolean("tokenizer.ggml.add_space_prefix", prefix))
+
+    head = [
+        text("general.architecture", architecture.name),
+        text("general.type", "model"),
+        *general,
+        *sizes,
+    ]
+    names = {key.key: key.value for key in head}
+    return Conversion(
+        architecture=architecture.name,
+        name=str(names["general.name"]),
+        facts=ModelFacts(
+            architecture=architecture.name,
+            layers=config.layers,
+            heads=config.heads,
+            kv_heads=config.kv_heads,
+            experts=0,
+            embedding=config.embedding,
+            vocab=config.vocab,
+            tied=all(tensor.name != "output.weight" for tensor in tensors),
+            context=config.context,
+        ),
+        metadata=apply_overrides([*head, *after_type, *vocabulary], extra),
+        tensors=tuple(sorted(tensors, key=lambda tensor: tensor.order)),
+        converter_order=tensors,
+        file_type_at=len(head),
+        quantization_version_at=len(head) + len(after_type),
+    )
+
+
+def _refuse_quantized(checkpoint: Checkpoint) -> None:
+    quantization = checkpoint.config.get("quantization_config")
+    if quantization is None:
+        return
+    method = quantization.get("quant_method") if isinstance(quantization, dict) else quantization
+    raise UnsupportedError(
+        "these weights are quantized already",
+        path=checkpoint.folder / "config.json",
+        found=str(method)[:40],
+        expected="BF16, F16 or F32",
+        hint="take the original weights, which lose nothing twice",
+    )

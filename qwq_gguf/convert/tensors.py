@@ -1,0 +1,129 @@
+"""From a checkpoint's tensor names to those of a GGUF, each with its shape checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwq_gguf.convert.architectures.base import Architecture, Dimension, TensorRule, outer_tensors
+from qwq_gguf.convert.config import ModelConfig
+from qwq_gguf.convert.values import RowOrder, SourceTensor
+from qwq_gguf.errors import TensorError, UnsupportedError
+
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.values import TensorInfo
+
+__all__ = ["map_tensors"]
+
+DTYPES = ("BF16", "F16", "F32")
+# Buffers that older versions of transformers saved with the weights.
+_IGNORED = (".attention.masked_bias", ".attention.bias", ".rotary_emb.inv_freq")
+
+
+def map_tensors(
+    architecture: Architecture,
+    config: ModelConfig,
+    tensors: Mapping[str, TensorInfo],
+    folder: Path,
+) -> tuple[SourceTensor, ...]:
+    """All tensors of the model in the converter's order: computed ones, then as the shards
+    have them. TensorError when one is missing, unknown or of another shape than config.json
+    says; UnsupportedError for a dtype that is not BF16, F16 or F32.
+    """
+    sizes: dict[Dimension, int] = {
+        "embedding": config.embedding,
+        "feed_forward": config.feed_forward,
+        "queries": config.heads * config.head_dim,
+        "keys": config.kv_heads * config.head_dim,
+        "head_dim": config.head_dim,
+        "vocab": config.vocab,
+    }
+    order = interleaved(config.head_dim)
+    rules = {rule.source: (rule, layer) for rule, layer in _rules(architecture, config)}
+    found: list[SourceTensor] = [
+        SourceTensor(computed.name, computed.shape, computed)
+        for computed in architecture.computed(config)
+    ]
+    unknown: list[str] = []
+    for name, info in tensors.items():
+        if name.endswith(_IGNORED):
+            continue
+        if name not in rules:
+            unknown.append(name)
+            continue
+        rule, layer = rules.pop(name)
+        _check(info, tuple(sizes[dimension] for dimension in rule.shape), rule)
+        found.append(
+            SourceTensor(
+                name=rule.target,
+                shape=tuple(reversed(info.shape)),
+                source=info,
+                layer=layer,
+                row_order=order if rule.interleave else None,
+            )
+        )
+    missing = [name for name, (rule, _) in rules.items() if rule.needed]
+    if missing:
+        raise TensorError(
+            "tensors that the model needs are missing",
+            path=folder,
+            found=f"{len(found)} tensors",
+            expected=_some(missing),
+            hint="check that config.json belongs to these weights, and download them again",
+        )
+    if unknown:
+        raise TensorError(
+            f"tensors that a {architecture.model_class} does not have",
+            path=folder,
+            found=_some(unknown),
+            hint="check that config.json belongs to these weights",
+        )
+    return tuple(found)
+
+
+def interleaved(head_dim: int) -> RowOrder:
+    """Rows 0, d/2, 1, d/2 + 1, ... of each head of d rows: partners in a rotation, which
+    transformers keeps half a head apart, become neighbours.
+    """
+    half = head_dim // 2
+    return RowOrder(tuple(row for pair in range(half) for row in (pair, pair + half)))
+
+
+def _rules(
+    architecture: Architecture, config: ModelConfig
+) -> Iterator[tuple[TensorRule, int | None]]:
+    for rule in outer_tensors(config):
+        yield rule, None
+    for layer in range(config.layers):
+        for rule in architecture.block(config):
+            source = f"model.layers.{layer}.{rule.source}"
+            target = f"blk.{layer}.{rule.target}"
+            yield (
+                TensorRule(source, target, rule.shape, rule.needed, rule.interleave),
+                layer,
+            )
+
+
+def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule) -> None:
+    if info.dtype not in DTYPES:
+        raise UnsupportedError(
+            f"{info.name}: this data type cannot be converted",
+            path=info.shard,
+            found=info.dtype,
+            expected=", ".join(DTYPES),
+            hint="take the original weights, not a quantized copy",
+        )
+    if info.shape != shape:
+        raise TensorError(
+            f"{info.name}: its shape is not what config.json says",
+            path=info.shard,
+            found=list(info.shape),
+            expected=f"{list(shape)} ({' x '.join(rule.shape)})",
+        )
+
+
+def _some(names: Iterable[str], count: int = 3) -> str:
+    listed = list(names)
+    text = ", ".join(listed[:count])
+    return text if len(listed) <= count else f"{text} and {len(listed) - count} more"

@@ -1,0 +1,136 @@
+"""A conversion as a value: what the GGUF will say, and where its tensors come from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+from qwq_gguf.metadata import KeyValue, u32
+
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.values import TensorInfo
+
+__all__ = ["ComputedTensor", "Conversion", "ModelFacts", "RowOrder", "SourceTensor"]
+
+QUANTIZATION_VERSION = 2
+_LAYER = re.compile(r"blk\.(\d+)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """The sizes that a recipe's conditions ask about. `experts` is 0 for a dense model."""
+
+    architecture: str
+    layers: int
+    heads: int
+    kv_heads: int
+    experts: int
+    embedding: int
+    vocab: int
+    tied: bool
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowOrder:
+    """Rows that change places within groups of `len(order)`.
+
+    Row `g * group + i` of the GGUF tensor is row `g * group + order[i]` of the checkpoint's,
+    so a reader needs no more than the groups it is asked for. `order` is a permutation of
+    `range(group)`.
+    """
+
+    order: tuple[int, ...]
+
+    @property
+    def group(self) -> int:
+        """Rows in one group."""
+        return len(self.order)
+
+    def source_row(self, row: int) -> int:
+        """The checkpoint's row that becomes `row`."""
+        group, index = divmod(row, len(self.order))
+        return group * len(self.order) + self.order[index]
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedTensor:
+    """A tensor that no shard holds: `data` is its little-endian F32 bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    data: bytes
+    dtype: str = "F32"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the data."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTensor:
+    """One tensor of the GGUF and where its values are.
+
+    `shape` is in GGUF order, `ne0` (the length of a row) first. `layer` is None outside the
+    blocks. `row_order` says which rows change places on the way; None for none. `plain`
+    marks vectors and norms, which llama.cpp keeps in F32 whatever the recipe.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    source: TensorInfo | ComputedTensor
+    layer: int | None = None
+    row_order: RowOrder | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether llama.cpp stores this tensor as F32 in every file."""
+        return len(self.shape) < 2 or self.name.endswith("_norm.weight")
+
+    @property
+    def weights(self) -> int:
+        """The number of values."""
+        return prod(self.shape)
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """The sort key of llama.cpp's loader, and so of the file that llama-quantize writes:
+        what belongs to no layer by name, then layer by layer, by name.
+        """
+        match = _LAYER.match(self.name)
+        return (int(match[1]) if match else -1, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a checkpoint means in GGUF.
+
+    `metadata` is in the order of llama.cpp's converter, without `general.file_type` and
+    `general.quantization_version`: these depend on the recipe. llama-quantize moves them to
+    the end (version first, then type); the converter writes them at `file_type_at` and
+    `quantization_version_at`, see `converter_metadata`.
+
+    `tensors` is in the order in which llama-quantize visits and writes them
+    (`SourceTensor.order`). The converter's own order, by shard and Hugging Face name with
+    computed tensors first, is `converter_order`.
+    """
+
+    architecture: str
+    name: str
+    facts: ModelFacts
+    metadata: tuple[KeyValue, ...]
+    tensors: tuple[SourceTensor, ...]
+    converter_order: tuple[SourceTensor, ...]
+    file_type_at: int
+    quantization_version_at: int
+
+    def converter_metadata(self, file_type: int) -> tuple[KeyValue, ...]:
+        """All entries where the converter writes them, for a file of one float type."""
+        entries = list(self.metadata)
+        version = u32("general.quantization_version", QUANTIZATION_VERSION)
+        entries.insert(self.quantization_version_at, version)
+        entries.insert(self.file_type_at, u32("general.file_type", file_type))
+        return tuple(entries)

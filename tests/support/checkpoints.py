@@ -1,0 +1,347 @@
+"""Small random checkpoints, laid out as on the Hub, written without torch.
+
+Everything follows from the arguments, so two machines write the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "CLASSES",
+    "Shape",
+    "byte_tokenizer",
+    "config_of",
+    "qwen2_tokenizer",
+    "random_tensors",
+    "safetensors_bytes",
+    "write_checkpoint",
+    "write_json",
+]
+
+Architecture = Literal["qwen2", "qwen3", "llama"]
+Array = NDArray[Any]
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+CLASSES = {
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "llama": "LlamaForCausalLM",
+}
+QWEN2_REGEX = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+LLAMA3_REGEX = QWEN2_REGEX.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a checkpoint. Rows of 256 and more let K-quants apply."""
+
+    hidden: int = 256
+    layers: int = 2
+    heads: int = 4
+    kv_heads: int = 2
+    feed_forward: int = 512
+    vocab: int = 320
+    head_dim: int | None = None
+    context: int = 2048
+
+    @property
+    def head(self) -> int:
+        """Rows of one head."""
+        return self.head_dim or self.hidden // self.heads
+
+
+def config_of(architecture: Architecture, shape: Shape, **changes: Any) -> dict[str, Any]:
+    """A config.json; a change to None leaves the key out."""
+    config: dict[str, Any] = {
+        "architectures": [CLASSES[architecture]],
+        "model_type": architecture,
+        "hidden_size": shape.hidden,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "intermediate_size": shape.feed_forward,
+        "vocab_size": shape.vocab,
+        "max_position_embeddings": shape.context,
+        "rms_norm_eps": 1e-05,
+        "rope_theta": 1000000.0,
+        "tie_word_embeddings": False,
+        "hidden_act": "silu",
+        "torch_dtype": "bfloat16",
+    }
+    if shape.head_dim is not None or architecture == "qwen3":  # where 128 is assumed else
+        config["head_dim"] = shape.head
+    config.update(changes)
+    return {key: value for key, value in config.items() if value is not None}
+
+
+def tensor_shapes(
+    architecture: Architecture, shape: Shape, config: Mapping[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """Every tensor of a model of this shape, by Hugging Face name."""
+    queries, keys = shape.heads * shape.head, shape.kv_heads * shape.head
+    shapes: dict[str, tuple[int, ...]] = {
+        "model.embed_tokens.weight": (shape.vocab, shape.hidden),
+        "model.norm.weight": (shape.hidden,),
+    }
+    if not config.get("tie_word_embeddings"):
+        shapes["lm_head.weight"] = (shape.vocab, shape.hidden)
+    for layer in range(shape.layers):
+        block: dict[str, tuple[int, ...]] = {
+            "input_layernorm.weight": (shape.hidden,),
+            "post_attention_layernorm.weight": (shape.hidden,),
+            "self_attn.q_proj.weight": (queries, shape.hidden),
+            "self_attn.k_proj.weight": (keys, shape.hidden),
+            "self_attn.v_proj.weight": (keys, shape.hidden),
+            "self_attn.o_proj.weight": (shape.hidden, queries),
+            "mlp.gate_proj.weight": (shape.feed_forward, shape.hidden),
+            "mlp.up_proj.weight": (shape.feed_forward, shape.hidden),
+            "mlp.down_proj.weight": (shape.hidden, shape.feed_forward),
+        }
+        if architecture == "qwen2" or config.get("attention_bias"):
+            block["self_attn.q_proj.bias"] = (queries,)
+            block["self_attn.k_proj.bias"] = (keys,)
+            block["self_attn.v_proj.bias"] = (keys,)
+        if architecture == "llama" and config.get("attention_bias"):
+            block["self_attn.o_proj.bias"] = (shape.hidden,)
+        if architecture == "llama" and config.get("mlp_bias"):
+            block["mlp.gate_proj.bias"] = (shape.feed_forward,)
+            block["mlp.up_proj.bias"] = (shape.feed_forward,)
+            block["mlp.down_proj.bias"] = (shape.hidden,)
+        if architecture == "qwen3":
+            block["self_attn.q_norm.weight"] = (shape.head,)
+            block["self_attn.k_norm.weight"] = (shape.head,)
+        shapes.update({f"model.layers.{layer}.{name}": size for name, size in block.items()})
+    return shapes
+
+
+def random_tensors(
+    shapes: Mapping[str, tuple[int, ...]], dtype: str, seed: int = 0
+) -> dict[str, Array]:
+    """Normal weights, norms around one, as raw arrays of the dtype (BF16 as uint16)."""
+    generator = np.random.default_rng(seed)
+    tensors = {}
+    for name, shape in shapes.items():
+        values = generator.standard_normal(shape, dtype=np.float32)
+        scaled = 1 + values / 8 if "norm" in name else values / math.sqrt(shape[-1])
+        tensors[name] = _cast(scaled.astype(np.float32), dtype)
+    return tensors
+
+
+def _cast(values: NDArray[np.float32], dtype: str) -> Array:
+    if dtype == "BF16":
+        bits = values.view(np.uint32)
+        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return values.astype({"F16": np.float16, "F32": np.float32}[dtype])
+
+
+def safetensors_bytes(
+    tensors: Mapping[str, tuple[str, Array]], *, metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """A safetensors file of (dtype, array) by name, laid out in the order given."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata or {"format": "pt"})}
+    position = 0
+    for name, (dtype, values) in tensors.items():
+        end = position + values.nbytes
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(values.shape),
+            "data_offsets": [position, end],
+        }
+        position = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    body = b"".join(np.ascontiguousarray(values).tobytes() for _, values in tensors.values())
+    return len(text).to_bytes(8, "little") + text + body
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file as transformers does."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def write_checkpoint(
+    folder: Path,
+    architecture: Architecture = "qwen2",
+    shape: Shape | None = None,
+    *,
+    dtype: str = "BF16",
+    shards: int = 1,
+    seed: int = 0,
+    tokenizer: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    card: str | None = None,
+    generation_config: Mapping[str, Any] | None = None,
+    extra_tensors: Mapping[str, tuple[str, Array]] | None = None,
+    **config_changes: Any,
+) -> Path:
+    """Write a whole checkpoint folder and return it.
+
+    `tokenizer` is tokenizer.json and tokenizer_config.json; by default the tiny one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = shape or Shape()
+    config = config_of(architecture, shape, **config_changes)
+    arrays = random_tensors(tensor_shapes(architecture, shape, config), dtype, seed)
+    tensors = {name: (dtype, values) for name, values in arrays.items()} | dict(extra_tensors or {})
+    write_json(folder / "config.json", config)
+    tokenizer_json, tokenizer_config = tokenizer or byte_tokenizer()
+    write_json(folder / "tokenizer.json", tokenizer_json)
+    write_json(folder / "tokenizer_config.json", tokenizer_config)
+    if generation_config is not None:
+        write_json(folder / "generation_config.json", generation_config)
+    if card is not None:
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    _write_shards(folder, tensors, shards)
+    return folder
+
+
+def _write_shards(folder: Path, tensors: Mapping[str, tuple[str, Array]], count: int) -> None:
+    if count == 1:
+        (folder / "model.safetensors").write_bytes(safetensors_bytes(tensors))
+        return
+    names = list(tensors)
+    weight_map: dict[str, str] = {}
+    for index in range(count):
+        part = names[index * len(names) // count : (index + 1) * len(names) // count]
+        file = f"model-{index + 1:05d}-of-{count:05d}.safetensors"
+        (folder / file).write_bytes(safetensors_bytes({name: tensors[name] for name in part}))
+        weight_map.update(dict.fromkeys(part, file))
+    total = sum(values.nbytes for _, values in tensors.values())
+    index_json = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
+    write_json(folder / "model.safetensors.index.json", index_json)
+
+
+@cache
+def _letters() -> list[str]:
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(256))
+    return [chr(b) if b in printable else chr(0x100 + next(others)) for b in range(256)]
+
+
+_WORDS = ("the", " the", " and", " is", "ing", " what", " wait", "\n\n", "12", "  ")
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_USER_DEFINED = ("<tool_call>", "</tool_call>", "<think>", "</think>")
+CHAT_TEMPLATE = (
+    "{%- for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content"
+    " + '<|im_end|>\\n' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n<think>\\n' }}{%- endif %}"
+)
+
+
+def byte_tokenizer(
+    *,
+    regex: str = QWEN2_REGEX,
+    ignore_merges: bool = False,
+    merge_pairs: bool = False,
+    special: Iterable[str] = _SPECIAL,
+    user_defined: Iterable[str] = _USER_DEFINED,
+    post_processor: Mapping[str, Any] | None = None,
+    **config_changes: Any,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All bytes, a few merged words and some added tokens: (tokenizer.json, its config).
+
+    `merge_pairs` writes merges in the newer of the two forms. A change to None leaves a key
+    of tokenizer_config.json out.
+    """
+    letters = _letters()
+    vocab = {letter: index for index, letter in enumerate(sorted(letters))}
+    merges: list[list[str]] = []
+    for word in _WORDS:
+        spelled = [letters[byte] for byte in word.encode()]
+        joined = spelled[0]
+        for letter in spelled[1:]:
+            if joined + letter not in vocab:
+                merges.append([joined, letter])
+                vocab[joined + letter] = len(vocab)
+            joined += letter
+    special, user_defined = list(special), list(user_defined)
+    added = [
+        {
+            "id": len(vocab) + index,
+            "content": content,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": content in special,
+        }
+        for index, content in enumerate([*special, *user_defined])
+    ]
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": False,
+        "use_regex": False,
+    }
+    tokenizer = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": {"type": "NFC"},
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                {
+                    "type": "Split",
+                    "pattern": {"Regex": regex},
+                    "behavior": "Isolated",
+                    "invert": False,
+                },
+                byte_level,
+            ],
+        },
+        "post_processor": post_processor or byte_level,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": "",
+            "end_of_word_suffix": "",
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": ignore_merges,
+            "vocab": vocab,
+            "merges": merges if merge_pairs else [" ".join(pair) for pair in merges],
+        },
+    }
+    config = {
+        "tokenizer_class": "Qwen2Tokenizer",
+        "bos_token": None,
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+        "unk_token": None,
+        "add_bos_token": False,
+        "add_prefix_space": False,
+        "model_max_length": 2048,
+        "chat_template": CHAT_TEMPLATE,
+    } | config_changes
+    return tokenizer, {key: value for key, value in config.items() if value is not None}
+
+
+@cache
+def _qwen2_files() -> tuple[str, str]:
+    folder = DATA / "qwen2-tokenizer"
+    compressed = (folder / "tokenizer.json.xz").read_bytes()
+    config = (folder / "tokenizer_config.json").read_text(encoding="utf-8")
+    return lzma.decompress(compressed).decode("utf-8"), config
+
+
+def qwen2_tokenizer(**config_changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The Qwen2 tokenizer in its real size, with a chat template; needs vocab >= 151669."""
+    tokenizer, config = (json.loads(text) for text in _qwen2_files())
+    return tokenizer, {**config, "chat_template": CHAT_TEMPLATE, **config_changes}

@@ -1,0 +1,226 @@
+"""A sampler chain: stages in the order in which they see the logits.
+
+Order is behaviour. A temperature before `top_p` sharpens what `top_p` measures; a penalty
+before it pulls in tokens the model never meant; after it, the penalty chooses only among
+tokens the model itself finds plausible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from qwq_gguf.errors import ChainError
+from qwq_gguf.sampling.settings import (
+    SETTINGS,
+    SettingValue,
+    did_you_mean,
+    setting_names_of,
+    stage_from_settings,
+)
+from qwq_gguf.sampling.stages import (
+    FINAL_STAGES,
+    Dist,
+    Dry,
+    Greedy,
+    MinP,
+    Penalties,
+    Stage,
+    Temperature,
+    TopK,
+    TopNSigma,
+    TopP,
+    TypicalP,
+    Window,
+    Xtc,
+)
+
+__all__ = [
+    "ChainRow",
+    "Dist",
+    "Dry",
+    "Greedy",
+    "MinP",
+    "Penalties",
+    "SamplerChain",
+    "Stage",
+    "Temperature",
+    "TopK",
+    "TopNSigma",
+    "TopP",
+    "TypicalP",
+    "Window",
+    "Xtc",
+]
+
+S = TypeVar("S", bound=Stage)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRow:
+    """One number of a chain, for people: `off` says its stage changes nothing as it is."""
+
+    position: int
+    stage: str
+    setting: str
+    value: str
+    off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerChain:
+    """Stages in order, the last one picking the token.
+
+    Raises ChainError unless exactly one final stage (`Dist`, `Greedy`) stands at the end
+    and no kind of stage stands twice.
+    """
+
+    stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.stages, tuple):
+            raise ChainError("a chain is a tuple of stages", found=type(self.stages).__name__)
+        finals = [s for s in self.stages if isinstance(s, FINAL_STAGES)]
+        names = [s.name for s in self.stages]
+        shown = " -> ".join(names) or "no stage"
+        if not finals:
+            raise ChainError(
+                "no stage picks a token", found=shown, hint="end the chain with dist or greedy"
+            )
+        if len(finals) > 1:
+            raise ChainError("two stages pick a token, the second never gets to", found=shown)
+        if self.stages[-1] is not finals[0]:
+            late = ", ".join(names[self.stages.index(finals[0]) + 1 :])
+            raise ChainError(
+                f"{finals[0].name} picks the token, so {late} after it would do nothing",
+                found=shown,
+                hint=f"put {finals[0].name} last",
+            )
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice is not None:
+            raise ChainError(
+                f"{twice} stands twice, so a flag for it would be ambiguous", found=shown
+            )
+
+    @classmethod
+    def from_settings(
+        cls, order: Sequence[str], values: Mapping[str, SettingValue]
+    ) -> SamplerChain:
+        """Build a chain from stage names and flat settings (see `settings.SETTINGS`).
+
+        Settings whose stage is not in `order` are left aside; `idle_settings` names them.
+        """
+        _check_names(values)
+        return cls(tuple(stage_from_settings(name, values) for name in order))
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The stages' names."""
+        return tuple(stage.name for stage in self.stages)
+
+    def stage(self, kind: type[S]) -> S | None:
+        """The chain's stage of this kind."""
+        return next((s for s in self.stages if isinstance(s, kind)), None)
+
+    def settings(self) -> dict[str, SettingValue]:
+        """Every number in the chain by its flat name, in the chain's order."""
+        return {
+            name: getattr(stage, SETTINGS[name][1])
+            for stage in self.stages
+            for name in setting_names_of(stage.name)
+        }
+
+    def with_overrides(self, **values: SettingValue | None) -> SamplerChain:
+        """The same order with single numbers replaced; None leaves a number as it is.
+
+        Raises ChainError for a number whose stage is not in the chain: it would silently
+        do nothing.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        _check_names(given)
+        for name in given:
+            if SETTINGS[name][0] not in self.order:
+                raise ChainError(
+                    f"{name} would do nothing: this chain has no {SETTINGS[name][0]} stage",
+                    found=" -> ".join(self.order),
+                    hint="choose a profile whose order has it, or leave the flag out",
+                )
+        stages: list[Stage] = []
+        for stage in self.stages:
+            fields = {
+                SETTINGS[name][1]: value
+                for name, value in given.items()
+                if SETTINGS[name][0] == stage.name
+            }
+            stages.append(replace(stage, **fields) if fields else stage)  # type: ignore[arg-type]
+        return SamplerChain(tuple(stages))
+
+    def describe(self) -> tuple[ChainRow, ...]:
+        """A row a number, in order; a stage without numbers has one row."""
+        rows = []
+        for position, stage in enumerate(self.stages, start=1):
+            for name in setting_names_of(stage.name) or ("",):
+                value = show(getattr(stage, SETTINGS[name][1])) if name else ""
+                rows.append(ChainRow(position, stage.name, name, value, stage.off))
+        return tuple(rows)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What silently does nothing, or not what it seems to, in this chain."""
+        found = []
+        greedy = isinstance(self.stages[-1], Greedy)
+        picked_by: str | None = None
+        for stage in self.stages[:-1]:
+            if stage.off:
+                continue
+            if picked_by is not None and not isinstance(stage, FINAL_STAGES):
+                found.append(f"{stage.name} does nothing: {picked_by} has left one token")
+            elif greedy and isinstance(stage, (TopK, TopP, MinP, TopNSigma)):
+                found.append(f"{stage.name} does nothing: greedy takes the best token anyway")
+            elif greedy and isinstance(stage, Temperature):
+                found.append("temperature does nothing: greedy takes the best token anyway")
+            if isinstance(stage, Temperature) and stage.t == 0.0 and stage.range == 0.0:
+                picked_by = "temperature 0"
+            elif isinstance(stage, TopK) and stage.k == 1:
+                picked_by = "top_k 1"
+        names = [stage.name for stage in self.stages if not stage.off]
+        if {"top_n_sigma", "typ_p"} <= set(names) and names.index("top_n_sigma") < names.index(
+            "typ_p"
+        ):
+            found.append("typ_p after top_n_sigma: llama.cpp computes NaN from the masked tokens")
+        return tuple(found)
+
+    def idle_settings(self, values: Mapping[str, SettingValue]) -> tuple[str, ...]:
+        """Those of `values` that do nothing because their stage is not in the order.
+
+        A stage all of whose given numbers are at their off values is not reported.
+        """
+        idle = []
+        for name in values:
+            owner = SETTINGS[name][0]
+            if owner not in self.order and not stage_from_settings(owner, values).off:
+                idle.append(name)
+        return tuple(idle)
+
+    def gguf_sequence(self) -> str:
+        """`general.sampling.sequence`: stages joined by `;`, without the final one."""
+        return ";".join(s.name for s in self.stages if not isinstance(s, FINAL_STAGES))
+
+
+def show(value: SettingValue) -> str:
+    """A setting as people write it: 40, 0.95, generation."""
+    if isinstance(value, tuple):
+        return " ".join(repr(part) for part in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def _check_names(values: Mapping[str, object]) -> None:
+    for name in values:
+        if name not in SETTINGS:
+            raise ChainError(
+                "there is no such sampler setting",
+                found=name,
+                hint=did_you_mean(name, SETTINGS) or f"one of: {', '.join(SETTINGS)}",
+            )

@@ -36,6 +36,7 @@ _FLOATS = ctypes.POINTER(ctypes.c_float)
 _FUNCTIONS = {
     "ggml_version": (ctypes.c_char_p, []),
     "ggml_blck_size": (ctypes.c_int64, [ctypes.c_int]),
+    "ggml_type_name": (ctypes.c_char_p, [ctypes.c_int]),
     "ggml_type_size": (ctypes.c_size_t, [ctypes.c_int]),
     "ggml_quantize_init": (None, [ctypes.c_int]),
     "ggml_quantize_requires_imatrix": (ctypes.c_bool, [ctypes.c_int]),
@@ -72,17 +73,17 @@ class Ggml:
             except AttributeError as error:
                 raise LibraryError(f"this libggml has no {name}", path=path, hint=_HINT) from error
             function.restype, function.argtypes = result, arguments
-        self._library = library
+        self.library = library
         self.version: str = library.ggml_version().decode("ascii", "replace")
         self._check()
 
     def prepare(self, kind: GgmlType) -> None:
         """Build the tables a type needs, once, before threads ask for them."""
-        self._library.ggml_quantize_init(kind)
+        self.library.ggml_quantize_init(kind)
 
     def requires_imatrix(self, kind: GgmlType) -> bool:
         """Whether quantizing to this type without importance weights ends the process."""
-        return bool(self._library.ggml_quantize_requires_imatrix(kind))
+        return bool(self.library.ggml_quantize_requires_imatrix(kind))
 
     def quantize_rows(
         self,
@@ -110,7 +111,7 @@ class Ggml:
         blocks = np.empty((count, kind.row_bytes(length)), dtype=np.uint8)
         if count == 0:
             return blocks
-        written = self._library.ggml_quantize_chunk(
+        written = self.library.ggml_quantize_chunk(
             kind,
             rows.ctypes.data_as(_FLOATS),
             blocks.ctypes.data_as(ctypes.c_void_p),
@@ -136,7 +137,7 @@ class Ggml:
         if not blocks.flags.c_contiguous:
             raise ValueError("blocks must be contiguous")
         return bool(
-            self._library.ggml_validate_row_data(
+            self.library.ggml_validate_row_data(
                 kind, blocks.ctypes.data_as(ctypes.c_void_p), blocks.nbytes
             )
         )
@@ -152,13 +153,14 @@ class Ggml:
                 hint=_HINT,
             )
         for kind in TARGET_TYPES:
-            found = (self._library.ggml_blck_size(kind), self._library.ggml_type_size(kind))
-            if found != (kind.block_size, kind.type_size):
+            found = (self.library.ggml_blck_size(kind), self.library.ggml_type_size(kind))
+            name = self.library.ggml_type_name(kind).decode("ascii", "replace")
+            if found != (kind.block_size, kind.type_size) or name.upper() != kind.name:
                 raise LibraryError(
                     f"this libggml lays {kind.name} out differently",
                     path=self.path,
-                    found=f"{found[0]} weights in {found[1]} bytes",
-                    expected=f"{kind.block_size} weights in {kind.type_size} bytes",
+                    found=f"{name}: {found[0]} weights in {found[1]} bytes",
+                    expected=f"{kind.name}: {kind.block_size} weights in {kind.type_size} bytes",
                     hint=_HINT,
                 )
 

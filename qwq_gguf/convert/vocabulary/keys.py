@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from qwq_gguf.convert.vocabulary.pretokenizer import recognise
-from qwq_gguf.convert.vocabulary.special import read_special
+from qwq_gguf.convert.vocabulary.special import named_special, read_special
 from qwq_gguf.convert.vocabulary.tokens import read_vocabulary
 from qwq_gguf.errors import TokenizerError
 from qwq_gguf.metadata import KeyValue, ValueType, array, text
@@ -43,7 +43,7 @@ def vocabulary_keys(checkpoint: Checkpoint, size: int) -> list[KeyValue]:
         size=size,
         path=checkpoint.folder / "config.json",
     )
-    texts, types = vocabulary.listing(size)
+    texts, types = vocabulary.listing(size, named_special(checkpoint.tokenizer_config))
     keys = [
         text("tokenizer.ggml.model", "gpt2"),
         text("tokenizer.ggml.pre", recognise(tokenizer, vocabulary, path)),

@@ -22,7 +22,7 @@ from qwq_gguf.convert.vocabulary.tokens import Vocabulary
 from qwq_gguf.errors import ConfigError
 from qwq_gguf.metadata import KeyValue, boolean, u32
 
-__all__ = ["SpecialTokens", "read_special"]
+__all__ = ["SpecialTokens", "named_special", "read_special"]
 
 _KINDS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _KEYS = {
@@ -100,6 +100,13 @@ def read_special(
             )
         special.ids.setdefault(kind, number)
     return special
+
+
+def named_special(tokenizer_config: Mapping[str, Any]) -> frozenset[str]:
+    """Tokens that tokenizer_config.json gives a role, which makes them special whatever
+    tokenizer.json says of them.
+    """
+    return frozenset(_text(tokenizer_config.get(f"{kind}_token")) for kind in _KINDS)
 
 
 def _text(value: Any) -> str:

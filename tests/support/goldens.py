@@ -1,0 +1,241 @@
+"""The checkpoints whose conversion is recorded in tests/golden, and the form of the record.
+
+Both sides use this: tests/golden/make.py, which runs llama.cpp's own converter, and the tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from support.checkpoints import (
+    CHAT_TEMPLATE,
+    LLAMA3_REGEX,
+    Shape,
+    byte_tokenizer,
+    qwen2_tokenizer,
+    write_checkpoint,
+)
+
+__all__ = ["CASES", "GOLDEN", "PRE_TOKENIZERS", "describe_key", "describe_tensor", "load_golden"]
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+# Longer arrays are recorded as a digest.
+_LISTED = 32
+
+_CARD = """---
+license: other
+license_name: tiny
+license_link: https://example.com/LICENSE
+language:
+- en
+- no
+- zh
+pipeline_tag: text-generation
+base_model:
+- Qwen/Qwen2.5-32B
+- https://huggingface.co/tiny-org/base-7b-v1.5
+- https://example.com/somewhere/else
+datasets:
+- open-org/reasoning-traces
+- plain
+tags:
+- chat
+- reasoning
+model_creator: A. Uthor
+---
+# A model
+"""
+_GENERATION = {
+    "do_sample": True,
+    "bos_token_id": 0,
+    "eos_token_id": [2, 0],
+    "repetition_penalty": 1.05,
+    "temperature": 0.6,
+    "top_k": 40,
+    "top_p": 0.95,
+    "min_p": 0.01,
+}
+_LLAMA3_SCALING = {
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+    "rope_type": "llama3",
+}
+_BOS, _EOS, _A, _B = (
+    {"SpecialToken": {"id": "<|begin|>", "type_id": 0}},
+    {"SpecialToken": {"id": "<|end|>", "type_id": 0}},
+    {"Sequence": {"id": "A", "type_id": 0}},
+    {"Sequence": {"id": "B", "type_id": 1}},
+)
+
+
+def _added(content: str) -> dict[str, Any]:
+    return {"__type": "AddedToken", "content": content, "lstrip": False, "normalized": True}
+
+
+def _template(single: Sequence[Any], pair: Sequence[Any]) -> dict[str, Any]:
+    special = {
+        text: {"id": text, "ids": [number], "tokens": [text]}
+        for text, number in (("<|begin|>", 278), ("<|end|>", 279))
+    }
+    return {
+        "type": "TemplateProcessing",
+        "single": list(single),
+        "pair": list(pair),
+        "special_tokens": special,
+    }
+
+
+def _qwen2(folder: Path) -> Path:
+    """Two shards, biases, a card with everything, recommended sampling."""
+    return write_checkpoint(
+        folder / "QwQ-Tiny-1B-Preview",
+        "qwen2",
+        shards=2,
+        card=_CARD,
+        generation_config=_GENERATION,
+        bos_token_id=278,
+        eos_token_id=280,
+        sliding_window=32768,
+        use_sliding_window=False,
+        max_window_layers=64,
+    )
+
+
+def _qwen2_vocabulary(folder: Path) -> Path:
+    """The real vocabulary, padded as QwQ pads it; tied, YaRN, F16."""
+    return write_checkpoint(
+        folder / "QwQ-32B",
+        "qwen2",
+        Shape(hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=64, vocab=152064),
+        dtype="F16",
+        tokenizer=qwen2_tokenizer(),
+        tie_word_embeddings=True,
+        bos_token_id=151643,
+        eos_token_id=151645,
+        rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512},
+    )
+
+
+def _qwen3(folder: Path) -> Path:
+    """A head size of its own, norms on heads, merges as pairs, templates in files, F32."""
+    checkpoint = write_checkpoint(
+        folder / "Qwen3-0.6B",
+        "qwen3",
+        Shape(head_dim=96, heads=4, kv_heads=1, layers=3),
+        dtype="F32",
+        tokenizer=byte_tokenizer(merge_pairs=True, chat_template=None, add_bos_token=None),
+        tie_word_embeddings=True,
+        _name_or_path="some-org/Qwen3-0.6B-chat",
+    )
+    (checkpoint / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+    (checkpoint / "additional_chat_templates").mkdir()
+    named = checkpoint / "additional_chat_templates" / "tool_use.jinja"
+    named.write_text("{{ messages }}", encoding="utf-8")
+    return checkpoint
+
+
+def _llama(folder: Path) -> Path:
+    """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
+    return write_checkpoint(
+        folder / "DeepSeek-R1-Distill-Llama-8B",
+        "llama",
+        Shape(heads=8, kv_heads=2, context=131072),
+        tokenizer=byte_tokenizer(
+            regex=LLAMA3_REGEX,
+            ignore_merges=True,
+            special=("<|begin|>", "<|end|>"),
+            post_processor=_template([_BOS, _A], [_BOS, _A, _BOS, _B]),
+            tokenizer_class="PreTrainedTokenizerFast",
+            bos_token=_added("<|begin|>"),
+            eos_token=_added("<|end|>"),
+            pad_token=_added("<|end|>"),
+            add_bos_token=True,
+            add_prefix_space=None,
+        ),
+        rope_theta=500000.0,
+        rope_scaling=_LLAMA3_SCALING,
+        attention_bias=True,
+        mlp_bias=True,
+        bos_token_id=278,
+        eos_token_id=[279, 278],
+    )
+
+
+def _llama_plain(folder: Path) -> Path:
+    """Little said in config.json, linear scaling, a template that adds an end."""
+    return write_checkpoint(
+        folder / "my finetune",
+        "llama",
+        Shape(heads=4, kv_heads=4, layers=1),
+        dtype="F16",
+        tokenizer=byte_tokenizer(
+            regex=LLAMA3_REGEX,
+            special=("<|begin|>", "<|end|>"),
+            post_processor=_template([_BOS, _A, _EOS], [_BOS, _A, _EOS, _B, _EOS]),
+            tokenizer_class="PreTrainedTokenizerFast",
+            bos_token="<|begin|>",
+            eos_token="<think>",
+            additional_special_tokens=["</think>"],
+            pad_token=None,
+            add_bos_token=None,
+            chat_template=[
+                {"name": "default", "template": CHAT_TEMPLATE},
+                {"name": "rag-2", "template": "{{ documents }}"},
+            ],
+        ),
+        num_key_value_heads=None,
+        rope_theta=None,
+        rms_norm_eps=None,
+        max_position_embeddings=None,
+        rope_scaling={"type": "linear", "factor": 2.0},
+    )
+
+
+CASES: dict[str, Callable[[Path], Path]] = {
+    "qwen2": _qwen2,
+    "qwen2-vocabulary": _qwen2_vocabulary,
+    "qwen3": _qwen3,
+    "llama": _llama,
+    "llama-plain": _llama_plain,
+}
+# The converter knows no fingerprint of the tiny vocabularies; make.py hands it the name.
+PRE_TOKENIZERS = {
+    "qwen2": "qwen2",
+    "qwen3": "qwen2",
+    "llama": "llama-bpe",
+    "llama-plain": "smaug-bpe",
+}
+
+
+def describe_key(key: str, kind: str, element: str | None, value: Any) -> dict[str, Any]:
+    """One metadata entry of a record; long arrays as their length and digest."""
+    entry: dict[str, Any] = {"key": key, "type": kind}
+    if element is not None:
+        entry["element"] = element
+        value = list(value)
+        if len(value) > _LISTED:
+            entry["count"] = len(value)
+            entry["sha256"] = _digest(json.dumps(value, ensure_ascii=True).encode())
+            return entry
+    return entry | {"value": value}
+
+
+def describe_tensor(name: str, shape: Iterable[int], kind: str, data: bytes) -> dict[str, Any]:
+    """One tensor of a record, `shape` with the length of a row first."""
+    return {"name": name, "shape": [int(n) for n in shape], "type": kind, "sha256": _digest(data)}
+
+
+def load_golden(case: str) -> dict[str, Any]:
+    """The record of a case."""
+    record: dict[str, Any] = json.loads((GOLDEN / f"{case}.json").read_text(encoding="utf-8"))
+    return record
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,237 @@
+"""Read profiles from TOML: the shipped ones by name, anyone's by path.
+
+    schema = 1                      # of this file's layout
+    name = "mine"
+    description = "One line."
+
+    [chain]
+    order = ["temperature", "top_k", "penalties", "dist"]
+    source = "where the order comes from"
+
+    [chain.temperature]             # one table a number, named as in sampling.settings
+    value = 0.6
+    source = "where the number comes from"
+
+    [stops]                         # this and the tables below may be left out
+    texts = ["<|im_end|>"]
+    source = "..."
+
+    [context]
+    tokens = 16384
+    source = "..."
+
+    [template]
+    opens_thought = true
+    history = "answers"             # or "all"
+
+    [thinking]
+    open = "<think>"
+    close = "</think>"
+
+Unknown keys are refused: a misspelt number must not silently be a default.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from qwq_gguf.errors import ProfileError
+from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
+from qwq_gguf.resources import profiles_dir
+from qwq_gguf.sampling import SamplerChain
+from qwq_gguf.sampling.settings import SETTINGS, SettingValue, did_you_mean
+
+__all__ = ["DEFAULT_PROFILE", "load_profile", "parse_profile", "profile_names"]
+
+DEFAULT_PROFILE = "qwq"
+SCHEMA = 1
+_MAX_BYTES = 64 * 1024
+_MAX_TEXT = 2000
+
+
+def profile_names() -> tuple[str, ...]:
+    """The shipped profiles, the default first."""
+    names = sorted(path.stem for path in profiles_dir().glob("*.toml"))
+    return tuple(sorted(names, key=lambda name: name != DEFAULT_PROFILE))
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Load a shipped profile by name, or one from a `.toml` file.
+
+    Raises ProfileError (ChainError for its chain) with the file and the key at fault.
+    """
+    path = _locate(name_or_path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ProfileError(
+            "the profile cannot be read", path=path, found=error.strerror or str(error)
+        ) from None
+    if len(data) > _MAX_BYTES:
+        raise ProfileError("too large for a profile", path=path, expected=f"{_MAX_BYTES} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ProfileError("the profile is not UTF-8 text", path=path) from None
+    return parse_profile(text, path)
+
+
+def parse_profile(text: str, path: Path | None = None) -> Profile:
+    """Make a Profile from TOML; `path` is only for messages."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError("the profile is not valid TOML", path=path, found=error) from None
+    except RecursionError:
+        raise ProfileError("the profile is nested too deeply", path=path) from None
+    try:
+        return _profile(data)
+    except ProfileError as error:
+        raise type(error)(
+            error.message, path=path, found=error.found, expected=error.expected, hint=error.hint
+        ) from None
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    text = str(name_or_path)
+    path = Path(text).expanduser()
+    if isinstance(name_or_path, Path) or text.endswith(".toml") or len(path.parts) > 1:
+        return path
+    names = profile_names()
+    if text.lower() not in names:
+        raise ProfileError(
+            "there is no such profile",
+            found=text,
+            expected=", ".join(names),
+            hint=did_you_mean(text.lower(), names) or "a file of your own is named with its .toml",
+        )
+    return profiles_dir() / f"{text.lower()}.toml"
+
+
+def _profile(data: Mapping[str, Any]) -> Profile:
+    _only("", data, ("schema", "name", "description", "chain", *_TABLES))
+    schema = data.get("schema")
+    if schema != SCHEMA:
+        raise ProfileError("schema is not one this version reads", found=schema, expected=SCHEMA)
+    if "chain" not in data:
+        raise ProfileError("the profile has no [chain]")
+    chain, given, sources = _chain(_table("chain", data["chain"]))
+    parts: dict[str, Any] = {}
+    for name, read in _TABLES.items():
+        if name in data:
+            fields, source = read(_table(name, data[name]))
+            parts |= fields
+            if source is not None:
+                sources[name] = source
+    return Profile(
+        name=_text("name", data.get("name")),
+        description=_text("description", data.get("description")),
+        chain=chain,
+        given=given,
+        sources=sources,
+        **parts,
+    )
+
+
+def _chain(
+    table: Mapping[str, Any],
+) -> tuple[SamplerChain, dict[str, SettingValue], dict[str, str]]:
+    _only("chain.", table, ("order", "source", *SETTINGS))
+    order = _texts("chain.order", table.get("order"))
+    sources = {"order": _text("chain.source", table.get("source"))}
+    given: dict[str, SettingValue] = {}
+    for name in table:
+        if name not in SETTINGS:
+            continue
+        entry = _table(f"chain.{name}", table[name])
+        _only(f"chain.{name}.", entry, ("value", "source"))
+        if "value" not in entry:
+            raise ProfileError(f"chain.{name} has no value")
+        value = entry["value"]
+        given[name] = _texts(f"chain.{name}.value", value) if isinstance(value, list) else value
+        sources[name] = _text(f"chain.{name}.source", entry.get("source"))
+    chain = SamplerChain.from_settings(order, given)
+    for name in chain.settings():
+        sources.setdefault(name, "the stage's default")
+    # Idle numbers are checked as well: they are somebody's intention.
+    chain.idle_settings(given)
+    return chain, given, sources
+
+
+def _stops(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    _only("stops.", table, ("texts", "source"))
+    return {"stops": _texts("stops.texts", table.get("texts"))}, _text(
+        "stops.source", table.get("source")
+    )
+
+
+def _context(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    _only("context.", table, ("tokens", "source"))
+    tokens = table.get("tokens")
+    if isinstance(tokens, bool) or not isinstance(tokens, int):
+        raise ProfileError("context.tokens must be a whole number", found=tokens)
+    return {"context": tokens}, _text("context.source", table.get("source"))
+
+
+def _template(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    _only("template.", table, ("opens_thought", "history"))
+    opens = table.get("opens_thought", True)
+    if not isinstance(opens, bool):
+        raise ProfileError("template.opens_thought must be true or false", found=opens)
+    history = table.get("history", "answers")
+    if history not in ("answers", "all"):
+        raise ProfileError("template.history is unknown", found=history, expected="answers, all")
+    return {"template": TemplatePolicy(opens, history)}, None
+
+
+def _thinking(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    _only("thinking.", table, ("open", "close"))
+    tags = {name: _text(f"thinking.{name}", table[name]) for name in table}
+    return {"thinking": ThinkingTags(**tags)}, None
+
+
+# One reader a table, giving Profile's fields and a source; a new table is one more line.
+_TABLES: dict[str, Callable[[Mapping[str, Any]], tuple[dict[str, Any], str | None]]] = {
+    "stops": _stops,
+    "context": _context,
+    "template": _template,
+    "thinking": _thinking,
+}
+
+
+def _only(prefix: str, table: Mapping[str, Any], known: Collection[str]) -> None:
+    for key in table:
+        if key not in known:
+            raise ProfileError(
+                f"unknown key {prefix}{key}",
+                expected=", ".join(known),
+                hint=did_you_mean(key, known),
+            )
+
+
+def _table(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ProfileError(f"{name} must be a table", found=repr(value))
+    return value
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > _MAX_TEXT:
+        raise ProfileError(
+            f"{name} must be a text of 1 to {_MAX_TEXT} characters",
+            found="nothing" if value is None else repr(value)[:80],
+        )
+    return value
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ProfileError(f"{name} must be a list of texts", found=repr(value)[:80])
+    for item in value:
+        if not isinstance(item, str):
+            raise ProfileError(f"{name} must be a list of texts", found=repr(item)[:80])
+    return tuple(value)

@@ -1,0 +1,112 @@
+"""How one kind of model is meant to be run, as a value.
+
+A profile holds the sampler chain, the stops, the context length, and what is done about
+thoughts; every number remembers where it comes from. It knows nothing of any runtime:
+our own engine and each exporter render it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+from qwq_gguf.errors import ProfileError
+from qwq_gguf.sampling import SamplerChain
+from qwq_gguf.sampling.settings import SettingValue
+
+__all__ = ["MIN_CONTEXT", "Profile", "TemplatePolicy", "ThinkingTags"]
+
+MIN_CONTEXT = 256
+_MAX_CONTEXT = 1 << 24
+_MAX_STOPS = 16
+_MAX_TEXT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingTags:
+    """What opens and closes a thought."""
+
+    open: str = "<think>"
+    close: str = "</think>"
+
+    def __post_init__(self) -> None:
+        for name in ("open", "close"):
+            text = getattr(self, name)
+            if not text or len(text) > _MAX_TEXT:
+                raise ProfileError(f"thinking: the {name} tag must be a short text", found=text)
+        if self.open == self.close:
+            raise ProfileError("thinking: the two tags must differ", found=self.open)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatePolicy:
+    """What the prompt must look like, whatever the model's own chat template does.
+
+    `opens_thought`: the generation prompt ends in the opening tag and a newline; they are
+    added when the template leaves them out. `history`: `answers` sends earlier turns
+    without their thoughts, `all` as they were.
+    """
+
+    opens_thought: bool = True
+    history: Literal["answers", "all"] = "answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A named way to run a model.
+
+    `stops` are texts that end a reply; where the vocabulary has one as a control token,
+    that token is meant. `context` is in tokens. `given` holds the sampler settings as
+    the profile states them, also those that the chain's order leaves idle. `sources`
+    says where each number comes from: by setting name, or `order`, `stops`, `context`.
+    """
+
+    name: str
+    description: str
+    chain: SamplerChain
+    stops: tuple[str, ...] = ()
+    context: int = 16384
+    template: TemplatePolicy = TemplatePolicy()
+    thinking: ThinkingTags = ThinkingTags()
+    given: Mapping[str, SettingValue] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not MIN_CONTEXT <= self.context <= _MAX_CONTEXT:
+            raise ProfileError(
+                "the context length is out of range",
+                found=self.context,
+                expected=f"{MIN_CONTEXT} to {_MAX_CONTEXT} tokens",
+            )
+        if len(self.stops) > _MAX_STOPS:
+            raise ProfileError("too many stops", found=len(self.stops), expected=_MAX_STOPS)
+        for stop in self.stops:
+            if not stop or len(stop) > _MAX_TEXT:
+                raise ProfileError("a stop must be a short text", found=repr(stop))
+        object.__setattr__(self, "given", MappingProxyType(dict(self.given)))
+        object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
+
+    def with_overrides(
+        self, *, source: str = "command line", **values: SettingValue | None
+    ) -> Profile:
+        """The profile with single numbers of its chain replaced, their source noted.
+
+        Raises ChainError as `SamplerChain.with_overrides` does.
+        """
+        changed = {name: value for name, value in values.items() if value is not None}
+        return replace(
+            self,
+            chain=self.chain.with_overrides(**changed),
+            given={**self.given, **changed},
+            sources={**self.sources, **dict.fromkeys(changed, source)},
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """What in this profile silently does nothing."""
+        idle = tuple(
+            f"{name} does nothing: it is set, but the order has no such stage"
+            for name in self.chain.idle_settings(self.given)
+        )
+        return self.chain.warnings() + idle

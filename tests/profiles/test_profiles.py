@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qwq_gguf.errors import ChainError, ProfileError
+from qwq_gguf.profiles import (
+    DEFAULT_PROFILE,
+    TemplatePolicy,
+    ThinkingTags,
+    load_profile,
+    parse_profile,
+    profile_names,
+)
+from qwq_gguf.resources import profiles_dir
+from qwq_gguf.sampling import Dist, MinP, Penalties, SamplerChain, Temperature, TopK, TopP
+
+SMALL = """
+schema = 1
+name = "small"
+description = "d"
+[chain]
+order = ["top_k", "dist"]
+source = "s"
+[chain.top_k]
+value = 40
+source = "s"
+"""
+
+
+def test_qwq_is_temperature_then_truncation_then_a_presence_penalty() -> None:
+    profile = load_profile("qwq")
+    assert profile.chain == SamplerChain(
+        (
+            Temperature(0.6),
+            TopK(40),
+            TopP(0.95),
+            MinP(0.01),
+            Penalties(repeat=1.0, frequency=0.0, presence=1.0, window="generation"),
+            Dist(),
+        )
+    )
+    assert profile.context == 16384
+    assert profile.stops[0] == "<|im_end|>"
+    assert profile.thinking == ThinkingTags("<think>", "</think>")
+    assert profile.template == TemplatePolicy(opens_thought=True, history="answers")
+    assert profile_names()[0] == DEFAULT_PROFILE == "qwq"
+
+
+def test_llama_cpp_is_in_its_default_order() -> None:
+    assert load_profile("llama-cpp").chain.gguf_sequence() == (
+        "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature"
+    )
+
+
+def test_qwen_reference_is_in_vllms_order() -> None:
+    chain = load_profile("Qwen-Reference").chain
+    assert chain.gguf_sequence() == "penalties;temperature;min_p;top_k;top_p"
+    penalties = chain.stage(Penalties)
+    assert penalties is not None
+    assert penalties.off
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_shipped_number_has_a_source(name: str) -> None:
+    profile = load_profile(name)
+    assert profile.name == name
+    assert profile.chain.warnings() == ()
+    for setting in {*profile.chain.settings(), *profile.given}:
+        if setting.startswith("temperature_"):
+            continue  # the dynamic temperature's off values
+        assert setting in profile.given
+    for key in {*profile.given, "order", "context"}:
+        assert len(profile.sources[key]) > 5
+    assert ("stops" in profile.sources) == bool(profile.stops)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_shipped_file_loads_by_path_too(name: str) -> None:
+    assert load_profile(profiles_dir() / f"{name}.toml") == load_profile(name)
+
+
+def test_an_override_is_noted() -> None:
+    profile = load_profile("qwq").with_overrides(temperature=0.7, top_k=None)
+    assert profile.chain.settings()["temperature"] == 0.7
+    assert profile.sources["temperature"] == "command line"
+    assert profile.sources["top_k"] == load_profile("qwq").sources["top_k"]
+
+
+def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
+    profile = parse_profile(SMALL + '[chain.repeat_penalty]\nvalue = 1.1\nsource = "s"\n')
+    assert profile.given["repeat_penalty"] == 1.1
+    assert profile.warnings() == (
+        "repeat_penalty does nothing: it is set, but the order has no such stage",
+    )
+    assert parse_profile(SMALL).warnings() == ()
+
+
+@pytest.mark.parametrize(
+    "change, message, hint",
+    [
+        (("schema = 1", "schema = 2"), "schema is not one", None),
+        (("schema = 1", ""), "schema is not one", None),
+        (("description", "descripton"), "unknown key descripton", "did you mean description?"),
+        (("[chain.top_k]", "[chain.topk]"), "unknown key chain.top_q", "did you mean top_k?"),
+        (("value = 40", "valu = 40"), "unknown key chain.top_k.valu", "did you mean value?"),
+        (("value = 40", ""), "chain.top_k has no value", None),
+        (("value = 40", "value = -1"), "top_k: k is out of range", None),
+        (("value = 40", 'value = "many"'), "top_k: k is out of range", None),
+        (("value = 40", "value = true"), "top_k: k is out of range", None),
+        (('40\nsource = "s"', "40"), "chain.top_k.source must be a text", None),
+        (('"top_k", "dist"', '"top_k"'), "no stage picks a token", None),
+        (('"top_k", "dist"', '"top_kk", "dist"'), "no such stage", "did you mean top_k?"),
+        (('["top_k", "dist"]', '"top_k"'), "chain.order must be a list", None),
+        (('["top_k", "dist"]', "[1]"), "chain.order must be a list", None),
+        (("schema", "x = [[[1\nschema"), "not valid TOML", None),
+        (("schema", "x = " + "[" * 30000 + "\nschema"), "nested too deeply", None),
+        (("", "[stops]\ntexts = [1]\nsource='s'"), "stops.texts must be a list", None),
+        (("", "[stops]\ntexts = ['']\nsource='s'"), "a stop must be a short text", None),
+        (("", "[context]\ntokens = 1.5\nsource='s'"), "must be a whole number", None),
+        (("", "[context]\ntokens = 1\nsource='s'"), "out of range", None),
+        (("", "[template]\nhistory = 'none'"), "template.history is unknown", None),
+        (("", "[template]\nopens_thought = 1"), "must be true or false", None),
+        (("", "[thinking]\nopen = '</think>'"), "must differ", None),
+        (("", "[thinking]\nstart = '<think>'"), "unknown key thinking.start", None),
+        (("", "[chain.repeat_penalty]\nvalue = -1\nsource='s'"), "repeat is out of range", None),
+    ],
+)
+def test_what_is_wrong_with_a_profile_is_said(
+    change: tuple[str, str], message: str, hint: str | None, tmp_path: Path
+) -> None:
+    old, new = change
+    path = tmp_path / "mine.toml"
+    path.write_text(SMALL.replace(old, new) if old else SMALL + new)
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    assert message in caught.value.message
+    assert caught.value.path == str(path)
+    if hint is not None:
+        assert caught.value.hint == hint
+
+
+def test_a_chain_at_fault_is_a_chain_error() -> None:
+    with pytest.raises(ChainError):
+        parse_profile(SMALL.replace(', "dist"', ""))
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile("qwk")
+    assert caught.value.hint == "did you mean qwq?"
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"#" * 70000])
+def test_files_that_are_no_profile(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(data)
+    with pytest.raises(ProfileError):
+        load_profile(str(path))
+
+
+def test_a_missing_file_is_said() -> None:
+    with pytest.raises(ProfileError, match="cannot be read"):
+        load_profile("nowhere/x.toml")

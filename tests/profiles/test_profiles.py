@@ -103,7 +103,7 @@ def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
         (("schema = 1", "schema = 2"), "schema is not one", None),
         (("schema = 1", ""), "schema is not one", None),
         (("description", "descripton"), "unknown key descripton", "did you mean description?"),
-        (("[chain.top_k]", "[chain.topk]"), "unknown key chain.top_q", "did you mean top_k?"),
+        (("[chain.top_k]", "[chain.topk]"), "unknown key chain.topk", "did you mean top_k?"),
         (("value = 40", "valu = 40"), "unknown key chain.top_k.valu", "did you mean value?"),
         (("value = 40", ""), "chain.top_k has no value", None),
         (("value = 40", "value = -1"), "top_k: k is out of range", None),

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 import typer
 from typer.main import get_command
 
+from qwq_gguf import __version__
 from qwq_gguf.cli.errors import close_stdout
 from qwq_gguf.cli.lazy import CONTEXT_SETTINGS, LazyCommand, LazyGroup
 
@@ -27,6 +28,7 @@ class _Commands(LazyGroup):
 
 
 app = typer.Typer(
+    name="qwq-gguf",
     cls=_Commands,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -38,13 +40,7 @@ app = typer.Typer(
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        number = version("qwq-gguf")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        number = "unknown (not installed)"
-    typer.echo(f"qwq-gguf {number}")
+    typer.echo(f"qwq-gguf {__version__}")
     raise typer.Exit
 
 
@@ -62,7 +58,7 @@ def root(
     \b
     Start here (nothing is downloaded, no GPU is needed):
       qwq-gguf quantize demo
-      qwq-gguf chat Demo-Q4_K_M.gguf -p "What is 7*43?"
+      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
 
     `qwq-gguf COMMAND --help` shows examples of each command.
     """

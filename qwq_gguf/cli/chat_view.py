@@ -84,6 +84,9 @@ class ReplyView(Protocol):
     def show(self, event: ChatEvent) -> None:
         """Show one event."""
 
+    def after(self, remark: str) -> None:
+        """Say something about a reply that has ended."""
+
 
 class PlainView:
     """For pipes and dumb terminals: the answer alone on `out`, all else on `err`."""
@@ -117,6 +120,10 @@ class PlainView:
                 self._line(text)
             case Finished():
                 self._end_line()
+
+    def after(self, remark: str) -> None:
+        """Say something about a reply that has ended."""
+        self._line(remark)
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not text:
@@ -188,6 +195,10 @@ class TerminalView:
             case Finished():
                 self._end_thought()
                 self._end_answer()
+
+    def after(self, remark: str) -> None:
+        """Say something about a reply that has ended."""
+        self._styled(clean(remark), "dim")
 
     def _styled(self, text: str, style: str, end: str = "\n") -> None:
         from rich.text import Text

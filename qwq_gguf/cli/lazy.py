@@ -11,12 +11,12 @@ from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from qwq_gguf.cli.errors import error_boundary
 
-__all__ = ["CONTEXT_SETTINGS", "LazyCommand", "LazyGroup", "command_app"]
+__all__ = ["CONTEXT_SETTINGS", "HouseCommand", "LazyCommand", "LazyGroup", "command_app"]
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
 
@@ -40,6 +40,14 @@ def command_app(**settings: Any) -> typer.Typer:
         context_settings=CONTEXT_SETTINGS,
         **settings,
     )
+
+
+class HouseCommand(TyperCommand):
+    """A command whose usage line reads `SOURCE [OUT]`, without braces."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The parts of the usage line."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
 class _Commands(MutableMapping[str, Any]):

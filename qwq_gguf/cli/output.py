@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["emit", "emit_json", "note", "show_table", "stderr_console", "stdout_console", "table"]
 
 # json.dumps escapes C0; DEL, C1 and the bidirectional controls it would pass to a terminal.
+_WIDEST = 500
 _UNESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -64,7 +65,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: st
     from rich.table import Table
     from rich.text import Text
 
-    aligned = right.split(",")
+    aligned = set(right.split(",")) - {""}
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         drawn.add_column(column, justify="right" if column in aligned else "left", overflow="fold")
@@ -82,6 +83,12 @@ def show_table(
 ) -> None:
     """Print a table; in a pipe it is as wide as it needs to be, so that grep finds whole rows."""
     console = _console(stderr=stderr)
-    if not console.is_terminal:
-        console.width = 500
-    console.print(table(columns, rows, right=right))
+    drawn = table(columns, rows, right=right)
+    if console.is_terminal:
+        console.print(drawn)
+        return
+    console.width = _WIDEST
+    with console.capture() as text:
+        console.print(drawn)
+    stream = sys.stderr if stderr else sys.stdout
+    stream.write("".join(line.rstrip() + "\n" for line in text.get().splitlines()))

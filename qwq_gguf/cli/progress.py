@@ -1,0 +1,99 @@
+"""Progress bars, on stderr, and only where a person sees them."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from qwq_gguf.cli.output import stderr_console
+from qwq_gguf.cli.text import human_count, human_time
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import Task
+    from rich.text import Text
+
+    from qwq_gguf.quantize.run import Progress
+
+__all__ = ["CountBar", "WeightsBar"]
+
+
+def _bar(unit: str, *, big: bool) -> Bar:
+    from rich.progress import BarColumn, ProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            if not speed:
+                return Text("")
+            shown = human_count(speed) if big else f"{speed:.1f} "
+            return Text(f"{shown}{unit}/s", style="cyan")
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            left = task.time_remaining
+            return Text("" if left is None else f"{human_time(left)} left", style="dim")
+
+    console = stderr_console()
+    return Bar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:3.0f} %"),
+        Rate(),
+        Left(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        expand=True,
+        speed_estimate_period=10,
+    )
+
+
+class CountBar:
+    """A bar over a known number of things."""
+
+    def __init__(self, what: str, total: float, *, unit: str) -> None:
+        self._bar = _bar(unit, big=False)
+        self._task = self._bar.add_task(what, total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, what: str) -> None:
+        """One more is done; `what` says where we are."""
+        self._bar.update(self._task, advance=1, description=what)
+
+
+class WeightsBar:
+    """The bar of a quantize run: weights a second and the time left."""
+
+    def __init__(self, what: str) -> None:
+        self._bar = _bar("weights", big=True)
+        self._task = self._bar.add_task(what, total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, progress: Progress) -> None:
+        """Show how far a run is; called from the writing threads too."""
+        self._bar.update(self._task, completed=progress.done_weights, total=progress.total_weights)

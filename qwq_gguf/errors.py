@@ -7,7 +7,14 @@
     │   ├── ConfigError             config.json contradicts itself or the weights
     │   ├── TokenizerError          tokenizer.json cannot become a GGUF vocabulary
     │   ├── TensorError             a tensor is missing, unknown or holds bad numbers
-    │   └── UnsupportedError        an architecture, dtype or pre-tokenizer we do not know
+    │   ├── UnsupportedError        an architecture, dtype or pre-tokenizer we do not know
+    │   ├── NotAGgufError           nothing there, or not a GGUF file
+    │   ├── DiskSpaceError          a download is larger than the room for it
+    │   └── HubError                the Hub answers nonsense, or not at all
+    │       ├── HubNotFoundError        no such repository, revision or file there
+    │       ├── HubAccessError          gated, private, or the token is not accepted
+    │       └── HubConnectionError      it cannot be reached, or is not in order
+    │           └── HubOfflineError         not asked, and not in the cache
     ├── GgufError               a GGUF file is malformed or hostile
     ├── RecipeError             a recipe is unknown or malformed
     ├── PlanError               a recipe cannot be applied to this model
@@ -33,12 +40,19 @@ from pathlib import Path
 __all__ = [
     "ChainError",
     "ConfigError",
+    "DiskSpaceError",
     "EvaluationError",
     "ExportError",
     "GgufError",
+    "HubAccessError",
+    "HubConnectionError",
+    "HubError",
+    "HubNotFoundError",
+    "HubOfflineError",
     "LibraryError",
     "ModelError",
     "NotACheckpointError",
+    "NotAGgufError",
     "OutputError",
     "PlanError",
     "ProfileError",
@@ -115,6 +129,34 @@ class TensorError(SourceError):
 
 class UnsupportedError(SourceError):
     """An architecture, data type or pre-tokenizer outside the supported ones."""
+
+
+class NotAGgufError(SourceError):
+    """The name leads to no GGUF file, or to several that it may mean."""
+
+
+class DiskSpaceError(SourceError):
+    """What has to be downloaded is larger than the room on the disk."""
+
+
+class HubError(SourceError):
+    """The Hub cannot give what was named."""
+
+
+class HubNotFoundError(HubError):
+    """The Hub knows no such repository, revision or file, or does not say so to strangers."""
+
+
+class HubAccessError(HubError):
+    """A gated or private repository, or a token that the Hub does not accept."""
+
+
+class HubConnectionError(HubError):
+    """The Hub cannot be reached, breaks off, or is out of order."""
+
+
+class HubOfflineError(HubConnectionError):
+    """The Hub may not be asked (HF_HUB_OFFLINE), and the cache does not hold what is needed."""
 
 
 class GgufError(QwqGgufError):

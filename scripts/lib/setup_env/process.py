@@ -15,7 +15,6 @@ from pathlib import Path
 # What Ninja prints before each step, and CMake's Makefiles do not.
 _STEP = re.compile(rb"\[(\d+)/(\d+)\] ")
 _POLL_SECONDS = 0.5
-_PATIENCE_SECONDS = 10.0
 
 
 def run_logged(
@@ -24,11 +23,13 @@ def run_logged(
     log: Path,
     environment: Mapping[str, str],
     step: Callable[[int, int], None] | None = None,
+    patience: float = 10.0,
 ) -> int:
     """Append the command's output to `log`, call `step(done, total)` on the way.
 
-    Returns the exit status. Whatever ends this process ends the command's whole process
-    group too: no compiler goes on behind the user's back.
+    Returns the exit status. Whatever ends this function ends the command's whole process
+    group too: no compiler goes on behind the user's back. `patience` is how many seconds
+    it gets to tidy up.
     """
     with log.open("ab") as output:
         output.write(("$ " + " ".join(map(str, command)) + "\n").encode())
@@ -60,7 +61,7 @@ def run_logged(
                     step(done, total)
         finally:
             if child.poll() is None:
-                _end(child)
+                _end(child, patience)
 
 
 def latest_step(text: bytes, before: tuple[int, int]) -> tuple[int, int]:
@@ -92,14 +93,13 @@ def exclusive(path: Path, other: str) -> Iterator[None]:
         yield
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+def _end(child: subprocess.Popen[bytes], patience: float) -> None:
+    # The second signal is for whatever the first left of the group, its leader or others.
+    for how in (signal.SIGINT, signal.SIGKILL):
         try:
             os.killpg(child.pid, how)
-        except ProcessLookupError:
-            return
-        try:
-            child.wait(timeout=_PATIENCE_SECONDS)
-            return
+            child.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             continue
+        except (ProcessLookupError, PermissionError):  # macOS: nothing but a zombie is left
+            return

@@ -66,7 +66,7 @@ def plan_build(pin: Pin, compiler: Compiler, environment: Mapping[str, str]) -> 
     variables = {name: environment[name] for name in _BUILD_VARIABLES if environment.get(name)}
     if flags := extra_flags(compiler):
         for name in ("CFLAGS", "CXXFLAGS"):
-            variables[name] = " ".join([*variables.get(name, "").split(), *flags])
+            variables[name] = " ".join([variables.get(name, ""), *flags]).strip()
     return Build(
         version=pin.version,
         source_hashes=pin.hashes,
@@ -79,6 +79,7 @@ def plan_build(pin: Pin, compiler: Compiler, environment: Mapping[str, str]) -> 
 
 
 def cached_wheel(cache: Path, build: Build) -> Path | None:
+    """The wheel that this very build made earlier, if it is still what it was."""
     folder = cache / "wheels" / build.key
     try:
         facts = json.loads((folder / "build.json").read_text(encoding="utf-8"))
@@ -92,9 +93,10 @@ def cached_wheel(cache: Path, build: Build) -> Path | None:
 def build_wheel(
     build: Build, pin: Pin, tools: Path, cache: Path, log: Path, environment: Mapping[str, str]
 ) -> Path:
+    """Compile, with progress on stderr, and put the wheel into the cache."""
     wheels = cache / "wheels"
     log.write_bytes(b"")
-    meter = Meter(f"compiling llama.cpp ({pin.name} {pin.version})")
+    meter = Meter("compiling llama.cpp")
     with tempfile.TemporaryDirectory(prefix="build-", dir=wheels) as folder:
         meter.update(0, 0)
         work = Path(folder)
@@ -148,6 +150,7 @@ def _compile(
         log=log,
         environment=pip_environment(variables),
         step=meter.update,
+        patience=1.0,  # nothing of it is kept
     )
     if status != 0:
         meter.close()

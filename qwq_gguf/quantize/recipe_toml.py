@@ -34,7 +34,7 @@ from typing import NoReturn
 from qwq_gguf.errors import RecipeError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.quantize.recipe import KINDS, TARGET_TYPES, Condition, LayerRange, Recipe, Rule
-from qwq_gguf.quantize.spelling import suggest
+from qwq_gguf.quantize.spelling import did_you_mean, one_of
 
 __all__ = ["parse_recipe", "parse_type"]
 
@@ -81,6 +81,10 @@ def _wrong(message: str, found: object, expected: str) -> NoReturn:
     raise _Wrong(message, found, expected)
 
 
+def _unknown(message: str, word: str, known: Sequence[str]) -> NoReturn:
+    raise _Wrong(message + did_you_mean(word, known), word, one_of(known))
+
+
 def _recipe(table: Mapping[str, object], text: str) -> Recipe:
     _only(table, ("name", "about", "bits", "base", "file_type", "rule"), "the recipe")
     name = _text(table, "name", "the recipe")
@@ -109,10 +113,8 @@ def _file_type(table: Mapping[str, object], base: GgmlType) -> FileType:
     try:
         return FileType[name.upper()]
     except KeyError:
-        _wrong(
-            "file_type is not one that llama.cpp knows",
-            name,
-            suggest(name, (known.name for known in FileType)),
+        _unknown(
+            f"{name} is no file type that llama.cpp knows", name, [known.name for known in FileType]
         )
 
 
@@ -138,10 +140,10 @@ def _kinds(table: Mapping[str, object], where: str) -> tuple[str, ...]:
     value = table["tensors"]
     kinds = [value] if isinstance(value, str) else value
     if not isinstance(kinds, list) or not kinds:
-        _wrong(f"{where}: tensors names nothing", value, "one of " + ", ".join(KINDS))
+        _wrong(f"{where}: tensors names nothing", value, one_of(KINDS))
     for kind in kinds:
         if kind not in KINDS:
-            _wrong(f"{where}: no tensors are called {kind}", kind, suggest(str(kind), KINDS))
+            _unknown(f"{where}: no tensors are called {kind}", str(kind), KINDS)
     return tuple(kinds)
 
 
@@ -195,7 +197,7 @@ def _condition(table: Mapping[str, object], where: str) -> Condition:
 def _only(table: Mapping[str, object], known: Sequence[str], where: str) -> None:
     for key in table:
         if key not in known:
-            _wrong(f"{where} has no setting {key}", key, suggest(key, known))
+            _unknown(f"{where} has no setting {key}", key, known)
 
 
 def _tables(table: Mapping[str, object], key: str, where: str) -> Sequence[Mapping[str, object]]:
@@ -247,5 +249,5 @@ def _type(table: Mapping[str, object], key: str, where: str) -> GgmlType:
         return names[value.upper()]
     context = f"{where}: " if where else ""
     if value is None:
-        _wrong(f"{context}{key} is missing", None, "one of " + ", ".join(names))
-    _wrong(f"{context}{value} is no type a tensor can be given", value, suggest(str(value), names))
+        _wrong(f"{context}{key} is missing", None, one_of(names))
+    _unknown(f"{context}{value} is no type a tensor can be given", str(value), list(names))

@@ -7,7 +7,7 @@ from pathlib import Path
 from qwq_gguf.errors import RecipeError
 from qwq_gguf.quantize.recipe import Recipe
 from qwq_gguf.quantize.recipe_toml import parse_recipe
-from qwq_gguf.quantize.spelling import suggest
+from qwq_gguf.quantize.spelling import did_you_mean, one_of
 from qwq_gguf.resources import recipes_dir
 
 __all__ = ["load_recipe", "recipe_names"]
@@ -34,8 +34,8 @@ def load_recipe(name: str | Path) -> Recipe:
         if path.suffix.lower() != ".toml":
             known = [found.stem for found in shipped.values()]
             raise RecipeError(
-                f"no recipe is called {name}",
-                expected=suggest(str(name), known),
+                f"no recipe is called {name}" + did_you_mean(str(name), known),
+                expected=one_of(known),
                 hint="give the path of a .toml to use a recipe of your own",
             )
     return parse_recipe(_read(path), path)

@@ -1,0 +1,156 @@
+"""An output appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from qwq_gguf.errors import OutputError
+from qwq_gguf.quantize.output import NewFile
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_it_appears_under_its_name_when_committed(tmp_path: Path) -> None:
+    path = tmp_path / "a.gguf"
+    with NewFile(path, 8) as file:
+        file.write(4, b"efgh")
+        file.write(0, memoryview(b"abcd"))
+        assert not path.exists()
+        file.commit()
+    assert path.read_bytes() == b"abcdefgh"
+    assert names(tmp_path) == ["a.gguf"]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write_and_raise(file: NewFile, error: type[BaseException]) -> None:
+    file.write(0, b"12345678")
+    raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_nothing_stays_after_an_exception(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.gguf"
+    path.write_bytes(b"old")
+    file = NewFile(path, 8, force=True)
+    with pytest.raises(error), file:
+        _write_and_raise(file, error)
+    assert names(tmp_path) == ["a.gguf"]
+    assert path.read_bytes() == b"old"
+
+
+def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
+    path = tmp_path / "a.gguf"
+    path.write_bytes(b"old")
+    with pytest.raises(OutputError, match="exists already") as caught, NewFile(path, 3):
+        pass
+    assert "--force" in str(caught.value)
+    with NewFile(path, 3, force=True) as file:
+        file.write(0, b"new")
+        file.commit()
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_made_meanwhile_is_kept(
+    tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", _no_links)
+    path = tmp_path / "a.gguf"
+    with NewFile(path, 3) as file:
+        path.write_bytes(b"theirs")
+        with pytest.raises(OutputError, match="exists already"):
+            file.commit()
+    assert names(tmp_path) == ["a.gguf"]
+    assert path.read_bytes() == b"theirs"
+
+
+def _no_links(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_a_filesystem_without_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", _no_links)
+    with NewFile(tmp_path / "a.gguf", 3) as file:
+        file.write(0, b"new")
+        file.commit()
+    assert names(tmp_path) == ["a.gguf"]
+
+
+def test_a_folder_is_no_output(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is a folder"), NewFile(tmp_path, 3, force=True):
+        pass
+    with (
+        pytest.raises(OutputError, match="folder does not exist") as caught,
+        NewFile(tmp_path / "b" / "a.gguf", 3),
+    ):
+        pass
+    assert "mkdir" in str(caught.value)
+
+
+def test_a_small_disk_is_noticed_first(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    with (
+        pytest.raises(OutputError, match="too small") as caught,
+        NewFile(tmp_path / "a.gguf", free + 10**12),
+    ):
+        pass
+    assert "GB free" in str(caught.value.found)
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_keeps_the_old_file(tmp_path: Path) -> None:
+    """A file-size limit stands in for a full disk."""
+    path = tmp_path / "a.gguf"
+    path.write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with (
+            pytest.raises(OutputError, match="disk is full") as caught,
+            NewFile(path, 1 << 20, force=True),
+        ):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert "1.05 MB in all" in str(caught.value)
+    assert names(tmp_path) == ["a.gguf"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_folder_without_permission_is_an_output_error(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)  # the temporary name is longer than a name may be
+    with pytest.raises(OutputError, match="cannot be written"), NewFile(path, 3):
+        pass
+
+
+@pytest.mark.parametrize("offset, data", [(-1, b"a"), (0, b"abcd"), (3, b"a")])
+def test_writing_outside_is_a_mistake(tmp_path: Path, offset: int, data: bytes) -> None:
+    with pytest.raises(ValueError, match="outside"), NewFile(tmp_path / "a", 3) as file:
+        file.write(offset, data)
+
+
+def test_a_late_writer_cannot_write_elsewhere(tmp_path: Path) -> None:
+    """After the end the descriptor's number may belong to another file."""
+    with NewFile(tmp_path / "a", 3) as file:
+        pass
+    with pytest.raises(OutputError, match="cannot be written"):
+        file.write(0, b"abc")

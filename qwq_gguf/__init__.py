@@ -17,12 +17,19 @@ from typing import TYPE_CHECKING
 from qwq_gguf.errors import (
     ChainError,
     ConfigError,
+    DiskSpaceError,
     EvaluationError,
     ExportError,
     GgufError,
+    HubAccessError,
+    HubConnectionError,
+    HubError,
+    HubNotFoundError,
+    HubOfflineError,
     LibraryError,
     ModelError,
     NotACheckpointError,
+    NotAGgufError,
     OutputError,
     PlanError,
     ProfileError,
@@ -53,7 +60,7 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint import Checkpoint
     from qwq_gguf.profiles import Profile
     from qwq_gguf.quantize import Plan, Recipe, TensorPlan
-    from qwq_gguf.runtime import Model
+    from qwq_gguf.runtime.model import Model
     from qwq_gguf.sampling import SamplerChain
 
 __version__ = "0.1.0.dev0"
@@ -64,15 +71,22 @@ __all__ = [
     "ChatEvent",
     "Checkpoint",
     "ConfigError",
+    "DiskSpaceError",
     "EvaluationError",
     "ExportError",
     "FinishReason",
     "Finished",
     "GgufError",
+    "HubAccessError",
+    "HubConnectionError",
+    "HubError",
+    "HubNotFoundError",
+    "HubOfflineError",
     "LibraryError",
     "Model",
     "ModelError",
     "NotACheckpointError",
+    "NotAGgufError",
     "Notice",
     "OutputError",
     "Plan",
@@ -105,7 +119,7 @@ _HOMES = {
     "Checkpoint": "checkpoint",
     "FinishReason": "chat.events",
     "Finished": "chat.events",
-    "Model": "runtime",
+    "Model": "runtime.model",
     "Notice": "chat.events",
     "Plan": "quantize",
     "Profile": "profiles",

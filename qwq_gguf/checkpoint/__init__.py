@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from qwq_gguf.checkpoint.folder import open_checkpoint
+from qwq_gguf.checkpoint.hub_checkpoint import fetch_weights
+from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
 from qwq_gguf.checkpoint.reader import ShardReader
+from qwq_gguf.checkpoint.resolve import LocatedGguf, locate_gguf
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
-__all__ = ["Checkpoint", "ShardReader", "TensorInfo", "open_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "DownloadProgress",
+    "LocatedGguf",
+    "ShardReader",
+    "TensorInfo",
+    "fetch_weights",
+    "locate_gguf",
+    "open_checkpoint",
+]

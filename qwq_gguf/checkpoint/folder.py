@@ -7,21 +7,41 @@ from typing import Any
 
 from qwq_gguf.checkpoint.card import read_card
 from qwq_gguf.checkpoint.files import MIB, read_json
-from qwq_gguf.checkpoint.resolve import locate
+from qwq_gguf.checkpoint.resolve import Located, locate
 from qwq_gguf.checkpoint.shards import read_shards
 from qwq_gguf.checkpoint.templates import read_templates
-from qwq_gguf.checkpoint.values import Checkpoint
-from qwq_gguf.errors import ConfigError, NotACheckpointError, SourceError, TokenizerError
+from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
+from qwq_gguf.errors import (
+    ConfigError,
+    NotACheckpointError,
+    ShardError,
+    SourceError,
+    TokenizerError,
+)
 
 __all__ = ["open_checkpoint"]
 
 
-def open_checkpoint(source: str | Path) -> Checkpoint:
-    """Read the headers of the checkpoint that `source` names (`demo`, or a folder).
+def open_checkpoint(
+    source: str | Path, *, revision: str | None = None, token: str | None = None
+) -> Checkpoint:
+    """Read the headers of the checkpoint that `source` names: `demo`, a folder, or a Hub id.
 
+    Of a Hub id, a `revision` (default: main) is pinned to its commit, and no weights are
+    downloaded before `fetch_weights`. `token` goes before HF_TOKEN and a saved one.
     SourceError, in one of its kinds, when there is none or when it contradicts itself.
     """
-    located = locate(source)
+    located = locate(source, revision=revision, token=token)
+    try:
+        return _read(located)
+    except (NotACheckpointError, ShardError):
+        if located.hub is not None and located.hub.problem is not None:
+            # Not the repository's fault: the cache holds a part of it, and the Hub is silent.
+            raise located.hub.problem from None
+        raise
+
+
+def _read(located: Located) -> Checkpoint:
     folder = located.folder
     if not (folder / "config.json").is_file():
         raise NotACheckpointError(
@@ -39,12 +59,23 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
         folder=folder,
         config=config,
         generation_config=_optional(folder / "generation_config.json", 4 * MIB, ConfigError),
-        tokenizer=_optional(folder / "tokenizer.json", 256 * MIB, TokenizerError),
+        tokenizer=_optional(folder / "tokenizer.json", 64 * MIB, TokenizerError),
         tokenizer_config=tokenizer_config,
         chat_template=templates.pop("default", None),
         chat_templates=templates,
         card=read_card(folder / "README.md"),
-        tensors=read_shards(folder),
+        tensors=_tensors(located),
+        hub=located.hub,
+    )
+
+
+def _tensors(located: Located) -> dict[str, TensorInfo]:
+    if located.hub is None:
+        return read_shards(located.folder)
+    from qwq_gguf.checkpoint.hub_checkpoint import remote_headers
+
+    return read_shards(
+        located.folder, listing=located.hub.files, read_headers=remote_headers(located.hub)
     )
 
 

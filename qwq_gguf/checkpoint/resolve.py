@@ -1,15 +1,32 @@
-"""The one place that knows what a user may call a model."""
+"""The one place that knows what a user may call a model.
+
+    demo                    the tiny reasoner of this package
+    ./folder, file.gguf     whatever is on this disk
+    org/name@revision       on the Hub; see hub_name.py
+    org/name-GGUF:Q4_K_M    a finished GGUF there
+
+What is on the disk goes before what the Hub may have. The Hub is asked only for a name
+that can be nothing else.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qwq_gguf.errors import NotACheckpointError
+from qwq_gguf.errors import HubNotFoundError, NotACheckpointError, NotAGgufError, SourceError
 from qwq_gguf.resources import demo_checkpoint
 
-__all__ = ["DEMO", "Located", "locate"]
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
+    from qwq_gguf.checkpoint.hub_name import HubName
+    from qwq_gguf.checkpoint.hub_settings import HubSettings
+    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
+
+__all__ = ["DEMO", "Located", "LocatedGguf", "locate", "locate_gguf"]
 
 DEMO = "demo"
 _DEMO_NAME = "QwQ-Demo"
@@ -18,43 +35,163 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A checkpoint folder and what the model is called."""
+    """A checkpoint folder and what the model is called; `hub` if it is one of the Hub's."""
 
     source: str
     folder: Path
     name: str
     organization: str | None = None
+    hub: HubSnapshot | None = None
 
 
-def locate(source: str | Path) -> Located:
-    """Find the folder that `source` names: `demo`, or a path.
+@dataclass(frozen=True, slots=True)
+class LocatedGguf:
+    """A GGUF file; `parts` are all files of a split one, `path` being the first of them.
 
-    NotACheckpointError, with what to try, for anything else.
+    With `hub`, the parts are files of the Hub's cache, and may not be there yet.
+    """
+
+    source: str
+    path: Path
+    parts: tuple[Path, ...]
+    hub: HubSnapshot | None = None
+
+
+def locate(source: str | Path, *, revision: str | None = None, token: str | None = None) -> Located:
+    """Find the checkpoint that `source` names. On the Hub its small files are fetched.
+
+    SourceError in one of its kinds, with what to try, when there is none.
     """
     if source == DEMO:
+        _refuse_revision(source, revision)
         return Located(DEMO, demo_checkpoint(), _DEMO_NAME)
-    path = Path(source).expanduser()
-    try:
-        folder = path.resolve()
-        if folder.is_dir():
-            return _named(str(source), folder)
-        exists = folder.exists()
-    except (OSError, ValueError, RuntimeError) as problem:
-        raise NotACheckpointError("not a path", path=str(source), found=str(problem)) from problem
-    if not exists:
+    path = _on_disk(source, NotACheckpointError)
+    if path is not None:
+        _refuse_revision(source, revision)
+        return _named(str(source), _folder(path, Path(source)))
+    hub_name, hub = _on_hub(source, token)
+    if hub_name is None:
         raise NotACheckpointError(
-            "there is no such folder", path=path, hint="qwq-gguf quantize demo"
+            "there is no such folder", path=str(source), hint=_hint(str(source), "quantize")
         )
-    if folder.suffix == ".gguf":
+    if hub_name.tag is not None:
+        raise NotACheckpointError(
+            f":{hub_name.tag} names a finished GGUF, where a checkpoint is needed",
+            path=str(source),
+            hint=f"qwq-gguf chat {source}; to make one: "
+            f"qwq-gguf quantize {hub_name.repo} -r {hub_name.tag}",
+        )
+    from qwq_gguf.checkpoint.hub_checkpoint import fetch_small_files
+
+    snapshot = _open(hub, hub_name, revision)
+    fetch_small_files(snapshot)
+    return Located(str(source), snapshot.folder, hub_name.name, hub_name.organization, hub=snapshot)
+
+
+def locate_gguf(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    fetch: bool = True,
+    progress: Callable[[DownloadProgress], None] | None = None,
+) -> LocatedGguf:
+    """Find the GGUF that `source` names. On the Hub it is fetched, unless `fetch` is False.
+
+    NotAGgufError, with what to try, for anything else; HubError in one of its kinds.
+    """
+    if source == DEMO:
+        raise NotAGgufError(
+            "demo is a checkpoint, where a GGUF file is needed",
+            hint="qwq-gguf quantize demo, then name the file that it writes",
+        )
+    path = _on_disk(source, NotAGgufError)
+    if path is not None:
+        _refuse_revision(source, revision)
+        return _local_gguf(str(source), Path(source).expanduser(), path)
+    hub_name, hub = _on_hub(source, token)
+    if hub_name is None:
+        raise NotAGgufError(
+            "there is no such file", path=str(source), hint=_hint(str(source), "chat")
+        )
+    from qwq_gguf.checkpoint.hub_fetch import fetch as fetch_files
+    from qwq_gguf.checkpoint.hub_gguf import choose_gguf
+
+    snapshot = _open(hub, hub_name, revision)
+    _refuse_checkpoint(snapshot)
+    try:
+        choice = choose_gguf(snapshot.files, hub_name.tag, hub_name.repo)
+    except NotAGgufError:
+        if snapshot.problem is not None:  # the cache knows a part of the repository only
+            raise snapshot.problem from None
+        raise
+    if fetch:
+        fetch_files(snapshot, choice.files, progress=progress)
+    parts = tuple(snapshot.folder / name for name in choice.files)
+    return LocatedGguf(str(source), parts[0], parts, hub=snapshot)
+
+
+def _on_disk(source: str | Path, error: type[SourceError]) -> Path | None:
+    """The resolved path, or None when nothing is there."""
+    try:
+        path = Path(source).expanduser().resolve()
+        return path if path.exists() else None
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise error("not a path", path=str(source), found=str(problem)) from problem
+
+
+def _on_hub(source: str | Path, token: str | None) -> tuple[HubName | None, HubSettings]:
+    from qwq_gguf.checkpoint.hub_name import parse_hub_name
+    from qwq_gguf.checkpoint.hub_settings import hub_settings
+
+    hub = hub_settings(token)
+    if isinstance(source, Path):
+        return None, hub
+    return parse_hub_name(source, hub.endpoint), hub
+
+
+def _open(hub: HubSettings, name: HubName, revision: str | None) -> HubSnapshot:
+    from qwq_gguf.checkpoint.hub_snapshot import open_snapshot
+
+    if None not in (revision, name.revision) and revision != name.revision:
+        raise SourceError(
+            "two revisions are named", path=name.repo, found=f"{name.revision} and {revision}"
+        )
+    try:
+        return open_snapshot(hub, name.repo, revision or name.revision)
+    except HubNotFoundError as problem:
+        if not name.explicit and problem.hint:
+            problem.hint += f" (there is no folder {name.repo} here either)"
+        raise
+
+
+def _refuse_revision(source: str | Path, revision: str | None) -> None:
+    if revision is not None:
+        raise SourceError(
+            "only a model on the Hub has revisions, and this is one on the disk",
+            path=str(source),
+            found=f"--revision {revision}",
+        )
+
+
+def _hint(source: str, command: str) -> str:
+    name = re.sub(r"[^\w.-]+", "-", source, flags=re.ASCII).strip("-.")[:60]
+    on_hub = f"; on the Hub it is called org/{name}" if "/" not in source and name else ""
+    return f"check the path{on_hub}; or qwq-gguf {command} --help"
+
+
+def _folder(path: Path, shown: Path) -> Path:
+    if path.is_dir():
+        return path
+    if path.suffix.lower() == ".gguf":
         raise NotACheckpointError(
             "this is a GGUF file, which is already converted",
-            path=path,
+            path=shown,
             expected="a checkpoint folder with config.json and *.safetensors",
+            hint=f"qwq-gguf chat {shown}",
         )
-    hint = (
-        f"name its folder: {folder.parent}" if folder.suffix in (".safetensors", ".json") else None
-    )
-    raise NotACheckpointError("a checkpoint is a folder, this is a file", path=path, hint=hint)
+    hint = f"name its folder: {path.parent}" if path.suffix in (".safetensors", ".json") else None
+    raise NotACheckpointError("a checkpoint is a folder, this is a file", path=shown, hint=hint)
 
 
 def _named(source: str, folder: Path) -> Located:
@@ -67,3 +204,60 @@ def _named(source: str, folder: Path) -> Located:
     if _COMMIT.fullmatch(folder.name):
         return Located(source, folder, "model")
     return Located(source, folder, folder.name or "model")
+
+
+def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
+    """`path` is resolved. The parts of a split model are beside the name, not beside the blob."""
+    from qwq_gguf.checkpoint.hub_gguf import split_parts
+
+    if path.is_dir():
+        _refuse_folder(shown, path)
+    if shown.suffix.lower() in (".safetensors", ".bin", ".pt", ".pth", ".json"):
+        raise NotAGgufError(
+            "this belongs to a checkpoint, where a GGUF file is needed",
+            path=shown,
+            hint=f"qwq-gguf quantize {path.parent}",
+        )
+    names = split_parts(shown.name)
+    if names is None:
+        return LocatedGguf(source, shown, (shown,))
+    parts = tuple(shown.with_name(name) for name in names)
+    missing = [part.name for part in parts if not part.exists()]
+    if missing:
+        raise NotAGgufError(
+            "files of this split model are missing",
+            path=shown,
+            found=f"{len(parts) - len(missing)} of {len(parts)}",
+            expected=", ".join(missing[:5]),
+            hint="put all of them in one folder",
+        )
+    return LocatedGguf(source, parts[0], parts)
+
+
+def _refuse_folder(shown: Path, folder: Path) -> None:
+    if (folder / "config.json").is_file():
+        raise NotAGgufError(
+            "this is a checkpoint folder, where a GGUF file is needed",
+            path=shown,
+            hint=f"qwq-gguf quantize {shown}, then name the file that it writes",
+        )
+    inside = sorted(path.name for path in folder.glob("*.gguf"))
+    raise NotAGgufError(
+        "this is a folder, where a GGUF file is needed",
+        path=shown,
+        expected="one of its files: " + ", ".join(inside[:10]) if inside else None,
+        hint=str(shown / inside[0]) if inside else None,
+    )
+
+
+def _refuse_checkpoint(snapshot: HubSnapshot) -> None:
+    if any(name.lower().endswith(".gguf") for name in snapshot.files):
+        return
+    if any(name.endswith(".safetensors") for name in snapshot.files):
+        raise NotAGgufError(
+            "this repository is a checkpoint, where a GGUF file is needed",
+            path=snapshot.repo,
+            hint=f"qwq-gguf quantize {snapshot.repo}, or name one of the GGUF repositories "
+            f"made from it: {snapshot.hub.endpoint}/models?other=base_model:"
+            f"quantized:{snapshot.repo}",
+        )

@@ -12,14 +12,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.checkpoint.files import parse_object
+from qwq_gguf.checkpoint.files import MIB, parse_object
 from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.errors import ShardError, UnsupportedError
 
-__all__ = ["MAX_HEADER_BYTES", "read_header"]
+__all__ = ["MAX_HEADER_BYTES", "header_length", "parse_header", "read_header"]
 
-# The reference implementation's limit.
-MAX_HEADER_BYTES = 100_000_000
+# A tensor takes some 100 bytes of it, so no real header comes near. (The reference allows 100 MB.)
+MAX_HEADER_BYTES = 32 * MIB
 _MAX_DIMENSIONS = 8
 _MAX_SIZE = 2**48
 
@@ -41,6 +41,13 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     UnsupportedError for a dtype the format does not know.
     """
     header, data_start, file_size = _load(path)
+    return parse_header(header, path=path, data_start=data_start, file_size=file_size)
+
+
+def parse_header(
+    header: bytes, *, path: Path, data_start: int, file_size: int
+) -> dict[str, TensorInfo]:
+    """The tensors that the JSON of a header describes, checked against the file's size."""
     fields = parse_object(header, path=path, error=ShardError, unique=True, what="header")
     fields.pop("__metadata__", None)
     tensors = {
@@ -66,6 +73,16 @@ def _load(path: Path) -> tuple[bytes, int, int]:
             path=path,
             hint="download the checkpoint again",
         ) from problem
+    header_length(prefix, path, size)
+    raise ShardError("the shard changes while it is read", path=path, hint="try again")
+
+
+def header_length(prefix: bytes, path: Path, size: int) -> int:
+    """The header's length from the first 8 bytes of a file of `size` bytes.
+
+    ShardError when no header of that length can be in it.
+    """
+    length = int.from_bytes(prefix, "little")
     if size < 8:
         what = "is empty" if size == 0 else "is too short to hold a header"
         raise ShardError(
@@ -78,13 +95,15 @@ def _load(path: Path) -> tuple[bytes, int, int]:
             found=f"{length} bytes",
             expected=f"at most {MAX_HEADER_BYTES}",
         )
-    raise ShardError(
-        "the shard is truncated inside its header",
-        path=path,
-        found=f"{size} bytes",
-        expected=f"at least {8 + length}",
-        hint="download it again",
-    )
+    if 8 + length > size:
+        raise ShardError(
+            "the shard is truncated inside its header",
+            path=path,
+            found=f"{size} bytes",
+            expected=f"at least {8 + length}",
+            hint="download it again",
+        )
+    return length
 
 
 def _tensor(name: str, entry: Any, path: Path, data_start: int) -> TensorInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NoReturn
 
@@ -15,20 +15,31 @@ from qwq_gguf.errors import NotACheckpointError, ShardError, UnsupportedError
 __all__ = ["INDEX_NAME", "read_shards"]
 
 INDEX_NAME = "model.safetensors.index.json"
+_SHARD = re.compile(r"model[^/]*\.safetensors")
 _NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.safetensors")
 
 
-def read_shards(folder: Path) -> dict[str, TensorInfo]:
+def read_shards(
+    folder: Path,
+    *,
+    listing: Collection[str] | None = None,
+    read_headers: Callable[[Iterable[Path]], Iterable[Mapping[str, TensorInfo]]] | None = None,
+) -> dict[str, TensorInfo]:
     """Every tensor of a checkpoint folder.
 
-    The index decides which files belong; without one, all `model*.safetensors` do.
+    The index decides which files belong; without one, all `model*.safetensors` do. Where
+    the shards are not in the folder, as on the Hub, `listing` names the files that belong
+    there and `read_headers` gets the headers of several.
     """
     index = folder / INDEX_NAME
-    found = sorted(path.name for path in folder.glob("model*.safetensors"))
+    if listing is None:
+        found = sorted(path.name for path in folder.glob("model*.safetensors"))
+    else:
+        found = sorted(name for name in listing if _SHARD.fullmatch(name))
     if index.is_file():
         weight_map = _weight_map(index)
         names = sorted(set(weight_map.values()))
-        _check_names(names, found, folder, index)
+        _check_names(names, found, folder, index, listing)
     elif found:
         weight_map = None
         names = found
@@ -37,8 +48,9 @@ def read_shards(folder: Path) -> dict[str, TensorInfo]:
         _refuse_other_formats(folder)
 
     tensors: dict[str, TensorInfo] = {}
-    for name in names:
-        for info in read_header(folder / name).values():
+    paths = [folder / name for name in names]
+    for header in map(read_header, paths) if read_headers is None else read_headers(paths):
+        for info in header.values():
             if info.name in tensors:
                 raise ShardError(
                     f"{info.name} is also in {tensors[info.name].shard.name}", path=info.shard
@@ -50,7 +62,7 @@ def read_shards(folder: Path) -> dict[str, TensorInfo]:
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    entries = read_json(index, limit=64 * MIB, error=ShardError).get("weight_map")
+    entries = read_json(index, limit=32 * MIB, error=ShardError).get("weight_map")
     if not isinstance(entries, dict) or not entries:
         raise ShardError("the index has no weight_map", path=index)
     for tensor, name in entries.items():
@@ -59,10 +71,19 @@ def _weight_map(index: Path) -> dict[str, str]:
     return entries
 
 
-def _check_names(names: list[str], found: list[str], folder: Path, index: Path) -> None:
+def _check_names(
+    names: list[str],
+    found: list[str],
+    folder: Path,
+    index: Path,
+    listing: Collection[str] | None,
+) -> None:
     for name in names:
         _check_inside(name, folder, index)
-    missing = [name for name in names if not (folder / name).exists()]
+    if listing is None:
+        missing = [name for name in names if not (folder / name).exists()]
+    else:
+        missing = [name for name in names if name not in listing]
     if missing:
         raise ShardError(
             "shards named by the index are missing",
@@ -72,7 +93,8 @@ def _check_names(names: list[str], found: list[str], folder: Path, index: Path) 
             hint="finish the download, then try again",
         )
     extra = [name for name in found if name not in names]
-    if extra:
+    # In a folder it is the sign of two models mixed up; of a repository only the named are taken.
+    if extra and listing is None:
         raise ShardError(
             "there are shards that the index does not name",
             path=index,
@@ -84,8 +106,9 @@ def _check_names(names: list[str], found: list[str], folder: Path, index: Path) 
 def _check_inside(name: str, folder: Path, index: Path) -> None:
     """Refuse a name that leads out of the folder, by its spelling or through a link.
 
-    The cache of the Hub links each file of a snapshot to `blobs/` of the same repository:
-    that is the one place outside where a shard may lie.
+    The cache of the Hub links each file of a snapshot to `blobs/` of the same repository,
+    and this may be a link to the `blobs/xx/` that all repositories share: those are the
+    places outside where a shard may lie.
     """
     parts = PurePosixPath(name).parts
     spelled_out = (
@@ -100,8 +123,9 @@ def _check_inside(name: str, folder: Path, index: Path) -> None:
     if not spelled_out:
         home = folder.resolve()
         target = (folder / name).resolve()
-        blobs = home.parent.parent / "blobs"
-        in_cache = home.parent.name == "snapshots" and target.parent == blobs
+        repository = home.parent.parent
+        places = (repository / "blobs", repository.parent / "blobs" / target.name[:2])
+        in_cache = home.parent.name == "snapshots" and target.parent in places
         if in_cache or target.is_relative_to(home):
             return
     raise ShardError(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
 
 __all__ = ["Checkpoint", "TensorInfo"]
 
@@ -37,7 +40,8 @@ class Checkpoint:
     those names, the last three empty when absent. `chat_template` is the default template,
     `chat_templates` the other, named ones. `card` is the front matter of README.md.
     `tensors` lists every tensor of every shard in the order of the shards' names, and in
-    each shard by tensor name.
+    each shard by tensor name. `hub` is what of the Hub was named: then the shards may not
+    be on this disk before `fetch_weights`.
     """
 
     source: str
@@ -52,6 +56,7 @@ class Checkpoint:
     chat_templates: Mapping[str, str] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
     organization: str | None = None
+    hub: HubSnapshot | None = None
 
     @property
     def shards(self) -> tuple[Path, ...]:

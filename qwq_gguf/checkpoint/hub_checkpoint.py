@@ -1,0 +1,200 @@
+"""A checkpoint on the Hub: its small files in the cache, its tensors known by ranged reads.
+
+The weights themselves are not touched: a plan, and a refusal, cost a few hundred kilobytes.
+`fetch_weights` brings them when the plan is to be run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from qwq_gguf.checkpoint.files import MIB
+from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, fetch
+from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
+from qwq_gguf.checkpoint.safetensors import header_length, parse_header, read_header
+from qwq_gguf.checkpoint.shards import INDEX_NAME
+from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
+from qwq_gguf.errors import (
+    HubNotFoundError,
+    NotACheckpointError,
+    ShardError,
+    SourceError,
+    UnsupportedError,
+)
+
+__all__ = ["fetch_small_files", "fetch_weights", "remote_headers"]
+
+_SMALL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "README.md",
+    INDEX_NAME,
+)
+_MAX_SMALL = 64 * MIB  # no reader of theirs takes more
+_MAX_CARD = 4 * MIB
+_MORE_TEMPLATES = "additional_chat_templates/"
+_MAX_TEMPLATES = 100
+# Nearly every header is shorter: QwQ-32B's are 5 to 6 KB, those of 500 tensors about 60.
+_FIRST_READ = 64 * 1024
+_AT_ONCE = 8
+
+
+def fetch_small_files(snapshot: HubSnapshot) -> None:
+    """Have what describes the model in `snapshot.folder`: all but the weights.
+
+    SourceError, before anything is downloaded, where the repository is no checkpoint.
+    """
+    _check_kind(snapshot)
+    names = [name for name in _SMALL_FILES if name in snapshot.files]
+    card = snapshot.files.get("README.md")
+    if card is not None and (card.size or 0) > _MAX_CARD:  # decoration
+        names.remove("README.md")
+    names += _more_templates(snapshot)
+    for name in names:
+        size = snapshot.files[name].size
+        if size is not None and size > _MAX_SMALL:
+            raise SourceError(
+                "is too large to be what its name says",
+                path=f"{snapshot.repo}/{name}",
+                found=f"{size:,} bytes",
+                expected=f"at most {_MAX_SMALL:,} bytes",
+            )
+    fetch(snapshot, names)
+
+
+def _more_templates(snapshot: HubSnapshot) -> list[str]:
+    names = [
+        name
+        for name in snapshot.files
+        if name.startswith(_MORE_TEMPLATES) and name.endswith(".jinja") and name.count("/") == 1
+    ]
+    return names[:_MAX_TEMPLATES]
+
+
+def remote_headers(
+    snapshot: HubSnapshot,
+) -> Callable[[Iterable[Path]], Iterator[Mapping[str, TensorInfo]]]:
+    """Reads the headers of shards of `snapshot.folder`, from the Hub where they are not here."""
+
+    def read(paths: Iterable[Path]) -> Iterator[Mapping[str, TensorInfo]]:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(lambda path: _header(snapshot, path), paths)
+
+    return read
+
+
+def fetch_weights(
+    checkpoint: Checkpoint, *, progress: Callable[[DownloadProgress], None] | None = None
+) -> None:
+    """Have the shards where `checkpoint.tensors` says they are. A local folder needs nothing.
+
+    ShardError when a downloaded shard is not the one whose header was read.
+    """
+    snapshot = checkpoint.hub
+    if snapshot is None:
+        return
+    absent = [path for path in checkpoint.shards if not path.is_file()]
+    fetch(snapshot, [_name(snapshot, path) for path in absent], progress=progress)
+    for path in absent:
+        planned = {info.name: info for info in checkpoint.tensors.values() if info.shard == path}
+        if read_header(path) != planned:
+            raise ShardError(
+                "the shard that was downloaded is not the one that was planned with",
+                path=path,
+                hint="delete this file and try again",
+            )
+
+
+def _name(snapshot: HubSnapshot, path: Path) -> str:
+    return path.relative_to(snapshot.folder).as_posix()
+
+
+def _header(snapshot: HubSnapshot, path: Path) -> dict[str, TensorInfo]:
+    if path.is_file() or snapshot.problem is not None:
+        return read_header(path)
+    from qwq_gguf.checkpoint.hub_http import get_start
+
+    name = _name(snapshot, path)
+    listed = snapshot.files[name].size
+    hub, repo, commit = snapshot.hub, snapshot.repo, snapshot.commit
+    start = get_start(hub, repo, commit, name, _FIRST_READ)
+    size = listed if start.size is None else start.size
+    if size is None or (listed is not None and size != listed):
+        raise ShardError(
+            "the shard is not of the size that the Hub lists",
+            path=path,
+            found="unknown" if size is None else f"{size} bytes",
+            expected=None if listed is None else f"{listed} bytes",
+        )
+    end = 8 + header_length(start.content[:8], path, size)
+    content = start.content
+    if len(content) < end:
+        # From byte 0 again: a server without ranges then does as well.
+        content = get_start(hub, repo, commit, name, end).content
+    if len(content) < end:
+        raise ShardError(
+            "the Hub sends less of the shard than it should",
+            path=path,
+            found=f"{len(content)} bytes",
+            expected=f"{end} bytes",
+            hint="try again later",
+        )
+    return parse_header(content[8:end], path=path, data_start=end, file_size=size)
+
+
+def _check_kind(snapshot: HubSnapshot) -> None:
+    """Refuse by its listing what is no checkpoint of safetensors."""
+    names = snapshot.files
+    if any(name.endswith(".safetensors") and "/" not in name for name in names):
+        if "config.json" in names:
+            return
+        if "adapter_model.safetensors" in names:
+            raise UnsupportedError(
+                "this is a LoRA adapter, not a model",
+                path=snapshot.repo,
+                hint="merge it into its base model first",
+            )
+        _refuse(snapshot, "there is no config.json in this repository")
+    if snapshot.problem is not None:
+        # A plan leaves the small files alone in the cache.
+        if "config.json" in names and INDEX_NAME in names:
+            return
+        raise snapshot.problem
+    ggufs = [name for name in names if name.lower().endswith(".gguf")]
+    if ggufs:
+        raise NotACheckpointError(
+            "this repository holds GGUF files, which are already converted",
+            path=snapshot.repo,
+            found=f"{len(ggufs)} GGUF file(s), no safetensors",
+            hint=f"qwq-gguf chat {snapshot.repo} (or quantize the model it was made from)",
+        )
+    if any(PurePosixPath(name).suffix in (".bin", ".pth", ".pt") for name in names):
+        raise UnsupportedError(
+            "the weights are PyTorch pickles, which can run code when they are opened",
+            path=snapshot.repo,
+            expected="*.safetensors",
+            hint=f"see {snapshot.page}/discussions for a revision with safetensors",
+        )
+    _refuse(snapshot, "there are no weights in this repository")
+
+
+def _refuse(snapshot: HubSnapshot, message: str) -> NoReturn:
+    if not snapshot.files:
+        raise HubNotFoundError(
+            "this revision is empty", path=snapshot.repo, found=snapshot.revision
+        )
+    some = list(snapshot.files)
+    listed = ", ".join(some[:6]) + (f" and {len(some) - 6} more" if len(some) > 6 else "")
+    raise NotACheckpointError(
+        message,
+        path=snapshot.repo,
+        found=listed,
+        expected="config.json, tokenizer.json and model*.safetensors",
+    )

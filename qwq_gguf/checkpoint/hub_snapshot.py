@@ -1,0 +1,162 @@
+"""One commit of a repository on the Hub: which files it has, of which size and digest."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from qwq_gguf.checkpoint.files import MIB
+from qwq_gguf.checkpoint.hub_cache import (
+    COMMIT,
+    cached_commit,
+    cached_files,
+    remember_commit,
+    snapshot_folder,
+)
+from qwq_gguf.checkpoint.hub_errors import offline
+from qwq_gguf.checkpoint.hub_name import check_revision
+from qwq_gguf.checkpoint.hub_settings import HubSettings
+from qwq_gguf.errors import HubConnectionError, HubError
+
+__all__ = ["HubFile", "HubSnapshot", "open_snapshot"]
+
+_DEFAULT_REVISION = "main"
+_MAX_LISTING = 64 * MIB
+_MAX_FILES = 100_000
+_MAX_SIZE = 1 << 50
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """`size` in bytes and `sha256` in hex, each None where the Hub does not say."""
+
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HubSnapshot:
+    """`revision` as it was named, pinned to `commit` at the first look.
+
+    `folder` is the snapshot's own in the cache, whether or not the files are there yet.
+    `problem` is why the Hub was not asked, when `files` is only what the cache holds.
+    """
+
+    hub: HubSettings
+    repo: str
+    revision: str
+    commit: str
+    folder: Path
+    files: Mapping[str, HubFile]
+    problem: HubConnectionError | None = None
+
+    @property
+    def page(self) -> str:
+        """The web page of the repository."""
+        return self.hub.page(self.repo)
+
+    def is_here(self, name: str) -> bool:
+        """Whether the file is in the cache."""
+        return (self.folder / name).is_file()
+
+
+def open_snapshot(hub: HubSettings, repo: str, revision: str | None = None) -> HubSnapshot:
+    """What `revision` (default: main) of `repo` holds at this moment.
+
+    Asks the Hub. Where that may not or cannot be asked, what the cache knows is taken, with
+    the reason as `problem`. HubError in one of its kinds when neither has an answer.
+    """
+    revision = check_revision(revision) or _DEFAULT_REVISION
+    if hub.offline:
+        return _cached(hub, repo, revision, offline(hub, repo, revision))
+    try:
+        return _listed(hub, repo, revision)
+    except HubConnectionError as problem:
+        return _cached(hub, repo, revision, problem)
+
+
+def _cached(hub: HubSettings, repo: str, revision: str, problem: HubConnectionError) -> HubSnapshot:
+    commit = cached_commit(hub, repo, revision)
+    folder = snapshot_folder(hub, repo, commit) if commit else None
+    if commit is None or folder is None or not folder.is_dir():
+        raise problem
+    files = {name: HubFile(name, size) for name, size in sorted(cached_files(folder).items())}
+    return HubSnapshot(hub, repo, revision, commit, folder, files, problem)
+
+
+def _listed(hub: HubSettings, repo: str, revision: str) -> HubSnapshot:
+    from qwq_gguf.checkpoint.hub_http import get
+
+    url = hub.listing_url(repo, revision)
+    answer = get(hub, url, limit=_MAX_LISTING, repo=repo, revision=revision)
+    try:
+        listing = json.loads(answer.content)
+    except (ValueError, RecursionError) as problem:
+        raise _nonsense(repo, "no JSON", hub) from problem
+    commit = listing.get("sha") if isinstance(listing, dict) else None
+    if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+        raise _nonsense(repo, f"commit {str(commit)[:60]!r}", hub)
+    if COMMIT.fullmatch(revision) and commit != revision:
+        raise _nonsense(repo, f"commit {commit} for {revision}", hub)
+    entries = listing.get("siblings")
+    if not isinstance(entries, list) or len(entries) > _MAX_FILES:
+        raise _nonsense(repo, "no list of files, or an absurd one", hub)
+    files: dict[str, HubFile] = {}
+    for entry in entries:
+        file = _file(entry, repo, hub)
+        if file.name in files:
+            raise _nonsense(repo, f"{file.name[:80]!r} twice", hub)
+        files[file.name] = file
+    remember_commit(hub, repo, revision, commit)
+    folder = snapshot_folder(hub, repo, commit)
+    return HubSnapshot(hub, repo, revision, commit, folder, dict(sorted(files.items())))
+
+
+def _file(entry: Any, repo: str, hub: HubSettings) -> HubFile:
+    name = entry.get("rfilename") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not name:
+        raise _nonsense(repo, str(entry)[:80], hub)
+    if not _stays_inside(name):
+        raise HubError(
+            "the Hub lists a file outside the repository",
+            path=repo,
+            found=repr(name[:200]),
+            hint="do not use this repository, and report it",
+        )
+    # A large file is a pointer in git, whose size some mirrors give instead.
+    lfs = entry.get("lfs")
+    lfs = lfs if isinstance(lfs, dict) else {}
+    size, digest = lfs.get("size", entry.get("size")), lfs.get("sha256")
+    absurd = not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE
+    if size is not None and absurd:
+        raise _nonsense(repo, f"{name[:80]} of {str(size)[:40]} bytes", hub)
+    known = isinstance(digest, str) and _SHA256.fullmatch(digest)
+    return HubFile(name, size, digest if known else None)
+
+
+def _stays_inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return (
+        len(name) <= 1000
+        and "\0" not in name
+        and "\\" not in name
+        and not name.endswith("/")
+        and "/".join(parts) == name  # no //, no ./, and nothing absolute
+        and ".." not in parts
+        and not PureWindowsPath(name).drive
+    )
+
+
+def _nonsense(repo: str, found: str, hub: HubSettings) -> HubError:
+    return HubError(
+        "this server does not describe the repository as a Hub does",
+        path=repo,
+        found=found,
+        hint=f"check HF_ENDPOINT (it is {hub.endpoint}) and the proxy",
+    )

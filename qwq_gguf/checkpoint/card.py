@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.checkpoint.files import MIB
-
 __all__ = ["read_card"]
 
-_MAX_LINES = 5_000
+# PyYAML reads some 100 KB a second, and brackets within brackets in quadratic time.
+_MAX_BYTES = 64 * 1024
+_MAX_BRACKETS = 1_000
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def read_card(path: Path) -> dict[str, Any]:
     version 1.10 into 1.1. A card is decoration, so nothing in it stops a conversion.
     """
     lines = _front_matter(path)
-    if not lines:
+    if not lines or sum(line.count("[") + line.count("{") for line in lines) > _MAX_BRACKETS:
         return {}
 
     import yaml  # type: ignore[import-untyped]
@@ -41,13 +41,13 @@ def read_card(path: Path) -> dict[str, Any]:
 def _front_matter(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
-            lines = file.read(MIB).decode("utf-8-sig", "replace").splitlines()
+            lines = file.read(_MAX_BYTES).decode("utf-8-sig", "replace").splitlines()
     except OSError:
         return []
     if not lines or lines[0] != "---":
         return []
     try:
-        end = lines.index("---", 1, _MAX_LINES)
+        end = lines.index("---", 1)
     except ValueError:
         return []
     return lines[1:end]

@@ -75,8 +75,8 @@ class SourceTensor:
     """One tensor of the GGUF and where its values are.
 
     `shape` is in GGUF order, `ne0` (the length of a row) first. `layer` is None outside the
-    blocks. `row_order` says which rows change places on the way; None for none. `plain`
-    marks vectors and norms, which llama.cpp keeps in F32 whatever the recipe.
+    blocks. `row_order` says which rows change places on the way, None for none; the rows of
+    a vector are its elements.
     """
 
     name: str

@@ -24,6 +24,7 @@ from typing import Any
 TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
+SPECIAL_TOKENS = "special-tokens"
 OUT_TYPES = {"BF16": "MOSTLY_BF16", "F16": "MOSTLY_F16", "F32": "ALL_F32"}
 
 
@@ -37,15 +38,24 @@ def main() -> None:
 
     from support.goldens import CASES, GOLDEN
 
-    for case in arguments.cases or CASES:
+    made_with = {
+        "llama.cpp": arguments.sources.resolve().parent.parent.name,
+        "transformers": importlib.metadata.version("transformers"),
+        "torch": importlib.metadata.version("torch"),
+    }
+    for case in arguments.cases or [*CASES, SPECIAL_TOKENS]:
         with tempfile.TemporaryDirectory() as temporary:
-            record = convert(case, arguments.sources, Path(temporary))
+            if case == SPECIAL_TOKENS:
+                record = read_special_tokens(Path(temporary))
+            else:
+                record = convert(case, Path(temporary))
         path = GOLDEN / f"{case}.json"
-        path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"{path.name}: {len(record['metadata'])} keys, {len(record['tensors'])} tensors")
+        content = json.dumps({"made_with": made_with, **record}, indent=1, ensure_ascii=False)
+        path.write_text(content + "\n", encoding="utf-8")
+        print(path.name)
 
 
-def convert(case: str, sources: Path, temporary: Path) -> dict[str, Any]:
+def convert(case: str, temporary: Path) -> dict[str, Any]:
     """Run the converter on one case and describe its file."""
     import gguf
 
@@ -71,14 +81,27 @@ def convert(case: str, sources: Path, temporary: Path) -> dict[str, Any]:
         model_class(checkpoint, file_type, output, eager=True).write()
     finally:
         model_class.get_vocab_base_pre = known
-    return {
-        "made_with": {
-            "llama.cpp": sources.resolve().parent.parent.name,
-            "transformers": importlib.metadata.version("transformers"),
-            "torch": importlib.metadata.version("torch"),
-        },
-        **describe(output),
-    }
+    return describe(output)
+
+
+def read_special_tokens(temporary: Path) -> dict[str, Any]:
+    """What the converter's reader of special tokens makes of support/special_tokens.py."""
+    from gguf import GGUFReader, GGUFWriter, SpecialVocab
+
+    from support.special_tokens import SPECIAL_KEYS, special_case, special_cases
+
+    cases = {}
+    for name in special_cases():
+        output = temporary / "out.gguf"
+        writer = GGUFWriter(output, "qwen2")
+        SpecialVocab(special_case(temporary, name)).add_to_gguf(writer, quiet=True)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
+        fields = GGUFReader(output).fields
+        found = {key.removeprefix("tokenizer."): field.contents() for key, field in fields.items()}
+        cases[name] = {key: value for key, value in found.items() if key in SPECIAL_KEYS}
+    return {"cases": cases}
 
 
 def dtype_of(checkpoint: Path) -> str:

@@ -29,7 +29,7 @@ class TensorRule:
     """One tensor of a block (or of the model): its name there and here, and its shape.
 
     `shape` is in PyTorch order. A tensor that is not `needed` is taken where it exists.
-    `interleave` names the head count whose rotary halves llama.cpp wants interleaved.
+    `interleave` marks rows whose rotary halves llama.cpp wants interleaved head by head.
     """
 
     source: str

@@ -6,7 +6,6 @@ For most keys the model card's front matter is asked first, then config.json's
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ __all__ = ["general_keys", "sampling_keys"]
 
 _HUB_URL = re.compile(r"https?://huggingface.co/([^/]+/[^/]+)")
 _MAX_ENTRIES = 1000
+_MAX_FLOAT32 = 3.4e38
 
 # (key in GGUF, names in a model card by precedence), in the order of the file
 _CARD_NAMES = (
@@ -109,7 +109,7 @@ def sampling_keys(checkpoint: Checkpoint) -> list[KeyValue]:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not math.isfinite(value)
+            or not -_MAX_FLOAT32 <= value <= _MAX_FLOAT32
         ):
             raise ConfigError(f"{names[0]} is no number", path=path, found=str(value)[:80])
         try:

@@ -22,7 +22,7 @@ from qwq_gguf.convert.vocabulary.postprocessor import special_id, templates
 from qwq_gguf.convert.vocabulary.tokens import Vocabulary
 from qwq_gguf.errors import UnsupportedError
 
-__all__ = ["SAMPLE", "Splitting", "fingerprint", "recognise", "split_sample"]
+__all__ = ["SAMPLE", "SPLITTINGS", "Splitting", "fingerprint", "recognise", "split_sample"]
 
 # The text that the converter hashes; it must be the same to the last byte.
 SAMPLE = (
@@ -59,7 +59,7 @@ class Splitting:
     ignore_merges: bool = False
 
 
-_SPLITTINGS = (
+SPLITTINGS = (
     Splitting("qwen2", (_QWEN2,)),
     Splitting("llama-bpe", (_LLAMA3,), ignore_merges=True),
     Splitting("smaug-bpe", (_LLAMA3,)),
@@ -86,45 +86,48 @@ def recognise(tokenizer: Mapping[str, Any], vocabulary: Vocabulary, path: Path) 
 
     UnsupportedError, with the known names, for a splitting that is not among them.
     """
-    before, after = _frame(tokenizer.get("post_processor"), vocabulary)
     steps = _steps(tokenizer.get("pre_tokenizer"))
-    candidates = [known for known in _SPLITTINGS if known.steps == steps]
+    candidates = [known for known in SPLITTINGS if known.steps == steps]
+    if candidates:
+        frame = _frame(tokenizer.get("post_processor"), vocabulary)
+        found = fingerprint(vocabulary, steps, *frame)
+        if found in _FINGERPRINTS:
+            return _FINGERPRINTS[found]
     for known in candidates:
-        if known.ignore_merges == vocabulary.ignore_merges or len(candidates) == 1:
-            found = fingerprint(vocabulary, known, before, after)
-            return _FINGERPRINTS.get(found or "", known.name)
+        if known.ignore_merges == vocabulary.ignore_merges:
+            return known.name
     raise UnsupportedError(
         "this tokenizer splits text in a way that is not supported",
         path=path,
         found=" then ".join(steps)[:200] if steps else "no known kind of pre_tokenizer",
-        expected=f"that of {', '.join(known.name for known in _SPLITTINGS)}",
+        expected=f"that of {', '.join(known.name for known in SPLITTINGS)}",
     )
 
 
 def fingerprint(
     vocabulary: Vocabulary,
-    splitting: Splitting,
+    steps: Sequence[str],
     before: Sequence[int] = (),
     after: Sequence[int] = (),
 ) -> str | None:
     """The converter's hash of the sample's tokens, with those that the tokenizer itself puts
-    before and after a text; None when a byte has no token.
+    before and after a text; None when a byte has no token. `steps` are a Splitting's.
     """
     ranks = {pair: rank for rank, pair in enumerate(vocabulary.merges)}
     numbers = encode_pieces(
-        split_sample(splitting), vocabulary.ids, ranks, ignore_merges=vocabulary.ignore_merges
+        split_sample(steps), vocabulary.ids, ranks, ignore_merges=vocabulary.ignore_merges
     )
     if numbers is None:
         return None
     return hashlib.sha256(str([*before, *numbers, *after]).encode()).hexdigest()
 
 
-def split_sample(splitting: Splitting) -> list[str]:
+def split_sample(steps: Sequence[str]) -> list[str]:
     """The sample, split. `re` has no \\p{L}, but within this one text the letters can be
     listed, and no expression of a stranger ever runs.
     """
     pieces = [SAMPLE]
-    for step in splitting.steps:
+    for step in steps:
         expression = re.compile(_translate(step))
         pieces = [part for piece in pieces for part in _isolate(expression, piece)]
     return pieces

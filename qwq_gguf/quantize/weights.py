@@ -45,6 +45,11 @@ def read_rows(
         rows = _read(reader, source, first, count, row_bytes)
         _refuse_bad(rows, tensor, source, first)
         return rows
+    if len(tensor.shape) == 1:  # the rows of a vector are its elements
+        whole = _read(reader, source, 0, 1, row_bytes)
+        _refuse_bad(whole, tensor, source, 0)
+        elements = whole.reshape(tensor.shape[0], -1)
+        return elements[_picked(order, 0, len(elements))].reshape(1, row_bytes)
     # Rows move only within a group, so whole groups are read and picked from.
     start = first // order.group * order.group
     stop = -(-(first + count) // order.group) * order.group

@@ -13,6 +13,7 @@ torch and transformers, which is why its results are kept here and it does not r
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -81,7 +82,7 @@ def convert(case: str, temporary: Path) -> dict[str, Any]:
         model_class(checkpoint, file_type, output, eager=True).write()
     finally:
         model_class.get_vocab_base_pre = known
-    return describe(output)
+    return {"file_sha256": hashlib.sha256(output.read_bytes()).hexdigest(), **describe(output)}
 
 
 def read_special_tokens(temporary: Path) -> dict[str, Any]:

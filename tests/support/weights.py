@@ -36,7 +36,7 @@ def converter_bytes(tensor: SourceTensor, reader: ShardReader) -> tuple[str, byt
     return "F32", values.astype("<f4").tobytes()
 
 
-def file_type_of(conversion: Conversion) -> int:
+def file_type_of(conversion: Conversion) -> FileType:
     """The file type of a GGUF in the checkpoint's own precision."""
     dtype = next(t.source.dtype for t in conversion.tensors if t.name == "token_embd.weight")
     return FileType[dtype]

@@ -23,7 +23,7 @@ setup() {
     fi
     PATH=$root/.venv/bin:$PATH
     export PATH
-    unset PYTHONHOME
+    unset PYTHONHOME PYTHONPATH
 }
 
 cpu() {  # what this machine computes with: a .venv may be carried to another one

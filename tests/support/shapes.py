@@ -162,3 +162,10 @@ def encode(values: np.ndarray, dtype: str) -> bytes:
         return values.astype("<f2").tobytes()
     bits = values.view("<u4").astype(np.uint64)
     return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2").tobytes()
+
+
+# Small, because some formats are slow, with grouped attention, enough layers for every
+# kind of layer rule, and rows of more than one block.
+LITTLE_QWEN = Shape("qwen2", 256, 8, 4, 1, 512, 48)
+LITTLE_LLAMA = Shape("llama", 256, 2, 4, 2, 256, 32)
+RAGGED_TIED = Shape("qwen2", 288, 3, 9, 3, 800, 64, tied=True)

@@ -124,9 +124,10 @@ def _compile(
 ) -> Path:
     # CMake and Ninja get an environment that lives as long as the build, so that the
     # compiling tools are locked like everything else and do not stay behind.
+    packages = read_lock(tools).text()
     workshop = Venv(work / "tools")
     workshop.ensure()
-    workshop.install_locked(read_lock(tools).text(), log=log)
+    workshop.install_locked(packages, log=log)
     (work / "tmp").mkdir()
     variables = {
         **environment,

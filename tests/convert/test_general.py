@@ -53,7 +53,8 @@ def test_the_card_comes_before_config_before_the_folder() -> None:
     assert general(config=config)["name"] == "Qwen2.5 32B v1"
     assert general(config=config)["version"] == "v1"
     assert general(config=config, card={"model_name": "card"})["name"] == "card"
-    for path in ("/home/me/a/b", "", None, 5):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    for path in ("/home/me/a/b", "", None, 5, commit, f"snapshots/{commit}"):
         assert general(config={"_name_or_path": path})["name"] == "QwQ 32B"
 
 

@@ -169,8 +169,8 @@ def safetensors_bytes(
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file as transformers does."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False), encoding="utf-8")
+    """Write a JSON file; without indentation, which would take seconds for a real vocabulary."""
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
 def write_checkpoint(

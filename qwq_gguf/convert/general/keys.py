@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["general_keys", "sampling_keys"]
 
 _HUB_URL = re.compile(r"https?://huggingface.co/([^/]+/[^/]+)")
+_COMMIT = re.compile(r"(^|/)[0-9a-f]{40}$")
 _MAX_ENTRIES = 1000
 _MAX_FLOAT32 = 3.4e38
 
@@ -67,7 +68,7 @@ def general_keys(checkpoint: Checkpoint, weights: int, *, name: str | None) -> l
     if checkpoint.organization:
         own_name = f"{checkpoint.organization}/{own_name}"
     path = checkpoint.config.get("_name_or_path")
-    ids = [path] if isinstance(path, str) and path and path.count("/") <= 1 else []
+    ids = [path] if isinstance(path, str) and _is_model_id(path) else []
     for model_id in (*ids, own_name):
         parts = parse_model_id(model_id, weights)
         for key, value in (
@@ -185,6 +186,11 @@ def _lists(card: Mapping[str, Any]) -> list[KeyValue]:
         if items:
             keys.append(array(f"general.{key}", ValueType.STRING, items))
     return keys
+
+
+def _is_model_id(path: str) -> bool:
+    """Whether a `_name_or_path` is a name: neither a path on a computer nor a commit."""
+    return path != "" and path.count("/") <= 1 and not _COMMIT.search(path)
 
 
 def _first(values: Mapping[str, Any], *names: str) -> Any:

@@ -1,0 +1,186 @@
+"""What a template may use, and what it has used.
+
+Two rules make every single operation short, so that counting between operations is
+enough. No value, with all that it holds counted as often as it occurs in it, weighs more
+than `value`: a list of two lists of two lists ... cannot be printed, compared or hashed
+for ever. And the sum of all that is made or looked through is bounded by `work`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["LimitExceeded", "Limits", "Meter", "meter", "metering", "small_int"]
+
+_MAX_NESTING = 100
+_MAX_INT_BITS = 4096
+
+
+class LimitExceeded(Exception):
+    """A template wanted more than it may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds for one template; characters and items weigh 1 each.
+
+    A long chat of 131,072 tokens is about half a million characters, and the longest
+    published templates have 30,000.
+    """
+
+    source: int = 64 * 1024  # characters of the template
+    input: int = 4 << 20  # weight of messages, tools and variables together
+    output: int = 4 << 20  # characters of the prompt
+    value: int = 8 << 20  # weight of a single value
+    items: int = 1 << 18  # items of a single list
+    work: int = 64 << 20  # weight of everything made
+    steps: int = 1_000_000  # loop rounds, calls and operations
+    calls: int = 50  # macros inside macros
+    seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """`plain`: nothing but texts, numbers, None, lists and dicts inside."""
+
+    weight: int
+    nesting: int
+    plain: bool
+
+
+class Meter:
+    """Counts one rendering; raises LimitExceeded."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._steps = 0
+        self._work = 0
+        self._calls = 0
+        self._deadline = time.monotonic() + limits.seconds
+        # By identity, with the value itself so that no other can take over its identity.
+        self._known: dict[int, tuple[object, _Measure]] = {}
+
+    def step(self) -> None:
+        """Count one operation and look at the clock."""
+        self._steps += 1
+        if self._steps > self.limits.steps:
+            raise LimitExceeded(f"it takes more than {self.limits.steps} steps")
+        if time.monotonic() > self._deadline:
+            raise LimitExceeded(f"it takes longer than {self.limits.seconds:g} seconds")
+
+    def room(self, weight: int) -> None:
+        """Count a value about to be made."""
+        if weight > self.limits.value:
+            raise LimitExceeded(f"it makes a value larger than {self.limits.value} characters")
+        self._work += weight
+        if self._work > self.limits.work:
+            raise LimitExceeded(f"it makes more than {self.limits.work} characters in all")
+
+    def room_for_items(self, count: int) -> None:
+        """Count a list about to be made."""
+        if count > self.limits.items:
+            raise LimitExceeded(f"it makes a list of more than {self.limits.items} items")
+        self.room(count)
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a call for as long as it lasts."""
+        self._calls += 1
+        try:
+            if self._calls > self.limits.calls:
+                raise LimitExceeded(f"its macros call each other {self.limits.calls} deep")
+            yield
+        finally:
+            self._calls -= 1
+
+    def drawn(self, values: Iterable[Any]) -> list[Any]:
+        """The items of something that may be lazy, counted one by one."""
+        items = []
+        for value in values:
+            self.step()
+            items.append(value)
+            if len(items) > self.limits.items:
+                raise LimitExceeded(f"it makes a list of more than {self.limits.items} items")
+        return items
+
+    def value(self, value: Any) -> Any:
+        """Check a value that was made, and give it back."""
+        if isinstance(value, (list, tuple, dict)):
+            self.room_for_items(len(value))
+            self.measure(value)
+        return value
+
+    def weight(self, *values: object) -> int:
+        """The weight of values together."""
+        return sum(self.measure(value).weight for value in values)
+
+    def is_plain(self, value: object) -> bool:
+        """Whether a value holds nothing but data."""
+        return self.measure(value).plain
+
+    def measure(self, value: object) -> _Measure:
+        """Measure a value; containers are measured once, as templates cannot change them."""
+        if isinstance(value, str):
+            return _Measure(len(value) + 1, 0, True)
+        if isinstance(value, int):
+            return _Measure(1 + value.bit_length() // 4, 0, True)
+        if value is None or isinstance(value, float):
+            return _Measure(1, 0, True)
+        if isinstance(value, range):
+            return _Measure(len(value) + 1, 1, False)
+        if not isinstance(value, (list, tuple, dict)):
+            return _Measure(1, 0, False)
+        known = self._known.get(id(value))
+        if known is not None:
+            return known[1]
+        weight, nesting, plain = 1, 0, True
+        for item in _items(value):
+            inner = self.measure(item)
+            weight += inner.weight
+            nesting = max(nesting, inner.nesting)
+            plain = plain and inner.plain
+        result = _Measure(weight, nesting + 1, plain)
+        if weight > self.limits.value:
+            raise LimitExceeded(f"it makes a value larger than {self.limits.value} characters")
+        if result.nesting > _MAX_NESTING:
+            raise LimitExceeded(f"it nests lists more than {_MAX_NESTING} deep")
+        self._known[id(value)] = (value, result)
+        return result
+
+
+def small_int(bits: int) -> None:
+    """Refuse a whole number of so many bits before it is computed."""
+    if bits > _MAX_INT_BITS:
+        raise LimitExceeded(f"it makes a number of more than {_MAX_INT_BITS} bits")
+
+
+def _items(container: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> Iterator[Any]:
+    if isinstance(container, Mapping):
+        yield from container.keys()
+        yield from container.values()
+    else:
+        yield from container
+
+
+_CURRENT: ContextVar[Meter] = ContextVar("meter")
+
+
+def meter() -> Meter:
+    """The meter of the rendering that is going on here."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def metering(limits: Limits) -> Iterator[Meter]:
+    """Count what happens inside."""
+    current = Meter(limits)
+    token = _CURRENT.set(current)
+    try:
+        yield current
+    finally:
+        _CURRENT.reset(token)

@@ -1,0 +1,1 @@
+"""A profile as other runtimes write it, and what they cannot say."""

@@ -1,0 +1,69 @@
+"""ChatML as a Go template, the language of Ollama's TEMPLATE.
+
+Variables and functions: Ollama's template/template.go. System messages stand in .System
+and in .Messages, so the range skips them; .Thinking of earlier turns is not printed,
+which is how thoughts stay out of the history.
+"""
+
+from __future__ import annotations
+
+from qwq_gguf.export.chatml import ChatMl
+
+__all__ = ["chatml_template"]
+
+
+def chatml_template(chatml: ChatMl) -> str:
+    """The Go template that prints what `chatml` does.
+
+    Tool definitions and arguments come out as Go prints JSON: the same values without
+    spaces after the separators.
+    """
+    return _system(chatml) + _TURNS + _TOOL_TURNS_END + _generation(chatml)
+
+
+def _literal(text: str) -> str:
+    """Fixed words; a brace pair in them would start an action."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def _system(chatml: ChatMl) -> str:
+    plain = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}"
+    if chatml.tools_end is None:
+        return plain
+    after, alone = _literal(chatml.tools_after_system or ""), _literal(chatml.tools_alone or "")
+    return (
+        "{{ if .Tools }}<|im_start|>system\n"
+        f"{{{{ if .System }}}}{{{{ .System }}}}{after}{{{{ else }}}}{alone}{{{{ end }}}}"
+        '{{ range $i, $tool := .Tools }}{{ if $i }}{{ "\\n" }}{{ end }}{{ json $tool }}{{ end }}'
+        f"{_literal(chatml.tools_end)}<|im_end|>\n"
+        "{{ else if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}"
+    )
+
+
+# $results: the turn being printed is a user turn of tool results, still open.
+_TURNS = (
+    "{{ $results := false }}{{ range .Messages }}"
+    '{{ if and $results (ne .Role "tool") }}<|im_end|>\n{{ $results = false }}{{ end }}'
+    '{{ if eq .Role "user" }}<|im_start|>user\n{{ .Content }}<|im_end|>\n'
+    '{{ else if eq .Role "assistant" }}<|im_start|>assistant'
+    '{{ if .Content }}{{ "\\n" }}{{ .Content }}{{ end }}'
+    "{{ range .ToolCalls }}\n<tool_call>\n"
+    '{"name": "{{ .Function.Name }}", "arguments": {{ json .Function.Arguments }}}'
+    "\n</tool_call>{{ end }}<|im_end|>\n"
+    '{{ else if eq .Role "tool" }}'
+    "{{ if not $results }}<|im_start|>user{{ $results = true }}{{ end }}"
+    "\n<tool_response>\n{{ .Content }}\n</tool_response>"
+    "{{ end }}{{ end }}"
+)
+_TOOL_TURNS_END = "{{ if $results }}<|im_end|>\n{{ end }}"
+
+
+def _generation(chatml: ChatMl) -> str:
+    if not chatml.opening:
+        return "<|im_start|>assistant\n"
+    # Asked not to think, the model is handed a thought that is already over.
+    closed = f"{chatml.opening}\n</think>\n\n"
+    return (
+        "<|im_start|>assistant\n{{ if and .IsThinkSet (not .Think) }}"
+        f"{closed}{{{{ else }}}}{chatml.opening}{{{{ end }}}}"
+    )

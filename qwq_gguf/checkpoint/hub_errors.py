@@ -24,6 +24,9 @@ __all__ = ["offline", "refusal", "translated", "unreachable"]
 
 # Classes of httpx and httpx2, told apart by name so that neither has to be imported.
 _BROKEN_OFF = frozenset({"BrokenAnswer", "ReadError", "RemoteProtocolError", "WriteError"})
+_NO_WRITING = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+)
 _LOGIN = "hf auth login (or --token, or HF_TOKEN in the environment)"
 
 
@@ -161,7 +164,7 @@ def translated(
                 path=hub.cache,
                 hint="make room, or point HF_HOME to another disk; what is complete is kept",
             )
-        if isinstance(link, OSError) and link.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if isinstance(link, OSError) and link.errno in _NO_WRITING:
             return HubError(
                 f"the cache cannot be written: {link.strerror}",
                 path=link.filename or hub.cache,

@@ -17,7 +17,7 @@ from typing import Any
 
 from qwq_gguf.checkpoint.hub_errors import offline, refusal, unreachable
 from qwq_gguf.checkpoint.hub_settings import HubSettings
-from qwq_gguf.errors import HubConnectionError, HubError
+from qwq_gguf.errors import HubAccessError, HubConnectionError, HubError
 
 __all__ = ["Answer", "get", "get_start", "signed_in"]
 
@@ -64,7 +64,16 @@ def signed_in(hub: HubSettings) -> bool:
 def _headers(hub: HubSettings) -> dict[str, str]:
     from huggingface_hub.utils import build_hf_headers
 
-    return build_hf_headers(token=hub.token, library_name="qwq-gguf", library_version=_version())
+    try:
+        return build_hf_headers(
+            token=hub.token, library_name="qwq-gguf", library_version=_version()
+        )
+    except Exception as problem:  # it may read files and even ask a server for a new token
+        raise HubAccessError(
+            "the saved token cannot be read",
+            found=f"{type(problem).__name__}: {problem}"[:200],
+            hint="hf auth login, or pass one with --token",
+        ) from problem
 
 
 def _version() -> str:

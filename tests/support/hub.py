@@ -222,7 +222,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif file:
             self._send_file(repository, file.group(2), fault)
 
-    def _send_listing(self, repository: _Repository, repo: str, revision: str, fault: Fault) -> None:
+    def _send_listing(
+        self, repository: _Repository, repo: str, revision: str, fault: Fault
+    ) -> None:
         commit = repository.branches.get(revision, revision)
         files = repository.commits.get(commit)
         if files is None:

@@ -1,0 +1,314 @@
+"""Load a GGUF so that it works, or say why it does not."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.errors import ModelError
+from qwq_gguf.gguf_file import GgufFile, read_gguf
+from qwq_gguf.machine import cpu_identity, find_cards, physical_cores
+from qwq_gguf.metadata import KeyValue, Scalar
+from qwq_gguf.runtime import library as native
+from qwq_gguf.runtime.precheck import check_model, model_parts
+from qwq_gguf.runtime.probe import Probe, library_identity, probe
+from qwq_gguf.runtime.trial import ensure_loads
+from qwq_gguf.runtime.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from qwq_gguf.chat.template import Segment
+    from qwq_gguf.runtime.session import Session
+
+__all__ = ["DEFAULT_CONTEXT", "Model"]
+
+DEFAULT_CONTEXT = 16384
+_SAMPLING = "general.sampling."
+
+
+class Model:
+    """A loaded model. Made by `Model.load`; a context manager.
+
+    Many sessions may use one model, each from one thread at a time. Closing the model
+    closes them.
+    """
+
+    def __init__(
+        self,
+        *,
+        library: native.Library,
+        handle: int,
+        gguf: GgufFile,
+        context_size: int,
+        gpu_layers: int,
+        threads: int,
+        notices: tuple[str, ...],
+    ) -> None:
+        self.library = library
+        self.path = gguf.path
+        self.gguf = gguf
+        self.context_size = context_size
+        self.gpu_layers = gpu_layers
+        self.threads = threads
+        self.notices = notices
+        self._handle: int | None = handle
+        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._free = weakref.finalize(self, library.api.llama_model_free, handle)
+        self.vocabulary = Vocabulary(library, library.api.llama_model_get_vocab(handle))
+        self.weights: int = library.api.llama_model_n_params(handle)
+        self.weight_bytes: int = library.api.llama_model_size(handle)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        context: int | None = None,
+        gpu_layers: int | None = None,
+        threads: int | None = None,
+        progress: Callable[[float], None] | None = None,
+        status: Callable[[str], None] | None = None,
+    ) -> Model:
+        """Check and load a GGUF file.
+
+        `context` is in tokens (default: the smaller of 16384 and the model's),
+        `gpu_layers` how many layers go to the card (default: all, if the build can),
+        `threads` how many cores compute (default: the physical ones). `progress` gets
+        the loaded fraction, 0 to 1; an exception from it stops the load. `status` gets a
+        line before each step that may take long.
+
+        GgufError for a malformed file, ModelError for one that cannot be run,
+        LibraryError when llama.cpp is missing or does not work here.
+        """
+        for name, value, least in (
+            ("context", context, 1),
+            ("gpu_layers", gpu_layers, -1),
+            ("threads", threads, 1),
+        ):
+            if value is not None and not least <= value < 1 << 31:
+                raise ModelError(f"{name} makes no sense", found=value)
+        gguf = read_gguf(path)
+        check_model(gguf)
+        parts = model_parts(gguf)
+
+        library = native.load()
+        facts = native.library_facts()
+        threads = threads or physical_cores()
+        identity = library_identity(
+            native.native_files(), facts.version + facts.llama_version, cpu_identity()
+        )
+        how = probe(identity, gpu_offload=facts.gpu_offload, threads=threads)
+        usable_gpu = facts.gpu_offload and how.use_gpu
+        layers = (-1 if gpu_layers is None else gpu_layers) if usable_gpu else 0
+        trained = gguf.integer(f"{gguf.architecture}.context_length") or DEFAULT_CONTEXT
+        size = context or min(DEFAULT_CONTEXT, trained)
+        ensure_loads(
+            parts,
+            identity=identity,
+            context=size,
+            use_extra_bufts=how.use_extra_bufts,
+            mmap=_can_map(gguf),
+            threads=threads,
+            status=status,
+        )
+        if status is not None:
+            status("loading the model")
+        handle = _load(library, gguf, layers, how, progress)
+        return cls(
+            library=library,
+            handle=handle,
+            gguf=gguf,
+            context_size=size,
+            gpu_layers=layers,
+            threads=threads,
+            notices=_notices(how, facts, gpu_layers, size, trained),
+        )
+
+    @property
+    def handle(self) -> int:
+        """The llama_model pointer; ModelError once closed."""
+        if self._handle is None:
+            raise ModelError("the model is closed", path=self.path)
+        return self._handle
+
+    @property
+    def name(self) -> str:
+        """What the file calls itself, else the file's name."""
+        return self.gguf.text("general.name") or self.path.stem
+
+    @property
+    def metadata(self) -> Mapping[str, KeyValue]:
+        """All keys of the file."""
+        return self.gguf.metadata
+
+    @property
+    def trained_context(self) -> int | None:
+        """The context the model was made for."""
+        return self.gguf.integer(f"{self.gguf.architecture}.context_length")
+
+    @property
+    def sampling(self) -> Mapping[str, Scalar]:
+        """The `general.sampling.*` values, by the last part of their key."""
+        return {
+            key.removeprefix(_SAMPLING): entry.scalar
+            for key, entry in self.metadata.items()
+            if key.startswith(_SAMPLING) and entry.element is None
+        }
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja source of the chat template."""
+        return self.gguf.text("tokenizer.chat_template")
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are."""
+        return self.vocabulary.size
+
+    @property
+    def bos(self) -> int | None:
+        """The beginning-of-text token."""
+        return self.vocabulary.bos
+
+    @property
+    def eos(self) -> int | None:
+        """The end-of-text token."""
+        return self.vocabulary.eos
+
+    @property
+    def eog_tokens(self) -> frozenset[int]:
+        """All tokens that end a generation."""
+        return self.vocabulary.eog
+
+    @property
+    def control_tokens(self) -> Mapping[str, int]:
+        """Text of every token that ordinary text must not turn into, with its id."""
+        return self.vocabulary.control
+
+    @property
+    def special_tokens(self) -> Mapping[str, str]:
+        """The texts that chat templates know as bos_token and eos_token."""
+        tokens = {"bos_token": self.bos, "eos_token": self.eos}
+        return {
+            name: self.vocabulary.text(token) for name, token in tokens.items() if token is not None
+        }
+
+    def token_id(self, text: str) -> int | None:
+        """The special token written like this, or None."""
+        return self.vocabulary.token_id(text)
+
+    def encode(self, segments: Iterable[Segment]) -> list[int]:
+        """The tokens of a rendered prompt; see `Vocabulary.encode`."""
+        return self.vocabulary.encode(segments)
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for."""
+        return self.vocabulary.piece(token)
+
+    def adopt(self, session: Session) -> None:
+        """Close this session before the model."""
+        self._sessions.add(session)
+
+    def close(self) -> None:
+        """Free the model and its sessions; may be called twice."""
+        for session in list(self._sessions):
+            session.close()
+        self._free()
+        self._handle = None
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name} from {self.path}>"
+
+
+def _can_map(gguf: GgufFile) -> bool:
+    """Whether tensors lie in the file as ggml wants them in memory (TENSOR_ALIGNMENT)."""
+    return gguf.alignment % 32 == 0
+
+
+def _load(
+    library: native.Library,
+    gguf: GgufFile,
+    gpu_layers: int,
+    how: Probe,
+    progress: Callable[[float], None] | None,
+) -> int:
+    api = library.api
+    params = api.llama_model_default_params()
+    params.n_gpu_layers = gpu_layers
+    params.use_extra_bufts = how.use_extra_bufts
+    if not _can_map(gguf):
+        params.load_mode = api.LLAMA_LOAD_MODE_NONE
+    stopped: list[BaseException] = []
+
+    def report(fraction: float, _data: Any) -> bool:
+        # C calls this: an exception (Ctrl-C among them) travels around it.
+        try:
+            if progress is not None:
+                progress(fraction)
+        except BaseException as error:
+            stopped.append(error)
+        return not stopped
+
+    callback = api.llama_progress_callback(report)
+    params.progress_callback = callback
+    library.log.clear()
+    handle: int | None = api.llama_model_load_from_file(os.fsencode(gguf.path), params)
+    if stopped:
+        if handle:
+            api.llama_model_free(handle)
+        raise stopped[0]
+    if not handle:
+        raise ModelError(
+            "llama.cpp cannot load this file",
+            path=gguf.path,
+            found=library.log.reason(),
+            hint=None if gpu_layers == 0 else "try fewer layers on the card: -ngl 0",
+        )
+    if api.llama_model_has_encoder(handle) or not api.llama_model_has_decoder(handle):
+        api.llama_model_free(handle)
+        raise ModelError(
+            "this model does not generate text by itself", path=gguf.path, found=gguf.architecture
+        )
+    return handle
+
+
+def _notices(
+    how: Probe,
+    facts: native.LibraryFacts,
+    wanted_layers: int | None,
+    context: int,
+    trained: int,
+) -> tuple[str, ...]:
+    """What the user should know about how the model was loaded."""
+    notices = list(how.notices)
+    cards = find_cards()
+    if cards and not facts.gpu_offload and wanted_layers != 0:
+        card = cards[0]
+        notices.append(
+            f"{card.name} is not used: this llama.cpp is a CPU-only build. Rebuild it with "
+            f'CMAKE_ARGS="-DGGML_{card.build.upper()}=on" pip install '
+            f"llama-cpp-python=={facts.version} --force-reinstall --no-cache-dir"
+        )
+    elif wanted_layers and not facts.gpu_offload:
+        notices.append("no layer goes to a card: this llama.cpp is a CPU-only build")
+    if context > trained:
+        notices.append(
+            f"the context of {context} tokens is larger than the {trained} that the model "
+            "was made for: expect worse text beyond those"
+        )
+    return tuple(notices)

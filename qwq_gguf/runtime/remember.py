@@ -1,0 +1,77 @@
+"""Small facts kept between runs in the user's cache folder, as one JSON file a topic.
+
+They only save work: an unreadable, damaged or unwritable file means that the work is
+done again, never an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CACHE_VARIABLE", "Memory", "cache_folder"]
+
+CACHE_VARIABLE = "QWQ_GGUF_CACHE_DIR"
+_MOST_ENTRIES = 500
+_MOST_BYTES = 1 << 20
+
+
+def cache_folder() -> Path:
+    """Where this user's caches of this program belong; not necessarily there yet."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "qwq-gguf"
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home()) / "qwq-gguf" / "Cache"
+    xdg = os.environ.get("XDG_CACHE_HOME")
+    return (Path(xdg) if xdg else Path.home() / ".cache") / "qwq-gguf"
+
+
+class Memory:
+    """A mapping from text keys to small JSON objects that outlives the process."""
+
+    def __init__(self, topic: str, folder: Path | None = None) -> None:
+        self._path = (cache_folder() if folder is None else folder) / f"{topic}.json"
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        """What was put there, or None."""
+        value = self._read().get(key)
+        return value if isinstance(value, dict) else None
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        """Remember it; the entries put longest ago are forgotten first."""
+        entries = self._read()
+        entries.pop(key, None)
+        entries[key] = dict(value)
+        for old in list(entries)[: max(0, len(entries) - _MOST_ENTRIES)]:
+            del entries[old]
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Two processes may do this at once: each replaces the file as a whole.
+            descriptor, name = tempfile.mkstemp(dir=self._path.parent, suffix=".tmp")
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    json.dump(entries, file)
+                Path(name).replace(self._path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError:
+            pass
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            if self._path.stat().st_size > _MOST_BYTES:
+                return {}
+            entries = json.loads(self._path.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return entries if isinstance(entries, dict) else {}

@@ -1,0 +1,118 @@
+"""A loaded model's vocabulary: text to tokens, tokens to bytes, and which are special."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.errors import ModelError
+
+if TYPE_CHECKING:
+    from qwq_gguf.chat.template import Segment
+    from qwq_gguf.runtime.library import Library
+
+__all__ = ["Vocabulary"]
+
+# More than this in one call overflows llama.cpp's 32-bit counts.
+_MOST_BYTES = 1 << 30
+
+
+class Vocabulary:
+    """The tokens of one model. Valid while the model is loaded."""
+
+    def __init__(self, library: Library, handle: int) -> None:
+        api = library.api
+        self._api: Any = api
+        self.handle = handle
+        self.size: int = api.llama_vocab_n_tokens(handle)
+        self.bos = self._special(api.llama_vocab_bos)
+        self.eos = self._special(api.llama_vocab_eos)
+        self.adds_bos = bool(api.llama_vocab_get_add_bos(handle)) and self.bos is not None
+        is_eog, attribute = api.llama_vocab_is_eog, api.llama_vocab_get_attr
+        self.eog = frozenset(token for token in range(self.size) if is_eog(handle, token))
+        special = (
+            api.LLAMA_TOKEN_ATTR_CONTROL
+            | api.LLAMA_TOKEN_ATTR_USER_DEFINED
+            | api.LLAMA_TOKEN_ATTR_UNKNOWN
+        )
+        control = {
+            self.text(token): token
+            for token in range(self.size)
+            if attribute(handle, token) & special
+        }
+        control.pop("", None)
+        self.control: Mapping[str, int] = MappingProxyType(control)
+        self._pieces: dict[int, bytes] = {}
+        self._buffer = ctypes.create_string_buffer(256)
+
+    def encode(self, segments: Iterable[Segment]) -> list[int]:
+        """The tokens of a rendered prompt.
+
+        A control segment is exactly one token; all other text never becomes one. The
+        beginning-of-text token is added where the model wants it and the prompt has none.
+        """
+        tokens: list[int] = []
+        for segment in segments:
+            if segment.control:
+                token = self.control.get(segment.text)
+                if token is None:
+                    raise ModelError(
+                        "the prompt names a control token that the model lacks",
+                        found=segment.text,
+                    )
+                tokens.append(token)
+            else:
+                tokens += self.encode_text(segment.text)
+        if self.adds_bos and self.bos is not None and tokens[:1] != [self.bos]:
+            tokens.insert(0, self.bos)
+        return tokens
+
+    def encode_text(self, text: str) -> list[int]:
+        """The tokens of plain text: control tokens written out stay text.
+
+        llama.cpp still matches tokens of type USER_DEFINED; chat/template.py cuts a
+        stranger's text inside their spelling.
+        """
+        raw = text.encode("utf-8", "surrogatepass")
+        if not raw:
+            return []
+        if len(raw) > _MOST_BYTES:
+            raise ModelError("this text is too long", found=f"{len(raw)} bytes")
+        room = len(raw) + 8  # never more tokens than bytes, but for a leading space
+        tokens = (ctypes.c_int32 * room)()
+        count = self._api.llama_tokenize(self.handle, raw, len(raw), tokens, room, False, False)
+        if count < 0:
+            raise ModelError("the model's vocabulary cannot write this text")
+        return tokens[:count]
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for, of any length; a special token's own text."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._piece(token)
+        return piece
+
+    def token_id(self, text: str) -> int | None:
+        """The special token written like this, or None."""
+        return self.control.get(text)
+
+    def text(self, token: int) -> str:
+        """The token as the vocabulary writes it: a special token's own text."""
+        raw: bytes | None = self._api.llama_vocab_get_text(self.handle, token)
+        return (raw or b"").decode("utf-8", "replace")
+
+    def _piece(self, token: int) -> bytes:
+        if not 0 <= token < self.size:
+            raise ValueError(f"{token} is not a token of this model")
+        to_piece = self._api.llama_token_to_piece
+        count = to_piece(self.handle, token, self._buffer, len(self._buffer), 0, True)
+        if count < 0:
+            self._buffer = ctypes.create_string_buffer(-count)
+            count = to_piece(self.handle, token, self._buffer, -count, 0, True)
+        return ctypes.string_at(self._buffer, max(0, count))
+
+    def _special(self, getter: Any) -> int | None:
+        token: int = getter(self.handle)
+        return token if 0 <= token < self.size else None

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from qwq_gguf.runtime.guard import MARK, Ending, run_child
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+def run(script: str, timeout: float = 60.0) -> tuple[Ending, str]:
+    outcome = run_child({"task": "x"}, timeout=timeout, command=[sys.executable, "-c", script])
+    return outcome.ending, outcome.reason
+
+
+def test_the_answer_is_the_marked_line() -> None:
+    script = f"print('a'); print('{MARK}{{\"ok\": true, \"n\": 3}}'); print('b')"
+    outcome = run_child({}, timeout=60, command=[sys.executable, "-c", script])
+    assert outcome.ending is Ending.OK
+    assert outcome.answer == {"ok": True, "n": 3}
+
+
+def test_a_refusal_brings_its_reason() -> None:
+    script = f'print(\'{MARK}{{"ok": false, "reason": "no"}}\')'
+    assert run(script) == (Ending.REFUSED, "no")
+
+
+@posix
+def test_an_abort_brings_the_assertion() -> None:
+    line = "/tmp/build/src/llama-vocab.cpp:2544: GGML_ASSERT(a == b) failed"
+    script = f"import os, sys; print({line!r}, file=sys.stderr, flush=True); os.abort()"
+    ending, reason = run(script)
+    assert ending is Ending.CRASHED
+    assert reason == "SIGABRT (llama-vocab.cpp:2544: GGML_ASSERT(a == b) failed)"
+
+
+def test_a_child_that_hangs_is_ended() -> None:
+    ending, reason = run("import time; time.sleep(60)", timeout=0.3)
+    assert ending is Ending.TIMEOUT
+    assert "0 s" in reason
+
+
+@pytest.mark.parametrize(
+    "script, reason",
+    [
+        ("raise ImportError('no module')", "ImportError: no module"),
+        ("pass", "exit status 0"),
+        (f"print('{MARK}nonsense')", "exit status 0"),
+    ],
+)
+def test_a_child_that_fails_otherwise_says_how(script: str, reason: str) -> None:
+    assert run(script) == (Ending.FAILED, reason)
+
+
+def test_a_missing_interpreter_is_a_failure() -> None:
+    outcome = run_child({}, timeout=1, command=["/nonexistent/python"])
+    assert outcome.ending is Ending.FAILED
+
+
+def test_the_real_child_does_not_import_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ctypes.py").write_text("raise SystemExit(9)", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    request = {"task": "trial", "path": str(tmp_path / "none.gguf"), "gpu_layers": 0}
+    request |= {"use_extra_bufts": True, "threads": 1, "n_ctx": 64, "mmap": True}
+    outcome = run_child(request, timeout=120)
+    assert outcome.ending is Ending.REFUSED
+    assert "none.gguf" in outcome.reason or "open" in outcome.reason

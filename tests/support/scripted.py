@@ -1,0 +1,130 @@
+"""A model and a session that say what a test wants, to test what is built on them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.chat.template import Segment
+from qwq_gguf.runtime.session import Generated
+from qwq_gguf.sampling import SamplerChain
+
+__all__ = ["QWQ_TEMPLATE", "ScriptedModel", "ScriptedSession"]
+
+# The parts of QwQ's template that a conversation depends on, in few words.
+QWQ_TEMPLATE = (
+    "{%- if tools %}{{- '<|im_start|>system\\n' }}"
+    "{%- for tool in tools %}{{- tool | tojson }}{%- endfor %}{{- '<|im_end|>\\n' }}{%- endif %}"
+    "{%- for message in messages %}"
+    "{%- if message.role == 'tool' %}"
+    "{{- '<|im_start|>user\\n<tool_response>\\n' + message.content + '\\n</tool_response>'"
+    " + '<|im_end|>\\n' }}"
+    "{%- else %}"
+    "{{- '<|im_start|>' + message.role + '\\n' + message.content }}"
+    "{%- for call in message.tool_calls %}"
+    "{{- '\\n<tool_call>\\n' + (call.function | tojson) + '\\n</tool_call>' }}"
+    "{%- endfor %}"
+    "{{- '<|im_end|>\\n' }}"
+    "{%- endif %}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n<think>\\n' }}{%- endif %}"
+)
+CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>")
+
+
+class ScriptedModel:
+    """As much of a Model as a Conversation uses. A character is a token."""
+
+    def __init__(self, template: str | None = QWQ_TEMPLATE) -> None:
+        self.path = Path("scripted.gguf")
+        self.name = "Scripted"
+        self.chat_template = template
+        self.control_tokens: Mapping[str, int] = {
+            text: 1_200_000 + index for index, text in enumerate(CONTROL)
+        }
+        self.special_tokens: Mapping[str, str] = {"eos_token": "<|im_end|>"}
+
+    def token_id(self, text: str) -> int | None:
+        return self.control_tokens.get(text)
+
+    def encode(self, segments: Iterable[Segment]) -> list[int]:
+        tokens: list[int] = []
+        for segment in segments:
+            if segment.control:
+                tokens.append(self.control_tokens[segment.text])
+            else:
+                tokens += map(ord, segment.text)
+        return tokens
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        names = {token: text for text, token in self.control_tokens.items()}
+        return "".join(names.get(token) or chr(token) for token in tokens)
+
+
+class ScriptedGeneration:
+    def __init__(self, session: ScriptedSession, prompt: int, tokens: list[int], most: int) -> None:
+        self.prompt_tokens = prompt
+        self.seconds = 0.5
+        self.finish_reason: FinishReason | None = None
+        self.closed = False
+        self._session = session
+        self._tokens = tokens
+        self._most = most
+
+    def __iter__(self) -> Iterator[Generated]:
+        model = self._session.model
+        for count, token in enumerate(self._tokens):
+            if self._session.interrupted:
+                self.finish_reason = FinishReason.INTERRUPTED
+                return
+            if count >= self._most:
+                self.finish_reason = FinishReason.LENGTH
+                return
+            yield Generated(token, model.decode([token]).encode())
+        self.finish_reason = self._session.ends_with
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ScriptedSession:
+    """Answers each prompt with the next of `replies`; `prompts` has what it was asked."""
+
+    def __init__(self, model: ScriptedModel, replies: Sequence[str]) -> None:
+        self.model = model
+        self.replies = list(replies)
+        self.prompts: list[str] = []
+        self.options: list[dict[str, Any]] = []
+        self.ends_with = FinishReason.STOP
+        self.interrupted = False
+        self.context_size = 4096
+        self.cached_tokens = 0
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        chain: SamplerChain,
+        *,
+        seed: int,
+        max_tokens: int | None = None,
+        stop_tokens: Collection[int] = (),
+        **others: Any,
+    ) -> ScriptedGeneration:
+        self.interrupted = False
+        self.prompts.append(self.model.decode(prompt))
+        self.options.append({"seed": seed, "max_tokens": max_tokens, "stops": set(stop_tokens)})
+        tokens: list[int] = []
+        rest = self.replies.pop(0)
+        while rest:
+            tag = next((text for text in CONTROL if rest.startswith(text)), rest[0])
+            tokens.append(self.model.control_tokens.get(tag) or ord(tag))
+            rest = rest[len(tag) :]
+        return ScriptedGeneration(self, len(prompt), tokens, max_tokens or 10**6)
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+    def close(self) -> None:
+        pass

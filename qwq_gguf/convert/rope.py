@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from qwq_gguf.errors import UnsupportedError
 from qwq_gguf.metadata import KeyValue, f32, text, u32
 
@@ -121,6 +119,8 @@ def llama3_factors(rope: Rope, head_dim: int) -> bytes:
     original_context / low_freq_factor
     (https://github.com/meta-llama/llama-models, models/llama3/model.py).
     """
+    import numpy as np  # for Llama alone, so loaded for it alone
+
     assert rope.factor is not None
     assert rope.original_context is not None
     exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)

@@ -25,8 +25,10 @@ __all__ = [
     "qwen2_tokenizer",
     "random_tensors",
     "safetensors_bytes",
+    "tensor_shapes",
     "write_checkpoint",
     "write_json",
+    "write_sparse_shards",
 ]
 
 Architecture = Literal["qwen2", "qwen3", "llama"]
@@ -152,20 +154,23 @@ def safetensors_bytes(
     tensors: Mapping[str, tuple[str, Array]], *, metadata: Mapping[str, str] | None = None
 ) -> bytes:
     """A safetensors file of (dtype, array) by name, laid out in the order given."""
+    sizes = {name: (dtype, v.shape, v.nbytes) for name, (dtype, v) in tensors.items()}
+    body = b"".join(np.ascontiguousarray(values).tobytes() for _, values in tensors.values())
+    return _header(sizes, metadata) + body
+
+
+def _header(
+    sizes: Mapping[str, tuple[str, tuple[int, ...], int]], metadata: Mapping[str, str] | None = None
+) -> bytes:
     header: dict[str, Any] = {"__metadata__": dict(metadata or {"format": "pt"})}
     position = 0
-    for name, (dtype, values) in tensors.items():
-        end = position + values.nbytes
-        header[name] = {
-            "dtype": dtype,
-            "shape": list(values.shape),
-            "data_offsets": [position, end],
-        }
-        position = end
+    for name, (dtype, shape, nbytes) in sizes.items():
+        offsets = [position, position + nbytes]
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": offsets}
+        position += nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    body = b"".join(np.ascontiguousarray(values).tobytes() for _, values in tensors.values())
-    return len(text).to_bytes(8, "little") + text + body
+    return len(text).to_bytes(8, "little") + text
 
 
 def write_json(path: Path, value: object) -> None:
@@ -212,16 +217,39 @@ def _write_shards(folder: Path, tensors: Mapping[str, tuple[str, Array]], count:
     if count == 1:
         (folder / "model.safetensors").write_bytes(safetensors_bytes(tensors))
         return
-    names = list(tensors)
-    weight_map: dict[str, str] = {}
-    for index in range(count):
-        part = names[index * len(names) // count : (index + 1) * len(names) // count]
-        file = f"model-{index + 1:05d}-of-{count:05d}.safetensors"
-        (folder / file).write_bytes(safetensors_bytes({name: tensors[name] for name in part}))
-        weight_map.update(dict.fromkeys(part, file))
-    total = sum(values.nbytes for _, values in tensors.values())
-    index_json = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
-    write_json(folder / "model.safetensors.index.json", index_json)
+    for file, names in _parts(list(tensors), count).items():
+        (folder / file).write_bytes(safetensors_bytes({name: tensors[name] for name in names}))
+    _write_index(folder, {name: values.nbytes for name, (_, values) in tensors.items()}, count)
+
+
+def write_sparse_shards(folder: Path, shapes: Mapping[str, tuple[int, ...]], count: int) -> None:
+    """BF16 shards of any size that take no room: a header, then a hole of zeros."""
+    nbytes = {name: 2 * math.prod(shape) for name, shape in shapes.items()}
+    for file, names in _parts(list(shapes), count).items():
+        header = _header({name: ("BF16", shapes[name], nbytes[name]) for name in names})
+        with (folder / file).open("wb") as shard:
+            shard.write(header)
+            shard.truncate(len(header) + sum(nbytes[name] for name in names))
+    _write_index(folder, nbytes, count)
+
+
+def _parts(names: list[str], count: int) -> dict[str, list[str]]:
+    return {
+        f"model-{index + 1:05d}-of-{count:05d}.safetensors": names[
+            index * len(names) // count : (index + 1) * len(names) // count
+        ]
+        for index in range(count)
+    }
+
+
+def _write_index(folder: Path, nbytes: Mapping[str, int], count: int) -> None:
+    parts = _parts(list(nbytes), count)
+    files = {name: file for file, names in parts.items() for name in names}
+    index = {
+        "metadata": {"total_size": sum(nbytes.values())},
+        "weight_map": dict(sorted(files.items())),
+    }
+    write_json(folder / "model.safetensors.index.json", index)
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qwq_gguf.checkpoint.folder import open_checkpoint
 from qwq_gguf.checkpoint.hub_checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
+from qwq_gguf.checkpoint.hub_peek import peek_gguf
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.checkpoint.resolve import LocatedGguf, locate_gguf
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
@@ -18,4 +19,5 @@ __all__ = [
     "fetch_weights",
     "locate_gguf",
     "open_checkpoint",
+    "peek_gguf",
 ]

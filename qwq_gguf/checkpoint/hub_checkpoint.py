@@ -44,6 +44,7 @@ _MAX_TEMPLATES = 100
 # Nearly every header is shorter: QwQ-32B's are 5 to 6 KB, those of 500 tensors about 60.
 _FIRST_READ = 64 * 1024
 _AT_ONCE = 8
+_MAX_SHARDS = 10_000
 
 
 def fetch_small_files(snapshot: HubSnapshot) -> None:
@@ -84,6 +85,9 @@ def remote_headers(
     """Reads the headers of shards of `snapshot.folder`, from the Hub where they are not here."""
 
     def read(paths: Iterable[Path]) -> Iterator[Mapping[str, TensorInfo]]:
+        paths = list(paths)
+        if len(paths) > _MAX_SHARDS:
+            raise ShardError("an absurd number of shards", path=snapshot.repo, found=len(paths))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             yield from pool.map(lambda path: _header(snapshot, path), paths)
 

@@ -1,0 +1,262 @@
+"""What a sampler chain does to logits, written out plainly.
+
+Not used to generate text: the native chain does that, and is tested against this one.
+It serves to show what a chain keeps, and to compare profiles at one position.
+
+Each function below does what llama.cpp's sampler of that name does (src/llama-sampler.cpp
+of llama.cpp 0c1e57098), in single precision like it, so that the same tokens survive.
+Two things cannot be the same: the order of tokens with exactly equal logits, which
+llama.cpp's sort leaves open (here the lower id goes first), and `typ_p` after masked
+tokens, where llama.cpp computes NaN (here a masked token has no surprise).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from qwq_gguf.errors import ChainError
+from qwq_gguf.sampling.chain import SamplerChain
+from qwq_gguf.sampling.dry import penalised_tokens
+from qwq_gguf.sampling.stages import (
+    Dist,
+    Dry,
+    Greedy,
+    MinP,
+    Penalties,
+    Stage,
+    Temperature,
+    TopK,
+    TopNSigma,
+    TopP,
+    TypicalP,
+    Xtc,
+)
+
+__all__ = ["Distribution", "Situation", "apply_chain", "trace"]
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Ids: TypeAlias = npt.NDArray[np.int64]
+f32 = np.float32
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a chain sees besides the logits.
+
+    `prompt` and `generated` are token ids. `xtc_fires` decides xtc's draw; None weighs
+    both outcomes by its probability. `dry_breakers` maps a token to the continuations
+    that complete a sequence breaker begun by it (`qwq_gguf.sampling.dry`).
+    """
+
+    prompt: Sequence[int] = ()
+    generated: Sequence[int] = ()
+    xtc_fires: bool | None = None
+    dry_breakers: Mapping[int, Sequence[tuple[int, ...]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Tokens a chain can pick, most probable first; `probabilities` sum to 1."""
+
+    ids: Ids
+    probabilities: npt.NDArray[np.float64]
+
+    def as_dict(self) -> dict[int, float]:
+        """Probability by token id."""
+        return dict(zip(self.ids.tolist(), self.probabilities.tolist(), strict=True))
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """The tokens still in the running; `ordered` says their logits descend."""
+
+    ids: Ids
+    logits: Floats
+    ordered: bool = False
+
+    def keep(self, chosen: Any) -> None:
+        self.ids, self.logits = self.ids[chosen], self.logits[chosen]
+
+    def order(self) -> None:
+        if not self.ordered:
+            self.keep(np.argsort(-self.logits, kind="stable"))
+            self.ordered = True
+
+    def probabilities(self) -> Floats:
+        weights: Floats = np.exp(self.logits - self.logits.max())
+        weights /= _sum(weights)
+        return weights
+
+
+def apply_chain(
+    chain: SamplerChain, logits: npt.ArrayLike, situation: Situation | None = None
+) -> Distribution:
+    """The tokens that `chain` can pick after these logits, with their probabilities.
+
+    `logits` is one number a token of the vocabulary. Raises ChainError for an empty or
+    two-dimensional array, or one without any finite logit.
+    """
+    situation = situation or Situation()
+    xtc = chain.stage(Xtc)
+    if xtc is None or xtc.off or situation.xtc_fires is not None:
+        *_, (_, result) = trace(chain, logits, situation)
+        return result
+    mixed: Counter[int] = Counter()
+    for fires, weight in ((True, xtc.probability), (False, 1.0 - xtc.probability)):
+        branch = Situation(situation.prompt, situation.generated, fires, situation.dry_breakers)
+        for token, probability in apply_chain(chain, logits, branch).as_dict().items():
+            mixed[token] += weight * probability  # type: ignore[assignment]
+    kept = {token: probability for token, probability in mixed.items() if probability > 0}
+    return _descending(np.array(list(kept)), np.array(list(kept.values())))
+
+
+def trace(
+    chain: SamplerChain, logits: npt.ArrayLike, situation: Situation | None = None
+) -> Iterator[tuple[Stage, Distribution]]:
+    """What is left after each stage in turn, the probabilities as they are there."""
+    situation = situation or Situation()
+    values = np.array(logits, dtype=f32)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).any():
+        raise ChainError("the chain needs one logit a token", found=f"shape {values.shape}")
+    candidates = _Candidates(np.arange(values.size, dtype=np.int64), values)
+    for stage in chain.stages:
+        if not stage.off:
+            _APPLY[type(stage)](candidates, stage, situation)
+        yield stage, _distribution(candidates)
+
+
+def _distribution(candidates: _Candidates) -> Distribution:
+    weights = np.exp((candidates.logits - candidates.logits.max()).astype(np.float64))
+    present = weights > 0
+    weights = weights[present] / weights[present].sum()
+    return _descending(candidates.ids[present], weights)
+
+
+def _descending(ids: Ids, probabilities: npt.NDArray[np.float64]) -> Distribution:
+    order = np.lexsort((ids, -probabilities))
+    return Distribution(ids[order], probabilities[order])
+
+
+def _sum(values: Floats) -> np.float32:
+    # One after the other, as C++ adds; numpy's sum adds in pairs and rounds otherwise.
+    return f32(np.cumsum(values, dtype=f32)[-1])
+
+
+def _penalties(c: _Candidates, stage: Penalties, situation: Situation) -> None:
+    counted = Counter(stage.counted(situation.prompt, situation.generated))
+    by_id = np.zeros(int(c.ids.max()) + 1, dtype=f32)
+    for token, count in counted.items():
+        if 0 <= token < by_id.size:
+            by_id[token] = count
+    counts = by_id[c.ids]
+    seen = counts > 0
+    repeated = np.where(c.logits <= 0, c.logits * f32(stage.repeat), c.logits / f32(stage.repeat))
+    lowered = repeated - (counts * f32(stage.frequency) + f32(stage.presence))
+    c.logits = np.where(seen, lowered, c.logits).astype(f32)
+    c.ordered = False
+
+
+def _dry(c: _Candidates, stage: Dry, situation: Situation) -> None:
+    tokens = stage.counted(situation.prompt, situation.generated)
+    lowered = penalised_tokens(stage, tokens, situation.dry_breakers or {})
+    for index, token in enumerate(c.ids.tolist()):
+        if token in lowered:
+            c.logits[index] -= f32(lowered[token])
+            c.ordered = False
+
+
+def _top_n_sigma(c: _Candidates, stage: TopNSigma, _: Situation) -> None:
+    valid = c.logits[c.logits != -np.inf]
+    mean = _sum(valid) / f32(valid.size)
+    spread = np.sqrt(f32(((valid - mean).astype(np.float64) ** 2).sum()) / f32(valid.size))
+    lowest = valid.max() - f32(stage.n) * spread
+    c.logits = np.where(c.logits < lowest, f32(-np.inf), c.logits)
+
+
+def _top_k(c: _Candidates, stage: TopK, _: Situation) -> None:
+    c.order()
+    c.keep(slice(0, stage.k))
+
+
+def _typical_p(c: _Candidates, stage: TypicalP, _: Situation) -> None:
+    c.order()
+    p = c.probabilities()
+    with np.errstate(divide="ignore"):
+        surprise = np.where(p > 0, -np.log(p), f32(0))
+    expected = _sum(p * surprise)
+    nearest = np.argsort(np.abs(surprise - expected), kind="stable")
+    over = np.flatnonzero(np.cumsum(p[nearest], dtype=f32) > f32(stage.p))
+    c.keep(nearest[: over[0] + 1] if over.size else nearest)
+    c.ordered = False
+
+
+def _top_p(c: _Candidates, stage: TopP, _: Situation) -> None:
+    p = c.probabilities()
+    if not c.ordered:
+        order = np.argsort(-c.logits, kind="stable")
+        c.keep(order)
+        c.ordered, p = True, p[order]
+    enough = np.flatnonzero(np.cumsum(p, dtype=f32) >= f32(stage.p))
+    if enough.size:
+        c.keep(slice(0, enough[0] + 1))
+
+
+def _min_p(c: _Candidates, stage: MinP, _: Situation) -> None:
+    c.keep(c.logits >= c.logits.max() + np.log(f32(stage.p)))
+
+
+def _xtc(c: _Candidates, stage: Xtc, situation: Situation) -> None:
+    if not situation.xtc_fires or c.ids.size < 2:
+        return
+    c.order()
+    least = int(np.count_nonzero(c.probabilities() >= f32(stage.threshold))) - 1
+    if least > 0:
+        c.keep(slice(least, None))
+
+
+def _temperature(c: _Candidates, stage: Temperature, _: Situation) -> None:
+    t = f32(stage.t)
+    if stage.range > 0:
+        if c.ids.size <= 1:
+            return
+        c.order()
+        p = c.probabilities()
+        entropy = _sum(p * np.where(p > 0, -np.log(np.where(p > 0, p, f32(1))), f32(0)))
+        most = -np.log(f32(1) / f32(p.size))
+        low, high = max(f32(0), t - f32(stage.range)), t + f32(stage.range)
+        t = low + (high - low) * np.power(entropy / most, f32(stage.exponent))
+    if t > 0:
+        c.logits = c.logits / t
+        return
+    best = int(np.argmax(c.logits))
+    c.logits = np.where(np.arange(c.logits.size) == best, c.logits, f32(-np.inf))
+
+
+def _greedy(c: _Candidates, _stage: Greedy, _: Situation) -> None:
+    best = int(np.argmax(c.logits))
+    c.keep(slice(best, best + 1))
+
+
+def _dist(_candidates: _Candidates, _stage: Dist, _: Situation) -> None:
+    """Draws by the probabilities as they are."""
+
+
+_APPLY: dict[type[Stage], Callable[..., None]] = {
+    Penalties: _penalties,
+    Dry: _dry,
+    TopNSigma: _top_n_sigma,
+    TopK: _top_k,
+    TypicalP: _typical_p,
+    TopP: _top_p,
+    MinP: _min_p,
+    Xtc: _xtc,
+    Temperature: _temperature,
+    Greedy: _greedy,
+    Dist: _dist,
+}

@@ -7,7 +7,7 @@ from qwq_gguf.checkpoint.hub_checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
 from qwq_gguf.checkpoint.hub_peek import peek_gguf
 from qwq_gguf.checkpoint.reader import ShardReader
-from qwq_gguf.checkpoint.resolve import LocatedGguf, locate_gguf
+from qwq_gguf.checkpoint.resolve import LocatedGguf, fetch_gguf, locate_gguf
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "LocatedGguf",
     "ShardReader",
     "TensorInfo",
+    "fetch_gguf",
     "fetch_weights",
     "locate_gguf",
     "open_checkpoint",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub_settings import HubSettings
     from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
 
-__all__ = ["DEMO", "Located", "LocatedGguf", "locate", "locate_gguf"]
+__all__ = ["DEMO", "Located", "LocatedGguf", "fetch_gguf", "locate", "locate_gguf"]
 
 DEMO = "demo"
 _DEMO_NAME = "QwQ-Demo"
@@ -96,7 +96,8 @@ def locate_gguf(
     fetch: bool = True,
     progress: Callable[[DownloadProgress], None] | None = None,
 ) -> LocatedGguf:
-    """Find the GGUF that `source` names. On the Hub it is fetched, unless `fetch` is False.
+    """Find the GGUF that `source` names. On the Hub it is fetched, unless `fetch` is False
+    (then `fetch_gguf` does, or `peek_gguf` reads its header).
 
     NotAGgufError, with what to try, for anything else; HubError in one of its kinds.
     """
@@ -114,7 +115,6 @@ def locate_gguf(
         raise NotAGgufError(
             "there is no such file", path=str(source), hint=_hint(str(source), "chat")
         )
-    from qwq_gguf.checkpoint.hub_fetch import fetch as fetch_files
     from qwq_gguf.checkpoint.hub_gguf import choose_gguf
 
     snapshot = _open(hub, hub_name, revision)
@@ -125,10 +125,24 @@ def locate_gguf(
         if snapshot.problem is not None:  # the cache knows a part of the repository only
             raise snapshot.problem from None
         raise
-    if fetch:
-        fetch_files(snapshot, choice.files, progress=progress)
     parts = tuple(snapshot.folder / name for name in choice.files)
-    return LocatedGguf(str(source), parts[0], parts, hub=snapshot)
+    located = LocatedGguf(str(source), parts[0], parts, hub=snapshot)
+    if fetch:
+        fetch_gguf(located, progress=progress)
+    return located
+
+
+def fetch_gguf(
+    located: LocatedGguf, *, progress: Callable[[DownloadProgress], None] | None = None
+) -> None:
+    """Have all parts where `located` says they are. A file that was on the disk needs nothing."""
+    if located.hub is None:
+        return
+    from qwq_gguf.checkpoint.hub_fetch import fetch
+
+    folder = located.hub.folder
+    names = [part.relative_to(folder).as_posix() for part in located.parts]
+    fetch(located.hub, names, progress=progress)
 
 
 def _on_disk(source: str | Path, error: type[SourceError]) -> Path | None:

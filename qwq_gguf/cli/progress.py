@@ -6,16 +6,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from qwq_gguf.cli.output import stderr_console
-from qwq_gguf.cli.text import human_count, human_time
+from qwq_gguf.cli.text import human_count, human_time, one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import Task
     from rich.text import Text
 
+    from qwq_gguf.checkpoint import DownloadProgress
     from qwq_gguf.quantize.run import Progress
 
-__all__ = ["CountBar", "WeightsBar"]
+__all__ = ["CountBar", "DownloadBar", "WeightsBar"]
 
 
 def _bar(unit: str, *, big: bool) -> Bar:
@@ -51,11 +52,11 @@ def _bar(unit: str, *, big: bool) -> Bar:
     )
 
 
-class CountBar:
-    """A bar over a known number of things."""
+class _Shown:
+    """A bar with one task, on the screen as long as the context lasts."""
 
-    def __init__(self, what: str, total: float, *, unit: str) -> None:
-        self._bar = _bar(unit, big=False)
+    def __init__(self, what: str, total: float | None, *, unit: str, big: bool) -> None:
+        self._bar = _bar(unit, big=big)
         self._task = self._bar.add_task(what, total=total)
 
     def __enter__(self) -> Self:
@@ -70,30 +71,40 @@ class CountBar:
     ) -> None:
         self._bar.stop()
 
+
+class CountBar(_Shown):
+    """A bar over a known number of things."""
+
+    def __init__(self, what: str, total: float, *, unit: str) -> None:
+        super().__init__(what, total, unit=unit, big=False)
+
     def advance(self, what: str) -> None:
         """One more is done; `what` says where we are."""
         self._bar.update(self._task, advance=1, description=what)
 
 
-class WeightsBar:
+class WeightsBar(_Shown):
     """The bar of a quantize run: weights a second and the time left."""
 
     def __init__(self, what: str) -> None:
-        self._bar = _bar("weights", big=True)
-        self._task = self._bar.add_task(what, total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
+        super().__init__(what, None, unit="weights", big=True)
 
     def update(self, progress: Progress) -> None:
         """Show how far a run is; called from the writing threads too."""
         self._bar.update(self._task, completed=progress.done_weights, total=progress.total_weights)
+
+
+class DownloadBar(_Shown):
+    """The bar of a download: bytes a second and the time left."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, None, unit="B", big=True)
+
+    def update(self, progress: DownloadProgress) -> None:
+        """Show how far a download is; called from several threads too."""
+        self._bar.update(
+            self._task,
+            completed=progress.done,
+            total=progress.total,
+            description=one_line(progress.file),
+        )

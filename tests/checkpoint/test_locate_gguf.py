@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.checkpoint import DownloadProgress, hub_peek
+from qwq_gguf.checkpoint import DownloadProgress, fetch_gguf, hub_peek
 from qwq_gguf.checkpoint.hub_peek import peek_gguf
 from qwq_gguf.checkpoint.resolve import locate_gguf
 from qwq_gguf.errors import (
@@ -151,6 +151,9 @@ def test_nothing_need_be_fetched(filled: LoopbackHub) -> None:
     found = locate_gguf(REPO, fetch=False)
     assert not found.path.exists()
     assert len(filled.requests) == 1
+    fetch_gguf(found)
+    assert found == locate_gguf(REPO)
+    assert found.path.is_file()
 
 
 def test_a_checkpoint_on_the_hub(hub: LoopbackHub) -> None:

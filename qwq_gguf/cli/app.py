@@ -23,7 +23,6 @@ class _Commands(LazyGroup):
         "eval": LazyCommand("qwq_gguf.cli.eval", "Measure right answers and thinking tokens."),
         "recipes": LazyCommand("qwq_gguf.cli.recipes", "List the quantize recipes, or show one."),
         "profiles": LazyCommand("qwq_gguf.cli.profiles", "List the chat profiles, or show one."),
-        "inspect": LazyCommand("qwq_gguf.cli.inspect", "Show what a GGUF file holds."),
     }
 
 

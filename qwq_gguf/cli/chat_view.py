@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
@@ -24,6 +25,7 @@ from qwq_gguf.cli.wrap import StreamWrapper
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
+    from rich.segment import Segment
 
 __all__ = ["PlainView", "ReplyView", "TerminalView", "call_line", "ending", "stats_line"]
 
@@ -159,10 +161,8 @@ class TerminalView:
         self._live: Live | None = None
         self._wrapper: StreamWrapper | None = None
         self._blocks = BlockSplitter()
-        self._printed = False  # whether this reply has shown anything yet
 
     def __enter__(self) -> Self:
-        self._printed = False
         return self
 
     def __exit__(
@@ -186,8 +186,10 @@ class TerminalView:
             case ToolCallStarted() | ToolResult():
                 self._end_thought()
                 self._end_answer()
-                style = "cyan" if isinstance(event, ToolCallStarted) else "bold cyan"
-                self._styled("  " + call_line(event), style)
+                called = isinstance(event, ToolCallStarted)
+                self._styled("  " + call_line(event), "cyan" if called else "bold cyan")
+                if not called:
+                    self._console.print()
             case Notice(text=text):
                 self._end_thought()
                 self._end_answer()
@@ -204,7 +206,6 @@ class TerminalView:
         from rich.text import Text
 
         self._console.print(Text(text, style=style), end=end, soft_wrap=True)
-        self._printed = True
 
     def _think(self, text: str) -> None:
         if self._wrapper is None:
@@ -238,9 +239,8 @@ class TerminalView:
 
     def _settle(self, block: str) -> None:
         self._drop_live()
-        self._console.print(_markdown(block))
+        self._console.print(_Block(block))
         self._console.print()
-        self._printed = True
 
     def _redraw(self, block: str) -> None:
         from rich.live import Live
@@ -250,7 +250,7 @@ class TerminalView:
                 console=self._console, transient=True, refresh_per_second=12, auto_refresh=True
             )
             self._live.start()
-        self._live.update(_Tail(block))
+        self._live.update(_Block(block, tail=True))
 
     def _drop_live(self) -> None:
         if self._live is not None:
@@ -265,18 +265,29 @@ def _markdown(text: str) -> RenderableType:
     return Markdown(for_screen(text), hyperlinks=False, code_theme="ansi_dark")
 
 
-class _Tail:
-    """The last lines of a block that fit the screen; what is above them cannot be redrawn."""
+class _Block:
+    """A block of Markdown without blank lines around it.
 
-    def __init__(self, text: str) -> None:
+    With `tail`, only its last lines that fit the screen: what has scrolled off the top
+    cannot be redrawn.
+    """
+
+    def __init__(self, text: str, *, tail: bool = False) -> None:
         self._text = text
+        self._tail = tail
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.segment import Segment, Segments
 
         lines = console.render_lines(_markdown(self._text), pad=False)
-        room = max(console.height - 2, 1)
-        shown: list[Segment] = []
-        for line in lines[-room:]:
-            shown.extend((*line, Segment.line()))
-        yield Segments(shown[:-1])
+        while lines and _blank(lines[0]):
+            del lines[0]
+        while lines and _blank(lines[-1]):
+            del lines[-1]
+        if self._tail:
+            lines = lines[-max(console.height - 2, 1) :]
+        yield Segments([part for line in lines for part in (*line, Segment.line())])
+
+
+def _blank(line: Sequence[Segment]) -> bool:
+    return not any(part.text.strip() for part in line)

@@ -14,10 +14,20 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["emit", "emit_json", "note", "show_table", "stderr_console", "stdout_console", "table"]
+__all__ = [
+    "emit",
+    "emit_json",
+    "note",
+    "show_table",
+    "stderr_console",
+    "stdout_console",
+    "table",
+    "to_json",
+]
+
+_WIDEST = 500  # cells of a table that no terminal limits
 
 # json.dumps escapes C0; DEL, C1 and the bidirectional controls it would pass to a terminal.
-_WIDEST = 500
 _UNESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

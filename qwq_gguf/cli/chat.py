@@ -1,0 +1,225 @@
+"""`qwq-gguf chat`: talk with a model and watch it think."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.cli import chain_flags
+from qwq_gguf.cli.errors import INTERRUPTED
+from qwq_gguf.cli.lazy import HouseCommand, command_app
+from qwq_gguf.cli.output import emit_json, note, stdout_console
+
+if TYPE_CHECKING:
+    from qwq_gguf.chat.events import Reply
+    from qwq_gguf.cli.chat_view import ReplyView
+    from qwq_gguf.profiles import Profile
+    from qwq_gguf.runtime.conversation import Conversation
+
+__all__ = ["CHAT_SCHEMA", "DEFAULT_PROFILE", "app"]
+
+CHAT_SCHEMA = "qwq-gguf/chat/1"
+DEFAULT_PROFILE = "qwq"  # as in profiles, which are read only when asked for
+_MAX_STDIN = 64 << 20  # characters; no context holds as many
+
+app = command_app()
+
+
+def _complete_profile(incomplete: str) -> list[str]:
+    from qwq_gguf.profiles import profile_names
+
+    return [name for name in profile_names() if name.startswith(incomplete)]
+
+
+@app.command("chat", cls=HouseCommand)
+def chat(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The GGUF file of a model.")],
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            "-p", "--prompt", metavar="TEXT", help="Ask this, print the reply, leave. -: stdin."
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The reply as one JSON object (with --prompt).")
+    ] = False,
+    system: Annotated[
+        str | None, typer.Option("-sys", "--system", metavar="TEXT", help="A system prompt.")
+    ] = None,
+    tools: Annotated[
+        str | None,
+        typer.Option(
+            "--tools",
+            metavar="NAMES",
+            help="Tools the model may call: calculator.",
+            autocompletion=lambda: ["calculator"],
+        ),
+    ] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            "-c",
+            "--ctx",
+            metavar="N",
+            min=1,
+            help="Context in tokens.  [default: the model's, at most 16384]",
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--max-tokens",
+            metavar="N",
+            min=1,
+            help="Longest reply, thought included.  [default: the context]",
+        ),
+    ] = None,
+    gpu_layers: Annotated[
+        int | None,
+        typer.Option(
+            "-ngl",
+            "--gpu-layers",
+            metavar="N",
+            min=-1,
+            help="Layers on the graphics card.  [default: all, if this build can]",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.  [default: cores]"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            max=2**32 - 2,
+            help="Make the same reply again.  [default: a new one]",
+        ),
+    ] = None,
+    profile_name: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Sampler chain and stops; see `qwq-gguf profiles`.",
+            autocompletion=_complete_profile,
+        ),
+    ] = DEFAULT_PROFILE,
+    show_chain: Annotated[
+        bool, typer.Option("--show-chain", help="Print the sampler chain; without -p, only that.")
+    ] = False,
+    temperature: chain_flags.Temperature = None,
+    top_k: chain_flags.TopK = None,
+    top_p: chain_flags.TopP = None,
+    min_p: chain_flags.MinP = None,
+    presence_penalty: chain_flags.PresencePenalty = None,
+    frequency_penalty: chain_flags.FrequencyPenalty = None,
+    repeat_penalty: chain_flags.RepeatPenalty = None,
+    repeat_last_n: chain_flags.RepeatLastN = None,
+) -> None:
+    """Talk with a model and watch it think.
+
+    The thought streams dimmed, then the answer. On a terminal Ctrl-C stops a reply and
+    Ctrl-D leaves; in a pipe the answer goes to stdout and all else to stderr.
+
+    \b
+    Examples:
+      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf
+      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
+      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 3394*35979?" --tools calculator
+      echo "What is 12+34?" | qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p - --json
+      qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
+    """
+    if as_json and prompt is None:
+        raise typer.BadParameter("--json goes with --prompt")
+    from qwq_gguf.profiles import load_profile
+    from qwq_gguf.tools import tools_named
+
+    profile = chain_flags.overridden(
+        load_profile(profile_name),
+        repeat_last_n=repeat_last_n,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        presence_penalty=presence_penalty,
+        frequency_penalty=frequency_penalty,
+        repeat_penalty=repeat_penalty,
+    )
+    if show_chain:
+        chain_flags.show_chain(profile, stderr=prompt is not None)
+        if prompt is None:
+            return
+    chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
+    question = None if prompt is None else _question(prompt)
+
+    from qwq_gguf.cli.chat_loop import answer_one, collect, converse, questions
+    from qwq_gguf.cli.loading import load_model
+    from qwq_gguf.runtime.conversation import Conversation
+
+    with load_model(file, context=context, gpu_layers=gpu_layers, threads=threads) as model:
+        conversation = Conversation(
+            model, profile, tools=chosen, system=system, seed=seed, max_tokens=max_tokens
+        )
+        if question is None:
+            _greet(conversation)
+            converse(conversation, _view(), questions())
+            return
+        if as_json:
+            reply = collect(conversation, question)
+            emit_json(reply_to_json(reply, profile))
+        else:
+            reply = answer_one(conversation, question, _view())
+    if reply.finish_reason is FinishReason.INTERRUPTED:
+        raise typer.Exit(INTERRUPTED)
+
+
+def reply_to_json(reply: Reply, profile: Profile) -> dict[str, Any]:
+    """A reply as the object that `--json` prints."""
+    return {
+        "schema": CHAT_SCHEMA,
+        "thinking": reply.thinking,
+        "answer": reply.answer,
+        "thinking_tokens": reply.thinking_tokens,
+        "answer_tokens": reply.answer_tokens,
+        "prompt_tokens": reply.prompt_tokens,
+        "finish_reason": str(reply.finish_reason),
+        "seed": reply.seed,
+        "tokens_per_second": round(reply.tokens_per_second, 2),
+        "tool_calls": [
+            {"name": call.name, "arguments": dict(call.arguments)} for call in reply.tool_calls
+        ],
+        "profile": profile.name,
+    }
+
+
+def _question(prompt: str) -> str:
+    text = prompt
+    if prompt == "-":
+        text = sys.stdin.read(_MAX_STDIN + 1)
+        if len(text) > _MAX_STDIN:
+            raise typer.BadParameter("the prompt on stdin is larger than any context")
+    if not text.strip():
+        raise typer.BadParameter("the prompt is empty")
+    return text.rstrip("\n") if prompt == "-" else text
+
+
+def _view() -> ReplyView:
+    from qwq_gguf.cli.chat_view import PlainView, TerminalView
+
+    console = stdout_console()
+    if not console.is_terminal:
+        return PlainView()
+    return TerminalView(console, live=not console.is_dumb_terminal)
+
+
+def _greet(conversation: Conversation) -> None:
+    model = conversation.model
+    note(f"{model.name}, context {model.context_size:,} tokens. /help lists the commands.")

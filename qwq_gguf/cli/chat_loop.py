@@ -1,0 +1,144 @@
+"""The chat itself: one question, or a conversation at a prompt."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qwq_gguf.chat.events import Finished, Notice, Reply
+from qwq_gguf.cli.chat_view import ReplyView, ending, stats_line
+from qwq_gguf.cli.interrupt import ctrl_c_stops
+from qwq_gguf.cli.output import note
+from qwq_gguf.errors import QwqGgufError
+
+if TYPE_CHECKING:
+    from qwq_gguf.runtime.conversation import Conversation
+
+__all__ = ["HELP", "answer_one", "collect", "converse", "questions"]
+
+HELP = """\
+/clear    forget the conversation and start over
+/help     this list
+/bye      leave (so does Ctrl-D)
+Ctrl-C    stop the reply
+Alt-Enter starts a new line; Enter sends"""
+
+_COMMAND = re.compile(r"/\w*")
+
+
+def answer_one(conversation: Conversation, question: str, view: ReplyView) -> Reply:
+    """Ask and show the reply as it comes, then what it cost."""
+    reply: Reply | None = None
+    with ctrl_c_stops(conversation.interrupt), view:
+        for event in conversation.ask(question):
+            view.show(event)
+            if isinstance(event, Finished):
+                reply = event.reply
+    assert reply is not None, "a reply ends with Finished"
+    view.after(stats_line(reply, conversation.used_tokens, conversation.context_size))
+    if (why := ending(reply)) is not None:
+        view.after(why)
+    return reply
+
+
+def collect(conversation: Conversation, question: str) -> Reply:
+    """Ask and wait for the reply; only notices are shown."""
+    reply: Reply | None = None
+    with ctrl_c_stops(conversation.interrupt):
+        for event in conversation.ask(question):
+            match event:
+                case Notice(text=text):
+                    note(text)
+                case Finished(reply=reply):
+                    pass
+    assert reply is not None, "a reply ends with Finished"
+    return reply
+
+
+def converse(conversation: Conversation, view: ReplyView, lines: Iterator[str]) -> None:
+    """Answer every line until there are no more, or one says /bye."""
+    for line in lines:
+        text = line.strip()
+        if not text:
+            continue
+        if _COMMAND.fullmatch(text):
+            if text in ("/bye", "/exit", "/quit"):
+                return
+            _command(text, conversation)
+            continue
+        try:
+            answer_one(conversation, text, view)
+        except QwqGgufError as error:
+            # A question that cannot be answered is no reason to lose the conversation.
+            note(f"error: {error}")
+
+
+def _command(text: str, conversation: Conversation) -> None:
+    match text:
+        case "/clear":
+            conversation.clear()
+            note("The conversation is forgotten.")
+        case "/help" | "/" | "/?":
+            note(HELP)
+        case _:
+            note(f"There is no {text}. /help lists what there is.")
+
+
+def questions() -> Iterator[str]:
+    """Lines to answer: edited at a prompt on a terminal, else as they come from stdin."""
+    if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        yield from _edited_lines()
+        return
+    asking = sys.stdin.isatty()
+    while True:
+        if asking:
+            print(">>> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        yield line
+
+
+def _edited_lines() -> Iterator[str]:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.formatted_text import FormattedText
+    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    def _new_line(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    path = _history_file()
+    history: History = InMemoryHistory() if path is None else FileHistory(path)
+    session: PromptSession[str] = PromptSession(history=history, key_bindings=keys)
+    prompt = FormattedText([("bold ansigreen", ">>> ")])
+    hinted = False
+    while True:
+        try:
+            yield session.prompt(prompt, prompt_continuation="... ")
+        except KeyboardInterrupt:
+            # As in a shell: the line is dropped. Once, say how to leave.
+            if not hinted:
+                note("(Ctrl-D or /bye leaves)")
+            hinted = True
+        except EOFError:
+            return
+
+
+def _history_file() -> str | None:
+    """Where typed lines are kept, readable by their owner only; None where that fails."""
+    from qwq_gguf.runtime.remember import cache_folder
+
+    path = cache_folder() / "chat-history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError:
+        return None
+    return str(path)

@@ -1,0 +1,238 @@
+"""`qwq-gguf eval`: how often a model is right, and how long it thinks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from qwq_gguf.cli.lazy import HouseCommand, command_app
+from qwq_gguf.cli.output import emit_json, note, show_table, to_json
+from qwq_gguf.errors import OutputError
+
+if TYPE_CHECKING:
+    from qwq_gguf.evaluate.problems import Problem
+    from qwq_gguf.evaluate.summary import Sample, Score
+    from qwq_gguf.profiles import Profile
+    from qwq_gguf.runtime.model import Model
+
+__all__ = ["EVAL_SCHEMA", "app"]
+
+EVAL_SCHEMA = "qwq-gguf/eval-thinking/1"
+
+app = command_app(no_args_is_help=True)
+
+
+@app.callback()
+def measure() -> None:
+    """Measure right answers and thinking tokens.
+
+    \b
+    Examples:
+      qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills
+      qwq-gguf eval thinking --help
+    """
+
+
+def _complete_suite(incomplete: str) -> list[str]:
+    from qwq_gguf.evaluate.problems import suite_names
+
+    return [name for name in suite_names() if name.startswith(incomplete)]
+
+
+@app.command("thinking", cls=HouseCommand)
+def thinking(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The GGUF file of a model.")],
+    suite_name: Annotated[
+        str,
+        typer.Option(
+            "--suite",
+            metavar="NAME",
+            help="The problems: skills, one skill's name, or showcase.",
+            autocompletion=_complete_suite,
+        ),
+    ],
+    profile_names: Annotated[
+        str,
+        typer.Option("--profile", metavar="A,B", help="Profiles to compare, by commas."),
+    ] = "qwq",
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", min=1, help="Replies to each problem.")
+    ] = 1,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, help="Problems of each skill.  [default: 100]"),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Draws the problems and the replies.")
+    ] = 0,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("-n", "--max-tokens", metavar="N", min=1, help="Longest reply."),
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option("-c", "--ctx", metavar="N", min=1, help="Context in tokens.")
+    ] = None,
+    gpu_layers: Annotated[
+        int | None,
+        typer.Option(
+            "-ngl", "--gpu-layers", metavar="N", min=-1, help="Layers on the graphics card."
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The figures as one JSON object.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write each reply here, a JSON line each."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace --out if it exists.")] = False,
+) -> None:
+    """Ask the problems of a suite; print accuracy and thinking tokens by profile and skill.
+
+    The problems are held out from the demo model's training. The same seed draws the same
+    problems and the same dice for every profile and file, so that figures compare. p95 is
+    the nearest rank; a thought that never closed counts with the tokens it took.
+
+    \b
+    Examples:
+      qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --limit 20
+      qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite multiply --profile qwq,llama-cpp
+      qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --json --out replies.jsonl
+    """
+    from qwq_gguf.cli.loading import load_model
+    from qwq_gguf.evaluate.problems import suite
+    from qwq_gguf.profiles import load_profile
+
+    problems = suite(suite_name, limit=limit, seed=seed)
+    profiles = [load_profile(name.strip()) for name in profile_names.split(",")]
+    if len({profile.name for profile in profiles}) < len(profiles):
+        raise typer.BadParameter(f"--profile names one twice: {profile_names}")
+    done: list[Sample] = []
+    with (
+        _lines(out, force=force) as lines,
+        load_model(file, context=context, gpu_layers=gpu_layers, threads=threads) as model,
+    ):
+        try:
+            _measure(model, problems, profiles, samples, seed, max_tokens, done, lines)
+        except KeyboardInterrupt:
+            # What was measured is worth seeing; as JSON it would pass for the whole.
+            if done and not as_json:
+                _show(done)
+            raise
+    if as_json:
+        emit_json(_to_json(done, file, suite_name, samples, seed))
+    else:
+        _show(done)
+
+
+def _measure(
+    model: Model,
+    problems: Sequence[Problem],
+    profiles: Sequence[Profile],
+    samples: int,
+    seed: int,
+    max_tokens: int | None,
+    done: list[Sample],
+    lines: TextIO | None,
+) -> None:
+    from qwq_gguf.cli.progress import CountBar
+    from qwq_gguf.evaluate.runner import ask_model, run_suite
+
+    total = len(problems) * samples * len(profiles)
+    with CountBar("asking", total, unit="replies") as bar:
+        for profile in profiles:
+            ask = ask_model(model, profile, max_tokens=max_tokens)
+            right = 0
+            replies = run_suite(ask, problems, profile=profile.name, samples=samples, seed=seed)
+            for number, sample in enumerate(replies, start=1):
+                done.append(sample)
+                right += sample.right
+                if lines is not None:
+                    lines.write(to_json(sample.to_json()) + "\n")
+                    lines.flush()
+                bar.advance(f"{profile.name} {sample.skill}, {right} of {number} right")
+
+
+@contextmanager
+def _lines(path: Path | None, *, force: bool) -> Iterator[TextIO | None]:
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w" if force else "x", encoding="utf-8")
+    except FileExistsError:
+        raise OutputError(
+            "exists already", path=path, hint="choose another name, or --force to replace it"
+        ) from None
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
+    with file:
+        yield file
+
+
+def _by_profile(done: Sequence[Sample]) -> dict[str, list[Sample]]:
+    groups: dict[str, list[Sample]] = {}
+    for sample in done:
+        groups.setdefault(sample.profile, []).append(sample)
+    return groups
+
+
+def _show(done: Sequence[Sample]) -> None:
+    from qwq_gguf.evaluate.summary import score, score_by_skill
+
+    rows = []
+    for profile, group in _by_profile(done).items():
+        skills = score_by_skill(group)
+        rows += [_row(profile, skill, figures) for skill, figures in skills.items()]
+        if len(skills) > 1:
+            rows.append(_row(profile, "all", score(group)))
+    show_table(_COLUMNS, rows, right=",".join(_COLUMNS[2:]))
+    note("\nmean, median and p95 are thinking tokens a reply")
+
+
+_COLUMNS = ("profile", "skill", "right", "of", "accuracy", "unclosed", "mean", "median", "p95")
+
+
+def _row(profile: str, skill: str, figures: Score) -> tuple[object, ...]:
+    return (
+        profile,
+        skill,
+        figures.right,
+        figures.samples,
+        f"{100 * figures.accuracy:.1f} %",
+        figures.unclosed,
+        f"{figures.mean_thinking:.1f}",
+        f"{figures.median_thinking:g}",
+        f"{figures.p95_thinking:g}",
+    )
+
+
+def _to_json(
+    done: Sequence[Sample], file: Path, suite: str, samples: int, seed: int
+) -> dict[str, Any]:
+    from qwq_gguf.evaluate.summary import score, score_by_skill
+
+    return {
+        "schema": EVAL_SCHEMA,
+        "file": file.name,
+        "suite": suite,
+        "seed": seed,
+        "samples_each": samples,
+        "profiles": [
+            {
+                "profile": profile,
+                **score(group).to_json(),
+                "skills": {
+                    skill: figures.to_json() for skill, figures in score_by_skill(group).items()
+                },
+            }
+            for profile, group in _by_profile(done).items()
+        ],
+    }

@@ -1,0 +1,41 @@
+"""Loading a model where a person may be waiting for it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwq_gguf.cli.output import note, stderr_console
+from qwq_gguf.cli.text import one_line
+
+if TYPE_CHECKING:
+    from qwq_gguf.runtime.model import Model
+
+__all__ = ["load_model"]
+
+_PATIENCE = 0.3  # seconds after which a person wants to see something
+
+
+def load_model(
+    path: Path, *, context: int | None, gpu_layers: int | None, threads: int | None
+) -> Model:
+    """Load a GGUF file, with a bar on a terminal if that takes long, and say its notices."""
+    from qwq_gguf.runtime.model import Model
+
+    began = time.perf_counter()
+    console = stderr_console()
+    with console.status("") as status:
+        status.stop()
+
+        def show(fraction: float) -> None:
+            if time.perf_counter() - began > _PATIENCE:
+                status.start()
+                status.update(f"loading {one_line(path.name)}: {100 * fraction:.0f} %")
+
+        model = Model.load(
+            path, context=context, gpu_layers=gpu_layers, threads=threads, progress=show
+        )
+    for notice in model.notices:
+        note(f"note: {notice}")
+    return model

@@ -1,0 +1,158 @@
+"""`qwq-gguf modelfile`: what Ollama needs to run a GGUF as it should be run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qwq_gguf.cli.lazy import HouseCommand, command_app
+from qwq_gguf.cli.output import note
+from qwq_gguf.errors import ExportError, OutputError
+
+if TYPE_CHECKING:
+    from qwq_gguf.export.ollama import Modelfile
+    from qwq_gguf.gguf_file import GgufFile
+    from qwq_gguf.profiles import Profile
+
+__all__ = ["app", "modelfile_of", "write_beside"]
+
+app = command_app()
+
+
+def _complete_profile(incomplete: str) -> list[str]:
+    from qwq_gguf.profiles import profile_names
+
+    return [name for name in profile_names() if name.startswith(incomplete)]
+
+
+@app.command("modelfile", cls=HouseCommand)
+def modelfile(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The GGUF file of a model.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="OUT", help="Write this file.  [default: stdout]"),
+    ] = None,
+    profile_name: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Whose parameters; see `qwq-gguf profiles`.",
+            autocompletion=_complete_profile,
+        ),
+    ] = "qwq",
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+) -> None:
+    """Write the Ollama Modelfile of a GGUF.
+
+    Sampling parameters, stops and context come from the profile, the prompt from the
+    model's own chat template. What Ollama cannot express is said on stderr.
+
+    \b
+    Examples:
+      qwq-gguf modelfile QwQ-Demo-Q4_K_M.gguf
+      qwq-gguf modelfile QwQ-Demo-Q4_K_M.gguf -o Modelfile
+      ollama create qwq-demo -f Modelfile
+    """
+    from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.profiles import load_profile
+
+    gguf, profile = read_gguf(file), load_profile(profile_name)
+    if out is None or str(out) == "-":
+        made = modelfile_of(gguf, profile, _from(file, Path()))
+        sys.stdout.write(made.text)
+        _explain(made)
+        note(f"\n{_create(file, Path('Modelfile'))}   (after writing it with -o Modelfile)")
+        return
+    target = out / "Modelfile" if out.is_dir() else out
+    made = modelfile_of(gguf, profile, _from(file, target.parent))
+    _write(target, made.text, force=force)
+    _explain(made)
+    note(f"{target} is written. To use it:\n  {_create(file, target)}")
+
+
+def write_beside(file: Path, target: Path, *, force: bool) -> None:
+    """Write the Modelfile of a GGUF just made; a Modelfile that is there already stays.
+
+    Nothing here is an error: the GGUF is what was asked for.
+    """
+    from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.profiles import load_profile
+
+    if target.exists() and not force:
+        note(f"{target} is there already and stays (--force replaces it)")
+        return
+    try:
+        made = modelfile_of(read_gguf(file), load_profile("qwq"), _from(file, target.parent))
+        _write(target, made.text, force=force)
+    except (ExportError, OutputError) as error:
+        note(f"note: no Modelfile was written: {error}")
+        return
+    note(f"{target}: to use it with Ollama,\n  {_create(file, target)}")
+
+
+def modelfile_of(gguf: GgufFile, profile: Profile, origin: str) -> Modelfile:
+    """The Modelfile of a GGUF; `origin` is what its FROM names."""
+    from qwq_gguf.export.chatml import read_chatml
+    from qwq_gguf.export.ollama import render_modelfile
+
+    template = gguf.text("tokenizer.chat_template")
+    chatml = None if template is None else read_chatml(template)
+    about = []
+    if template is None:
+        about.append("the chat template: this GGUF has none, so Ollama will guess one")
+    elif chatml is None:
+        about.append("the chat template: not ChatML, so Ollama uses the one in the GGUF")
+    return render_modelfile(
+        profile,
+        origin,
+        context=gguf.integer(f"{gguf.architecture}.context_length"),
+        chatml=chatml,
+        license=_license(gguf),
+        about=about,
+    )
+
+
+def _license(gguf: GgufFile) -> str | None:
+    parts = (gguf.text(f"general.license{part}") for part in ("", ".name", ".link"))
+    return "\n".join(part for part in parts if part) or None
+
+
+def _from(file: Path, folder: Path) -> str:
+    """The GGUF as seen from the Modelfile's folder, so that both can move together."""
+    path = file.expanduser()
+    try:
+        relative = os.path.relpath(path.resolve(), folder.resolve())
+    except ValueError:  # another drive
+        return str(path.resolve())
+    shown = Path(relative).as_posix()
+    return shown if shown.startswith("../") else f"./{shown}"
+
+
+def _write(target: Path, text: str, *, force: bool) -> None:
+    try:
+        with target.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise OutputError(
+            "exists already", path=target, hint="choose another name, or --force to replace it"
+        ) from None
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
+
+
+def _explain(made: Modelfile) -> None:
+    for sentence in made.unsaid:
+        note(f"not said: {sentence}")
+
+
+def _create(file: Path, target: Path) -> str:
+    stem = file.name.removesuffix(".gguf").lower()
+    name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._") or "model"
+    return f"ollama create {name} -f {shlex.quote(str(target))}"

@@ -1,0 +1,94 @@
+"""The list of commands: fast, complete, and true to the commands themselves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from importlib import import_module
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from qwq_gguf.cli.app import app
+
+runner = CliRunner()
+TABLE = get_command(app).table  # type: ignore[attr-defined]
+HEAVY = ("llama_cpp", "numpy", "gguf", "jinja2", "rich", "prompt_toolkit", "huggingface_hub")
+
+
+def test_help_lists_every_command() -> None:
+    page = runner.invoke(app, ["--help"])
+    assert page.exit_code == 0
+    assert page.output == runner.invoke(app, ["-h"]).output
+    for name, entry in TABLE.items():
+        assert f"  {name} " in page.output
+        assert entry.summary in page.output
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_each_command_says_what_the_list_says_and_shows_examples(name: str) -> None:
+    page = runner.invoke(app, [name, "--help"], env={"COLUMNS": "100"})
+    assert page.exit_code == 0, page.output
+    assert TABLE[name].summary in page.output
+    assert "Example" in page.output
+    assert f"\n    qwq-gguf {name} " in page.output or f"\n  qwq-gguf {name}" in page.output
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_help_pages_are_not_cut_at_80_columns(name: str) -> None:
+    page = runner.invoke(app, [name, "--help"], terminal_width=80)
+    assert all(len(line) <= 90 for line in page.output.splitlines())
+
+
+def test_no_arguments_is_help() -> None:
+    page = runner.invoke(app, [])
+    assert page.exit_code == 2
+    assert "Commands:" in page.output
+
+
+def test_a_misspelt_command_gets_a_suggestion() -> None:
+    page = runner.invoke(app, ["quantise", "demo"])
+    assert page.exit_code == 2
+    assert "Did you mean 'quantize'?" in page.output
+
+
+def test_version() -> None:
+    from qwq_gguf import __version__
+
+    assert runner.invoke(app, ["--version"]).output == f"qwq-gguf {__version__}\n"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from qwq_gguf.cli.app import app; from typer.main import get_command\n"
+        "get_command(app).main(['--help'], standalone_mode=False)\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_command_modules_load_nothing_heavy(name: str) -> None:
+    module = TABLE[name].module
+    code = (
+        f"import sys, {module}\nprint(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert import_module(module).__doc__
+
+
+def test_help_is_fast() -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-c", "from qwq_gguf.cli.app import main; main()", "--help"],
+            capture_output=True,
+            check=True,
+        )
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3

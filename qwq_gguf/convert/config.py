@@ -128,7 +128,7 @@ def read_config(
         kv_heads=kv_heads,
         head_dim=head_size,
         head_dim_given=given,
-        vocab=fields.integer("vocab_size", 2**24),
+        vocab=fields.integer("vocab_size", 2**21),
         context=positions,
         rms_epsilon=fields.number("rms_norm_eps", 1e-30, 1.0, default=1e-6),
         rope=read_rope(fields, positions),

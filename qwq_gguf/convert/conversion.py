@@ -13,8 +13,8 @@ from qwq_gguf.convert.overrides import apply_overrides
 from qwq_gguf.convert.tensors import map_tensors
 from qwq_gguf.convert.values import Conversion, ModelFacts
 from qwq_gguf.convert.vocabulary import vocabulary_keys
-from qwq_gguf.errors import UnsupportedError
-from qwq_gguf.metadata import KeyValue, boolean, text
+from qwq_gguf.errors import ConfigError, UnsupportedError
+from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import Checkpoint
@@ -58,6 +58,8 @@ def convert(
         *general,
         *sizes,
     ]
+    metadata = apply_overrides([*head, *after_type, *vocabulary], extra)
+    _check_text(metadata)
     names = {key.key: key.value for key in head}
     return Conversion(
         architecture=architecture.name,
@@ -73,12 +75,24 @@ def convert(
             tied=all(tensor.name != "output.weight" for tensor in tensors),
             context=config.context,
         ),
-        metadata=apply_overrides([*head, *after_type, *vocabulary], extra),
+        metadata=metadata,
         tensors=tuple(sorted(tensors, key=lambda tensor: tensor.order)),
         converter_order=tensors,
         file_type_at=len(head),
         quantization_version_at=len(head) + len(after_type),
     )
+
+
+def _check_text(metadata: Sequence[KeyValue]) -> None:
+    """Refuse what JSON can hold and UTF-8 cannot: half of a surrogate pair."""
+    for entry in metadata:
+        if ValueType.STRING not in (entry.type, entry.element):
+            continue
+        texts = [entry.value] if isinstance(entry.value, str) else entry.items
+        try:
+            "".join(map(str, texts)).encode("utf-8")
+        except UnicodeEncodeError as problem:
+            raise ConfigError(f"{entry.key} is no valid text: it has a lone surrogate") from problem
 
 
 def _refuse_quantized(checkpoint: Checkpoint) -> None:

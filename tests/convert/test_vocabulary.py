@@ -118,6 +118,8 @@ class TestMalformed:
             *({"vocab": vocab, "merges": []} for vocab in _NO_VOCABULARIES),
             *({"vocab": {"a": n}, "merges": []} for n in (-1, 1.5, "1", True, None)),
             {"vocab": {"a": 1, "b": 1}, "merges": []},
+            {"vocab": {"a": 1}, "merges": [], "end_of_word_suffix": "</w>"},
+            {"vocab": {"a": 1}, "merges": [], "continuing_subword_prefix": "##"},
             {"vocab": {"\ud800": 1}, "merges": []},
             *({"vocab": {"a": 1}, "merges": merges} for merges in (None, "a b", [5], [None])),
             *({"vocab": {"a": 1}, "merges": [merge]} for merge in ("a", "a b c", "a ", ["a"])),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["vocabulary_keys"]
 
+_MAX_TEMPLATE_NAME = 1000
 # Normalizers that llama.cpp can leave out: they change no text that is already composed.
 _HARMLESS = ("NFC", "Sequence")
 
@@ -64,6 +65,8 @@ def _templates(default: str | None, named: Mapping[str, str]) -> list[KeyValue]:
     for name, template in named.items():
         # Only ASCII letters and digits are safe in a key.
         safe = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+        if len(safe) > _MAX_TEMPLATE_NAME:
+            raise TokenizerError("a chat template's name is absurdly long", found=safe[:40])
         if safe:
             keys[safe] = text(f"tokenizer.chat_template.{safe}", template)
     listed = [array("tokenizer.chat_templates", ValueType.STRING, keys)] if keys else []

@@ -95,6 +95,13 @@ def read_vocabulary(tokenizer: Mapping[str, Any], path: Path, size: int) -> Voca
             found="byte_fallback: true",
             expected="byte-level BPE",
         )
+    for affix in ("continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(affix):
+            raise TokenizerError(
+                f"model.{affix} marks parts of words, which byte-level BPE does not",
+                path=path,
+                found=str(model[affix])[:40],
+            )
     ids = _ids(model.get("vocab"), path)
     added = _added(tokenizer.get("added_tokens"), path)
     everything = {**ids, **{token.content: token.id for token in added}}

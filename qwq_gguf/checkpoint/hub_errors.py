@@ -60,7 +60,7 @@ def refusal(
             found=revision,
             hint=f"see the branches at {page}/tree/main",
         )
-    if code == "EntryNotFound":
+    if code == "EntryNotFound" or (status == 404 and file is not None and not code):
         return HubNotFoundError(
             "there is no such file", path=repo, found=file, hint=f"see {page}/tree/{revision}"
         )

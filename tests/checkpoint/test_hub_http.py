@@ -221,5 +221,7 @@ def test_what_refusals_say(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) ->
     assert re.search("no such revision", refused(REPO, "f" * 40, None).message)
     file = refused(REPO, public, None, "other.safetensors")
     assert (file.message, file.found) == ("there is no such file", "other.safetensors")
+    hub.faults.append(Fault("/resolve/", status=404, times=1))  # a mirror that says no more
+    assert refused(REPO, public, None).message == "there is no such file"
 
     assert get_start(hub_settings(hub.good_token), "meta/gated", gated, FILE, 10).size == len(SHARD)

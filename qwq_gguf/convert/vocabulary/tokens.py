@@ -134,8 +134,12 @@ def _ids(vocab: Any, path: Path) -> dict[str, int]:
 
 
 def _added(entries: Any, path: Path) -> tuple[AddedToken, ...]:
+    if entries is None:
+        return ()
+    if not isinstance(entries, list):
+        raise TokenizerError("added_tokens is not a list", path=path)
     tokens: dict[int, AddedToken] = {}
-    for entry in entries or ():
+    for entry in entries:
         number = entry.get("id") if isinstance(entry, Mapping) else None
         content = entry.get("content") if isinstance(entry, Mapping) else None
         if not _is_id(number) or not isinstance(content, str) or not content:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
-from qwq_gguf.machine import cpu_identity, find_cards, physical_cores
+from qwq_gguf.machine import cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
 from qwq_gguf.runtime import library as native
+from qwq_gguf.runtime.loading import can_map, default_threads, load_handle, notices_of
 from qwq_gguf.runtime.precheck import check_model, model_parts
-from qwq_gguf.runtime.probe import Probe, library_identity, probe
+from qwq_gguf.runtime.probe import library_identity, probe
+from qwq_gguf.runtime.room import check_room
 from qwq_gguf.runtime.trial import ensure_loads
 from qwq_gguf.runtime.vocabulary import Vocabulary
 
@@ -77,9 +78,9 @@ class Model:
 
         `context` is in tokens (default: the smaller of 16384 and the model's),
         `gpu_layers` how many layers go to the card (default: all, if the build can),
-        `threads` how many cores compute (default: the physical ones). `progress` gets
-        the loaded fraction, 0 to 1; an exception from it stops the load. `status` gets a
-        line before each step that may take long.
+        `threads` how many cores compute (default: the physical ones; for a tiny model one,
+        which is faster). `progress` gets the loaded fraction, 0 to 1; an exception from it
+        stops the load. `status` gets a line before each step that may take long.
 
         GgufError for a malformed file, ModelError for one that cannot be run,
         LibraryError when llama.cpp is missing or does not work here.
@@ -97,7 +98,7 @@ class Model:
 
         library = native.load()
         facts = native.library_facts()
-        threads = threads or physical_cores()
+        threads = threads or default_threads(gguf)
         identity = library_identity(
             native.native_files(), facts.version + facts.llama_version, cpu_identity()
         )
@@ -106,18 +107,20 @@ class Model:
         layers = (-1 if gpu_layers is None else gpu_layers) if usable_gpu else 0
         trained = gguf.integer(f"{gguf.architecture}.context_length") or DEFAULT_CONTEXT
         size = context or min(DEFAULT_CONTEXT, trained)
+        if layers == 0:
+            check_room(gguf, size)
         ensure_loads(
             parts,
             identity=identity,
             context=size,
             use_extra_bufts=how.use_extra_bufts,
-            mmap=_can_map(gguf),
+            mmap=can_map(gguf),
             threads=threads,
             status=status,
         )
         if status is not None:
             status("loading the model")
-        handle = _load(library, gguf, layers, how, progress)
+        handle = load_handle(library, gguf, layers, how, progress)
         return cls(
             library=library,
             handle=handle,
@@ -125,7 +128,7 @@ class Model:
             context_size=size,
             gpu_layers=layers,
             threads=threads,
-            notices=_notices(how, facts, gpu_layers, size, trained),
+            notices=notices_of(how, facts, gpu_layers, size, trained),
         )
 
     @property
@@ -233,82 +236,3 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.name} from {self.path}>"
-
-
-def _can_map(gguf: GgufFile) -> bool:
-    """Whether tensors lie in the file as ggml wants them in memory (TENSOR_ALIGNMENT)."""
-    return gguf.alignment % 32 == 0
-
-
-def _load(
-    library: native.Library,
-    gguf: GgufFile,
-    gpu_layers: int,
-    how: Probe,
-    progress: Callable[[float], None] | None,
-) -> int:
-    api = library.api
-    params = api.llama_model_default_params()
-    params.n_gpu_layers = gpu_layers
-    params.use_extra_bufts = how.use_extra_bufts
-    if not _can_map(gguf):
-        params.load_mode = api.LLAMA_LOAD_MODE_NONE
-    stopped: list[BaseException] = []
-
-    def report(fraction: float, _data: Any) -> bool:
-        # C calls this: an exception (Ctrl-C among them) travels around it.
-        try:
-            if progress is not None:
-                progress(fraction)
-        except BaseException as error:
-            stopped.append(error)
-        return not stopped
-
-    callback = api.llama_progress_callback(report)
-    params.progress_callback = callback
-    library.log.clear()
-    handle: int | None = api.llama_model_load_from_file(os.fsencode(gguf.path), params)
-    if stopped:
-        if handle:
-            api.llama_model_free(handle)
-        raise stopped[0]
-    if not handle:
-        raise ModelError(
-            "llama.cpp cannot load this file",
-            path=gguf.path,
-            found=library.log.reason(),
-            hint=None if gpu_layers == 0 else "try fewer layers on the card: -ngl 0",
-        )
-    if api.llama_model_has_encoder(handle) or not api.llama_model_has_decoder(handle):
-        api.llama_model_free(handle)
-        raise ModelError(
-            "this model does not generate text by itself", path=gguf.path, found=gguf.architecture
-        )
-    return handle
-
-
-def _notices(
-    how: Probe,
-    facts: native.LibraryFacts,
-    wanted_layers: int | None,
-    context: int,
-    trained: int,
-) -> tuple[str, ...]:
-    """What the user should know about how the model was loaded."""
-    notices = list(how.notices)
-    cards = find_cards()
-    if cards and not facts.gpu_offload and wanted_layers != 0:
-        card = cards[0]
-        notices.append(
-            f"{card.name} is not used: this llama.cpp is a CPU-only build. Rebuild it with "
-            f'CMAKE_ARGS="-DGGML_{card.build.upper()}=on" pip install '
-            f"llama-cpp-python=={facts.version} --force-reinstall --no-cache-dir"
-        )
-    elif wanted_layers and not facts.gpu_offload:
-        notices.append("no layer goes to a card: this llama.cpp is a CPU-only build")
-    if context > trained:
-        notices.append(
-            f"the context of {context} tokens is larger than the {trained} that the model "
-            "was made for: expect worse text beyond those"
-        )
-    return tuple(notices)

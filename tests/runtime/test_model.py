@@ -9,7 +9,7 @@ import pytest
 from qwq_gguf.errors import GgufError, ModelError, QwqGgufError
 from qwq_gguf.machine import Card
 from qwq_gguf.runtime import library as native
-from qwq_gguf.runtime import model as model_module
+from qwq_gguf.runtime import loading
 from qwq_gguf.runtime.guard import Ending, Outcome
 from qwq_gguf.runtime.model import Model
 from qwq_gguf.runtime.remember import Memory
@@ -240,7 +240,7 @@ def test_a_card_that_the_build_cannot_use_is_said_loudly(
     random_gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = Card("NVIDIA", "NVIDIA GeForce RTX 4090", "CUDA")
-    monkeypatch.setattr(model_module, "find_cards", lambda: (card,))
+    monkeypatch.setattr(loading, "find_cards", lambda: (card,))
     facts = native.library_facts()
     monkeypatch.setattr(
         native,

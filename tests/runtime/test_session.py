@@ -243,6 +243,19 @@ def test_numbers_that_are_none_are_an_error_not_a_crash(tmp_path: Path) -> None:
         assert session.cached_tokens == 0
 
 
+def test_a_new_generation_ends_the_one_before(model: Model, session: Session) -> None:
+    first = session.generate(words(model, "hello"), DICE, seed=1)
+    stream = iter(first)
+    next(stream)
+    second = session.generate(words(model, "other"), DICE, seed=1, max_tokens=5)
+    assert list(stream) == []
+    assert first.finish_reason is None
+    assert len(tokens(second)) <= 5
+    # One that was never read holds nothing either.
+    session.generate(words(model, "unread"), DICE, seed=1)
+    assert tokens(session.generate(words(model, "hello"), DICE, seed=1, max_tokens=2))
+
+
 def test_a_closed_session_says_so(model: Model) -> None:
     session = Session(model)
     generation = session.generate([5, 6], GREEDY, seed=1)

@@ -1,0 +1,163 @@
+"""One llama_context: computing tokens, and knowing what its KV cache holds.
+
+What the cache holds is mirrored as a list of tokens, so that the next prompt is computed
+only from where it differs. Exceptions may strike anywhere (Ctrl-C): the mirror may then
+know too little of the cache, never too much.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.errors import ModelError
+from qwq_gguf.runtime.abort import AbortFlag
+from qwq_gguf.runtime.aside import run_aside
+
+if TYPE_CHECKING:
+    from qwq_gguf.runtime.model import Model
+
+__all__ = ["ABORTED", "FULL", "KvContext", "PromptProgress"]
+
+# Tokens computed at once: as many as keep a card busy, or as few as show progress on a
+# processor, where larger batches gain nothing.
+_GPU_BATCH = 512
+_CPU_BATCH = 128
+
+# What llama_decode returns besides 0 for success and negative errors.
+FULL = 1
+ABORTED = 2
+
+# Called with (tokens done, tokens to do) while a prompt is computed.
+PromptProgress = Callable[[int, int], None]
+
+
+class KvContext:
+    """A context of a model, of the size and with the threads that the model was given."""
+
+    def __init__(self, model: Model) -> None:
+        api = model.library.api
+        self._api: Any = api
+        self._model = model
+        self.batch_size = _GPU_BATCH if model.gpu_layers else _CPU_BATCH
+        self.abort = AbortFlag(api)
+        params = api.llama_context_default_params()
+        params.n_ctx = model.context_size
+        params.n_batch = params.n_ubatch = self.batch_size
+        params.n_threads = params.n_threads_batch = model.threads
+        params.abort_callback = self.abort.callback
+        params.abort_callback_data = self.abort.data
+        params.no_perf = True
+        model.library.log.clear()
+        handle: int | None = api.llama_init_from_model(model.handle, params)
+        if not handle:
+            raise ModelError(
+                "there is no room for a context of this size",
+                path=model.path,
+                found=model.library.log.reason(),
+                hint=f"try a smaller one: -c {max(256, model.context_size // 2)}",
+            )
+        self._handle: int | None = handle
+        # The model and the flag must outlive the context, so the finalizer holds them.
+        self._free = weakref.finalize(self, _free, api, handle, model, self.abort)
+        self._memory = api.llama_get_memory(handle)
+        self._cached: list[int] = []
+        self._step = (ctypes.c_int32 * 1)()
+        self._step_batch = api.llama_batch_get_one(self._step, 1)
+
+    @property
+    def handle(self) -> int:
+        """The llama_context pointer; ModelError once closed."""
+        if self._handle is None:
+            raise ModelError("the session is closed", path=self._model.path)
+        return self._handle
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens in the KV cache."""
+        return len(self._cached)
+
+    def reuse(self, prompt: list[int]) -> int:
+        """Keep the cache as far as it agrees with the prompt; how many tokens that is.
+
+        At least the last token is computed again, as its logits are needed.
+        """
+        keep = 0
+        for old, new in zip(self._cached, prompt[:-1], strict=False):
+            if old != new:
+                break
+            keep += 1
+        del self._cached[keep:]
+        if not self._api.llama_memory_seq_rm(self._memory, 0, keep, -1):
+            # Recurrent states cannot be cut back to a position.
+            self.forget()
+            keep = 0
+        return keep
+
+    def compute_prompt(self, prompt: list[int], start: int, report: PromptProgress | None) -> bool:
+        """Decode the prompt from `start`; False if it was aborted."""
+        total = len(prompt)
+        decode, handle = self._api.llama_decode, self.handle
+        for first in range(start, total, self.batch_size):
+            chunk = prompt[first : first + self.batch_size]
+            tokens = (ctypes.c_int32 * len(chunk))(*chunk)
+            batch = self._api.llama_batch_get_one(tokens, len(chunk))
+            status = run_aside(partial(decode, handle, batch), self.abort.set)
+            if status == ABORTED or self.abort.is_set():
+                return False
+            self.check(status)
+            self._cached += chunk
+            if report is not None:
+                report(first + len(chunk), total)
+        return True
+
+    def compute_token(self, token: int) -> int:
+        """Decode one token; llama_decode's status, 0 for success."""
+        self._step[0] = token
+        status: int = self._api.llama_decode(self._handle, self._step_batch)
+        if status == 0:
+            self._cached.append(token)
+        return status
+
+    def check(self, status: int) -> None:
+        """ModelError for a status of llama_decode other than success."""
+        if status != 0:
+            self.forget()
+            raise ModelError(
+                "llama.cpp could not compute this prompt",
+                path=self._model.path,
+                found=self._model.library.log.reason() or f"llama_decode: {status}",
+            )
+
+    def check_logits(self) -> None:
+        """Refuse numbers that no sampler can handle; some would crash on them.
+
+        One NaN in the network makes every logit NaN, so one is enough to look at.
+        """
+        logits = self._api.llama_get_logits_ith(self._handle, -1)
+        if not logits or logits[0] != logits[0]:
+            self.forget()
+            raise ModelError(
+                "the model computes something that is not a number",
+                path=self._model.path,
+                hint="its weights are damaged: get or make the file again",
+            )
+
+    def forget(self) -> None:
+        """Empty the KV cache."""
+        self._cached.clear()
+        if self._handle is not None:
+            self._api.llama_memory_clear(self._memory, False)
+
+    def close(self) -> None:
+        """Free the context; may be called twice."""
+        self._handle = None
+        self._cached.clear()
+        self._free()
+
+
+def _free(api: Any, handle: int, _model: Model, _abort: AbortFlag) -> None:
+    api.llama_free(handle)

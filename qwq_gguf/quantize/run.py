@@ -169,17 +169,37 @@ def _make(
     if source_type is tensor.type:
         return stored
     rows = decode(stored, source_type)
-    blocks = ggml.quantize_rows(tensor.type, rows, importance)
-    if not ggml.is_valid(tensor.type, blocks):
-        raise _too_large(chunk, rows, blocks, ggml)
+    blocks = _blocks(ggml, tensor.type, rows, importance)
+    if blocks is None:
+        raise _too_large(chunk, rows, ggml, importance)
     return blocks
 
 
+def _blocks(
+    ggml: Ggml,
+    kind: GgmlType,
+    rows: NDArray[np.float32],
+    importance: NDArray[np.float32] | None,
+) -> NDArray[np.uint8] | None:
+    """The blocks of rows, None if some weight is too large for them."""
+    try:
+        blocks = ggml.quantize_rows(kind, rows, importance)
+    except OverflowError:
+        return None
+    return blocks if ggml.is_valid(kind, blocks) else None
+
+
 def _too_large(
-    chunk: _Chunk, rows: NDArray[np.float32], blocks: NDArray[np.uint8], ggml: Ggml
+    chunk: _Chunk,
+    rows: NDArray[np.float32],
+    ggml: Ggml,
+    importance: NDArray[np.float32] | None,
 ) -> TensorError:
+    kind = chunk.tensor.type
     bad = next(
-        row for row in range(len(blocks)) if not ggml.is_valid(chunk.tensor.type, blocks[row])
+        row
+        for row in range(len(rows))
+        if _blocks(ggml, kind, rows[row : row + 1], importance) is None
     )
     source = chunk.tensor.source.source
     return TensorError(

@@ -102,6 +102,22 @@ def test_importance_must_fit_the_row() -> None:
         load_ggml().quantize_rows(GgmlType.IQ2_XS, sample())
 
 
+@pytest.mark.parametrize("value", [1e15, -3e38, float("nan"), float("inf")])
+@pytest.mark.parametrize("kind", ["Q4_K", "IQ3_S", "IQ4_XS"])
+def test_weights_that_make_ggml_abort_never_reach_it(kind: str, value: float) -> None:
+    rows = sample()
+    rows[1, 100] = value
+    with pytest.raises(OverflowError, match=kind):
+        load_ggml().quantize_rows(GgmlType[kind], rows)
+
+
+def test_importance_must_be_finite() -> None:
+    weights = np.ones(512, dtype=np.float32)
+    weights[3] = np.inf
+    with pytest.raises(ValueError, match="finite"):
+        load_ggml().quantize_rows(GgmlType.Q4_K, sample(), weights)
+
+
 def test_no_rows_make_no_blocks() -> None:
     assert load_ggml().quantize_rows(GgmlType.Q4_K, sample(0)).shape == (0, 288)
 

@@ -29,6 +29,10 @@ __all__ = ["Ggml", "load_ggml"]
 SUPPORTED_VERSION = (0, 25)
 """Major and minor version of ggml whose ABI this module binds."""
 
+LARGEST_WEIGHT = 1e9
+"""No block format's half-precision scale reaches this far. Beyond it ggml writes blocks of
+zeros for some types and ends the process for others, so such rows never get there."""
+
 _HINT = "pip install --force-reinstall llama-cpp-python==0.3.36"
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 
@@ -94,7 +98,8 @@ class Ggml:
         """The blocks of `rows` (shape [rows, row length]), shape [rows, bytes a row].
 
         `importance` has one weight for each column. ValueError for arrays of another
-        layout, which ggml would read wrongly without noticing.
+        layout, which ggml would read wrongly without noticing. OverflowError for weights
+        that are NaN or that no block can hold.
         """
         import numpy as np
 
@@ -105,12 +110,16 @@ class Ggml:
         if importance is not None:
             if importance.shape != (length,) or importance.dtype != np.float32:
                 raise ValueError(f"importance must be {length} float32 weights")
+            if not np.isfinite(importance).all():
+                raise ValueError("importance must be finite")
             weights = np.ascontiguousarray(importance).ctypes.data_as(_FLOATS)
         elif self.requires_imatrix(kind):
             raise ValueError(f"{kind.name} cannot be made without importance weights")
         blocks = np.empty((count, kind.row_bytes(length)), dtype=np.uint8)
         if count == 0:
             return blocks
+        if kind.quantized and not max(rows.max(), -rows.min()) <= LARGEST_WEIGHT:
+            raise OverflowError(f"a weight is NaN or larger than {kind.name} can hold")
         written = self.library.ggml_quantize_chunk(
             kind,
             rows.ctypes.data_as(_FLOATS),

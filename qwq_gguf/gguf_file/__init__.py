@@ -10,16 +10,24 @@ from qwq_gguf.gguf_file.layout import (
     padded,
     tensor_bytes,
 )
+from qwq_gguf.gguf_file.oddities import Oddity
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor, read_gguf
+from qwq_gguf.gguf_file.splits import SplitGguf, read_splits
+from qwq_gguf.gguf_file.summary import FileSummary, summarize
 
 __all__ = [
     "DEFAULT_ALIGNMENT",
+    "FileSummary",
     "GgufFile",
     "GgufTensor",
+    "Oddity",
+    "SplitGguf",
     "TensorRecord",
     "encode_header",
     "header_bytes",
     "padded",
     "read_gguf",
+    "read_splits",
+    "summarize",
     "tensor_bytes",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from qwq_gguf.cli import chain_flags
 from qwq_gguf.cli.errors import INTERRUPTED
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, stdout_console
+from qwq_gguf.cli.sources import GgufSource, Revision, Token, gguf_path
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import Reply
@@ -37,7 +37,7 @@ def _complete_profile(incomplete: str) -> list[str]:
 
 @app.command("chat", cls=HouseCommand)
 def chat(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The GGUF file of a model.")],
+    source: GgufSource,
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -123,6 +123,8 @@ def chat(
     frequency_penalty: chain_flags.FrequencyPenalty = None,
     repeat_penalty: chain_flags.RepeatPenalty = None,
     repeat_last_n: chain_flags.RepeatLastN = None,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Talk with a model and watch it think.
 
@@ -135,6 +137,7 @@ def chat(
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 3394*35979?" --tools calculator
       echo "What is 12+34?" | qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p - --json
+      qwq-gguf chat bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
     """
     if as_json and prompt is None:
@@ -164,6 +167,7 @@ def chat(
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.runtime.conversation import Conversation
 
+    file = gguf_path(source, revision, token)
     with load_model(file, context=context, gpu_layers=gpu_layers, threads=threads) as model:
         conversation = Conversation(
             model, profile, tools=chosen, system=system, seed=seed, max_tokens=max_tokens

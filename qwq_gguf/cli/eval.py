@@ -11,6 +11,7 @@ import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table, to_json
+from qwq_gguf.cli.sources import GgufSource, Revision, Token, gguf_path
 from qwq_gguf.errors import OutputError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _complete_suite(incomplete: str) -> list[str]:
 
 @app.command("thinking", cls=HouseCommand)
 def thinking(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The GGUF file of a model.")],
+    source: GgufSource,
     suite_name: Annotated[
         str,
         typer.Option(
@@ -93,6 +94,8 @@ def thinking(
         typer.Option("--out", metavar="FILE", help="Write each reply here, a JSON line each."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace --out if it exists.")] = False,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Ask the problems of a suite; print accuracy and thinking tokens by profile and skill.
 
@@ -115,6 +118,7 @@ def thinking(
     if len({profile.name for profile in profiles}) < len(profiles):
         raise typer.BadParameter(f"--profile names one twice: {profile_names}")
     done: list[Sample] = []
+    file = gguf_path(source, revision, token)
     with (
         _lines(out, force=force) as lines,
         load_model(file, context=context, gpu_layers=gpu_layers, threads=threads) as model,

@@ -24,18 +24,19 @@ def load_model(
     from qwq_gguf.runtime.model import Model
 
     began = time.perf_counter()
-    console = stderr_console()
-    with console.status("") as status:
-        status.stop()
+    status = stderr_console().status("")
 
-        def show(fraction: float) -> None:
-            if time.perf_counter() - began > _PATIENCE:
-                status.start()
-                status.update(f"loading {one_line(path.name)}: {100 * fraction:.0f} %")
+    def show(fraction: float) -> None:
+        if time.perf_counter() - began > _PATIENCE:
+            status.update(f"loading {one_line(path.name)}: {100 * fraction:.0f} %")
+            status.start()
 
+    try:
         model = Model.load(
             path, context=context, gpu_layers=gpu_layers, threads=threads, progress=show
         )
+    finally:
+        status.stop()
     for notice in model.notices:
         note(f"note: {notice}")
     return model

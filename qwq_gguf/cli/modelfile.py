@@ -13,6 +13,14 @@ import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import note
+from qwq_gguf.cli.sources import (
+    GgufSource,
+    Revision,
+    Token,
+    bring_gguf,
+    gguf_header,
+    ollama_name,
+)
 from qwq_gguf.errors import ExportError, OutputError
 
 if TYPE_CHECKING:
@@ -33,7 +41,7 @@ def _complete_profile(incomplete: str) -> list[str]:
 
 @app.command("modelfile", cls=HouseCommand)
 def modelfile(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The GGUF file of a model.")],
+    source: GgufSource,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="OUT", help="Write this file.  [default: stdout]"),
@@ -48,6 +56,8 @@ def modelfile(
         ),
     ] = "qwq",
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Write the Ollama Modelfile of a GGUF.
 
@@ -59,19 +69,26 @@ def modelfile(
       qwq-gguf modelfile QwQ-Demo-Q4_K_M.gguf
       qwq-gguf modelfile QwQ-Demo-Q4_K_M.gguf -o Modelfile
       ollama create qwq-demo -f Modelfile
+      qwq-gguf modelfile bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS    nothing large is downloaded
     """
-    from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.profiles import load_profile
 
-    gguf, profile = read_gguf(file), load_profile(profile_name)
-    if out is None or str(out) == "-":
-        made = modelfile_of(gguf, profile, _from(file, Path()))
+    profile = load_profile(profile_name)
+    to_stdout = out is None or str(out) == "-"
+    target = Path("Modelfile") if out is None or to_stdout else out
+    target = target / "Modelfile" if target.is_dir() and not to_stdout else target
+    with gguf_header(source, revision, token) as (located, gguf):
+        file = located.path
+        origin = ollama_name(located)
+        if origin is None:
+            bring_gguf(located)
+            origin = _from(file, target.parent)
+        made = modelfile_of(gguf, profile, origin)
+    if to_stdout:
         sys.stdout.write(made.text)
         _explain(made)
-        note(f"\n{_create(file, Path('Modelfile'))}   (after writing it with -o Modelfile)")
+        note(f"\n{_create(file, target)}   (after writing it with -o Modelfile)")
         return
-    target = out / "Modelfile" if out.is_dir() else out
-    made = modelfile_of(gguf, profile, _from(file, target.parent))
     _write(target, made.text, force=force)
     _explain(made)
     note(f"{target} is written. To use it:\n  {_create(file, target)}")

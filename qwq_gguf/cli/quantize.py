@@ -10,6 +10,7 @@ import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table
+from qwq_gguf.cli.sources import Revision, Token, bring_weights
 from qwq_gguf.cli.target import modelfile_beside, output_path, read_words
 from qwq_gguf.cli.text import human_bytes, human_count, human_time
 
@@ -30,7 +31,13 @@ def _complete_recipe(incomplete: str) -> list[str]:
 
 @app.command("quantize", cls=HouseCommand)
 def quantize(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A checkpoint folder, or demo.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A checkpoint: a folder, org/name[@revision] on the Hub, or demo.",
+        ),
+    ],
     out: Annotated[
         str | None,
         typer.Argument(metavar="OUT", help="The file to write, or its folder.", show_default=False),
@@ -72,6 +79,8 @@ def quantize(
             "--modelfile/--no-modelfile", help="Write Ollama's Modelfile beside the GGUF."
         ),
     ] = True,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """Turn a checkpoint into a GGUF file.
 
@@ -85,20 +94,25 @@ def quantize(
       qwq-gguf quantize ~/QwQ-32B models/ -r Q8_0   into a folder
       qwq-gguf quantize ~/QwQ-32B --dry-run         the type of every tensor, the exact size
       qwq-gguf quantize ~/QwQ-32B --dry-run --json | jq .file_bytes
+      qwq-gguf quantize Qwen/QwQ-32B --dry-run      from the Hub: headers, no weights
+      qwq-gguf quantize Qwen/QwQ-32B
     """
     if as_json and not dry_run:
         raise typer.BadParameter("--json goes with --dry-run")
     from qwq_gguf.checkpoint import open_checkpoint
     from qwq_gguf.convert.conversion import convert
+    from qwq_gguf.quantize.output import NewFile
     from qwq_gguf.quantize.plan import make_plan
     from qwq_gguf.quantize.recipes import load_recipe, recipe_names
 
     out, recipe_name = read_words(out, recipe_word, recipe_option, recipe_names())
     recipe = load_recipe(recipe_name)
-    checkpoint = open_checkpoint(source)
+    checkpoint = open_checkpoint(source, revision=revision, token=token)
     target = output_path(out, checkpoint.name, recipe.name)
     plan = make_plan(convert(checkpoint), recipe)
     if not dry_run:
+        NewFile(target, plan.file_bytes, force=force).check()  # before hours of download
+        bring_weights(checkpoint)
         _run(plan, target, force=force, threads=threads)
         if with_modelfile:
             from qwq_gguf.cli.modelfile import write_beside

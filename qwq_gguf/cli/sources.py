@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.checkpoint import Checkpoint, LocatedGguf
+    from qwq_gguf.gguf_file import GgufFile
 
-__all__ = ["GgufSource", "Revision", "Token", "bring_weights", "gguf_header", "gguf_path"]
+__all__ = [
+    "GgufSource",
+    "Revision",
+    "Token",
+    "bring_gguf",
+    "bring_weights",
+    "gguf_header",
+    "gguf_path",
+    "ollama_name",
+]
 
 GgufSource: TypeAlias = Annotated[
     str,
@@ -37,28 +47,51 @@ Token: TypeAlias = Annotated[
 def gguf_path(source: str, revision: str | None = None, token: str | None = None) -> Path:
     """The GGUF file that `source` names, downloaded with a bar if it has to be."""
     from qwq_gguf.checkpoint import locate_gguf
-    from qwq_gguf.cli.progress import DownloadBar
 
     located = locate_gguf(source, revision=revision, token=token, fetch=False)
-    if located.hub is not None and not all(part.is_file() for part in located.parts):
-        from qwq_gguf.checkpoint import fetch_gguf
-
-        with DownloadBar(source) as bar:
-            fetch_gguf(located, progress=bar.update)
+    bring_gguf(located)
     return located.path
+
+
+def bring_gguf(located: LocatedGguf) -> None:
+    """Download what is missing of a GGUF, with a bar."""
+    if located.hub is None or all(part.is_file() for part in located.parts):
+        return
+    from qwq_gguf.checkpoint import fetch_gguf
+    from qwq_gguf.cli.progress import DownloadBar
+
+    with DownloadBar(located.path.name) as bar:
+        fetch_gguf(located, progress=bar.update)
 
 
 @contextmanager
 def gguf_header(
     source: str, revision: str | None = None, token: str | None = None
-) -> Iterator[Path]:
-    """A file to read a GGUF's header from; of one on the Hub, the header alone is fetched."""
+) -> Iterator[tuple[LocatedGguf, GgufFile]]:
+    """A GGUF's header; of one on the Hub, the header alone is fetched.
+
+    Its long arrays are read when they are asked for, so only as long as the context lasts.
+    """
     from qwq_gguf.checkpoint import locate_gguf, peek_gguf
     from qwq_gguf.gguf_file import read_gguf
 
     located = locate_gguf(source, revision=revision, token=token, fetch=False)
     with peek_gguf(located, lambda path: read_gguf(path).data_offset) as path:
-        yield path
+        yield located, read_gguf(path)
+
+
+def ollama_name(located: LocatedGguf) -> str | None:
+    """What Ollama itself would pull this file by, or None where it could not.
+
+    It knows the public Hub's main branch, and no model in several files.
+    """
+    hub = located.hub
+    if hub is None or len(located.parts) > 1 or hub.revision != "main":
+        return None
+    from qwq_gguf.checkpoint.hub_settings import DEFAULT_ENDPOINT
+
+    on_hub = hub.hub.endpoint == DEFAULT_ENDPOINT
+    return f"hf.co/{hub.repo}:{located.tag}" if on_hub else None
 
 
 def bring_weights(checkpoint: Checkpoint) -> None:

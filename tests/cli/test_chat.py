@@ -1,0 +1,222 @@
+"""`qwq-gguf chat` with real models: in a pipe, as JSON, and on a real terminal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qwq_gguf.cli.app import app
+from support.terminal import PROGRAM, open_terminal
+
+runner = CliRunner()
+
+
+def chat(*arguments: object, typed: str | None = None) -> Result:
+    return runner.invoke(app, ["chat", *map(str, arguments), "-t", "1"], input=typed)
+
+
+def test_one_question(talker: Path) -> None:
+    done = chat(talker, "-p", "What is 7*43?")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "**It** is 301.\n"
+    thought, stats = done.stderr.splitlines()
+    assert thought == "Let me see."
+    assert stats.startswith("thought 2 tokens · answered 3 tokens · ")
+    assert stats.endswith("of 512 (8 %)")
+
+
+def test_a_question_on_stdin(talker: Path) -> None:
+    assert chat(talker, "-p", "-", typed="What is\n7*43?\n").stdout == "**It** is 301.\n"
+
+
+def test_json(talker: Path) -> None:
+    done = chat(talker, "-p", "What is 7*43?", "--json", "--seed", 5)
+    assert done.exit_code == 0
+    assert done.stderr == ""
+    reply = json.loads(done.stdout)
+    speed = reply.pop("tokens_per_second")
+    assert speed > 0
+    assert reply == {
+        "schema": "qwq-gguf/chat/1",
+        "thinking": "Let me see.",
+        "answer": "**It** is 301.",
+        "thinking_tokens": 2,
+        "answer_tokens": 3,
+        "prompt_tokens": reply["prompt_tokens"],
+        "finish_reason": "stop",
+        "seed": 5,
+        "tool_calls": [],
+        "profile": "qwq",
+    }
+
+
+def test_a_limit_is_said(talker: Path) -> None:
+    done = chat(talker, "-p", "Hi", "-n", 1)
+    assert done.exit_code == 0
+    assert done.stdout == ""
+    assert "Stopped in the middle of the thought: the limit of tokens" in done.stderr
+
+
+def test_a_full_context_is_said(endless: Path) -> None:
+    done = chat(endless, "-p", "Hi", "-c", 256)
+    assert done.exit_code == 0
+    assert "the context is full" in done.stderr
+    assert chat(endless, "-p", "Hi", "-c", 256, "--json").stdout.count('"context"') == 1
+
+
+def test_a_prompt_that_does_not_fit_is_refused(talker: Path) -> None:
+    done = chat(talker, "-p", "x" * 600, "-c", 256)
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "does not fit" in done.stderr
+
+
+def test_lines_from_a_pipe_are_a_conversation(talker: Path) -> None:
+    typed = "Hi\n\n/help\n/nonsense\n/clear\n" + "x" * 600 + "\n/usr/bin is what?\n/bye\nnever\n"
+    done = chat(talker, "-c", 256, typed=typed)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "**It** is 301.\n" * 2
+    assert "/clear" in done.stderr
+    assert "There is no /nonsense." in done.stderr
+    assert "does not fit" in done.stderr, "and the conversation went on after that"
+
+
+def test_the_end_of_the_input_leaves(talker: Path) -> None:
+    assert chat(talker, typed="").exit_code == 0
+
+
+def test_short_options_of_several_letters(talker: Path) -> None:
+    done = chat(talker, "-sys", "Be brief.", "-ngl", 0, "-n", 50, "-c", 256, "-p", "Hi", "--json")
+    assert done.exit_code == 0, done.output
+    plain = chat(talker, "-p", "Hi", "--json")
+    longer, shorter = (json.loads(x.stdout)["prompt_tokens"] for x in (done, plain))
+    assert longer > shorter, "the system prompt is in the prompt"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--json"], 2, "--json goes with --prompt"),
+        (["-p", " "], 2, "the prompt is empty"),
+        (["-p", "Hi", "--top-p", "3"], 2, "top_p"),
+        (["-p", "Hi", "--repeat-last-n", "some"], 2, "--repeat-last-n"),
+        (["-p", "Hi", "--seed", "-1"], 2, "--seed"),
+        (["-p", "Hi", "--profile", "qvq"], 1, "did you mean qwq?"),
+        (["-p", "Hi", "--tools", "abacus"], 1, "there is no such tool"),
+        (["-p", "Hi", "--tools", "calculator"], 1, "no place for tools"),
+        (["-p", "Hi", "--profile", "qwen-reference", "--temp", "x"], 2, "--temp"),
+    ],
+)
+def test_refusals(talker: Path, arguments: list[str], status: int, words: str) -> None:
+    refused = chat(talker, *arguments)
+    assert refused.exit_code == status, refused.output
+    assert words in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    assert "No such file" in chat(tmp_path / "none.gguf", "-p", "Hi").stderr
+    (tmp_path / "zip.gguf").write_bytes(b"PK\x03\x04" * 100)
+    refused = chat(tmp_path / "zip.gguf", "-p", "Hi")
+    assert refused.exit_code == 1
+    assert "not a GGUF file" in refused.stderr
+
+
+def test_the_chain_alone(tmp_path: Path) -> None:
+    shown = chat(tmp_path / "not even there", "--show-chain", "--top-k", "7", "--temp", "0.25")
+    assert shown.exit_code == 0
+    rows = [line.split() for line in shown.stdout.splitlines()]
+    assert [row[1] for row in rows if row and row[0].isdigit()] == [
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+        "penalties",
+        "dist",
+    ]
+    assert ["2", "top_k", "top_k", "7", "from", "a", "flag"] in rows
+    assert ["1", "temperature", "temperature", "0.25", "from", "a", "flag"] in rows
+    assert ["3", "top_p", "top_p", "0.95"] in rows
+
+
+def test_the_chain_beside_a_reply_stays_out_of_the_data(talker: Path) -> None:
+    shown = chat(talker, "--show-chain", "-p", "Hi")
+    assert shown.stdout == "**It** is 301.\n"
+    assert "top_k" in shown.stderr
+
+
+def test_ctrl_c_stops_one_question_with_its_cost(endless: Path) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "chat", str(endless), "-p", "Hi", "-t", "1", "-c", "60000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.read(30).startswith("hm hm hm")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "thought " in err
+    assert "Interrupted in the middle of the thought." in err
+    assert "Traceback" not in err
+
+
+def test_a_conversation_on_a_terminal(talker: Path) -> None:
+    with open_terminal("chat", str(talker), "-t", "1") as terminal:
+        terminal.wait_for(">>> ")
+        terminal.type("What is 7*43?\r")
+        terminal.wait_for("Let me see.")
+        assert "\x1b[2m" in terminal.seen, "the thought is dimmed"
+        terminal.wait_for("It is 301.")
+        assert "**It**" not in terminal.text, "the answer is rendered"
+        terminal.wait_for("thought 2 tokens")
+        terminal.wait_for(">>> ")
+        terminal.type("/bye\r")
+        assert terminal.wait_for_end() == 0
+
+
+def test_ctrl_c_stops_the_reply_and_ctrl_d_leaves(endless: Path) -> None:
+    with open_terminal("chat", str(endless), "-t", "1", "-c", "60000") as terminal:
+        terminal.wait_for(">>> ")
+        terminal.type("Hi\r")
+        terminal.wait_for("hm hm hm")
+        terminal.type("\x03")
+        terminal.wait_for("Interrupted in the middle of the thought.")
+        terminal.wait_for(">>> ")
+        terminal.type("half a line\x03")
+        terminal.wait_for("(Ctrl-D or /bye leaves)")
+        terminal.wait_for(">>> ")
+        terminal.type("\x04")
+        assert terminal.wait_for_end() == 0
+        assert "Traceback" not in terminal.seen
+
+
+def test_what_was_typed_is_remembered_for_its_owner_alone(talker: Path, tmp_path: Path) -> None:
+    with open_terminal(
+        "chat", str(talker), "-t", "1", environment={"QWQ_GGUF_CACHE_DIR": str(tmp_path)}
+    ) as terminal:
+        terminal.wait_for(">>> ")
+        terminal.type("a secret\r")
+        terminal.wait_for("301.")
+        terminal.wait_for(">>> ")
+        terminal.type("\x04")
+        assert terminal.wait_for_end() == 0
+    history = tmp_path / "chat-history"
+    assert "a secret" in history.read_text()
+    assert history.stat().st_mode & 0o077 == 0
+
+
+def test_no_color_means_no_colours(talker: Path) -> None:
+    with open_terminal(
+        "chat", str(talker), "-t", "1", "-p", "Hi", environment={"NO_COLOR": "1"}
+    ) as terminal:
+        assert terminal.wait_for_end() == 0
+        assert "\x1b[3" not in terminal.seen.replace("\x1b[?25", "")
+        assert "Let me see." in terminal.text

@@ -69,3 +69,18 @@ def test_the_real_child_does_not_import_from_the_current_folder(
     outcome = run_child(request, timeout=120)
     assert outcome.ending is Ending.REFUSED
     assert "none.gguf" in outcome.reason or "open" in outcome.reason
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA")
+@pytest.mark.parametrize("task, expected", [("trial", "bounded"), ("probe", "free")])
+def test_a_strangers_file_cannot_make_the_child_eat_the_memory(task: str, expected: str) -> None:
+    script = (
+        "from qwq_gguf.runtime.child import _limit_damage\n"
+        f"_limit_damage({{'task': {task!r}, 'mmap': True}})\n"
+        "try:\n"
+        "    bytearray(2 << 30); word = 'free'\n"  # asked for, never touched
+        "except MemoryError:\n"
+        "    word = 'bounded'\n"
+        f'print(\'{MARK}{{"ok": false, "reason": "\' + word + \'"}}\')\n'
+    )
+    assert run(script) == (Ending.REFUSED, expected)

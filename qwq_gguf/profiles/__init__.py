@@ -1,14 +1,24 @@
 """Profiles: how a reasoning model is meant to be run, one TOML each."""
 
+from qwq_gguf.profiles.auto import Choice, choose_profile
+from qwq_gguf.profiles.gguf_keys import SamplingKeys, sampling_keys
 from qwq_gguf.profiles.load import DEFAULT_PROFILE, load_profile, parse_profile, profile_names
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
+from qwq_gguf.profiles.resolve import AUTO, Resolved, resolve
 
 __all__ = [
+    "AUTO",
     "DEFAULT_PROFILE",
+    "Choice",
     "Profile",
+    "Resolved",
+    "SamplingKeys",
     "TemplatePolicy",
     "ThinkingTags",
+    "choose_profile",
     "load_profile",
     "parse_profile",
     "profile_names",
+    "resolve",
+    "sampling_keys",
 ]

@@ -13,7 +13,14 @@ from typing import TypeAlias
 from qwq_gguf.errors import ChainError
 from qwq_gguf.sampling.stages import STAGE_TYPES, Stage, Window
 
-__all__ = ["SETTINGS", "SettingValue", "did_you_mean", "setting_names_of", "stage_from_settings"]
+__all__ = [
+    "OFF_VALUES",
+    "SETTINGS",
+    "SettingValue",
+    "did_you_mean",
+    "setting_names_of",
+    "stage_from_settings",
+]
 
 SettingValue: TypeAlias = float | int | Window | tuple[str, ...]
 
@@ -38,6 +45,14 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "temperature": ("temperature", "t"),
     "temperature_range": ("temperature", "range"),
     "temperature_exponent": ("temperature", "exponent"),
+}
+
+# What each number is when its stage does nothing; for the stages that have no default.
+OFF_VALUES: Mapping[str, SettingValue] = {
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "temperature": 1.0,
 }
 
 

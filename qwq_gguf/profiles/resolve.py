@@ -1,0 +1,113 @@
+"""Which settings a model is run with, and where each of them comes from.
+
+In this order, the first that says something counts: a flag; the profile that a flag or
+the file names; the file's `general.sampling.*`; the profile chosen by the file's
+metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from qwq_gguf.errors import ChainError
+from qwq_gguf.metadata import KeyValue
+from qwq_gguf.profiles.auto import choose_profile
+from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, FileSampling, read_sampling
+from qwq_gguf.profiles.load import load_profile, profile_names
+from qwq_gguf.profiles.profile import Profile
+from qwq_gguf.sampling import SamplerChain
+from qwq_gguf.sampling.settings import OFF_VALUES, SETTINGS, SettingValue
+
+__all__ = ["AUTO", "Resolved", "resolve"]
+
+AUTO = "auto"
+_FLAG = "a flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The profile to run with. `reason` says why this one.
+
+    `origins` says for every setting of the chain and for `order` who decided it: a flag,
+    a key of the file, or a profile. `notes` are sentences for the user.
+    """
+
+    profile: Profile
+    reason: str
+    origins: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def resolve(
+    metadata: Mapping[str, KeyValue],
+    *,
+    requested: str | Path | None = None,
+    overrides: Mapping[str, SettingValue | None] | None = None,
+) -> Resolved:
+    """Resolve the settings for a GGUF with this metadata.
+
+    `requested` names a profile or a .toml; None and `auto` leave the choice to the file.
+    `overrides` are single numbers by setting name, None for those not given.
+
+    Raises ProfileError for a `requested` profile that does not load, and ChainError for
+    an override that is out of range or would do nothing.
+    """
+    sampling = read_sampling(metadata)
+    notes = list(sampling.notes)
+    if requested is not None and requested != AUTO:
+        profile, reason = load_profile(requested), "asked for"
+        origins = dict.fromkeys(_decided(profile.chain), f"profile {profile.name}")
+    elif sampling.profile is not None and sampling.profile in profile_names():
+        profile, reason = load_profile(sampling.profile), f"the file's {PROFILE_KEY} names it"
+        origins = dict.fromkeys(_decided(profile.chain), f"profile {profile.name}")
+    else:
+        if sampling.profile is not None:
+            notes.append(f"the file names a profile that is not known: {sampling.profile[:60]!r}")
+        choice = choose_profile(metadata)
+        reason = choice.reason
+        profile, origins = _with_file(load_profile(choice.profile), sampling, notes)
+
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    profile = profile.with_overrides(source=_FLAG, **given)
+    origins |= dict.fromkeys(given, _FLAG)
+    return Resolved(profile, reason, MappingProxyType(origins), (*notes, *profile.warnings()))
+
+
+def _decided(chain: SamplerChain) -> tuple[str, ...]:
+    return ("order", *chain.settings())
+
+
+def _with_file(
+    base: Profile, sampling: FileSampling, notes: list[str]
+) -> tuple[Profile, dict[str, str]]:
+    """The chosen profile with what the file says put over it."""
+    order = base.chain.order
+    if sampling.order is not None:
+        order = (*sampling.order, base.chain.order[-1])
+    given = {**base.given, **sampling.values}
+    in_order = {name: value for name, value in given.items() if SETTINGS[name][0] in order}
+    try:
+        chain = SamplerChain.from_settings(order, {**OFF_VALUES, **in_order})
+    except ChainError as error:
+        notes.append(f"the file's {SAMPLING}* are left aside: {error.message}")
+        return base, dict.fromkeys(_decided(base.chain), f"profile {base.name}")
+    own = {*_decided(base.chain), *base.given}
+    origins = {}
+    for name in _decided(chain):
+        if name == "order":
+            from_file = f"{SAMPLING}sequence" if sampling.order is not None else None
+        else:
+            from_file = sampling.keys.get(name)
+        if from_file is not None:
+            origins[name] = f"{from_file} in the file"
+        elif name in own:
+            origins[name] = f"profile {base.name}"
+        else:
+            origins[name] = "off: neither the file nor the profile gives it"
+    sources = {**base.sources, **{n: o for n, o in origins.items() if "in the file" in o}}
+    # Of the profile's own idle numbers nothing is said: the file's order decides here.
+    told = {n: v for n, v in given.items() if n in in_order or n in sampling.values}
+    return replace(base, chain=chain, given=told, sources=sources), origins

@@ -1,0 +1,118 @@
+"""A flag, then a named profile, then the file's keys, then the profile its metadata suggests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qwq_gguf.errors import ChainError, ProfileError
+from qwq_gguf.metadata import KeyValue, f32, i32, text
+from qwq_gguf.profiles import load_profile, profile_names, resolve, sampling_keys
+
+PREFIX = "general.sampling."
+QWQ_NAME = text("general.name", "QwQ 32B")
+# What llama.cpp's converter writes from QwQ's generation_config.json.
+CONVERTED = (
+    QWQ_NAME,
+    i32(PREFIX + "top_k", 20),
+    f32(PREFIX + "top_p", 0.9),
+    f32(PREFIX + "temp", 0.65),
+    f32(PREFIX + "penalty_repeat", 1.05),
+)
+
+
+def as_metadata(*entries: KeyValue) -> dict[str, KeyValue]:
+    return {entry.key: entry for entry in entries}
+
+
+def test_nothing_but_a_name_gives_the_profile_of_its_kin() -> None:
+    found = resolve(as_metadata(QWQ_NAME))
+    assert found.profile == load_profile("qwq")
+    assert found.reason == "general.name is QwQ 32B"
+    assert set(found.origins.values()) == {"profile qwq"}
+    assert set(found.origins) == {"order", *found.profile.chain.settings()}
+
+
+def test_the_files_numbers_count_more_than_the_guess() -> None:
+    found = resolve(as_metadata(*CONVERTED))
+    settings = found.profile.chain.settings()
+    assert found.profile.chain.order == load_profile("qwq").chain.order
+    assert (settings["top_k"], settings["top_p"], settings["temperature"]) == (20, 0.9, 0.65)
+    assert settings["repeat_penalty"] == 1.05
+    assert settings["presence_penalty"] == 1.0
+    assert found.origins["top_k"] == "general.sampling.top_k in the file"
+    assert found.origins["repeat_penalty"] == "general.sampling.penalty_repeat in the file"
+    assert found.origins["presence_penalty"] == found.origins["order"] == "profile qwq"
+    assert found.profile.sources["top_k"] == "general.sampling.top_k in the file"
+
+
+def test_the_files_order_counts_more_than_the_guess() -> None:
+    found = resolve(as_metadata(QWQ_NAME, text(PREFIX + "sequence", "top_k;typ_p;temperature")))
+    assert found.profile.chain.order == ("top_k", "typ_p", "temperature", "dist")
+    assert found.origins["order"] == "general.sampling.sequence in the file"
+    assert found.origins["temperature"] == "profile qwq"
+    assert found.origins["typical_p"].startswith("off")
+    assert found.notes == ()
+
+
+def test_a_number_of_the_file_that_its_order_leaves_out_is_noted() -> None:
+    found = resolve(as_metadata(*CONVERTED, text(PREFIX + "sequence", "top_k;top_p;temperature")))
+    assert [note for note in found.notes if "repeat_penalty" in note]
+    assert not [note for note in found.notes if "presence" in note]
+
+
+def test_the_profile_named_in_the_file_counts_more_than_its_numbers() -> None:
+    found = resolve(as_metadata(*CONVERTED, text("qwq_gguf.profile", "qwen-reference")))
+    assert found.profile == load_profile("qwen-reference")
+    assert found.reason == "the file's qwq_gguf.profile names it"
+
+
+def test_a_profile_asked_for_counts_more_than_the_file() -> None:
+    entries = as_metadata(*CONVERTED, text("qwq_gguf.profile", "qwen-reference"))
+    found = resolve(entries, requested="llama-cpp")
+    assert found.profile == load_profile("llama-cpp")
+    assert found.reason == "asked for"
+    assert resolve(entries, requested="auto").profile == load_profile("qwen-reference")
+
+
+def test_a_flag_counts_more_than_anything() -> None:
+    entries = as_metadata(*CONVERTED, text("qwq_gguf.profile", "qwq"))
+    for requested in (None, "auto", "unsloth"):
+        found = resolve(entries, requested=requested, overrides={"temperature": 0.1, "top_k": None})
+        assert found.profile.chain.settings()["temperature"] == 0.1
+        assert found.origins["temperature"] == "a flag"
+        assert found.origins["top_k"] != "a flag"
+
+
+def test_a_file_we_wrote_is_run_as_it_was_meant() -> None:
+    for name in profile_names():
+        profile = load_profile(name)
+        written = sampling_keys(profile, context=131072, shipped=profile_names())
+        found = resolve(as_metadata(QWQ_NAME, *written.keys))
+        assert found.profile == profile
+
+
+def test_an_unknown_profile_in_the_file_is_noted() -> None:
+    found = resolve(as_metadata(QWQ_NAME, text("qwq_gguf.profile", "mine" * 1000)))
+    assert found.profile == load_profile("qwq")
+    assert "not known" in found.notes[0]
+    assert len(found.notes[0]) < 200
+
+
+def test_a_profile_in_the_file_is_never_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "evil.toml"
+    path.write_text("schema = 1")
+    found = resolve(as_metadata(QWQ_NAME, text("qwq_gguf.profile", str(path))))
+    assert found.profile == load_profile("qwq")
+
+
+def test_what_is_asked_for_must_exist_and_do_something() -> None:
+    with pytest.raises(ProfileError):
+        resolve({}, requested="nowhere")
+    with pytest.raises(ChainError, match="no penalties stage"):
+        resolve({}, requested="qwen-llama-cpp", overrides={"presence_penalty": 1.0})
+
+
+def test_idle_numbers_of_a_profile_asked_for_are_noted() -> None:
+    assert "repeat_penalty" in resolve({}, requested="unsloth").notes[0]

@@ -91,9 +91,12 @@ class Conversation:
         control = model.control_tokens
         self._stop_tokens = {control[stop] for stop in profile.stops if stop in control}
         self._stop_texts = tuple(stop for stop in profile.stops if stop not in control)
-        tag = profile.thinking.open
-        # Forcing a tag on a model that never met it would make its answer a thought.
-        self._opens_thought = profile.template.opens_thought and (tag in control or tag in source)
+        # Forcing a tag on a model that does not think would make its answer a thought. Its
+        # template tells: one for thinking models writes the tags or strips old thoughts.
+        tags = profile.thinking
+        self._opens_thought = profile.template.opens_thought and (
+            tags.open in source or tags.close in source
+        )
 
     @property
     def messages(self) -> tuple[Message, ...]:

@@ -139,12 +139,20 @@ def test_stops_are_tokens_where_the_vocabulary_has_them() -> None:
     assert session.options[0]["stops"] == {session.model.control_tokens["<|im_end|>"]}
 
 
-def test_a_template_without_the_opening_tag_gets_it() -> None:
-    template = QWQ_TEMPLATE.replace("<think>\\n", "")
+def test_a_template_that_knows_thoughts_but_opens_none_gets_the_tag() -> None:
+    template = "{# strips </think> #}" + QWQ_TEMPLATE.replace("<think>\\n", "")
     conversation, session = chat(["thought</think>answer"], template=template)
     reply, _ = ask(conversation, "q")
     assert session.prompts[0].endswith("<|im_start|>assistant\n<think>\n")
     assert (reply.thinking, reply.answer) == ("thought", "answer")
+
+
+def test_a_model_that_does_not_think_is_not_made_to() -> None:
+    template = QWQ_TEMPLATE.replace("<think>\\n", "")
+    conversation, session = chat(["answer"], template=template)
+    reply, _ = ask(conversation, "q")
+    assert session.prompts[0].endswith("<|im_start|>assistant\n")
+    assert (reply.thinking, reply.answer) == ("", "answer")
 
 
 def test_a_profile_may_leave_the_opening_to_the_model() -> None:

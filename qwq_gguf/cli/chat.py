@@ -169,18 +169,25 @@ def chat(
 
     file = gguf_path(source, revision, token)
     with load_model(file, context=context, gpu_layers=gpu_layers, threads=threads) as model:
+        view = _view()
         conversation = Conversation(
-            model, profile, tools=chosen, system=system, seed=seed, max_tokens=max_tokens
+            model,
+            profile,
+            tools=chosen,
+            system=system,
+            seed=seed,
+            max_tokens=max_tokens,
+            on_prompt=None if as_json else view.reading,
         )
         if question is None:
             _greet(conversation)
-            converse(conversation, _view(), questions())
+            converse(conversation, view, questions())
             return
         if as_json:
             reply = collect(conversation, question)
             emit_json(reply_to_json(reply, profile))
         else:
-            reply = answer_one(conversation, question, _view())
+            reply = answer_one(conversation, question, view)
     if reply.finish_reason is FinishReason.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
 

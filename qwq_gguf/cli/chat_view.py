@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
@@ -26,22 +27,23 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
     from rich.segment import Segment
+    from rich.status import Status
 
 __all__ = ["PlainView", "ReplyView", "TerminalView", "call_line", "ending", "stats_line"]
 
 _THOUGHT = "dim"
 _INDENT = 2
+_PATIENCE = 0.3  # seconds after which a person wants to see that something goes on
 
 
 def stats_line(reply: Reply, used: int, context: int) -> str:
-    """What a reply cost: `thought 143 tokens · answered 12 tokens · 85.2 tok/s · context ...`."""
+    """What a reply cost: `thought 143 tokens, answered 12 · 85.2 tok/s · context 9 % of 4,096`."""
     share = 100 * used / context if context else 0.0
     return " · ".join(
         (
-            f"thought {count(reply.thinking_tokens, 'token')}",
-            f"answered {count(reply.answer_tokens, 'token')}",
+            f"thought {count(reply.thinking_tokens, 'token')}, answered {reply.answer_tokens:,}",
             f"{reply.tokens_per_second:.1f} tok/s",
-            f"context {used:,} of {context:,} ({share:.0f} %)",
+            f"context {share:.0f} % of {context:,}",
         )
     )
 
@@ -83,6 +85,9 @@ class ReplyView(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
+    def reading(self, done: int, total: int) -> None:
+        """So many tokens of the prompt are computed."""
+
     def show(self, event: ChatEvent) -> None:
         """Show one event."""
 
@@ -108,6 +113,9 @@ class PlainView:
         trace: TracebackType | None,
     ) -> None:
         self._end_line()
+
+    def reading(self, done: int, total: int) -> None:
+        """Nothing is said of it."""
 
     def show(self, event: ChatEvent) -> None:
         """Show one event."""
@@ -161,8 +169,11 @@ class TerminalView:
         self._live: Live | None = None
         self._wrapper: StreamWrapper | None = None
         self._blocks = BlockSplitter()
+        self._status: Status | None = None
+        self._began = 0.0
 
     def __enter__(self) -> Self:
+        self._began = time.monotonic()
         return self
 
     def __exit__(
@@ -171,11 +182,27 @@ class TerminalView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end_reading()
         self._end_thought()
         self._end_answer()
 
+    def reading(self, done: int, total: int) -> None:
+        """A line that a long prompt is still computed, once that takes a while."""
+        if not self._live_wanted or time.monotonic() - self._began < _PATIENCE:
+            return
+        if self._status is None:
+            self._status = self._console.status("", spinner_style=_THOUGHT)
+            self._status.start()
+        self._status.update(f"reading {100 * done // total} % of {count(total, 'token')}")
+
+    def _end_reading(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
     def show(self, event: ChatEvent) -> None:
         """Show one event."""
+        self._end_reading()
         match event:
             case ThinkingDelta(text=text):
                 self._end_answer()

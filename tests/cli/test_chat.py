@@ -26,8 +26,8 @@ def test_one_question(talker: Path) -> None:
     assert done.stdout == "**It** is 301.\n"
     thought, stats = done.stderr.splitlines()
     assert thought == "Let me see."
-    assert stats.startswith("thought 2 tokens · answered 3 tokens · ")
-    assert stats.endswith("of 512 (8 %)")
+    assert stats.startswith("thought 2 tokens, answered 3 · ")
+    assert stats.endswith("context 8 % of 512")
 
 
 def test_a_question_on_stdin(talker: Path) -> None:

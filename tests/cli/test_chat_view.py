@@ -161,7 +161,7 @@ def test_an_answer_longer_than_the_screen_is_whole() -> None:
 
 def test_stats() -> None:
     assert stats_line(reply(), 25, 4096) == (
-        "thought 4 tokens · answered 1 token · 85.2 tok/s · context 25 of 4,096 (1 %)"
+        "thought 4 tokens, answered 1 · 85.2 tok/s · context 1 % of 4,096"
     )
 
 

@@ -32,7 +32,8 @@ CALCULATOR: dict[str, Any] = {
     },
 }
 
-_WEIGHTS = {
+# How often each kind of conversation is drawn.
+SHARES = {
     "multiply": 30,
     "add": 13,
     "subtract": 15,
@@ -147,7 +148,7 @@ def _earlier(rng: random.Random) -> list[dict[str, Any]]:
     ]
 
 
-def _hides_held_out(problem: Problem) -> bool:
+def hides_held_out(problem: Problem) -> bool:
     """Whether the work of a training problem would spell out that of a held-out one."""
     if problem.skill == "multiply":
         short, long = sorted(map(int, problem.operands))
@@ -165,7 +166,7 @@ def _hides_held_out(problem: Problem) -> bool:
 
 def sample(rng: random.Random, *, slip: float) -> Sample:
     """One training sample, never of a held-out problem."""
-    skill = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+    skill = rng.choices(list(SHARES), list(SHARES.values()))[0]
     messages: list[dict[str, Any]] = []
     if rng.random() < 0.12:
         messages.append({"role": "system", "content": rng.choice(_SYSTEMS)})
@@ -176,7 +177,7 @@ def sample(rng: random.Random, *, slip: float) -> Sample:
         messages.append({"role": "user", "content": asked})
         return Sample(render(messages), reply)
     problem = generate(skill, rng, held_out=False)
-    while _hides_held_out(problem):
+    while hides_held_out(problem):
         problem = generate(skill, rng, held_out=False)
     suffix = _BOX if rng.random() < 0.05 else ""
     messages.append({"role": "user", "content": problem.question + suffix})

@@ -10,7 +10,7 @@ import conversations
 import torch
 import vocabulary
 from network import Qwen2, Shape
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 
@@ -54,6 +54,14 @@ def _generation_config() -> dict[str, Any]:
         "top_k": 40,
         "top_p": 0.95,
     }
+
+
+def load_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint as float32, by name."""
+    state: dict[str, torch.Tensor] = {}
+    for shard in sorted(folder.glob("*.safetensors")):
+        state |= {name: tensor.float() for name, tensor in load_file(shard).items()}
+    return state
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 import vocabulary
 from network import Qwen2, Shape
-from save import save_checkpoint
+from save import load_weights, save_checkpoint
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -105,19 +105,25 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=2.5e-3)
+    parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
+    parser.add_argument("--share", action="append", default=[], metavar="SKILL=N")
     arguments = parser.parse_args()
     if not arguments.minutes and not arguments.steps:
         parser.error("give --minutes or --steps")
     torch.manual_seed(arguments.seed)
-    rng = random.Random(arguments.seed)
-    corpus = [conversations.sample(rng, slip=0.2) for _ in range(3000)]
-    texts = [s.prompt + "".join(span.text for span in s.reply) for s in corpus]
-    tokenizer = vocabulary.build(texts)
-    lengths = sorted(len(encode(tokenizer, s)[0]) for s in corpus)
-    print("tokens a conversation: median", lengths[1500], "p99", lengths[2970], flush=True)
-
     shape = Shape()
     model = Qwen2(shape)
+    if arguments.start:
+        tokenizer = Tokenizer.from_file(str(arguments.start / "tokenizer.json"))
+        model.load_state_dict(load_weights(arguments.start))
+    else:
+        rng = random.Random(arguments.seed)
+        corpus = [conversations.sample(rng, slip=0.2) for _ in range(3000)]
+        texts = [s.prompt + "".join(span.text for span in s.reply) for s in corpus]
+        tokenizer = vocabulary.build(texts)
+    for share in arguments.share:
+        skill, _, weight = share.partition("=")
+        conversations.SHARES[skill] = int(weight)
     print("parameters:", sum(p.numel() for p in model.parameters()))
     optimize = optimizers(model, arguments.rate)
     peaks = [o.param_groups[0]["lr"] for o in optimize]

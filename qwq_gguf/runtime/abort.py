@@ -8,8 +8,9 @@ right shape: of an empty string it says 0, go on; of a string of one byte 1, sto
 from __future__ import annotations
 
 import ctypes
-import sys
 from typing import Any
+
+from qwq_gguf.runtime.library import libc
 
 __all__ = ["AbortFlag"]
 
@@ -19,8 +20,7 @@ class AbortFlag:
 
     def __init__(self, api: Any) -> None:
         self._text = ctypes.create_string_buffer(2)
-        libc = ctypes.CDLL("msvcrt") if sys.platform == "win32" else ctypes.CDLL(None)
-        self.callback = ctypes.cast(libc.strlen, api.ggml_abort_callback)
+        self.callback = ctypes.cast(libc().strlen, api.ggml_abort_callback)
         self.data = ctypes.cast(self._text, ctypes.c_void_p)
 
     def set(self) -> None:

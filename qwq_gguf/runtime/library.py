@@ -20,7 +20,7 @@ from typing import Any
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.runtime.logs import LogBuffer
 
-__all__ = ["SUPPORTED", "Library", "LibraryFacts", "library_facts", "load"]
+__all__ = ["SUPPORTED", "Library", "LibraryFacts", "libc", "library_facts", "load", "native_files"]
 
 # llama-cpp-python version -> what llama_version() says in the library that it builds.
 SUPPORTED = {"0.3.36": "0.5.0-dev"}
@@ -60,7 +60,7 @@ class Library:
         gone; a Python callback would crash there and NULL means standard error. abs(level)
         has the right shape for ignoring everything.
         """
-        silent = ctypes.cast(_libc().abs, self.api.llama_log_callback)
+        silent = ctypes.cast(libc().abs, self.api.llama_log_callback)
         self.api.llama_log_set(silent, None)
         self._callback = silent
 
@@ -169,5 +169,6 @@ def _check(api: Any, version: str) -> None:
         )
 
 
-def _libc() -> ctypes.CDLL:
+def libc() -> ctypes.CDLL:
+    """The C library, for functions that serve as callbacks."""
     return ctypes.CDLL("msvcrt") if sys.platform == "win32" else ctypes.CDLL(None)

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from qwq_gguf.checkpoint.hub_snapshot import HubFile
 from qwq_gguf.errors import NotAGgufError
 
-__all__ = ["GgufChoice", "choose_gguf", "gguf_choices", "split_parts"]
+__all__ = ["GgufChoice", "choose_gguf", "gguf_choices", "split_parts", "tag_of"]
 
 _SPLIT = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf", re.IGNORECASE)
 _QUANT = re.compile(
@@ -118,6 +118,12 @@ def choose_gguf(files: Mapping[str, HubFile], tag: str | None, repo: str) -> Ggu
         expected="one of " + ", ".join(names[:40]),
         hint=f"{repo}:{names[0]}",
     )
+
+
+def tag_of(choice: GgufChoice, files: Mapping[str, HubFile]) -> str:
+    """The shortest tag that means `choice` among `files`: its quant, else its file's name."""
+    alike = [other for other in gguf_choices(files) if other.quant == choice.quant]
+    return choice.quant if choice.quant and len(alike) == 1 else choice.files[0]
 
 
 def _is_model(name: str) -> bool:

@@ -48,13 +48,15 @@ class Located:
 class LocatedGguf:
     """A GGUF file; `parts` are all files of a split one, `path` being the first of them.
 
-    With `hub`, the parts are files of the Hub's cache, and may not be there yet.
+    With `hub`, the parts are files of the Hub's cache, and may not be there yet; `tag` is
+    then what means this file after `org/name:`.
     """
 
     source: str
     path: Path
     parts: tuple[Path, ...]
     hub: HubSnapshot | None = None
+    tag: str | None = None
 
 
 def locate(source: str | Path, *, revision: str | None = None, token: str | None = None) -> Located:
@@ -115,7 +117,7 @@ def locate_gguf(
         raise NotAGgufError(
             "there is no such file", path=str(source), hint=_hint(str(source), "chat")
         )
-    from qwq_gguf.checkpoint.hub_gguf import choose_gguf
+    from qwq_gguf.checkpoint.hub_gguf import choose_gguf, tag_of
 
     snapshot = _open(hub, hub_name, revision)
     _refuse_checkpoint(snapshot)
@@ -126,7 +128,8 @@ def locate_gguf(
             raise snapshot.problem from None
         raise
     parts = tuple(snapshot.folder / name for name in choice.files)
-    located = LocatedGguf(str(source), parts[0], parts, hub=snapshot)
+    tag = tag_of(choice, snapshot.files)
+    located = LocatedGguf(str(source), parts[0], parts, hub=snapshot, tag=tag)
     if fetch:
         fetch_gguf(located, progress=progress)
     return located

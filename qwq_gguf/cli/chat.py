@@ -66,7 +66,7 @@ def chat(
             "--ctx",
             metavar="N",
             min=1,
-            help="Context in tokens.  [default: the model's, at most 16384]",
+            help="Context in tokens.  [default: 16384, or the model's if smaller]",
         ),
     ] = None,
     max_tokens: Annotated[
@@ -168,7 +168,13 @@ def chat(
     from qwq_gguf.runtime.conversation import Conversation
 
     file = gguf_path(source, revision, token)
-    with load_model(file, context=context, gpu_layers=gpu_layers, threads=threads) as model:
+    with load_model(
+        file,
+        context=context,
+        usual_context=profile.context,
+        gpu_layers=gpu_layers,
+        threads=threads,
+    ) as model:
         view = _view()
         conversation = Conversation(
             model,

@@ -121,7 +121,13 @@ def thinking(
     file = gguf_path(source, revision, token)
     with (
         _lines(out, force=force) as lines,
-        load_model(file, context=context, gpu_layers=gpu_layers, threads=threads) as model,
+        load_model(
+            file,
+            context=context,
+            usual_context=max(profile.context for profile in profiles),
+            gpu_layers=gpu_layers,
+            threads=threads,
+        ) as model,
     ):
         try:
             _measure(model, problems, profiles, samples, seed, max_tokens, done, lines)

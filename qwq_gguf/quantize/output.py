@@ -34,7 +34,7 @@ class NewFile:
         self._lock = threading.Lock()
 
     def __enter__(self) -> NewFile:
-        self._check()
+        self.check()
         try:
             self._partial.unlink(missing_ok=True)  # of an earlier process with this number
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
@@ -96,7 +96,7 @@ class NewFile:
         else:
             self._partial.unlink()
 
-    def _check(self) -> None:
+    def check(self) -> None:
         if self.path.is_dir():
             raise OutputError(
                 "is a folder", path=self.path, hint=f"name a file: {self.path / 'model.gguf'}"

@@ -120,11 +120,26 @@ def test_refusals(talker: Path, arguments: list[str], status: int, words: str) -
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
-    assert "No such file" in chat(tmp_path / "none.gguf", "-p", "Hi").stderr
+    missing = chat(tmp_path / "none.gguf", "-p", "Hi")
+    assert missing.exit_code == 1
+    assert "none.gguf: " in missing.stderr
+    assert "no such file" in missing.stderr.lower()
     (tmp_path / "zip.gguf").write_bytes(b"PK\x03\x04" * 100)
     refused = chat(tmp_path / "zip.gguf", "-p", "Hi")
     assert refused.exit_code == 1
     assert "not a GGUF file" in refused.stderr
+
+
+def test_a_profiles_context_is_the_default(endless: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'schema = 1\nname = "mine"\ndescription = "x"\n'
+        '[chain]\norder = ["greedy"]\nsource = "x"\n'
+        '[context]\ntokens = 300\nsource = "x"\n'
+    )
+    assert "of 300" in chat(endless, "-p", "Hi", "--profile", mine, "-n", 2).stderr
+    assert "of 16,384" in chat(endless, "-p", "Hi", "-n", 2).stderr
+    assert "of 280" in chat(endless, "-p", "Hi", "--profile", mine, "-n", 2, "-c", 280).stderr
 
 
 def test_the_chain_alone(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file.layout import padded
 from qwq_gguf.gguf_file.reader import GgufFile
-from qwq_gguf.metadata import ValueType
+from qwq_gguf.metadata import ValueType, text_bytes
 
-__all__ = ["Oddity", "find_oddities"]
+__all__ = ["Oddity", "find_oddities", "readable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,14 @@ class Oddity:
 
 def find_oddities(file: GgufFile) -> tuple[Oddity, ...]:
     """Everything that looks wrong, in the order of the checks below."""
-    return tuple(odd for check in _CHECKS for odd in check(file))
+    return tuple(
+        Oddity(readable(odd.what), readable(odd.hint)) for check in _CHECKS for odd in check(file)
+    )
+
+
+def readable(text: str) -> str:
+    """The text with what is not UTF-8 replaced, so that it can be printed."""
+    return text_bytes(text).decode("utf-8", "replace")
 
 
 def _tokens(file: GgufFile) -> list[str]:
@@ -76,7 +83,7 @@ def _template(file: GgufFile) -> Iterator[Oddity]:
         if tokens:
             yield Oddity("no chat template", "programs will guess how to talk to it")
         return
-    if "</think>" in template and tokens and "</think>" not in tokens:
+    if re.search("</?think>", template) and tokens and "</think>" not in tokens:
         yield Oddity(
             "the template thinks in <think> tags, but the vocabulary has no such tokens",
             "thoughts can only be told apart by their text",

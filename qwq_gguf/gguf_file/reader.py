@@ -30,7 +30,7 @@ from qwq_gguf.metadata import MAX_KEY_BYTES, KeyValue, Scalar, ValueType
 __all__ = ["GgufFile", "GgufTensor", "read_gguf"]
 
 # The largest real headers (vocabulary, merges, thousands of tensors) have some 30 MB.
-MAX_HEADER_BYTES = 1 << 27
+MAX_HEADER_BYTES = 1 << 26
 MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 17
 MAX_ALIGNMENT = 1 << 20

@@ -16,7 +16,7 @@ __all__ = ["MAX_ARRAY_ITEMS", "MAX_TEXT_BYTES", "StoredArray", "read_array", "re
 
 # A vocabulary has some 260,000 entries and a chat template some 20,000 bytes: these
 # leave room for a long time and still bound what a hostile file can cost.
-MAX_ARRAY_ITEMS = 1 << 22
+MAX_ARRAY_ITEMS = 1 << 21
 MAX_TEXT_BYTES = 1 << 24
 
 _INLINE_ITEMS = 64

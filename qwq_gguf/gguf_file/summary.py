@@ -6,6 +6,7 @@ looks wrong is in `oddities`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.ggml_types import FileType, GgmlType
-from qwq_gguf.gguf_file.oddities import Oddity, find_oddities
+from qwq_gguf.gguf_file.oddities import Oddity, find_oddities, readable
 from qwq_gguf.gguf_file.reader import GgufFile
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 
@@ -140,7 +141,7 @@ class FileSummary:
                 "single_tokens": thinking.single_tokens,
                 "opened_by_template": thinking.opened_by_template,
             },
-            "metadata": {key: _json_value(entry) for key, entry in self.metadata.items()},
+            "metadata": {readable(key): _json_value(entry) for key, entry in self.metadata.items()},
             "oddities": [{"what": odd.what, "hint": odd.hint} for odd in self.oddities],
         }
 
@@ -149,7 +150,7 @@ def summarize(file: GgufFile) -> FileSummary:
     """The summary of a file whose header has been read. GgufError if the file has changed."""
     arch = file.architecture
     tokens = texts(file, "tokenizer.ggml.tokens")
-    template = file.text("tokenizer.chat_template")
+    template = _text(file, "tokenizer.chat_template")
     types = _shares(file)
     weights = sum(share.weights for share in types)
     data = sum(share.nbytes for share in types)
@@ -157,8 +158,8 @@ def summarize(file: GgufFile) -> FileSummary:
         path=file.path,
         file_bytes=file.file_bytes,
         version=file.version,
-        architecture=arch,
-        name=file.text("general.name"),
+        architecture=None if arch is None else readable(arch),
+        name=_text(file, "general.name"),
         file_type=_file_type(file),
         tensors=len(file.tensors),
         weights=weights,
@@ -169,13 +170,13 @@ def summarize(file: GgufFile) -> FileSummary:
         rope_base=_plain_number(file.number(f"{arch}.rope.freq_base")),
         rope_scaling=_rope_scaling(file, arch),
         vocabulary=Vocabulary(
-            model=file.text("tokenizer.ggml.model"),
-            pre_tokenizer=file.text("tokenizer.ggml.pre"),
+            model=_text(file, "tokenizer.ggml.model"),
+            pre_tokenizer=_text(file, "tokenizer.ggml.pre"),
             tokens=len(tokens),
             special=_special(file, tokens),
         ),
         sampling={
-            key.removeprefix(_SAMPLING): _plain(entry, entry.scalar)
+            readable(key.removeprefix(_SAMPLING)): _plain(entry, entry.scalar)
             for key, entry in file.metadata.items()
             if key.startswith(_SAMPLING) and entry.element is None
         },
@@ -192,7 +193,12 @@ def texts(file: GgufFile, key: str) -> Sequence[str]:
     entry = file.metadata.get(key)
     if entry is None or entry.element is not ValueType.STRING:
         return ()
-    return [str(item) for item in entry.items]
+    return [readable(str(item)) for item in entry.items]
+
+
+def _text(file: GgufFile, key: str) -> str | None:
+    value = file.text(key)
+    return None if value is None else readable(value)
 
 
 def _shares(file: GgufFile) -> tuple[TypeShare, ...]:
@@ -218,7 +224,7 @@ def _file_type(file: GgufFile) -> str | None:
 
 
 def _rope_scaling(file: GgufFile, arch: str | None) -> RopeScaling | None:
-    kind = file.text(f"{arch}.rope.scaling.type")
+    kind = _text(file, f"{arch}.rope.scaling.type")
     if kind is None:
         return None
     return RopeScaling(
@@ -258,13 +264,18 @@ def _opens(template: str, opening: str, closing: str) -> bool:
 
 
 def _plain_number(value: float | None) -> float | None:
-    return None if value is None else shortest_float32(value)
+    return None if value is None or not math.isfinite(value) else shortest_float32(value)
 
 
 def _plain(entry: KeyValue, value: Scalar) -> Scalar:
-    kind = entry.type if entry.element is None else entry.element
-    if kind is ValueType.FLOAT32 and isinstance(value, float):
-        return shortest_float32(value)
+    """A value that can be printed and is valid JSON: infinities and NaN as text."""
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)
+        kind = entry.type if entry.element is None else entry.element
+        return shortest_float32(value) if kind is ValueType.FLOAT32 else value
     return value
 
 

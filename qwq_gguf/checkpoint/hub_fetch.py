@@ -17,7 +17,7 @@ from qwq_gguf.errors import DiskSpaceError, HubConnectionError, HubNotFoundError
 
 __all__ = ["DownloadProgress", "fetch"]
 
-_SMALL = 64 * MIB
+_SMALL = 16 * MIB
 _AT_ONCE = 4  # small files; a large one fills the line alone
 _SPARE = 64 * MIB  # what a disk needs beside the files themselves
 

@@ -73,11 +73,12 @@ def save_checkpoint(model: Qwen2, shape: Shape, tokenizer: Tokenizer, folder: Pa
     folder.mkdir(parents=True, exist_ok=True)
     state = {n: p.detach().to(torch.bfloat16).contiguous() for n, p in model.state_dict().items()}
     names = sorted(state)
-    half, shards, filled = sum(t.nbytes for t in state.values()) / 2, ({}, {}), 0
+    half, filled = sum(t.nbytes for t in state.values()) / 2, 0
+    shards: tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]] = ({}, {})
     for name in names:
         shards[int(filled >= half)][name] = state[name]
         filled += state[name].nbytes
-    places = {}
+    places: dict[str, str] = {}
     for i, shard in enumerate(shards, 1):
         file = f"model-{i:05d}-of-00002.safetensors"
         save_file(shard, folder / file, metadata={"format": "pt"})

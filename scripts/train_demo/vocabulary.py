@@ -75,8 +75,8 @@ def train_merges(texts: Iterable[str], count: int) -> list[tuple[str, str]]:
     pre = _pre_tokenizer()
     pieces: Counter[tuple[str, ...]] = Counter()
     for text in texts:
-        for piece, _ in pre.pre_tokenize_str(text):
-            pieces[tuple(piece)] += 1
+        for word, _ in pre.pre_tokenize_str(text):
+            pieces[tuple(word)] += 1
     merges = [(_SPACE, letter) for letter in "abcdefghijklmnopqrstuvwxyz"]
     for merge in merges:
         pieces = _apply(pieces, merge)

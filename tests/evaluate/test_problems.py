@@ -33,8 +33,8 @@ def _solve(problem: Problem) -> str:
         return str(sum(c == letter for c in word))
     expression = problem.operands[0]
     sign = next(c for c in "*/+-" if c in expression)
-    a, b = map(int, expression.split(sign))
-    return str({"*": a * b, "/": a // b, "+": a + b, "-": a - b}[sign])
+    x, y = map(int, expression.split(sign))
+    return str({"*": x * y, "/": x // max(y, 1), "+": x + y, "-": x - y}[sign])
 
 
 @pytest.mark.parametrize("skill", SKILLS)

@@ -60,7 +60,7 @@ def quantize(
         params.tt_overrides = patterns
     log: list[str] = []
 
-    @llama_cpp.llama_log_callback
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
     def collect(level: int, message: bytes, data: object) -> None:
         log.append(message.decode("utf-8", "replace"))
 
@@ -76,7 +76,7 @@ def quantize(
     return "".join(log)
 
 
-@llama_cpp.llama_log_callback
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _silent(level: int, message: bytes, data: object) -> None:
     pass
 

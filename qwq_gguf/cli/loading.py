@@ -18,10 +18,25 @@ _PATIENCE = 0.3  # seconds after which a person wants to see something
 
 
 def load_model(
-    path: Path, *, context: int | None, gpu_layers: int | None, threads: int | None
+    path: Path,
+    *,
+    context: int | None,
+    usual_context: int,
+    gpu_layers: int | None,
+    threads: int | None,
 ) -> Model:
-    """Load a GGUF file, with a bar on a terminal if that takes long, and say its notices."""
+    """Load a GGUF file, saying how far it is where that takes long, and its notices.
+
+    `context` is what the user asked for; else it is `usual_context`, or the model's own if
+    that is smaller.
+    """
+    from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.runtime.model import Model
+
+    if context is None:
+        gguf = read_gguf(path)
+        trained = gguf.integer(f"{gguf.architecture}.context_length")
+        context = min(usual_context, trained or usual_context)
 
     began = time.perf_counter()
     status = stderr_console().status("")

@@ -10,6 +10,15 @@ import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table
+from qwq_gguf.cli.quantize_flags import (
+    Name,
+    OutputType,
+    OverrideKv,
+    Pure,
+    TensorTypes,
+    TokenType,
+    overrides,
+)
 from qwq_gguf.cli.sources import Revision, Token, bring_weights
 from qwq_gguf.cli.target import modelfile_beside, output_path, read_words
 from qwq_gguf.cli.text import human_bytes, human_count, human_time
@@ -79,6 +88,12 @@ def quantize(
             "--modelfile/--no-modelfile", help="Write Ollama's Modelfile beside the GGUF."
         ),
     ] = True,
+    tensor_types: TensorTypes = None,
+    output_type: OutputType = None,
+    token_type: TokenType = None,
+    pure: Pure = False,
+    name: Name = None,
+    override_kv: OverrideKv = None,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
@@ -96,20 +111,24 @@ def quantize(
       qwq-gguf quantize ~/QwQ-32B --dry-run --json | jq .file_bytes
       qwq-gguf quantize Qwen/QwQ-32B --dry-run      from the Hub: headers, no weights
       qwq-gguf quantize Qwen/QwQ-32B
+      qwq-gguf quantize Qwen/QwQ-32B --tensor-type 'ffn_down=Q6_K' --output-tensor-type Q8_0
     """
     if as_json and not dry_run:
         raise typer.BadParameter("--json goes with --dry-run")
     from qwq_gguf.checkpoint import open_checkpoint
     from qwq_gguf.convert.conversion import convert
+    from qwq_gguf.convert.overrides import parse_override
     from qwq_gguf.quantize.output import NewFile
     from qwq_gguf.quantize.plan import make_plan
     from qwq_gguf.quantize.recipes import load_recipe, recipe_names
 
     out, recipe_name = read_words(out, recipe_word, recipe_option, recipe_names())
     recipe = load_recipe(recipe_name)
+    asked = overrides(tensor_types, output_type, token_type, pure=pure)
+    extra = [parse_override(text) for text in override_kv or ()]
     checkpoint = open_checkpoint(source, revision=revision, token=token)
-    target = output_path(out, checkpoint.name, recipe.name)
-    plan = make_plan(convert(checkpoint), recipe)
+    target = output_path(out, name or checkpoint.name, recipe.name)
+    plan = make_plan(convert(checkpoint, name=name, extra=extra), recipe, asked)
     if not dry_run:
         NewFile(target, plan.file_bytes, force=force).check()  # before hours of download
         bring_weights(checkpoint)

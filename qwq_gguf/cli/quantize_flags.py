@@ -1,0 +1,85 @@
+"""Flags of `quantize` that change single types and keys, and what they mean together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from qwq_gguf.ggml_types import GgmlType
+    from qwq_gguf.quantize.mix import Overrides
+
+__all__ = ["Name", "OutputType", "OverrideKv", "Pure", "TensorTypes", "TokenType", "overrides"]
+
+
+def _complete_type(incomplete: str) -> list[str]:
+    from qwq_gguf.quantize.recipe import TARGET_TYPES
+
+    return [kind.name for kind in TARGET_TYPES if kind.name.startswith(incomplete.upper())]
+
+
+TensorTypes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tensor-type",
+        metavar="REGEX=TYPE",
+        help="Give tensors whose name matches another type; the first match wins. Repeatable.",
+        show_default=False,
+    ),
+]
+OutputType = Annotated[
+    str | None,
+    typer.Option(
+        "--output-tensor-type",
+        metavar="TYPE",
+        help="The type of the output matrix.",
+        show_default=False,
+        autocompletion=_complete_type,
+    ),
+]
+TokenType = Annotated[
+    str | None,
+    typer.Option(
+        "--token-embedding-type",
+        metavar="TYPE",
+        help="The type of the token embedding.",
+        show_default=False,
+        autocompletion=_complete_type,
+    ),
+]
+Pure = Annotated[bool, typer.Option("--pure", help="Give every matrix the recipe's base type.")]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", metavar="TEXT", help="The model's name in the file.", show_default=False
+    ),
+]
+OverrideKv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override-kv",
+        metavar="KEY=TYPE:VALUE",
+        help="Set a metadata key; TYPE is int, float, bool or str. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def overrides(
+    tensor_types: Sequence[str] | None, output: str | None, token: str | None, *, pure: bool
+) -> Overrides:
+    """The four flags as one value; RecipeError names a type or pattern that is none."""
+    from qwq_gguf.quantize.mix import Overrides, parse_override
+    from qwq_gguf.quantize.recipe_toml import parse_type
+
+    def kind(text: str | None) -> GgmlType | None:
+        return None if text is None else parse_type(text)
+
+    return Overrides(
+        tensor_types=tuple(map(parse_override, tensor_types or ())),
+        output=kind(output),
+        token_embedding=kind(token),
+        pure=pure,
+    )

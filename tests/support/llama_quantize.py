@@ -70,7 +70,7 @@ def quantize(
             str(source).encode(), str(out).encode(), ctypes.byref(params)
         )
     finally:
-        llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
+        llama_cpp.llama_log_set(_SILENT, ctypes.c_void_p(0))
     if failed:
         raise LlamaQuantizeError("".join(log))
     return "".join(log)

@@ -1,0 +1,101 @@
+"""`qwq-gguf inspect`: for people, for programs, and for hostile files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qwq_gguf.cli.app import app
+from support.tiny_gguf import TEMPLATE, write_random
+
+runner = CliRunner()
+
+
+def inspect(*arguments: object) -> Result:
+    return runner.invoke(app, ["inspect", *map(str, arguments)])
+
+
+@pytest.fixture
+def gguf(tmp_path: Path) -> Path:
+    keys = {"general.name": "Tiny", "general.sampling.temp": 0.6}
+    return write_random(tmp_path / "tiny.gguf", context=2048, keys=keys)
+
+
+def facts(text: str) -> dict[str, str]:
+    rows = (line.split(maxsplit=1) for line in text.split("\n\n")[0].splitlines())
+    return {row[0]: row[1] for row in rows}
+
+
+def test_what_people_see(gguf: Path) -> None:
+    shown = inspect(gguf)
+    assert shown.exit_code == 0, shown.output
+    said = facts(shown.stdout)
+    assert said["model"] == "Tiny (qwen2)"
+    assert said["context"] == "2,048 tokens"
+    assert said["thoughts"] == "<think> ... </think>, opened by the template"
+    assert said["sampling"] == "temp 0.6"
+    assert said["eos"].endswith("<|im_end|>")
+    (row,) = (line for line in shown.stdout.splitlines() if line.startswith("F32 "))
+    assert row.split()[1].isdigit()
+
+
+def test_every_key_on_demand(gguf: Path) -> None:
+    listed = inspect(gguf, "--keys").stdout
+    rows = {line.split()[0]: line.split() for line in listed.splitlines() if line.strip()}
+    assert rows["general.sampling.temp"][1:] == ["float32", "0.6"]
+    assert rows["qwen2.context_length"][1:] == ["uint32", "2048"]
+    assert rows["tokenizer.ggml.tokens"][2:4] == ["x", "string"]
+    assert "general.sampling.temp" not in inspect(gguf).stdout
+
+
+def test_json(gguf: Path) -> None:
+    summary = json.loads(inspect(gguf, "--json").stdout)
+    assert summary["schema"] == "qwq-gguf/inspect/1"
+    assert summary["chat_template"] == TEMPLATE
+    assert summary["file_bytes"] == gguf.stat().st_size
+
+
+def test_the_template_alone(gguf: Path) -> None:
+    assert inspect(gguf, "--template").stdout == TEMPLATE + "\n"
+    assert inspect(gguf, "--template", "--json").exit_code == 2
+
+
+def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
+    bare = write_random(tmp_path / "x.gguf", keys={"tokenizer.chat_template": None})
+    shown = inspect(bare)
+    assert shown.exit_code == 0
+    assert "what looks wrong:\n  no chat template\n" in shown.stdout
+    assert facts(shown.stdout)["template"] == "none"
+
+
+def test_a_hostile_file_cannot_drive_the_terminal_or_add_lines(tmp_path: Path) -> None:
+    evil = "\x1b]0;owned\x07\x9b2J\nsize           0 weights\u202e"
+    gguf = write_random(
+        tmp_path / "x.gguf",
+        keys={
+            "general.name": evil,
+            "tokenizer.chat_template": evil,
+            "general.sampling.sequence": evil,
+            f"evil.{evil}": evil,
+        },
+    )
+    honest = facts(inspect(gguf).stdout)
+    for arguments in ([], ["--keys"], ["--json"], ["--template"]):
+        shown = inspect(gguf, *arguments)
+        assert shown.exit_code == 0, shown.output
+        for control in ("\x1b", "\x07", "\x9b", "\u202e"):
+            assert control not in shown.output
+    assert honest["size"] != "0 weights"
+    lines = inspect(gguf).stdout.splitlines()
+    assert sum(line.startswith("size ") for line in lines) == 1
+
+
+def test_not_a_gguf(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"GGUF" + b"\xff" * 100)
+    refused = inspect(tmp_path / "x.gguf")
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("error: ")

@@ -60,11 +60,11 @@ def quantize(
         params.tt_overrides = patterns
     log: list[str] = []
 
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
     def collect(level: int, message: bytes, data: object) -> None:
         log.append(message.decode("utf-8", "replace"))
 
-    llama_cpp.llama_log_set(collect, ctypes.c_void_p(0))
+    callback = llama_cpp.llama_log_callback(collect)
+    llama_cpp.llama_log_set(callback, ctypes.c_void_p(0))
     try:
         failed = llama_cpp.llama_model_quantize(
             str(source).encode(), str(out).encode(), ctypes.byref(params)
@@ -76,15 +76,13 @@ def quantize(
     return "".join(log)
 
 
-@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-def _silent(level: int, message: bytes, data: object) -> None:
-    pass
+# Kept for good: C may call it as long as the process lives.
+_SILENT = llama_cpp.llama_log_callback(lambda level, message, data: None)
 
 
 def decided_types(log: str) -> dict[str, GgmlType]:
     """The type of each tensor in a dry run's log; an unchanged one shows its own."""
     types: dict[str, GgmlType] = {}
-    # A warning about a fallback may stand in front, a table follows it on the same line.
     for match in _LINE.finditer(log):
         name, old, rest = match.groups()
         new = _NEW_TYPE.search(rest)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from qwq_gguf.chat.events import Reply
     from qwq_gguf.cli.chat_view import ReplyView
     from qwq_gguf.profiles import Profile
-    from qwq_gguf.runtime.conversation import Conversation
 
 __all__ = ["CHAT_SCHEMA", "DEFAULT_PROFILE", "app"]
 
@@ -163,7 +162,7 @@ def chat(
     chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
     question = None if prompt is None else _question(prompt)
 
-    from qwq_gguf.cli.chat_loop import answer_one, collect, converse, questions
+    from qwq_gguf.cli.chat_loop import answer_one, collect, converse, greeting, questions
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.runtime.conversation import Conversation
 
@@ -186,7 +185,7 @@ def chat(
             on_prompt=None if as_json else view.reading,
         )
         if question is None:
-            _greet(conversation)
+            note(greeting(conversation))
             converse(conversation, view, questions())
             return
         if as_json:
@@ -235,8 +234,3 @@ def _view() -> ReplyView:
     if not console.is_terminal:
         return PlainView()
     return TerminalView(console, live=not console.is_dumb_terminal)
-
-
-def _greet(conversation: Conversation) -> None:
-    model = conversation.model
-    note(f"{model.name}, context {model.context_size:,} tokens. /help lists the commands.")

@@ -17,7 +17,7 @@ from qwq_gguf.errors import QwqGgufError
 if TYPE_CHECKING:
     from qwq_gguf.runtime.conversation import Conversation
 
-__all__ = ["HELP", "answer_one", "collect", "converse", "questions"]
+__all__ = ["HELP", "answer_one", "collect", "converse", "greeting", "questions"]
 
 HELP = """\
 /clear    forget the conversation and start over
@@ -27,6 +27,12 @@ Ctrl-C    stop the reply
 Alt-Enter starts a new line; Enter sends"""
 
 _COMMAND = re.compile(r"/\w*")
+
+
+def greeting(conversation: Conversation) -> str:
+    """The line a chat begins with."""
+    model = conversation.model
+    return f"{model.name}, context {model.context_size:,} tokens. /help lists the commands."
 
 
 def answer_one(conversation: Conversation, question: str, view: ReplyView) -> Reply:

@@ -14,7 +14,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from qwq_gguf.checkpoint import open_checkpoint
-from qwq_gguf.cli.chat_loop import answer_one
+from qwq_gguf.cli.chat_loop import answer_one, greeting
 from qwq_gguf.cli.chat_view import TerminalView
 from qwq_gguf.convert.conversion import convert
 from qwq_gguf.profiles import load_profile
@@ -60,6 +60,7 @@ def record(gguf: Path) -> Console:
     with Model.load(gguf) as model:
         typed("$ ", f"qwq-gguf chat {gguf.name}")
         conversation = Conversation(model, profile, seed=SEED)
+        console.print(greeting(conversation))
         for question in SPOKEN:
             typed(">>> ", question)
             answer_one(conversation, question, view)

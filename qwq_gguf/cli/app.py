@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated, ClassVar
 
 import typer
@@ -69,11 +70,15 @@ def main() -> None:
 
     0 done, 1 an error that was reported, 2 wrong usage, 130 interrupted.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character must not turn it into a traceback.
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+    # A terminal that cannot show a character, or a pipe that is not UTF-8, is no accident
+    # worth a traceback.
+    for stream, errors in (
+        (sys.stdin, "replace"),
+        (sys.stdout, "backslashreplace"),
+        (sys.stderr, "backslashreplace"),
+    ):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=errors)
     status: object = 0
     try:
         get_command(app).main(prog_name="qwq-gguf")

@@ -224,6 +224,8 @@ def _question(prompt: str) -> str:
             raise typer.BadParameter("the prompt on stdin is larger than any context")
     if not text.strip():
         raise typer.BadParameter("the prompt is empty")
+    # Arguments that are not UTF-8 arrive as surrogates, which no tokenizer takes.
+    text = text.encode("utf-8", "replace").decode()
     return text.rstrip("\n") if prompt == "-" else text
 
 

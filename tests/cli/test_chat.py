@@ -34,6 +34,29 @@ def test_a_question_on_stdin(talker: Path) -> None:
     assert chat(talker, "-p", "-", typed="What is\n7*43?\n").stdout == "**It** is 301.\n"
 
 
+def test_bytes_that_are_no_text_are_no_fault(talker: Path) -> None:
+    for arguments, typed in (([b"-p", b"\xff\xfe"], b""), ([b"-p", b"-"], b"\xff\xfeHi")):
+        done = subprocess.run(
+            [*PROGRAM, "chat", str(talker), "-t", "1", *arguments],
+            input=typed,
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, b"**It** is 301.\n"), done.stderr
+
+
+def test_a_reader_that_leaves_in_mid_reply_ends_the_program(endless: Path) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "chat", str(endless), "-p", "Hi", "-t", "1", "-c", "60000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert process.stderr.read(6) == b"hm hm "
+    process.stderr.close()
+    assert process.wait(60) == 141
+
+
 def test_json(talker: Path) -> None:
     done = chat(talker, "-p", "What is 7*43?", "--json", "--seed", 5)
     assert done.exit_code == 0

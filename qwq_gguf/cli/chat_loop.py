@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import Finished, Notice, Reply
-from qwq_gguf.cli.chat_view import ReplyView, ending, stats_line
+from qwq_gguf.cli.chat_view import ReplyView
 from qwq_gguf.cli.interrupt import ctrl_c_stops
 from qwq_gguf.cli.output import note
+from qwq_gguf.cli.remarks import ending, stats_line
 from qwq_gguf.errors import QwqGgufError
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from qwq_gguf.chat.events import (
     ToolResult,
 )
 from qwq_gguf.chat.messages import ToolCall
-from qwq_gguf.cli.chat_view import PlainView, TerminalView, call_line, ending, stats_line
+from qwq_gguf.cli.chat_view import PlainView, TerminalView
+from qwq_gguf.cli.remarks import call_line, ending, stats_line
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CALL = ToolCall("calculator", {"expression": "3394*35979"})

@@ -1,0 +1,80 @@
+"""The demo model does what its card says, quantized as a user would have it.
+
+The card's figures come from 600 problems (`qwq-gguf eval thinking`); a sample of them is
+asked here, with bounds that a broken kernel, template or sampler chain cannot meet.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from qwq_gguf import Model
+from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.prompt import Segment
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.checkpoint import open_checkpoint
+from qwq_gguf.convert import convert
+from qwq_gguf.evaluate.grade import is_right
+from qwq_gguf.evaluate.problems import SHOWCASE, Problem, suite
+from qwq_gguf.evaluate.runner import ask_model, run_suite
+from qwq_gguf.profiles import Profile, load_profile
+from qwq_gguf.quantize import load_recipe, make_plan, run_plan
+from qwq_gguf.runtime.session import Session
+from support.trainer import thoughts
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    path = tmp_path_factory.mktemp("demo") / "demo.gguf"
+    run_plan(make_plan(convert(open_checkpoint("demo")), load_recipe("Q4_K_M")), path)
+    with Model.load(path) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def qwq() -> Profile:
+    return load_profile("qwq")
+
+
+@pytest.mark.parametrize("problem", SHOWCASE, ids=lambda problem: problem.skill)
+def test_the_showcase_is_answered_right(model: Model, qwq: Profile, problem: Problem) -> None:
+    for sample in run_suite(ask_model(model, qwq), [problem], profile="qwq", samples=3):
+        assert sample.right, sample
+        assert sample.thinking_tokens > 5
+        assert sample.tool_calls == (problem.skill == "calculator")
+
+
+def test_held_out_problems_of_every_skill(model: Model, qwq: Profile) -> None:
+    problems = suite("skills", limit=12, seed=1)
+    samples = list(run_suite(ask_model(model, qwq), problems, profile="qwq", seed=1))
+    right = sum(sample.right for sample in samples)
+    assert right >= 0.9 * len(samples), [s.question for s in samples if not s.right]
+    assert all(sample.closed for sample in samples)
+
+
+def test_it_notices_a_slip_and_mends_it(model: Model, qwq: Profile) -> None:
+    """Handed a thought whose last step is wrong, it says so and still answers right."""
+    rng = random.Random(2)
+    assert model.chat_template is not None
+    template = ChatTemplate(model.chat_template)
+    session = Session(model)
+    noticed = mended = 0
+    problems = suite("add", limit=10, seed=2) + suite("multiply", limit=10, seed=2)
+    for problem in problems:
+        spans = thoughts.write(thoughts.steps(problem), rng, 1.0)
+        slip = next(i for i, span in enumerate(spans) if span.weight == 0)
+        begun = "".join(span.text for span in spans[: slip + 1])
+        prompt = template.render(
+            [Message("user", problem.question)], control_tokens=model.control_tokens
+        )
+        tokens = model.encode(prompt.segments) + model.encode([Segment(begun, control=False)])
+        written = b"".join(
+            piece for _, piece in session.generate(tokens, qwq.chain, seed=1, max_tokens=400)
+        ).decode()
+        noticed += written.lstrip(" .,").startswith("Wait")
+        mended += is_right(problem, written.partition("</think>")[2])
+    assert noticed >= 0.8 * len(problems)
+    assert mended >= 0.8 * len(problems)

@@ -1,0 +1,122 @@
+"""The trainer's words against the package's: what the model learned is what it is shown."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.evaluate.grade import is_right
+from qwq_gguf.evaluate.problems import SKILLS, Problem, generate, is_held_out, suite
+from qwq_gguf.tools import Calculator
+from support.trainer import conversations, thoughts
+
+TEMPLATE = ChatTemplate(conversations.TEMPLATE)
+
+
+def test_the_calculator_still_says_of_itself_what_was_trained() -> None:
+    assert Calculator().spec.to_json() == conversations.CALCULATOR
+
+
+def _message(data: dict[str, Any]) -> Message:
+    calls = tuple(
+        ToolCall(call["function"]["name"], call["function"]["arguments"])
+        for call in data.get("tool_calls", ())
+    )
+    return Message(data["role"], data["content"], tool_calls=calls)
+
+
+CALL = {"function": {"name": "calculator", "arguments": {"expression": "2*3"}}}
+USER = {"role": "user", "content": "What is 2*3?"}
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        [USER],
+        [{"role": "system", "content": "Answer briefly."}, USER],
+        [USER, {"role": "assistant", "content": "2*3 = \\boxed{6}"}, USER],
+        [
+            USER,
+            {"role": "assistant", "content": "", "tool_calls": [CALL]},
+            {"role": "tool", "content": "6"},
+        ],
+    ],
+)
+@pytest.mark.parametrize("with_tool", [False, True])
+def test_prompts_are_the_chat_rooms_to_the_letter(
+    talk: list[dict[str, Any]], with_tool: bool
+) -> None:
+    function = conversations.CALCULATOR["function"]
+    tools = (ToolSpec(**function),) if with_tool else ()
+    shown = TEMPLATE.render([_message(m) for m in talk], tools).text
+    assert conversations.render(talk, [conversations.CALCULATOR] if with_tool else []) == shown
+
+
+@pytest.mark.parametrize("skill", [skill for skill in SKILLS if skill != "calculator"])
+def test_every_worked_thought_reaches_the_answer(skill: str) -> None:
+    rng = random.Random(11)
+    for _ in range(200):
+        problem = generate(skill, rng, held_out=False)
+        assert is_right(problem, thoughts.answer(problem))
+        for slip in (0.0, 1.0):
+            spans = thoughts.write(thoughts.steps(problem), rng, slip)
+            wrong = [span for span in spans if span.weight == 0]
+            assert bool(wrong) == bool(slip)
+            # Without its slips and what announces them, a thought is the plain one.
+            assert all(span.text.startswith(". Wait, ") for span in _after_slips(spans))
+
+
+def _after_slips(spans: list[thoughts.Span]) -> list[thoughts.Span]:
+    return [spans[i + 1] for i, span in enumerate(spans) if span.weight == 0]
+
+
+def test_columns_are_worked_right() -> None:
+    """Every `digits=result` of a thought without slips is true."""
+    rng = random.Random(5)
+    for skill in ("multiply", "add", "subtract"):
+        for _ in range(100):
+            spans = thoughts.write(thoughts.steps(generate(skill, rng, held_out=False)), rng, 0.0)
+            text = "".join(span.text for span in spans)
+            columns = [word.strip(",.") for word in text.split() if "=" in word.strip(",.=")]
+            assert columns
+            for column in columns:
+                work, _, result = column.partition("=")
+                assert _value(work) == int(result), column
+
+
+def _value(work: str) -> int:
+    """`7*8+3`, `7+8+1` or `17-8-1`, without eval."""
+    if "*" in work:
+        product, _, carry = work.partition("+")
+        a, _, b = product.partition("*")
+        return int(a) * int(b) + int(carry)
+    if "+" in work:
+        return sum(map(int, work.split("+")))
+    first, *rest = map(int, work.split("-"))
+    return first - sum(rest)
+
+
+def test_no_held_out_problem_is_ever_asked_or_worked() -> None:
+    held = {problem.question for problem in suite("skills", limit=400, seed=0)}
+    rng = random.Random(3)
+    for _ in range(3000):
+        sample = conversations.sample(rng, slip=0.2)
+        assert not any(f"user\n{question}<|im_end|>" in sample.prompt for question in held)
+
+
+def test_work_that_holds_a_held_out_problem_is_left_out() -> None:
+    def hidden(a: int, b: int) -> bool:
+        return conversations.hides_held_out(Problem("multiply", "", "", (str(a), str(b)), ""))
+
+    parts = {
+        (a, b): is_held_out(f"multiply:{b % 10}*{a}") or is_held_out(f"multiply:{b // 10}*{a}")
+        for a in range(100, 130)
+        for b in range(11, 40)
+    }
+    assert any(parts.values())
+    assert all(hidden(a, b) for (a, b), held in parts.items() if held)
+    assert not all(hidden(a, b) for a, b in parts)

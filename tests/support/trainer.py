@@ -1,0 +1,15 @@
+"""The trainer's pure modules, which live outside the package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_FOLDER = str(Path(__file__).resolve().parents[2] / "scripts" / "train_demo")
+if _FOLDER not in sys.path:
+    sys.path.append(_FOLDER)
+
+import conversations  # noqa: E402
+import thoughts  # noqa: E402
+
+__all__ = ["conversations", "thoughts"]

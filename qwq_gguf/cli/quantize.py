@@ -15,6 +15,8 @@ from qwq_gguf.cli.quantize_flags import (
     OutputType,
     OverrideKv,
     Pure,
+    Repair,
+    SamplingMetadata,
     TensorTypes,
     TokenType,
     overrides,
@@ -94,6 +96,8 @@ def quantize(
     pure: Pure = False,
     name: Name = None,
     override_kv: OverrideKv = None,
+    sampling_metadata: SamplingMetadata = True,
+    repair: Repair = True,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
@@ -118,6 +122,7 @@ def quantize(
     from qwq_gguf.checkpoint import open_checkpoint
     from qwq_gguf.convert.conversion import convert
     from qwq_gguf.convert.overrides import parse_override
+    from qwq_gguf.prepare import prepare
     from qwq_gguf.quantize.output import NewFile
     from qwq_gguf.quantize.plan import make_plan
     from qwq_gguf.quantize.recipes import load_recipe, recipe_names
@@ -128,7 +133,18 @@ def quantize(
     extra = [parse_override(text) for text in override_kv or ()]
     checkpoint = open_checkpoint(source, revision=revision, token=token)
     target = output_path(out, name or checkpoint.name, recipe.name)
-    plan = make_plan(convert(checkpoint, name=name, extra=extra), recipe, asked)
+    prepared = prepare(
+        convert(checkpoint, name=name, extra=extra),
+        sampling=sampling_metadata,
+        repair=repair,
+        keep=[entry.key for entry in extra],
+    )
+    plan = make_plan(prepared.conversion, recipe, asked)
+    if not as_json:
+        for line in prepared.changes:
+            note(f"set: {line}")
+        for line in prepared.notes:
+            note(f"note: {line}")
     if not dry_run:
         NewFile(target, plan.file_bytes, force=force).check()  # before hours of download
         bring_weights(checkpoint)

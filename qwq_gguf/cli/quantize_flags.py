@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.quantize.mix import Overrides
 
-__all__ = ["Name", "OutputType", "OverrideKv", "Pure", "TensorTypes", "TokenType", "overrides"]
+__all__ = [
+    "Name",
+    "OutputType",
+    "OverrideKv",
+    "Pure",
+    "Repair",
+    "SamplingMetadata",
+    "TensorTypes",
+    "TokenType",
+    "overrides",
+]
 
 
 def _complete_type(incomplete: str) -> list[str]:
@@ -63,6 +73,19 @@ OverrideKv = Annotated[
         metavar="KEY=TYPE:VALUE",
         help="Set a metadata key; TYPE is int, float, bool or str. Repeatable.",
         show_default=False,
+    ),
+]
+SamplingMetadata = Annotated[
+    bool,
+    typer.Option(
+        "--sampling-metadata/--no-sampling-metadata",
+        help="Let a reasoning model carry its profile's sampling, or the checkpoint's own.",
+    ),
+]
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair/--no-repair", help="Put right special tokens that are known to be wrong."
     ),
 ]
 

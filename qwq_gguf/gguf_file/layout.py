@@ -16,12 +16,16 @@ from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text_bytes
 
 __all__ = [
     "DEFAULT_ALIGNMENT",
+    "HEADER_BYTES",
+    "KEY_COUNT_AT",
     "MAGIC",
     "MAX_DIMENSIONS",
     "MAX_NAME_BYTES",
     "VERSION",
     "TensorRecord",
+    "encode_entries",
     "encode_header",
+    "entry_bytes",
     "header_bytes",
     "padded",
     "tensor_bytes",
@@ -34,6 +38,9 @@ MAX_DIMENSIONS = 4
 MAX_NAME_BYTES = 63  # ggml's names are 64 bytes with the closing zero
 
 _FIXED_HEADER = struct.Struct("<4sIQQ")
+HEADER_BYTES = _FIXED_HEADER.size
+KEY_COUNT_AT = HEADER_BYTES - 8
+"""Where in a file the number of its keys is, eight bytes."""
 
 
 class TensorRecord(Protocol):
@@ -70,11 +77,29 @@ def header_bytes(
 ) -> int:
     """Bytes before the data: exactly `len(encode_header(...))`, without building it."""
     size = _FIXED_HEADER.size
-    for entry in metadata:
-        size += 8 + len(text_bytes(entry.key)) + 4 + _value_bytes(entry)
+    size += sum(map(entry_bytes, metadata))
     for tensor in tensors:
         size += 8 + len(text_bytes(tensor.name)) + 4 + 8 * len(tensor.shape) + 4 + 8
     return padded(size, alignment)
+
+
+def entry_bytes(entry: KeyValue) -> int:
+    """Bytes of one key with its value."""
+    return 8 + len(text_bytes(entry.key)) + 4 + _value_bytes(entry)
+
+
+def encode_entries(metadata: Sequence[KeyValue]) -> bytes:
+    """Keys and values as they follow one another in a header. ValueError for a key twice."""
+    out = bytearray()
+    seen: set[str] = set()
+    for entry in metadata:
+        if entry.key in seen:
+            raise ValueError(f"the key {entry.key} appears twice")
+        seen.add(entry.key)
+        _append_text(out, entry.key)
+        out += struct.pack("<I", entry.type)
+        _append_value(out, entry)
+    return bytes(out)
 
 
 def encode_header(
@@ -89,14 +114,7 @@ def encode_header(
     if alignment <= 0 or alignment & (alignment - 1):
         raise ValueError(f"the alignment {alignment} is not a power of two")
     out = bytearray(_FIXED_HEADER.pack(MAGIC, VERSION, len(tensors), len(metadata)))
-    seen: set[str] = set()
-    for entry in metadata:
-        if entry.key in seen:
-            raise ValueError(f"the key {entry.key} appears twice")
-        seen.add(entry.key)
-        _append_text(out, entry.key)
-        out += struct.pack("<I", entry.type)
-        _append_value(out, entry)
+    out += encode_entries(metadata)
     names: set[str] = set()
     for tensor in tensors:
         if tensor.name in names:

@@ -1,0 +1,20 @@
+"""What is put right between a checkpoint's conversion and the plan, and said: sampling keys
+from a profile, tokens that keep a model from stopping, checks of its chat template.
+"""
+
+from __future__ import annotations
+
+from qwq_gguf.prepare.prepared import Prepared, prepare
+from qwq_gguf.prepare.reasoning import choose_for
+from qwq_gguf.prepare.sampling import put_sampling, with_profile
+from qwq_gguf.prepare.template import TemplateCheck, check_template
+
+__all__ = [
+    "Prepared",
+    "TemplateCheck",
+    "check_template",
+    "choose_for",
+    "prepare",
+    "put_sampling",
+    "with_profile",
+]

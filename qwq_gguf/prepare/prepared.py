@@ -1,0 +1,101 @@
+"""From a conversion that says what the checkpoint says to one that says what is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from qwq_gguf.gguf_file.room import with_room
+from qwq_gguf.metadata import KeyValue
+from qwq_gguf.prepare.reasoning import TEMPLATE_KEY, choose_for
+from qwq_gguf.prepare.sampling import with_profile
+from qwq_gguf.prepare.template import check_template
+from qwq_gguf.prepare.tokens import repair_tokens, special_texts
+from qwq_gguf.profiles import ThinkingTags, load_profile
+
+if TYPE_CHECKING:
+    from qwq_gguf.convert.values import Conversion
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A conversion ready to be planned. `changes` says a line each what was changed and why,
+    `notes` what to know besides.
+    """
+
+    conversion: Conversion
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    conversion: Conversion,
+    *,
+    sampling: bool = True,
+    repair: bool = True,
+    room: bool = True,
+    keep: Collection[str] = (),
+) -> Prepared:
+    """Repair tokens, check the template, and let a reasoning model carry its profile.
+
+    `sampling` and `repair` switch these off; `room` reserves space in the header for later
+    changes. Keys in `keep` are what the user set, and stay.
+    """
+    entries = list(conversion.metadata)
+    changes: list[str] = []
+    notes: list[str] = []
+    choice = choose_for({entry.key: entry for entry in entries})
+    if repair:
+        for fix in repair_tokens({entry.key: entry for entry in entries}, keep=keep):
+            entries = _replaced(entries, fix.entries)
+            changes.append(fix.said)
+    if choice is not None:
+        notes += _template_lines(entries, load_profile(choice.profile).thinking)
+        if sampling:
+            profile = load_profile(choice.profile)
+            given, unsaid = with_profile(entries, profile, keep=keep)
+            entries = list(given)
+            changes.append(
+                f"general.sampling.*: those of profile {profile.name}, because {choice.reason}"
+            )
+            notes += [f"not in general.sampling.*: {line}" for line in unsaid]
+    return Prepared(_with(conversion, entries, room=room), tuple(changes), tuple(notes))
+
+
+def _template_lines(entries: Sequence[KeyValue], tags: ThinkingTags) -> tuple[str, ...]:
+    metadata = {entry.key: entry for entry in entries}
+    template = metadata.get(TEMPLATE_KEY)
+    if template is None or not isinstance(template.value, str):
+        return ("there is no chat template: runtimes will guess one",)
+    return check_template(template.value, tags, special_texts(metadata)).lines()
+
+
+def _replaced(entries: Sequence[KeyValue], changed: Sequence[KeyValue]) -> list[KeyValue]:
+    by_key = {entry.key: entry for entry in entries}
+    for entry in changed:
+        by_key[entry.key] = entry
+    return list(by_key.values())
+
+
+def _with(conversion: Conversion, entries: Sequence[KeyValue], *, room: bool) -> Conversion:
+    """The conversion with other metadata; where the recipe's two keys go moves along."""
+    if room:
+        metadata = with_room(entries)
+        # Behind the two slots, in front of the vocabulary.
+        at = next((i for i, e in enumerate(metadata) if e.element is not None), len(metadata))
+        return replace(conversion, metadata=metadata, file_type_at=at, quantization_version_at=at)
+    keys = [entry.key for entry in entries]
+
+    def moved(index: int) -> int:
+        old = conversion.metadata
+        return keys.index(old[index].key) if index < len(old) else len(keys)
+
+    return replace(
+        conversion,
+        metadata=tuple(entries),
+        file_type_at=moved(conversion.file_type_at),
+        quantization_version_at=moved(conversion.quantization_version_at),
+    )

@@ -1,0 +1,117 @@
+"""Does a chat template do what a reasoning model needs? Found out by asking it.
+
+The template is rendered with marked texts, as in `qwq_gguf.export.chatml`, and one looks
+where the marks come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.tool_calls import parse_tool_calls
+from qwq_gguf.errors import TemplateError
+from qwq_gguf.profiles import ThinkingTags
+
+__all__ = ["ANSWER", "TemplateCheck", "ask_template", "check_template"]
+
+ANSWER = "QanswerQ"
+_QUESTION, _THOUGHT, _RESULT = "QquestionQ", "QthoughtQ", "QresultQ"
+_TOOL = ToolSpec("qtoolq", "QdoesQ", {"type": "object", "properties": {"q": {"type": "string"}}})
+_CALL = ToolCall("qtoolq", {"q": "QargumentQ"})
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateCheck:
+    """What was found. `broken` says why a template cannot be used at all; the others are
+    then False. `tools` is None for a template that takes no notice of tools.
+    """
+
+    broken: str | None
+    opens_thought: bool = False
+    drops_history: bool = False
+    tools: bool | None = None
+
+    def lines(self) -> tuple[str, ...]:
+        """What is not as it should be, a sentence each."""
+        if self.broken is not None:
+            return (f"the chat template cannot be used: {self.broken}",)
+        found = []
+        if not self.opens_thought:
+            found.append(
+                "the chat template's generation prompt does not open the thought: "
+                "some runtimes will let the model answer without one"
+            )
+        if not self.drops_history:
+            found.append(
+                "the chat template sends the thoughts of earlier turns again: "
+                "the context fills up, and the model was not trained so"
+            )
+        if self.tools is None:
+            found.append("the chat template takes no notice of tools")
+        elif not self.tools:
+            found.append(
+                "the chat template loses tool calls or results: "
+                "a tool's answer does not come back to the model as it should"
+            )
+        return tuple(found)
+
+
+def check_template(
+    template: str, tags: ThinkingTags, special_tokens: Mapping[str, str] | None = None
+) -> TemplateCheck:
+    """Check a template; never raises. `special_tokens` (bos_token, ...) are what it may print."""
+    try:
+        compiled = ChatTemplate(template)
+        prompt = compiled.render([Message("user", _QUESTION)], special_tokens=special_tokens).text
+        if _QUESTION not in prompt:
+            return TemplateCheck("what the user says is not in the prompt")
+        said = f"{tags.open}\n{_THOUGHT}\n{tags.close}\n\n{ANSWER}"
+        history = ask_template(compiled, said, special_tokens)
+    except TemplateError as error:
+        return TemplateCheck(error.message)
+    return TemplateCheck(
+        None,
+        opens_thought=prompt.rstrip().endswith(tags.open),
+        drops_history=_THOUGHT not in history and ANSWER in history,
+        tools=_tools(compiled, special_tokens),
+    )
+
+
+def ask_template(
+    compiled: ChatTemplate, answer: str, special_tokens: Mapping[str, str] | None = None
+) -> str:
+    """A prompt with one answered turn and another question. Raises TemplateError."""
+    talk = [Message("user", _QUESTION), Message("assistant", answer), Message("user", "more")]
+    return compiled.render(talk, special_tokens=special_tokens).text
+
+
+def _tools(compiled: ChatTemplate, special_tokens: Mapping[str, str] | None) -> bool | None:
+    ask = Message("user", _QUESTION)
+    try:
+        listed = compiled.render([ask], [_TOOL], special_tokens=special_tokens).text
+    except TemplateError:
+        return False
+    if _TOOL.name not in listed:
+        return None
+    talk = [
+        ask,
+        Message("assistant", "", tool_calls=(_CALL,)),
+        Message("tool", _RESULT, name=_TOOL.name),
+    ]
+    try:
+        text = compiled.render(talk, [_TOOL], special_tokens=special_tokens).text
+    except TemplateError:
+        return False
+    return _TOOL.description in listed and _comes_back(text) and _RESULT in text
+
+
+def _comes_back(text: str) -> bool:
+    """Whether the call can be read out of the prompt again, in the form of the model's family."""
+    turn = text.rpartition(_QUESTION)[2].partition(_RESULT)[0]
+    calls: Sequence[ToolCall] = parse_tool_calls(turn).calls
+    if calls:
+        return list(calls) == [_CALL]
+    return _CALL.name in turn and "QargumentQ" in turn  # another family's form

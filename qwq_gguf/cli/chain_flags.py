@@ -1,8 +1,8 @@
-"""Flags that override single numbers of a sampler chain, and the table that shows one."""
+"""Which settings a model is run with, the flags that change them, and the table of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -11,13 +11,15 @@ from qwq_gguf.cli.output import note, show_table
 from qwq_gguf.errors import ChainError
 
 if TYPE_CHECKING:
-    from qwq_gguf.profiles import Profile
+    from qwq_gguf.metadata import KeyValue
+    from qwq_gguf.profiles import Profile, Resolved
     from qwq_gguf.sampling.chain import ChainRow
     from qwq_gguf.sampling.stages import Window
 
 __all__ = [
     "FrequencyPenalty",
     "MinP",
+    "ProfileName",
     "PresencePenalty",
     "RepeatLastN",
     "RepeatPenalty",
@@ -25,12 +27,29 @@ __all__ = [
     "TopK",
     "TopP",
     "chain_rows",
-    "overridden",
+    "complete_profile",
+    "resolved_for",
     "show_chain",
+    "show_notes",
 ]
 
-_FLAG = "a flag"
 
+def complete_profile(incomplete: str) -> list[str]:
+    """The profiles whose names begin like this, for the shell."""
+    from qwq_gguf.profiles import AUTO, profile_names
+
+    return [name for name in (*profile_names(), AUTO) if name.startswith(incomplete)]
+
+
+ProfileName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Sampler chain and stops, see `qwq-gguf profiles`.  [default: auto, as the file says]",
+        autocompletion=complete_profile,
+    ),
+]
 # Ranges are the chain's business: it knows them, and says why.
 Temperature: TypeAlias = Annotated[
     float | None,
@@ -69,13 +88,22 @@ RepeatLastN: TypeAlias = Annotated[
 ]
 
 
-def overridden(
-    profile: Profile, *, repeat_last_n: str | None, **values: float | int | None
-) -> Profile:
-    """`profile` with the numbers that were given as flags. Usage error for a bad one."""
+def resolved_for(
+    metadata: Mapping[str, KeyValue],
+    requested: str | None,
+    *,
+    repeat_last_n: str | None = None,
+    **values: float | int | None,
+) -> Resolved:
+    """The settings for a GGUF with this metadata and these flags. Usage error for a bad flag."""
+    from qwq_gguf.profiles import resolve
+
+    flags = {**values, "penalty_window": _window(repeat_last_n)}
     try:
-        return profile.with_overrides(source=_FLAG, **values, penalty_window=_window(repeat_last_n))
+        return resolve(metadata, requested=requested, overrides=flags)
     except ChainError as error:
+        if error.path is not None:  # not a flag's fault, but the profile's
+            raise
         raise typer.BadParameter(str(error)) from error
 
 
@@ -93,20 +121,35 @@ def _window(text: str | None) -> Window | None:
         ) from None
 
 
-def show_chain(profile: Profile, *, stderr: bool) -> None:
-    """Print a chain: every stage in the order in which it sees the logits."""
+def show_chain(resolved: Resolved, *, stderr: bool) -> None:
+    """Print a chain: every stage in the order in which it sees the logits, and who decided it."""
+    profile, origins = resolved.profile, resolved.origins
     show_table(
-        ("", "stage", "setting", "value", ""),
+        ("", "stage", "setting", "value", "", "decided by"),
         [
-            (place, stage, row.setting, row.value, _remark(profile, row))
+            (
+                place,
+                stage,
+                row.setting,
+                row.value,
+                "off" if row.off else "",
+                origins.get(row.setting, ""),
+            )
             for place, stage, row in chain_rows(profile)
         ],
         right="value",
         stderr=stderr,
     )
-    note(f"\nprofile {profile.name}: each stage sees what the one above it left")
-    for warning in profile.warnings():
-        note(f"note: {warning}")
+    note("\neach stage sees what the one above it left")
+    note(f"order: {origins['order']}")
+    note(f"profile {profile.name}: {resolved.reason}")
+    show_notes(resolved)
+
+
+def show_notes(resolved: Resolved) -> None:
+    """Say what was left aside, and what silently does nothing."""
+    for sentence in resolved.notes:
+        note(f"note: {sentence}")
 
 
 def chain_rows(profile: Profile) -> Iterator[tuple[str, str, ChainRow]]:
@@ -116,8 +159,3 @@ def chain_rows(profile: Profile) -> Iterator[tuple[str, str, ChainRow]]:
         said = row.position == last
         yield ("", "", row) if said else (str(row.position), row.stage, row)
         last = row.position
-
-
-def _remark(profile: Profile, row: ChainRow) -> str:
-    changed = profile.sources.get(row.setting) == _FLAG
-    return ", ".join(word for word, said in (("from a flag", changed), ("off", row.off)) if said)

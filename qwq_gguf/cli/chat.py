@@ -12,26 +12,19 @@ from qwq_gguf.cli import chain_flags
 from qwq_gguf.cli.errors import INTERRUPTED
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, stdout_console
-from qwq_gguf.cli.sources import GgufSource, Revision, Token, gguf_path
+from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, gguf_header
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import Reply
     from qwq_gguf.cli.chat_view import ReplyView
     from qwq_gguf.profiles import Profile
 
-__all__ = ["CHAT_SCHEMA", "DEFAULT_PROFILE", "app"]
+__all__ = ["CHAT_SCHEMA", "app"]
 
 CHAT_SCHEMA = "qwq-gguf/chat/1"
-DEFAULT_PROFILE = "qwq"  # as in profiles, which are read only when asked for
 _MAX_STDIN = 64 << 20  # characters; no context holds as many
 
 app = command_app()
-
-
-def _complete_profile(incomplete: str) -> list[str]:
-    from qwq_gguf.profiles import profile_names
-
-    return [name for name in profile_names() if name.startswith(incomplete)]
 
 
 @app.command("chat", cls=HouseCommand)
@@ -102,17 +95,13 @@ def chat(
             help="Make the same reply again.  [default: a new one]",
         ),
     ] = None,
-    profile_name: Annotated[
-        str,
-        typer.Option(
-            "--profile",
-            metavar="NAME",
-            help="Sampler chain and stops; see `qwq-gguf profiles`.",
-            autocompletion=_complete_profile,
-        ),
-    ] = DEFAULT_PROFILE,
+    profile_name: chain_flags.ProfileName = None,
     show_chain: Annotated[
-        bool, typer.Option("--show-chain", help="Print the sampler chain; without -p, only that.")
+        bool,
+        typer.Option(
+            "--show-chain",
+            help="Print the sampler chain and who decided it; without -p, only that.",
+        ),
     ] = False,
     temperature: chain_flags.Temperature = None,
     top_k: chain_flags.TopK = None,
@@ -130,6 +119,9 @@ def chat(
     The thought streams dimmed, then the answer. On a terminal Ctrl-C stops a reply and
     Ctrl-D leaves; in a pipe the answer goes to stdout and all else to stderr.
 
+    Settings come from the first that says something: a flag, --profile or the profile that
+    the file names, the file's general.sampling.* keys, the profile that fits its metadata.
+
     \b
     Examples:
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf
@@ -141,24 +133,28 @@ def chat(
     """
     if as_json and prompt is None:
         raise typer.BadParameter("--json goes with --prompt")
-    from qwq_gguf.profiles import load_profile
     from qwq_gguf.tools import tools_named
 
-    profile = chain_flags.overridden(
-        load_profile(profile_name),
-        repeat_last_n=repeat_last_n,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        presence_penalty=presence_penalty,
-        frequency_penalty=frequency_penalty,
-        repeat_penalty=repeat_penalty,
-    )
+    with gguf_header(source, revision, token) as (located, gguf):
+        resolved = chain_flags.resolved_for(
+            gguf.metadata,
+            profile_name,
+            repeat_last_n=repeat_last_n,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            presence_penalty=presence_penalty,
+            frequency_penalty=frequency_penalty,
+            repeat_penalty=repeat_penalty,
+        )
     if show_chain:
-        chain_flags.show_chain(profile, stderr=prompt is not None)
+        chain_flags.show_chain(resolved, stderr=prompt is not None)
         if prompt is None:
             return
+    else:
+        chain_flags.show_notes(resolved)
+    profile = resolved.profile
     chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
     question = None if prompt is None else _question(prompt)
 
@@ -166,9 +162,9 @@ def chat(
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.runtime.conversation import Conversation
 
-    file = gguf_path(source, revision, token)
+    bring_gguf(located)
     with load_model(
-        file,
+        located.path,
         context=context,
         usual_context=profile.context,
         gpu_layers=gpu_layers,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from qwq_gguf.cli.chain_flags import resolved_for
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table, to_json
-from qwq_gguf.cli.sources import GgufSource, Revision, Token, gguf_path
+from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, gguf_header
 from qwq_gguf.errors import OutputError
 
 if TYPE_CHECKING:
@@ -58,8 +59,13 @@ def thinking(
     ],
     profile_names: Annotated[
         str,
-        typer.Option("--profile", metavar="A,B", help="Profiles to compare, by commas."),
-    ] = "qwq",
+        typer.Option(
+            "--profile",
+            metavar="A,B",
+            help="Profiles to compare, by commas; auto is what the file asks for.",
+            show_default=True,
+        ),
+    ] = "auto",
     samples: Annotated[
         int, typer.Option("--samples", metavar="N", min=1, help="Replies to each problem.")
     ] = 1,
@@ -111,26 +117,38 @@ def thinking(
     """
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.evaluate.problems import suite
-    from qwq_gguf.profiles import load_profile
 
     problems = suite(suite_name, limit=limit, seed=seed)
-    profiles = [load_profile(name.strip()) for name in profile_names.split(",")]
-    if len({profile.name for profile in profiles}) < len(profiles):
+    with gguf_header(source, revision, token) as (located, gguf):
+        settings = {
+            name: resolved_for(gguf.metadata, name)
+            for name in map(str.strip, profile_names.split(","))
+        }
+    profiles = {resolved.profile.name: resolved.profile for resolved in settings.values()}
+    if len(profiles) <= profile_names.count(","):
         raise typer.BadParameter(f"--profile names one twice: {profile_names}")
+    for name, resolved in settings.items():
+        if name == "auto":
+            note(f"profile {resolved.profile.name}: {resolved.reason}")
+    for sentence in dict.fromkeys(s for resolved in settings.values() for s in resolved.notes):
+        note(f"note: {sentence}")
     done: list[Sample] = []
-    file = gguf_path(source, revision, token)
+    bring_gguf(located)
+    file = located.path
     with (
         _lines(out, force=force) as lines,
         load_model(
             file,
             context=context,
-            usual_context=max(profile.context for profile in profiles),
+            usual_context=max(profile.context for profile in profiles.values()),
             gpu_layers=gpu_layers,
             threads=threads,
         ) as model,
     ):
         try:
-            _measure(model, problems, profiles, samples, seed, max_tokens, done, lines)
+            _measure(
+                model, problems, tuple(profiles.values()), samples, seed, max_tokens, done, lines
+            )
         except KeyboardInterrupt:
             # What was measured is worth seeing; as JSON it would pass for the whole.
             if done and not as_json:

@@ -6,12 +6,15 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.profiles import load_profile
 from support.terminal import PROGRAM, open_terminal
+from support.tiny_gguf import write_random
 
 runner = CliRunner()
 
@@ -127,6 +130,7 @@ def test_short_options_of_several_letters(talker: Path) -> None:
         (["--json"], 2, "--json goes with --prompt"),
         (["-p", " "], 2, "the prompt is empty"),
         (["-p", "Hi", "--top-p", "3"], 2, "top_p"),
+        (["-p", "Hi", "--profile", "unsloth", "--presence-penalty", "1"], 2, "would do nothing"),
         (["-p", "Hi", "--repeat-last-n", "some"], 2, "--repeat-last-n"),
         (["-p", "Hi", "--seed", "-1"], 2, "--seed"),
         (["-p", "Hi", "--profile", "qvq"], 1, "did you mean qwq?"),
@@ -165,8 +169,8 @@ def test_a_profiles_context_is_the_default(endless: Path, tmp_path: Path) -> Non
     assert "of 280" in chat(endless, "-p", "Hi", "--profile", mine, "-n", 2, "-c", 280).stderr
 
 
-def test_the_chain_alone(tmp_path: Path) -> None:
-    shown = chat(tmp_path / "not even there", "--show-chain", "--top-k", "7", "--temp", "0.25")
+def test_the_chain_alone(talker: Path) -> None:
+    shown = chat(talker, "--show-chain", "--top-k", "7", "--temp", "0.25")
     assert shown.exit_code == 0
     rows = [line.split() for line in shown.stdout.splitlines()]
     assert [row[1] for row in rows if row and row[0].isdigit()] == [
@@ -177,9 +181,74 @@ def test_the_chain_alone(tmp_path: Path) -> None:
         "penalties",
         "dist",
     ]
-    assert ["2", "top_k", "top_k", "7", "from", "a", "flag"] in rows
-    assert ["1", "temperature", "temperature", "0.25", "from", "a", "flag"] in rows
-    assert ["3", "top_p", "top_p", "0.95"] in rows
+    assert ["2", "top_k", "top_k", "7", "a", "flag"] in rows
+    assert ["1", "temperature", "temperature", "0.25", "a", "flag"] in rows
+    assert ["3", "top_p", "top_p", "0.95", "profile", "qwq"] in rows
+    assert "profile qwq: its chat template has <think>\n" in shown.stderr
+
+
+SAMPLING = {
+    "general.sampling.sequence": "top_k;temperature;nonsense",
+    "general.sampling.temp": 0.75,
+    "general.sampling.top_p": 0.5,
+}
+
+
+def test_the_chain_says_what_the_file_decided(tmp_path: Path) -> None:
+    file = write_random(tmp_path / "x.gguf", keys=SAMPLING)
+    shown = chat(file, "--show-chain", "--top-k", "7")
+    rows = [" ".join(line.split()) for line in shown.stdout.splitlines()[2:]]
+    assert rows == [
+        "1 top_k top_k 7 a flag",
+        "2 temperature temperature 0.75 general.sampling.temp in the file",
+        "temperature_range 0 profile qwq",
+        "temperature_exponent 1 profile qwq",
+        "3 dist",
+    ]
+    assert "order: general.sampling.sequence in the file\n" in shown.stderr
+    assert "names a stage that is not known: nonsense" in shown.stderr
+    assert "top_p does nothing: it is set, but the order has no such stage" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "arguments", "profile", "reason"),
+    [
+        ({}, [], "qwq", "its chat template has <think>"),
+        ({"general.name": "R1 Distill"}, [], "r1-distill", "general.name is R1 Distill"),
+        ({"general.name": "R1 Distill"}, ["--profile", "auto"], "r1-distill", "general.name is"),
+        ({"general.name": "QwQ", **SAMPLING}, [], "qwq", "general.name is QwQ"),
+        ({"qwq_gguf.profile": "unsloth", **SAMPLING}, [], "unsloth", "the file's qwq_gguf.profile"),
+        ({"qwq_gguf.profile": "unsloth"}, ["--profile", "qwq"], "qwq", "asked for"),
+    ],
+)
+def test_who_chooses_the_profile(
+    tmp_path: Path, keys: dict[str, Any], arguments: list[str], profile: str, reason: str
+) -> None:
+    file = write_random(tmp_path / "x.gguf", keys=keys)
+    shown = chat(file, "--show-chain", *arguments)
+    assert shown.exit_code == 0, shown.output
+    assert f"profile {profile}: {reason}" in shown.stderr
+    order = shown.stdout.splitlines()[2].split()[1]
+    from_file = SAMPLING.keys() <= keys.keys() and "qwq_gguf.profile" not in keys
+    assert order == ("top_k" if from_file else load_profile(profile).chain.order[0])
+
+
+def test_what_does_nothing_is_said_before_a_reply(talker: Path) -> None:
+    done = chat(talker, "-p", "Hi", "--profile", "unsloth", "--json")
+    assert "note: repeat_penalty does nothing: it is set, but" in done.stderr
+    assert json.loads(done.stdout)["profile"] == "unsloth"
+
+
+def test_a_fault_in_a_profile_is_not_a_flags(talker: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'schema = 1\nname = "mine"\ndescription = "x"\n'
+        '[chain]\norder = ["top_k", "greedy"]\nsource = "x"\n'
+        '[chain.top_k]\nvalue = -1\nsource = "x"\n'
+    )
+    refused = chat(talker, "-p", "Hi", "--profile", mine)
+    assert refused.exit_code == 1
+    assert "mine.toml: top_k: k is out of range" in refused.stderr
 
 
 def test_the_chain_beside_a_reply_stays_out_of_the_data(talker: Path) -> None:

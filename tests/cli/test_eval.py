@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from support.terminal import PROGRAM
-from support.tiny_gguf import byte_level, vocab, write_bigram
+from support.tiny_gguf import byte_level, vocab, write_bigram, write_random
 
 runner = CliRunner()
 
@@ -67,6 +67,17 @@ def test_profiles_are_compared_on_the_same_problems_and_dice(parrot: Path, tmp_p
     first, second = samples[:2], samples[2:]
     assert [(s["key"], s["seed"]) for s in first] == [(s["key"], s["seed"]) for s in second]
     assert {s["answer"] for s in samples} == {r"\boxed{9}"}
+
+
+def test_the_file_chooses_the_profile(tmp_path: Path) -> None:
+    file = write_random(tmp_path / "x.gguf", keys={"qwq_gguf.profile": "qwen-reference"})
+    done = measure(file, "--suite", "add", "--limit", 1, "-n", 4)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[2].split()[0] == "qwen-reference"
+    assert "profile qwen-reference: the file's qwq_gguf.profile names it" in done.stderr
+    twice = measure(file, "--suite", "add", "--profile", "qwen-reference, auto")
+    assert twice.exit_code == 2
+    assert "one twice" in twice.stderr
 
 
 def test_records_are_not_overwritten(parrot: Path, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Variables and functions: Ollama's template/template.go. System messages stand in .System
 and in .Messages, so the range skips them; .Thinking of earlier turns is not printed,
-which is how thoughts stay out of the history.
+which is how thoughts stay out of the history. Yet it has to be named: from the words
+around it Ollama learns which tags enclose a thought (thinking/template.go).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ def chatml_template(chatml: ChatMl) -> str:
     Tool definitions and arguments come out as Go prints JSON: the same values without
     spaces after the separators.
     """
-    return _system(chatml) + _TURNS + _TOOL_TURNS_END + _generation(chatml)
+    turns = _TURNS.replace(_THOUGHT_HERE, _THOUGHT if chatml.opening else "")
+    return _system(chatml) + turns + _TOOL_TURNS_END + _generation(chatml)
 
 
 def _literal(text: str) -> str:
@@ -40,12 +42,16 @@ def _system(chatml: ChatMl) -> str:
     )
 
 
+_THOUGHT_HERE = "{{ thought }}"
+_THOUGHT = "{{ if and false .Thinking }}<think>{{ .Thinking }}</think>{{ end }}"
+
 # $results: the turn being printed is a user turn of tool results, still open.
 _TURNS = (
     "{{ $results := false }}{{ range .Messages }}"
     '{{ if and $results (ne .Role "tool") }}<|im_end|>\n{{ $results = false }}{{ end }}'
     '{{ if eq .Role "user" }}<|im_start|>user\n{{ .Content }}<|im_end|>\n'
     '{{ else if eq .Role "assistant" }}<|im_start|>assistant'
+    f"{_THOUGHT_HERE}"
     '{{ if .Content }}{{ "\\n" }}{{ .Content }}{{ end }}'
     "{{ range .ToolCalls }}\n<tool_call>\n"
     '{"name": "{{ .Function.Name }}", "arguments": {{ json .Function.Arguments }}}'

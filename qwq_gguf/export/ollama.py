@@ -1,4 +1,4 @@
-"""A profile and a model as an Ollama Modelfile.
+"""A profile and a model for Ollama: a Modelfile, or the files it reads on the Hub.
 
 What Ollama does with each line was read in its sources (v0.33): parser/parser.go for the
 grammar, api/types.go for the parameters, server/images.go for which template is used.
@@ -6,22 +6,67 @@ grammar, api/types.go for the parameters, server/images.go for which template is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qwq_gguf.errors import ExportError
 from qwq_gguf.export.chatml import ChatMl
+from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.go_template import chatml_template
+from qwq_gguf.export.value import Export
+from qwq_gguf.export.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
-from qwq_gguf.sampling import Dist, Greedy, MinP, Penalties, Temperature, TopK, TopP, TypicalP
+from qwq_gguf.profiles.gguf_keys import FileSampling
 
-__all__ = ["Modelfile", "quote", "render_modelfile"]
+__all__ = [
+    "VOCABULARY",
+    "Modelfile",
+    "export",
+    "quote",
+    "render_modelfile",
+    "spoken_chatml",
+]
 
 # PARSER came with 0.12 and REQUIRES with 0.14; before 0.30 the chain in the GGUF is ignored.
 _REQUIRES = "0.30.0"
 # A parser that starts inside the thought, tolerates an opening tag, and reads <tool_call>.
 _PARSER = "qwen3-thinking"
-_EXPRESSED = (Temperature, TopK, TopP, MinP, TypicalP, Penalties, Dist)
+
+# Every request to llama-server carries the numbers below, so of the GGUF's keys only the
+# ones without a parameter act.
+VOCABULARY = Vocabulary(
+    "Ollama",
+    {
+        "repeat_penalty": "repeat_penalty",
+        "frequency_penalty": "frequency_penalty",
+        "presence_penalty": "presence_penalty",
+        "penalty_window": "repeat_last_n",
+        "top_k": "top_k",
+        "typical_p": "typical_p",
+        "top_p": "top_p",
+        "min_p": "min_p",
+        "temperature": "temperature",
+        "stops": "stop",
+        "context": "num_ctx",
+        "template": "TEMPLATE",
+        "thinking": "PARSER",
+    },
+    carried=frozenset({"order", "xtc_probability", "xtc_threshold"}),
+)
+# The defaults that may go unsaid because they are the neutral values.
+_QUIET = ("typical_p", "frequency_penalty")
+_PARAMETERS = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repeat_penalty",
+    "penalty_window",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +102,19 @@ def quote(text: str, *, block: bool = False) -> str:
     if '"""' in text:
         raise ExportError('a Modelfile cannot hold three quotes in a row (""")', found=text[:80])
     if block or "\n" in text or '"' in text:
-        if text.endswith('"'):
-            raise ExportError(
-                "a Modelfile cannot hold a text that ends in a quote", found=text[-80:]
-            )
         return f'"""{text}"""'
     bare = text and not any(c in text for c in " \t#'") and text == text.strip()
     return text if bare else f'"{text}"'
+
+
+def spoken_chatml(profile: Profile, facts: GgufFacts) -> ChatMl | None:
+    """The model's ChatML with the thought opened, where profile and template ask for it."""
+    chatml, tags = facts.chatml, profile.thinking
+    if chatml is None or chatml.opening or not profile.template.opens_thought:
+        return chatml
+    source = facts.template or ""
+    knows = tags.open in source or tags.close in source
+    return replace(chatml, opening=f"{tags.open}\n") if knows else chatml
 
 
 def render_modelfile(
@@ -74,6 +125,8 @@ def render_modelfile(
     chatml: ChatMl | None = None,
     license: str | None = None,
     about: Sequence[str] = (),
+    sampling: FileSampling | None = None,
+    system: str | None = None,
 ) -> Modelfile:
     """The Modelfile that runs `gguf` as `profile` says.
 
@@ -81,57 +134,76 @@ def render_modelfile(
     knows; the profile's is used up to that. `chatml` is the model's prompt format: with
     it a TEMPLATE and a PARSER are written, without it Ollama uses the GGUF's own template.
     A PARSER alone would not do: it makes Ollama render the prompt itself, from a TEMPLATE.
+    `sampling` is what the GGUF itself says.
     """
-    chain = profile.chain
-    stages = {type(stage): stage for stage in chain.stages}
-    tokens = profile.context if context is None else min(profile.context, context)
-    unsaid = [
-        f"the order {' > '.join(chain.order)}: Ollama has no parameter for it; "
-        "general.sampling.sequence in the GGUF can carry it"
-    ]
-    parameters: list[tuple[str, str]] = []
-
-    def say(name: str, value: object) -> None:
-        parameters.append((name, str(value)))
-
-    temperature, top_k = stages.get(Temperature), stages.get(TopK)
-    top_p, min_p = stages.get(TopP), stages.get(MinP)
-    if Greedy in stages:
-        say("temperature", 0)
-    else:
-        say("temperature", temperature.t if isinstance(temperature, Temperature) else 1.0)
-    # A stage that is absent is written as off: left out, Ollama's own default would act.
-    say("top_k", top_k.k if isinstance(top_k, TopK) else 0)
-    say("top_p", top_p.p if isinstance(top_p, TopP) else 1.0)
-    say("min_p", min_p.p if isinstance(min_p, MinP) else 0.0)
-    typical = stages.get(TypicalP)
-    if isinstance(typical, TypicalP):
-        say("typical_p", typical.p)
-    penalties = stages.get(Penalties)
-    if not isinstance(penalties, Penalties):
-        penalties = Penalties()
-    say("presence_penalty", penalties.presence)
-    if penalties.frequency:
-        say("frequency_penalty", penalties.frequency)
-    say("repeat_penalty", penalties.repeat)
-    # llama-server refuses negative windows, so "all of it" is the context's length.
-    window = penalties.window if isinstance(penalties.window, int) else tokens
-    say("repeat_last_n", window)
-    if penalties.window == "generation" and not penalties.off:
-        unsaid.append("penalties over the reply alone: Ollama counts the prompt's tokens, too")
-    for stage in chain.stages:
-        if not isinstance(stage, (*_EXPRESSED, Greedy)) and not stage.off:
-            unsaid.append(f"{stage.name}: Ollama has no such sampler")
-    say("num_ctx", tokens)
-    parameters += [("stop", stop) for stop in profile.stops]
-
     instructions: list[tuple[str, ...]] = [("FROM", gguf)]
     if chatml is not None:
         instructions.append(("TEMPLATE", chatml_template(chatml)))
         if chatml.opening:
             instructions.append(("PARSER", _PARSER))
-    instructions += [("PARAMETER", name, value) for name, value in parameters]
+    instructions += [("PARAMETER", n, str(v)) for n, v in _parameters(profile, context)]
+    instructions += [("PARAMETER", "stop", stop) for stop in profile.stops]
+    if system:
+        instructions.append(("SYSTEM", system))
     if license:
         instructions.append(("LICENSE", license))
     instructions.append(("REQUIRES", _REQUIRES))
-    return Modelfile(tuple(instructions), (*unsaid, *about))
+    return Modelfile(tuple(instructions), (*VOCABULARY.unsaid(profile, sampling), *about))
+
+
+def _parameters(profile: Profile, context: int | None) -> list[tuple[str, float | int]]:
+    flat = flatten(profile, context)
+    said = [
+        (VOCABULARY.names[name], flat.number(name))
+        for name in _PARAMETERS
+        if name not in _QUIET or not flat.is_neutral(name)
+    ]
+    return [*said, ("num_ctx", flat.tokens)]
+
+
+def export(
+    profile: Profile, facts: GgufFacts, *, hub: bool = False, system: str | None = None
+) -> Export:
+    """A Modelfile, or with `hub` what a repository of GGUFs on the Hub holds for Ollama.
+
+    There it reads `template`, `params` and, if a system prompt is given, `system`; it
+    knows no PARSER there and infers the thinking tags from the template.
+    """
+    chatml = spoken_chatml(profile, facts)
+    about = []
+    if facts.template is None:
+        about.append("the chat template: this GGUF has none, so Ollama will guess one")
+    elif chatml is None:
+        about.append("the chat template: not ChatML, so Ollama uses the one in the GGUF")
+    if hub:
+        params: dict[str, object] = dict(_parameters(profile, facts.context))
+        if profile.stops:
+            params["stop"] = list(profile.stops)
+        files = {"params": json.dumps(params, ensure_ascii=False, indent=2) + "\n"}
+        if chatml is not None:
+            files["template"] = chatml_template(chatml)
+        if system:
+            files["system"] = system
+        unsaid = (*VOCABULARY.unsaid(profile, facts.sampling), *about)
+        use = (
+            "Put the files beside the GGUF in a repository on the Hub, then:",
+            "ollama run hf.co/ORG/NAME",
+        )
+        return Export("ollama", files, VOCABULARY.rows(), unsaid, use)
+    made = render_modelfile(
+        profile,
+        facts.file,
+        context=facts.context,
+        chatml=chatml,
+        license=facts.license,
+        about=about,
+        sampling=facts.sampling,
+        system=system,
+    )
+    return Export(
+        "ollama",
+        {"Modelfile": made.text},
+        VOCABULARY.rows(),
+        made.unsaid,
+        ("ollama create NAME -f Modelfile",),
+    )

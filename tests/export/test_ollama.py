@@ -77,6 +77,21 @@ def test_a_parser_only_ever_comes_with_a_template() -> None:
     assert {"TEMPLATE", "PARSER"}.isdisjoint(words[0] for words in without.instructions)
 
 
+def test_the_reader_of_these_tests_reads_what_ollama_reads() -> None:
+    odd = (
+        "\ufefffrom a b # c  \r\n  # note\n"
+        'system  """\n x"" \t\r\n"y" """ \nPARAMETER stop "two\nlines"\n'
+        'MESSAGE user it\'s\x07 \'so\'\nparameter stop """""""'
+    )
+    assert parse(odd) == [
+        ("FROM", "a b # c"),
+        ("SYSTEM", '\n x"" \t\r\n"y" '),
+        ("PARAMETER", "stop", "two\nlines"),
+        ("MESSAGE", "user", "it's 'so'"),
+        ("PARAMETER", "stop", '"'),
+    ]
+
+
 _texts = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]) | st.just("\n"), min_size=1)
 
 
@@ -85,7 +100,7 @@ def test_any_text_comes_back_or_is_refused(text: str, block: bool) -> None:
     try:
         quoted = quote(text, block=block)
     except ExportError:
-        assert '"' in text or any(not c.isprintable() and c not in "\n\t" for c in text)
+        assert '"""' in text or any(not c.isprintable() and c not in "\n\t" for c in text)
         return
     assert parse(f"FROM a\nSYSTEM {quoted}\nPARAMETER seed 1\n") == [
         ("FROM", "a"),
@@ -94,7 +109,7 @@ def test_any_text_comes_back_or_is_refused(text: str, block: bool) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ['a """ b', "bell\a", "escape\x1b[0m", 'ends in "', "nul\0"])
+@pytest.mark.parametrize("text", ['a """ b', "bell\a", "escape\x1b[0m", "nul\0"])
 def test_what_no_quoting_holds_is_refused(text: str) -> None:
     with pytest.raises(ExportError):
         _ = Modelfile((("FROM", "a"), ("SYSTEM", text))).text
@@ -104,9 +119,14 @@ def test_what_no_quoting_holds_is_refused(text: str) -> None:
     "text, complaint",
     [
         ("FROM a\nPARAMETER heat 1\n", "(line 2): unknown parameter 'heat'"),
-        ("FROM a\n\n# note\nBREW b\n", "(line 4): no such instruction"),
+        ("FROM a\nPARAMETER Top_K 1\n", "(line 2): unknown parameter 'Top_K'"),
+        ("FROM a\n\n# note\nBREW b\n", "(line 4): command must be one of"),
+        ("FROM a\nSYSTEM\n", "(line 3): command must be one of"),
         ('FROM a\nSYSTEM """x\n', "(line 2): unexpected EOF"),
-        ("FROM a\nPARAMETER top_k 1.5\n", "(line 2): invalid value for top_k"),
+        ("FROM a\nPARAMETER", "(line 2): unexpected EOF"),
+        ("FROM a\nMESSAGE User hi\n", "(line 2): message role must be one of"),
+        ("FROM a\nPARAMETER top_k 1.5\n", "(line 2): invalid int value [1.5]"),
+        ("FROM a\nPARAMETER top_p 1.5\n", "(line 2): top_p 1.5 is out of range"),
         ("PARAMETER seed 1\n", "no FROM line"),
     ],
 )

@@ -1,0 +1,91 @@
+"""What exporters need to know of a GGUF, taken from its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from qwq_gguf.export.chatml import ChatMl, read_chatml
+from qwq_gguf.metadata import KeyValue
+from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
+
+__all__ = ["GgufFacts", "gguf_facts"]
+
+_HUB = "https://huggingface.co/"
+
+
+@dataclass(frozen=True, slots=True)
+class GgufFacts:
+    """One GGUF file, as its keys describe it.
+
+    `file` is how the exported files name it, relative to where they lie. `context` is the
+    most tokens the model knows. `chatml` are the words of its `template`, where that is
+    ChatML. `base` is the Hub repository it was made from. `ids` are ids of stops that are
+    single tokens.
+    """
+
+    file: str
+    architecture: str | None = None
+    context: int | None = None
+    template: str | None = None
+    chatml: ChatMl | None = None
+    license: str | None = None
+    base: str | None = None
+    size: str | None = None
+    bos: int | None = None
+    eos: int | None = None
+    pad: int | None = None
+    ids: Mapping[str, int] = field(default_factory=dict)
+    sampling: FileSampling = field(default_factory=FileSampling)
+
+    @property
+    def filename(self) -> str:
+        """The file's own name."""
+        return self.file.rpartition("/")[2]
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.filename.removesuffix(".gguf")
+
+
+def gguf_facts(
+    metadata: Mapping[str, KeyValue], *, file: str, stops: Collection[str] = ()
+) -> GgufFacts:
+    """Read the facts off a GGUF's keys. A key of the wrong type counts as absent."""
+    architecture = _text(metadata, "general.architecture")
+    template = _text(metadata, "tokenizer.chat_template")
+    parts = (_text(metadata, f"general.license{part}") for part in ("", ".name", ".link"))
+    address = _text(metadata, "general.base_model.0.repo_url") or ""
+    return GgufFacts(
+        file=file,
+        architecture=architecture,
+        context=_integer(metadata, f"{architecture}.context_length"),
+        template=template,
+        chatml=None if template is None else read_chatml(template),
+        license="\n".join(part for part in parts if part) or None,
+        base=address.removeprefix(_HUB) if address.startswith(_HUB) else None,
+        size=_text(metadata, "general.size_label"),
+        bos=_integer(metadata, "tokenizer.ggml.bos_token_id"),
+        eos=_integer(metadata, "tokenizer.ggml.eos_token_id"),
+        pad=_integer(metadata, "tokenizer.ggml.padding_token_id"),
+        ids=_ids(metadata, frozenset(stops)),
+        sampling=read_sampling(metadata),
+    )
+
+
+def _text(metadata: Mapping[str, KeyValue], key: str) -> str | None:
+    entry = metadata.get(key)
+    return entry.value if entry is not None and isinstance(entry.value, str) else None
+
+
+def _integer(metadata: Mapping[str, KeyValue], key: str) -> int | None:
+    value = metadata[key].value if key in metadata else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _ids(metadata: Mapping[str, KeyValue], wanted: Collection[str]) -> dict[str, int]:
+    entry = metadata.get("tokenizer.ggml.tokens")
+    if entry is None or not wanted or isinstance(entry.value, (str, bool, int, float)):
+        return {}
+    return {str(text): index for index, text in enumerate(entry.value) if text in wanted}

@@ -22,6 +22,7 @@ class _Commands(LazyGroup):
         "chat": LazyCommand("qwq_gguf.cli.chat", "Talk with a model and watch it think."),
         "modelfile": LazyCommand("qwq_gguf.cli.modelfile", "Write the Ollama Modelfile of a GGUF."),
         "eval": LazyCommand("qwq_gguf.cli.eval", "Measure right answers and thinking tokens."),
+        "set": LazyCommand("qwq_gguf.cli.set", "Change what a GGUF says about itself."),
         "inspect": LazyCommand("qwq_gguf.cli.inspect", "Show what a GGUF file holds."),
         "recipes": LazyCommand("qwq_gguf.cli.recipes", "List the quantize recipes, or show one."),
         "profiles": LazyCommand("qwq_gguf.cli.profiles", "List the chat profiles, or show one."),

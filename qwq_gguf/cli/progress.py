@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint import DownloadProgress
     from qwq_gguf.quantize.run import Progress
 
-__all__ = ["CountBar", "DownloadBar", "WeightsBar"]
+__all__ = ["ByteBar", "CountBar", "DownloadBar", "WeightsBar"]
 
 
 def _bar(unit: str, *, big: bool) -> Bar:
@@ -92,6 +92,17 @@ class WeightsBar(_Shown):
     def update(self, progress: Progress) -> None:
         """Show how far a run is; called from the writing threads too."""
         self._bar.update(self._task, completed=progress.done_weights, total=progress.total_weights)
+
+
+class ByteBar(_Shown):
+    """The bar of a copy: bytes a second and the time left."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, None, unit="B", big=True)
+
+    def update(self, done: int, total: int) -> None:
+        """Show how far a copy is."""
+        self._bar.update(self._task, completed=done, total=total)
 
 
 class DownloadBar(_Shown):

@@ -1,0 +1,162 @@
+"""What a file will say after a change. Pure: entries in, entries and sentences out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.convert.overrides import apply_overrides, parse_override
+from qwq_gguf.edit.yarn import stretch
+from qwq_gguf.errors import ConfigError
+from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
+from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
+from qwq_gguf.prepare import check_template, with_profile
+from qwq_gguf.prepare.tokens import special_texts
+from qwq_gguf.profiles import Profile, ThinkingTags, load_profile, profile_names
+from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
+
+__all__ = ["Changed", "change_entries", "parse_kv"]
+
+_TEMPLATE = "tokenizer.chat_template"
+# Types of keys that a file may lack, so that `KEY=VALUE` is enough for them.
+_KNOWN = {
+    f"{SAMPLING}sequence": "str",
+    f"{SAMPLING}top_k": "int",
+    f"{SAMPLING}penalty_last_n": "int",
+    f"{SAMPLING}mirostat": "int",
+    PROFILE_KEY: "str",
+    _TEMPLATE: "str",
+}
+_TYPES = {
+    ValueType.STRING: "str",
+    ValueType.BOOL: "bool",
+    ValueType.FLOAT32: "float",
+    ValueType.FLOAT64: "float",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """`entries` without the room for changes, in the file's order. `lines` say what changes,
+    `notes` what to know about it.
+    """
+
+    entries: tuple[KeyValue, ...]
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def change_entries(
+    metadata: Mapping[str, KeyValue],
+    *,
+    profile: Profile | None = None,
+    kv: Sequence[str] = (),
+    chat_template: str | None = None,
+    yarn: float | None = None,
+) -> Changed:
+    """Apply a profile, then a chat template, YaRN by a factor, and single keys, which win.
+
+    ConfigError for a key that follows from the file itself or has another type, or a YaRN
+    that makes no sense; TemplateError for a template that cannot be compiled.
+    """
+    entries = without_room(metadata.values())
+    notes: list[str] = []
+    if profile is not None:
+        entries, unsaid = with_profile(entries, profile)
+        notes += [f"not in the file: {line}" for line in unsaid]
+        if profile.name not in profile_names():
+            notes.append(
+                f"profile {profile.name} is your own: the file carries its numbers, not its name"
+            )
+    if chat_template is not None:
+        ChatTemplate(chat_template)
+        entries = apply_overrides(entries, [text(_TEMPLATE, chat_template)])
+        there = {entry.key: entry for entry in entries}
+        tags = profile.thinking if profile is not None else _tags(there)
+        notes += check_template(chat_template, tags, special_texts(there)).lines()
+    if yarn is not None:
+        stretched = stretch({entry.key: entry for entry in entries}, yarn)
+        entries = _replaced(entries, stretched.entries, stretched.removed)
+        notes += stretched.notes
+    for argument in kv:
+        entry = parse_kv(argument, {entry.key: entry for entry in entries})
+        if entry.key in (ROOM_KEY, REST_KEY):
+            raise ConfigError(f"{entry.key} is how the file keeps room, it cannot be set")
+        entries = apply_overrides(entries, [entry])
+    after = {entry.key: entry for entry in entries}
+    notes += read_sampling(after).notes
+    return Changed(entries, tuple(_differences(metadata, after)), tuple(notes))
+
+
+def parse_kv(argument: str, present: Mapping[str, KeyValue]) -> KeyValue:
+    """`KEY=VALUE` in the type that the key has, or `KEY=TYPE:VALUE` as llama.cpp's tools
+    have it. ConfigError when neither the file nor the argument says which type.
+    """
+    key, equals, value = argument.partition("=")
+    kind = value.partition(":")[0]
+    if not equals or not key:
+        raise ConfigError(
+            "a change is KEY=VALUE",
+            found=argument[:200],
+            expected="for example general.sampling.temp=0.7",
+        )
+    there = present.get(key)
+    if there is not None and there.element is not None:
+        raise ConfigError(f"{key} is an array, which cannot be set here")
+    if there is not None:
+        known = _TYPES.get(there.type, "int")
+        given = value.removeprefix(f"{known}:")
+        return parse_override(f"{key}={known}:{given}")
+    if ":" in value and kind in ("int", "float", "bool", "str"):
+        return parse_override(argument)
+    default = "float" if key.startswith(SAMPLING) else None
+    known_kind = _KNOWN.get(key, default)
+    if known_kind is None:
+        raise ConfigError(
+            f"the file has no key {key}, so its type has to be said",
+            found=argument[:200],
+            expected=f"{key}=TYPE:VALUE with int, float, bool or str",
+        )
+    return parse_override(f"{key}={known_kind}:{value}")
+
+
+def _tags(metadata: Mapping[str, KeyValue]) -> ThinkingTags:
+    name = metadata.get(PROFILE_KEY)
+    if name is not None and isinstance(name.value, str) and name.value in profile_names():
+        return load_profile(name.value).thinking
+    return ThinkingTags()
+
+
+def _replaced(
+    entries: Sequence[KeyValue], changed: Sequence[KeyValue], removed: Sequence[str]
+) -> tuple[KeyValue, ...]:
+    by_key = {entry.key: entry for entry in entries if entry.key not in removed}
+    for entry in changed:
+        by_key[entry.key] = entry
+    return tuple(by_key.values())
+
+
+def _differences(before: Mapping[str, KeyValue], after: Mapping[str, KeyValue]) -> list[str]:
+    lines = []
+    for key in dict.fromkeys((*before, *after)):
+        if key in (ROOM_KEY, REST_KEY):
+            continue
+        old, new = before.get(key), after.get(key)
+        if old is new or (old is not None and new is not None and old == new):
+            continue
+        lines.append(f"{key}: {_shown(old)} -> {_shown(new)}")
+    return lines
+
+
+def _shown(entry: KeyValue | None) -> str:
+    if entry is None:
+        return "(none)"
+    if entry.element is not None:
+        return f"{len(entry.items)} elements"
+    value: Scalar = entry.scalar
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, str) and (len(value) > 60 or "\n" in value):
+        return f"{len(value)} characters"
+    return str(value)

@@ -1,0 +1,174 @@
+"""Writing changed entries: in place where a file has room for it, else by a copy.
+
+Whatever ends this early, also a kill or a power cut, leaves the old or the new file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from qwq_gguf.errors import GgufError, OutputError
+from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.gguf_file import GgufFile, encode_header
+from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
+from qwq_gguf.gguf_file.room import (
+    REST_KEY,
+    ROOM_KEY,
+    Room,
+    find_room,
+    is_small,
+    with_room,
+)
+from qwq_gguf.metadata import KeyValue
+from qwq_gguf.quantize.output import NewFile
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Written", "write_entries"]
+
+_CHUNK = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a file was changed. `replaced_link`: the path was one of several names of the
+    file's content, and names a copy of its own now.
+    """
+
+    in_place: bool
+    file_bytes: int
+    replaced_link: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    name: str
+    shape: tuple[int, ...]
+    type: GgmlType
+    offset: int
+
+
+def write_entries(
+    file: GgufFile,
+    entries: Sequence[KeyValue],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Written:
+    """Give a file other metadata; `file` is its header as read just before.
+
+    `progress` hears of a copy: bytes done, bytes in all. OutputError when it cannot be
+    written, or another program is changing it; GgufError when it is no longer the file
+    that was read.
+    """
+    linked = file.path.is_symlink() or file.path.stat().st_nlink > 1
+    room = None if linked else find_room(file.metadata)
+    inside = None if room is None else _slot_entries(file, room, entries)
+    if room is not None and inside is not None and _change_in_place(file, room, inside):
+        return Written(True, file.file_bytes)
+    return Written(False, _copy(file, entries, progress), linked)
+
+
+def _slot_entries(file: GgufFile, room: Room, entries: Sequence[KeyValue]) -> list[KeyValue] | None:
+    """What a slot has to hold, None when something outside the slots changes too."""
+    slot = {entry.key for entry in room.entries} | {ROOM_KEY, REST_KEY}
+    outside = {id(entry) for entry in file.metadata.values() if entry.key not in slot}
+    inside = [entry for entry in entries if id(entry) not in outside]
+    if len(entries) - len(inside) != len(outside) or not all(map(is_small, inside)):
+        return None
+    return inside
+
+
+def _change_in_place(file: GgufFile, room: Room, inside: Sequence[KeyValue]) -> bool:
+    """False when there is too little room, or the bytes are not laid out as ours are."""
+    filled = room.fill(inside)
+    if filled is None:
+        return False
+    with _opened(file, os.O_RDWR) as descriptor:
+        start = HEADER_BYTES
+        expected = room.head + (room.size if room.live else 0).to_bytes(8, "little") + room.region
+        if file.version != 3 or os.pread(descriptor, len(expected), start) != expected:
+            return False
+        try:
+            _write(descriptor, filled, room.slot(1 - room.live))
+            os.fsync(descriptor)
+            _write(descriptor, room.switched(inside), KEY_COUNT_AT)
+            os.fsync(descriptor)
+            # Nothing reads the other slot now; some programs print it.
+            _write(descriptor, b" " * room.size, room.slot(room.live))
+            os.fsync(descriptor)
+        except OSError as error:
+            raise OutputError(
+                f"cannot be written: {error.strerror or error}", path=file.path
+            ) from error
+    return True
+
+
+def _copy(
+    file: GgufFile, entries: Sequence[KeyValue], progress: Callable[[int, int], None] | None
+) -> int:
+    records = [
+        _Record(tensor.name, tensor.shape, tensor.type, tensor.offset - file.data_offset)
+        for tensor in file.tensors
+    ]
+    try:
+        header = encode_header(with_room(entries), records, file.alignment)
+    except ValueError as error:
+        raise GgufError(f"cannot be written again: {error}", path=file.path) from error
+    data_bytes = max(0, file.file_bytes - file.data_offset)
+    total = len(header) + data_bytes
+    mode = file.path.stat().st_mode & 0o777
+    with _opened(file, os.O_RDONLY) as source, NewFile(file.path, total, force=True) as out:
+        out.write(0, header)
+        done = 0
+        while done < data_bytes:
+            piece = os.pread(source, min(_CHUNK, data_bytes - done), file.data_offset + done)
+            if not piece:
+                raise GgufError("the file became shorter while it was read", path=file.path)
+            out.write(len(header) + done, piece)
+            done += len(piece)
+            if progress is not None:
+                progress(done, data_bytes)
+        _check_unchanged(file, source)
+        out.commit()
+    file.path.chmod(mode)
+    return total
+
+
+@contextmanager
+def _opened(file: GgufFile, flags: int) -> Iterator[int]:
+    try:
+        descriptor = os.open(file.path, flags | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        raise OutputError(f"cannot be opened: {error.strerror or error}", path=file.path) from error
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError("another program is changing it", path=file.path) from None
+            except OSError:
+                pass  # a filesystem without locks
+        _check_unchanged(file, descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _check_unchanged(file: GgufFile, descriptor: int) -> None:
+    """What was decided from a header must not be written over another."""
+    if os.fstat(descriptor).st_size != file.file_bytes:
+        raise GgufError("the file changed while it was in use", path=file.path)
+
+
+def _write(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        offset += written
+        view = view[written:]

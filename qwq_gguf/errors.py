@@ -18,6 +18,7 @@
     ├── GgufError               a GGUF file is malformed or hostile
     ├── RecipeError             a recipe is unknown or malformed
     ├── PlanError               a recipe cannot be applied to this model
+    ├── ImatrixError            an importance matrix is malformed or another model's
     ├── OutputError             the output cannot be written where it was asked for
     ├── LibraryError            the native llama.cpp library is missing, wrong or crashes
     ├── ModelError              a model cannot be loaded or run
@@ -49,6 +50,7 @@ __all__ = [
     "HubError",
     "HubNotFoundError",
     "HubOfflineError",
+    "ImatrixError",
     "LibraryError",
     "ModelError",
     "NotACheckpointError",
@@ -169,6 +171,10 @@ class RecipeError(QwqGgufError):
 
 class PlanError(QwqGgufError):
     """A recipe cannot be applied to this model."""
+
+
+class ImatrixError(QwqGgufError):
+    """An importance matrix is missing, malformed, or made for another model."""
 
 
 class OutputError(QwqGgufError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qwq_gguf.quantize.importance import Imatrix
 from qwq_gguf.quantize.mix import Overrides, parse_override
 from qwq_gguf.quantize.plan import Plan, TensorPlan, make_plan
 from qwq_gguf.quantize.recipe import Recipe, Rule
@@ -11,9 +12,11 @@ from qwq_gguf.quantize.recipe_toml import parse_recipe, parse_type
 from qwq_gguf.quantize.recipes import load_recipe, recipe_names
 
 if TYPE_CHECKING:
+    from qwq_gguf.quantize.imatrix import read_imatrix
     from qwq_gguf.quantize.run import Progress, Summary, run_plan
 
 __all__ = [
+    "Imatrix",
     "Overrides",
     "Plan",
     "Progress",
@@ -26,19 +29,26 @@ __all__ = [
     "parse_override",
     "parse_recipe",
     "parse_type",
+    "read_imatrix",
     "recipe_names",
     "run_plan",
 ]
 
-# Running needs numpy and libggml; planning does not.
-_RUN = frozenset({"Progress", "Summary", "run_plan"})
+# Running needs numpy and libggml, and an imatrix is made of numpy arrays; planning without
+# one needs neither.
+_LATE = {
+    "Progress": "run",
+    "Summary": "run",
+    "read_imatrix": "imatrix",
+    "run_plan": "run",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _RUN:
+    if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from qwq_gguf.quantize import run
+    from importlib import import_module
 
-    value: object = getattr(run, name)
+    value: object = getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
     globals()[name] = value
     return value

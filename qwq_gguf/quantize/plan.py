@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import PlanError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT, header_bytes, padded, tensor_bytes
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32, u32
+from qwq_gguf.quantize.importance import Imatrix, UsedImatrix, matrices, use_imatrix
 from qwq_gguf.quantize.mix import Choice, Overrides, choose_types, kind_of
 from qwq_gguf.quantize.recipe import Recipe, useless_without_imatrix
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from qwq_gguf.convert.values import Conversion, SourceTensor
 
 __all__ = ["PLAN_SCHEMA", "Plan", "TensorPlan", "make_plan"]
@@ -27,7 +31,8 @@ class TensorPlan:
     """One tensor of the file to be.
 
     `shape[0]` is the length of a row; `offset` counts from the start of the data; `why`
-    says for people how the type came about.
+    says for people how the type came about. `importance` weighs the columns of each
+    matrix, shape [matrices, columns], None where all count alike.
     """
 
     name: str
@@ -37,6 +42,7 @@ class TensorPlan:
     nbytes: int
     source: SourceTensor
     why: str = ""
+    importance: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def row_bytes(self) -> int:
@@ -49,6 +55,11 @@ class TensorPlan:
         return self.nbytes // self.row_bytes
 
     @property
+    def matrix_rows(self) -> int:
+        """How many rows one of its matrices has: an expert's, or all."""
+        return self.rows // matrices(self.shape)
+
+    @property
     def weights(self) -> int:
         """How many numbers it holds."""
         return self.rows * self.shape[0]
@@ -56,7 +67,10 @@ class TensorPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A GGUF file that does not exist yet, exact to the byte."""
+    """A GGUF file that does not exist yet, exact to the byte.
+
+    `warnings` are sentences for the user about what does not quite fit together.
+    """
 
     architecture: str
     name: str
@@ -67,6 +81,7 @@ class Plan:
     alignment: int
     data_offset: int
     file_bytes: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def weights(self) -> int:
@@ -110,12 +125,13 @@ def make_plan(
     recipe: Recipe,
     overrides: Overrides | None = None,
     *,
-    imatrix: Collection[str] | None = None,
+    imatrix: Imatrix | None = None,
 ) -> Plan:
     """What quantizing this model by this recipe will write.
 
-    `imatrix` holds the names of the tensors that an importance matrix covers, None when
-    there is none. PlanError when a tensor's type is useless without one.
+    An `imatrix` changes some types, weighs the columns of the tensors it has, and is
+    named in the metadata. PlanError when a tensor's type is useless without one,
+    ImatrixError when it is of another model.
 
     A file of one float type comes out as llama.cpp's converter writes it; every other as
     its converter and llama-quantize do one after the other, which orders tensors and
@@ -126,9 +142,14 @@ def make_plan(
     choices = choose_types(
         sources, conversion.facts, recipe, overrides, imatrix=imatrix is not None
     )
-    _refuse_without_imatrix(sources, choices, recipe, imatrix)
-    tensors = _lay_out(sources, choices)
+    used = None
+    if imatrix is not None:
+        used = use_imatrix(imatrix, sources, [choice.type for choice in choices])
+    _refuse_without_imatrix(sources, choices, recipe, None if used is None else used.weights)
+    tensors = _lay_out(sources, choices, used)
     metadata = _metadata(conversion, recipe, converted)
+    if imatrix is not None:
+        metadata += imatrix.keys()
     data_offset = header_bytes(metadata, tensors)
     last = tensors[-1] if tensors else None
     data_bytes = 0 if last is None else last.offset + padded(last.nbytes, DEFAULT_ALIGNMENT)
@@ -142,16 +163,28 @@ def make_plan(
         alignment=DEFAULT_ALIGNMENT,
         data_offset=data_offset,
         file_bytes=data_offset + data_bytes,
+        warnings=() if used is None else used.warnings,
     )
 
 
-def _lay_out(sources: Sequence[SourceTensor], choices: Sequence[Choice]) -> tuple[TensorPlan, ...]:
+def _lay_out(
+    sources: Sequence[SourceTensor], choices: Sequence[Choice], used: UsedImatrix | None
+) -> tuple[TensorPlan, ...]:
     tensors: list[TensorPlan] = []
     offset = 0
     for source, choice in zip(sources, choices, strict=True):
         nbytes = tensor_bytes(choice.type, source.shape)
         tensors.append(
-            TensorPlan(source.name, source.shape, choice.type, offset, nbytes, source, choice.why)
+            TensorPlan(
+                name=source.name,
+                shape=source.shape,
+                type=choice.type,
+                offset=offset,
+                nbytes=nbytes,
+                source=source,
+                why=choice.why,
+                importance=None if used is None else used.weights.get(source.name),
+            )
         )
         offset += padded(nbytes, DEFAULT_ALIGNMENT)
     return tuple(tensors)
@@ -172,17 +205,17 @@ def _refuse_without_imatrix(
     sources: Sequence[SourceTensor],
     choices: Sequence[Choice],
     recipe: Recipe,
-    imatrix: Collection[str] | None,
+    covered: Collection[str] | None,
 ) -> None:
     for source, choice in zip(sources, choices, strict=True):
         # The quantizers of these three stop the process when there are no weights.
         always = choice.type in (GgmlType.IQ2_XXS, GgmlType.IQ2_XS, GgmlType.IQ1_S)
         outer = kind_of(source.name) in ("output", "token_embd")
         needed = always or (not outer and useless_without_imatrix(choice.type, recipe.file_type))
-        if needed and (imatrix is None or source.name not in imatrix):
+        if needed and (covered is None or source.name not in covered):
             raise PlanError(
                 f"{recipe.name} needs an importance matrix"
-                if imatrix is None
+                if covered is None
                 else f"the importance matrix says nothing about {source.name}",
                 found=f"{source.name} would become {choice.type.name} without one",
                 expected="a matrix made for this model",

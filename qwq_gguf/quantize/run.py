@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,12 @@ class _Chunk:
     def weights(self) -> int:
         return self.rows * self.tensor.shape[0]
 
+    @property
+    def importance(self) -> NDArray[np.float32] | None:
+        """A weight for each column, the same for all rows of a chunk."""
+        table = self.tensor.importance
+        return None if table is None else table[self.first // self.tensor.matrix_rows]
+
 
 def run_plan(
     plan: Plan,
@@ -78,15 +84,13 @@ def run_plan(
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     max_memory: int = DEFAULT_MEMORY,
-    imatrix: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> Summary:
     """Write the file a plan describes, at `out`, whole or not at all.
 
     `threads` defaults to the cores this process may use. `progress` is called on the
-    calling thread. `imatrix` has a weight for each column of the tensors it names.
-    OutputError: see NewFile. TensorError: a weight that is not finite, or too large for
-    its type. ShardError: the checkpoint changed. Whatever ends the run early, Ctrl-C
-    included, leaves nothing behind and an older file at `out` as it was.
+    calling thread. OutputError: see NewFile. TensorError: a weight that is not finite, or
+    too large for its type. ShardError: the checkpoint changed. Whatever ends the run
+    early, Ctrl-C included, leaves nothing behind and an older file at `out` as it was.
     """
     started = time.monotonic()
     ggml = load_ggml()
@@ -100,8 +104,7 @@ def run_plan(
 
         def work(chunk: _Chunk) -> _Chunk:
             tensor = chunk.tensor
-            weights = None if imatrix is None else imatrix.get(tensor.name)
-            blocks = _make(chunk, reader, ggml, weights)
+            blocks = _make(chunk, reader, ggml)
             start = plan.data_offset + tensor.offset + chunk.first * tensor.row_bytes
             file.write(start, blocks.data)
             return chunk
@@ -134,8 +137,10 @@ def _chunks(plan: Plan, most_weights: int) -> Iterator[_Chunk]:
         order = tensor.source.row_order
         if order is not None and rows > order.group:
             rows -= rows % order.group  # whole groups, so that none is read twice
-        for first in range(0, tensor.rows, rows):
-            yield _Chunk(tensor, first, min(rows, tensor.rows - first))
+        for start in range(0, tensor.rows, tensor.matrix_rows):
+            stop = start + tensor.matrix_rows  # no chunk has rows of two matrices
+            for first in range(start, stop, rows):
+                yield _Chunk(tensor, first, min(rows, stop - first))
 
 
 def _in_parallel(
@@ -159,9 +164,7 @@ def _in_parallel(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _make(
-    chunk: _Chunk, reader: ShardReader, ggml: Ggml, importance: NDArray[np.float32] | None
-) -> NDArray[np.uint8]:
+def _make(chunk: _Chunk, reader: ShardReader, ggml: Ggml) -> NDArray[np.uint8]:
     """The bytes of a chunk's rows in the planned type, shape [rows, bytes a row]."""
     tensor = chunk.tensor
     stored = read_rows(reader, tensor.source, chunk.first, chunk.rows)
@@ -169,9 +172,9 @@ def _make(
     if source_type is tensor.type:
         return stored
     rows = decode(stored, source_type)
-    blocks = _blocks(ggml, tensor.type, rows, importance)
+    blocks = _blocks(ggml, tensor.type, rows, chunk.importance)
     if blocks is None:
-        raise _too_large(chunk, rows, ggml, importance)
+        raise _too_large(chunk, rows, ggml)
     return blocks
 
 
@@ -189,17 +192,12 @@ def _blocks(
     return blocks if ggml.is_valid(kind, blocks) else None
 
 
-def _too_large(
-    chunk: _Chunk,
-    rows: NDArray[np.float32],
-    ggml: Ggml,
-    importance: NDArray[np.float32] | None,
-) -> TensorError:
+def _too_large(chunk: _Chunk, rows: NDArray[np.float32], ggml: Ggml) -> TensorError:
     kind = chunk.tensor.type
     bad = next(
         row
         for row in range(len(rows))
-        if _blocks(ggml, kind, rows[row : row + 1], importance) is None
+        if _blocks(ggml, kind, rows[row : row + 1], chunk.importance) is None
     )
     source = chunk.tensor.source.source
     return TensorError(

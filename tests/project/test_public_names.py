@@ -35,6 +35,7 @@ ERRORS = {
     "HubError",
     "HubNotFoundError",
     "HubOfflineError",
+    "ImatrixError",
     "LibraryError",
     "ModelError",
     "NotACheckpointError",

@@ -17,6 +17,7 @@ from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import encode_header, tensor_bytes
 from qwq_gguf.quantize import Overrides, load_recipe, make_plan, parse_override, recipe_names
 from qwq_gguf.quantize.mix import choose_types
+from support.imatrix import covering
 from support.llama_quantize import decided_types, quantize
 from support.shapes import (
     DEMO,
@@ -99,7 +100,7 @@ def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str, imatrix
 def test_the_stated_bits_are_those_at_qwqs_shape(tmp_path: Path, name: str) -> None:
     made = conversion(QWQ_32B, tmp_path / "none.bin")
     recipe = load_recipe(name)
-    covered = [tensor.name for tensor in made.tensors] if recipe.needs_imatrix else None
+    covered = covering(made) if recipe.needs_imatrix else None
     plan = make_plan(made, recipe, imatrix=covered)
     assert recipe.bits == round(plan.bits_per_weight, 2)
 

@@ -19,6 +19,7 @@ from qwq_gguf.quantize import (
     parse_recipe,
 )
 from qwq_gguf.quantize.mix import kind_of
+from support.imatrix import covering
 from support.shapes import DEMO, QWEN_05B, QWQ_32B, TINY_LLAMA, conversion
 
 NOWHERE = Path("weights.bin")
@@ -105,14 +106,13 @@ def test_a_mix_that_needs_an_imatrix_is_refused_without_one(name: str) -> None:
     with pytest.raises(PlanError, match=f"{name} needs an importance matrix") as caught:
         make_plan(made, load_recipe(name))
     assert "blk.0." in str(caught.value)
-    covered = {tensor.name for tensor in made.tensors if tensor.layer is not None}
-    assert make_plan(made, load_recipe(name), imatrix=covered).recipe == name
+    assert make_plan(made, load_recipe(name), imatrix=covering(made)).recipe == name
 
 
 def test_an_imatrix_with_a_hole_is_refused_where_it_matters() -> None:
     made = conversion(DEMO, NOWHERE)
-    covered = {tensor.name for tensor in made.tensors if tensor.layer is not None}
-    covered.remove("blk.2.attn_k.weight")
+    names = {tensor.name for tensor in made.tensors if tensor.layer is not None}
+    covered = covering(made, names - {"blk.2.attn_k.weight"})
     with pytest.raises(PlanError, match=r"says nothing about blk\.2\.attn_k"):
         make_plan(made, load_recipe("IQ2_XS"), imatrix=covered)
     assert make_plan(made, load_recipe("Q4_K_M"), imatrix=covered).tensors
@@ -121,9 +121,8 @@ def test_an_imatrix_with_a_hole_is_refused_where_it_matters() -> None:
 @pytest.mark.parametrize("kind", ["IQ2_XXS", "IQ2_XS", "IQ1_S"])
 def test_types_whose_quantizer_would_abort_are_refused_anywhere(kind: str) -> None:
     made = conversion(DEMO, NOWHERE)
-    covered = {tensor.name for tensor in made.tensors if tensor.layer is not None}
     asked = Overrides(token_embedding=GgmlType[kind])
-    for imatrix in (None, covered):
+    for imatrix in (None, covering(made)):
         with pytest.raises(PlanError, match=r"token_embd|importance matrix"):
             make_plan(made, load_recipe("Q4_K_M"), asked, imatrix=imatrix)
 

@@ -11,6 +11,7 @@ import llama_cpp
 import numpy as np
 
 from qwq_gguf.ggml_types import FileType, GgmlType
+from qwq_gguf.metadata import KeyValue, text_bytes
 
 _LINE = re.compile(r"\[ *\d+/ *\d+\] +(\S+) +- \[[^]]*\], type = +(\w+), (.*)")
 _NEW_TYPE = re.compile(r"-> +[\d.]+ MiB \((\w+)\)")
@@ -27,12 +28,13 @@ def quantize(
     *,
     dry_run: bool = False,
     imatrix: Mapping[str, np.ndarray] | None = None,
+    keys: Sequence[KeyValue] = (),
     overrides: Sequence[tuple[str, GgmlType]] = (),
     output: GgmlType | None = None,
     token_embedding: GgmlType | None = None,
     pure: bool = False,
 ) -> str:
-    """Run it and return its log."""
+    """Run it and return its log. `keys` (texts and u32) are set as llama-quantize sets its own."""
     params = llama_cpp.llama_model_quantize_default_params()
     params.nthread = 2
     params.ftype = int(file_type)
@@ -52,6 +54,8 @@ def quantize(
             entry.data = data.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
             entry.size = data.size
         params.imatrix = entries
+    if keys:
+        params.kv_overrides = ctypes.cast(_key_overrides(keys), type(params.kv_overrides))
     if overrides:
         patterns = (llama_cpp.llama_model_tensor_override * (len(overrides) + 1))()
         for slot, (pattern, kind) in zip(patterns, overrides, strict=False):
@@ -74,6 +78,19 @@ def quantize(
     if failed:
         raise LlamaQuantizeError("".join(log))
     return "".join(log)
+
+
+def _key_overrides(keys: Sequence[KeyValue]) -> ctypes.Array[llama_cpp.llama_model_kv_override]:
+    slots = (llama_cpp.llama_model_kv_override * (len(keys) + 1))()  # the last one stays empty
+    for slot, entry in zip(slots, keys, strict=False):
+        slot.key = entry.key.encode()
+        if isinstance(entry.value, str):
+            slot.tag = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_STR
+            slot.value.val_str = text_bytes(entry.value)
+        else:
+            slot.tag = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_INT
+            slot.value.val_i64 = entry.value
+    return slots
 
 
 # Kept for good: C may call it as long as the process lives.

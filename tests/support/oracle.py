@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from qwq_gguf.convert.values import Conversion
-from qwq_gguf.quantize import load_recipe, make_plan, run_plan
+from qwq_gguf.quantize import Imatrix, load_recipe, make_plan, run_plan
+from support.imatrix import importance
 from support.llama_quantize import quantize
 from support.shapes import Shape, conversion, write_weights
 
-__all__ = ["Model", "importance", "make_model"]
+__all__ = ["Model", "as_model", "make_model"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,20 @@ class Model:
 
     def both(self, name: str, folder: Path, *, imatrix: bool = False) -> tuple[Path, Path]:
         """Our file of a recipe, and theirs."""
-        weights = importance(self.conversion) if imatrix else None
-        plan = make_plan(self.conversion, load_recipe(name), imatrix=weights)
+        return self.both_with(importance(self.conversion) if imatrix else None, name, folder)
+
+    def both_with(self, imatrix: Imatrix | None, name: str, folder: Path) -> tuple[Path, Path]:
+        """The same with this imatrix."""
+        plan = make_plan(self.conversion, load_recipe(name), imatrix=imatrix)
         ours, theirs = folder / "ours.gguf", folder / "theirs.gguf"
-        run_plan(plan, ours, imatrix=weights)
-        quantize(self.base, theirs, plan.file_type, imatrix=weights)
+        run_plan(plan, ours)
+        quantize(
+            self.base,
+            theirs,
+            plan.file_type,
+            imatrix=None if imatrix is None else imatrix.entries,
+            keys=() if imatrix is None else imatrix.keys(),
+        )
         return ours, theirs
 
 
@@ -48,13 +56,3 @@ def as_model(made: Conversion, folder: Path, dtype: str = "BF16", *, fill: bool 
     base = folder / f"{dtype}.gguf"
     run_plan(make_plan(made, load_recipe(dtype)), base)
     return Model(made, base)
-
-
-def importance(made: Conversion) -> dict[str, np.ndarray]:
-    """As an ordinary imatrix has it: every layer's matrices, not the embedding or output."""
-    rng = np.random.default_rng(3)
-    return {
-        tensor.name: rng.gamma(0.5, 1.0, tensor.shape[0]).astype(np.float32)
-        for tensor in made.tensors
-        if tensor.layer is not None and len(tensor.shape) == 2
-    }

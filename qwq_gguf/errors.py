@@ -27,7 +27,9 @@
     │   └── ChainError              a sampler chain makes no sense
     ├── TemplateError           a chat template cannot be rendered
     ├── ToolError               a tool cannot do what it was asked (the model reads this)
+    ├── ServerError             a server cannot be asked, or answers nonsense
     ├── ExportError             a setting cannot be expressed for a runtime
+    ├── MissingPackageError     an optional package is asked for and not installed
     └── EvaluationError         a suite is unknown or its answers are unreadable
 
 An error says what is wrong with which file, what was found, what was expected, and
@@ -52,6 +54,7 @@ __all__ = [
     "HubOfflineError",
     "ImatrixError",
     "LibraryError",
+    "MissingPackageError",
     "ModelError",
     "NotACheckpointError",
     "NotAGgufError",
@@ -61,6 +64,7 @@ __all__ = [
     "PromptTooLongError",
     "QwqGgufError",
     "RecipeError",
+    "ServerError",
     "ShardError",
     "SourceError",
     "TemplateError",
@@ -209,8 +213,16 @@ class ToolError(QwqGgufError):
     """A tool refuses its input. The model gets the message as the tool's result."""
 
 
+class ServerError(QwqGgufError):
+    """A running server cannot be asked, or what it answers makes no sense."""
+
+
 class ExportError(QwqGgufError):
     """A setting cannot be expressed in a runtime's format."""
+
+
+class MissingPackageError(QwqGgufError):
+    """A package that only an extra of this one brings is not installed."""
 
 
 class EvaluationError(QwqGgufError):

@@ -1,27 +1,24 @@
-"""`qwq-gguf profiles`: what `chat --profile` knows."""
+"""`qwq-gguf profiles`: what `chat --profile` knows, and what two of them do."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.chain_flags import chain_rows
+from qwq_gguf.cli.chain_flags import chain_rows, complete_profile, resolved_for
 from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, note, show_table
+from qwq_gguf.cli.output import emit, emit_json, note, show_table
+from qwq_gguf.cli.sources import Revision, Token, bring_gguf, gguf_header
 
 if TYPE_CHECKING:
+    from qwq_gguf.cli.compare import Compared
     from qwq_gguf.profiles import Profile
 
 __all__ = ["app"]
 
 app = command_app()
-
-
-def _complete(incomplete: str) -> list[str]:
-    from qwq_gguf.profiles import profile_names
-
-    return [name for name in profile_names() if name.startswith(incomplete)]
 
 
 @app.command("profiles", cls=HouseCommand)
@@ -32,23 +29,82 @@ def profiles(
             metavar="NAME",
             help="Show this profile, or the .toml at this path.",
             show_default=False,
-            autocompletion=_complete,
+            autocompletion=complete_profile,
         ),
     ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--compare", metavar="A B", help="Compare two profiles at one position of a reply."
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("-m", "--model", metavar="MODEL", help="Whose reply: a GGUF, or on the Hub."),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("-p", "--prompt", metavar="TEXT", help="Reply to what.")
+    ] = None,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            "--at",
+            metavar="N",
+            min=0,
+            help="Tokens into the reply.  [default: where they differ most]",
+        ),
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", min=1, help="Show so many tokens.")
+    ] = 16,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Draw it too, as .svg or .png."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The comparison as one JSON object.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace --plot if it exists.")] = False,
+    revision: Revision = None,
+    token: Token = None,
 ) -> None:
     """List the chat profiles, or show one.
 
     A profile is a sampler chain in its order, stops and a context length, and says where
     each number comes from.
 
+    With --compare: which tokens each of two profiles keeps at one position of a reply, and
+    with what probability. The reply takes the model's best token at each place; where the
+    two differ most is looked for in its first 64 tokens.
+
     \b
     Examples:
       qwq-gguf profiles
       qwq-gguf profiles qwq
       qwq-gguf profiles ./mine.toml
+      qwq-gguf profiles --compare qwq llama-cpp -m QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
     """
     from qwq_gguf.profiles import load_profile, profile_names
 
+    if compare is not None:
+        if name is not None:
+            raise typer.BadParameter("NAME does not go with --compare")
+        if source is None or prompt is None or not prompt.strip():
+            raise typer.BadParameter("--compare needs a --model and a --prompt")
+        _check_plot(plot, force=force)
+        compared = _compare(compare, source, prompt, at, revision, token)
+        if as_json:
+            emit_json(compared.to_json())
+        else:
+            compared.show(top)
+        if plot is not None:
+            _draw(compared, plot, top, force=force)
+        return
+    for flag, given in (("--model", source), ("--prompt", prompt), ("--at", at), ("--plot", plot)):
+        if given is not None:
+            raise typer.BadParameter(f"{flag} goes with --compare")
+    if as_json:
+        raise typer.BadParameter("--json goes with --compare")
     if name is not None:
         _show(load_profile(name))
         return
@@ -59,6 +115,63 @@ def profiles(
             for profile in map(load_profile, profile_names())
         ],
     )
+
+
+def _compare(
+    names: tuple[str, str],
+    source: str,
+    prompt: str,
+    at: int | None,
+    revision: str | None,
+    token: str | None,
+) -> Compared:
+    from qwq_gguf.cli.compare import SEARCHED, compare_at
+    from qwq_gguf.cli.loading import load_model
+
+    with gguf_header(source, revision, token) as (located, gguf):
+        own = resolved_for(gguf.metadata, None).profile
+        first, second = (resolved_for(gguf.metadata, name).profile for name in names)
+    if first.name == second.name:
+        raise typer.BadParameter(f"--compare needs two profiles, both are {first.name}")
+    bring_gguf(located)
+    text = prompt.encode("utf-8", "replace").decode()
+    # A byte is at least a token's length, and a chat template adds a little.
+    room = len(text.encode()) + (SEARCHED if at is None else at) + 1024
+    with load_model(
+        located.path, context=None, usual_context=room, gpu_layers=None, threads=None
+    ) as model:
+        return compare_at(model, own, (first, second), text, at)
+
+
+def _check_plot(plot: Path | None, *, force: bool) -> None:
+    """Refuse before a model is loaded what could not be drawn after it."""
+    if plot is None:
+        return
+    from qwq_gguf.cli.chain_plot import FORMATS, new_figure
+    from qwq_gguf.errors import OutputError
+
+    if plot.suffix.lower() not in FORMATS:
+        raise typer.BadParameter(f"--plot takes a name in {' or '.join(FORMATS)}, not {plot.name}")
+    if plot.exists() and not force:
+        raise OutputError(
+            "exists already", path=plot, hint="choose another name, or --force to replace it"
+        )
+    new_figure(1, 1)
+
+
+def _draw(compared: Compared, plot: Path, top: int, *, force: bool) -> None:
+    from qwq_gguf.cli.chain_plot import save_comparison
+    from qwq_gguf.cli.compare import quoted
+
+    save_comparison(
+        plot,
+        compared.comparison,
+        lambda token: quoted(compared.texts[token]),
+        title=compared.title(),
+        most=top,
+        force=force,
+    )
+    note(f"{plot} is written")
 
 
 def _show(profile: Profile) -> None:

@@ -163,6 +163,10 @@ class Conversation:
             self._history += turn
         yield Finished(reply)
 
+    def prompt_tokens(self, text: str) -> list[int]:
+        """What the model would read if this were asked: history, question, opened thought."""
+        return self.model.encode(self._render([Message("user", text)]).segments)
+
     def interrupt(self) -> None:
         """End the running reply with its next token, a prompt's computation at once."""
         self._interrupted = True

@@ -18,6 +18,9 @@ from qwq_gguf.runtime.abort import AbortFlag
 from qwq_gguf.runtime.aside import run_aside
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from qwq_gguf.runtime.model import Model
 
 __all__ = ["ABORTED", "FULL", "KvContext", "PromptProgress"]
@@ -145,6 +148,15 @@ class KvContext:
                 path=self._model.path,
                 hint="its weights are damaged: get or make the file again",
             )
+
+    def logits(self) -> npt.NDArray[np.float32]:
+        """A copy of the last computed token's logits, one a token of the vocabulary."""
+        import numpy as np  # generating needs none of it
+
+        logits = self._api.llama_get_logits_ith(self.handle, -1)
+        if not logits:
+            raise ModelError("nothing was computed yet", path=self._model.path)
+        return np.ctypeslib.as_array(logits, (self._model.vocab_size,)).copy()
 
     def forget(self) -> None:
         """Empty the KV cache."""

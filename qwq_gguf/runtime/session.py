@@ -16,6 +16,9 @@ from qwq_gguf.runtime.kv_context import ABORTED, FULL, KvContext, PromptProgress
 from qwq_gguf.runtime.native_chain import NativeChain
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from qwq_gguf.runtime.model import Model
     from qwq_gguf.sampling.chain import SamplerChain
 
@@ -91,6 +94,10 @@ class Session:
             on_prompt,
         )
         return self._running
+
+    def logits(self) -> npt.NDArray[np.float32]:
+        """The logits from which the last token was picked, one a token of the vocabulary."""
+        return self._context.logits()
 
     def interrupt(self) -> None:
         """End the running generation at once (a prompt) or with its next token."""

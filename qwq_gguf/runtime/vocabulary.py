@@ -75,7 +75,10 @@ class Vocabulary:
         llama.cpp still matches tokens of type USER_DEFINED; chat/template.py cuts a
         stranger's text inside their spelling.
         """
-        raw = text.encode("utf-8", "surrogatepass")
+        return self.encode_bytes(text.encode("utf-8", "surrogatepass"))
+
+    def encode_bytes(self, raw: bytes) -> list[int]:
+        """The tokens of plain text that may begin or end inside a character."""
         if not raw:
             return []
         if len(raw) > _MOST_BYTES:

@@ -11,6 +11,7 @@ import typer
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table
 from qwq_gguf.cli.quantize_flags import (
+    ImatrixFile,
     Name,
     OutputType,
     OverrideKv,
@@ -20,6 +21,7 @@ from qwq_gguf.cli.quantize_flags import (
     TensorTypes,
     TokenType,
     overrides,
+    read_importance,
 )
 from qwq_gguf.cli.sources import Revision, Token, bring_weights
 from qwq_gguf.cli.target import modelfile_beside, output_path, read_words
@@ -93,6 +95,7 @@ def quantize(
     tensor_types: TensorTypes = None,
     output_type: OutputType = None,
     token_type: TokenType = None,
+    imatrix: ImatrixFile = None,
     pure: Pure = False,
     name: Name = None,
     override_kv: OverrideKv = None,
@@ -115,6 +118,7 @@ def quantize(
       qwq-gguf quantize ~/QwQ-32B --dry-run --json | jq .file_bytes
       qwq-gguf quantize Qwen/QwQ-32B --dry-run      from the Hub: headers, no weights
       qwq-gguf quantize Qwen/QwQ-32B
+      qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ-32B.imatrix.gguf
       qwq-gguf quantize Qwen/QwQ-32B --tensor-type 'ffn_down=Q6_K' --output-tensor-type Q8_0
     """
     if as_json and not dry_run:
@@ -129,6 +133,7 @@ def quantize(
 
     out, recipe_name = read_words(out, recipe_word, recipe_option, recipe_names())
     recipe = load_recipe(recipe_name)
+    importance = read_importance(imatrix)
     asked = overrides(tensor_types, output_type, token_type, pure=pure)
     extra = [parse_override(text) for text in override_kv or ()]
     checkpoint = open_checkpoint(source, revision=revision, token=token)
@@ -139,12 +144,14 @@ def quantize(
         repair=repair,
         keep=[entry.key for entry in extra],
     )
-    plan = make_plan(prepared.conversion, recipe, asked)
+    plan = make_plan(prepared.conversion, recipe, asked, imatrix=importance)
     if not as_json:
         for line in prepared.changes:
             note(f"set: {line}")
         for line in prepared.notes:
             note(f"note: {line}")
+    for line in plan.warnings:
+        note(f"warning: {line}")
     if not dry_run:
         NewFile(target, plan.file_bytes, force=force).check()  # before hours of download
         bring_weights(checkpoint)

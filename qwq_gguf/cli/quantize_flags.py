@@ -9,9 +9,11 @@ import typer
 
 if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
+    from qwq_gguf.quantize.importance import Imatrix
     from qwq_gguf.quantize.mix import Overrides
 
 __all__ = [
+    "ImatrixFile",
     "Name",
     "OutputType",
     "OverrideKv",
@@ -21,6 +23,7 @@ __all__ = [
     "TensorTypes",
     "TokenType",
     "overrides",
+    "read_importance",
 ]
 
 
@@ -57,6 +60,16 @@ TokenType = Annotated[
         help="The type of the token embedding.",
         show_default=False,
         autocompletion=_complete_type,
+    ),
+]
+ImatrixFile = Annotated[
+    str | None,
+    typer.Option(
+        "--imatrix",
+        metavar="FILE",
+        help="Weigh the columns of each matrix by this importance matrix (GGUF or .dat); "
+        "the smallest recipes need one.",
+        show_default=False,
     ),
 ]
 Pure = Annotated[bool, typer.Option("--pure", help="Give every matrix the recipe's base type.")]
@@ -106,3 +119,12 @@ def overrides(
         token_embedding=kind(token),
         pure=pure,
     )
+
+
+def read_importance(path: str | None) -> Imatrix | None:
+    """The importance matrix in a file, None for none; ImatrixError says what is wrong."""
+    if path is None:
+        return None
+    from qwq_gguf.quantize.imatrix import read_imatrix
+
+    return read_imatrix(path)

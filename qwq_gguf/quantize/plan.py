@@ -219,7 +219,7 @@ def _refuse_without_imatrix(
                 else f"the importance matrix says nothing about {source.name}",
                 found=f"{source.name} would become {choice.type.name} without one",
                 expected="a matrix made for this model",
-                hint="choose a recipe of three bits or more, such as Q3_K_M",
+                hint="give one with --imatrix, or choose a larger recipe, such as Q3_K_M",
             )
 
 

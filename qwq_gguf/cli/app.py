@@ -24,6 +24,7 @@ class _Commands(LazyGroup):
         "eval": LazyCommand("qwq_gguf.cli.eval", "Measure right answers and thinking tokens."),
         "set": LazyCommand("qwq_gguf.cli.set", "Change what a GGUF says about itself."),
         "inspect": LazyCommand("qwq_gguf.cli.inspect", "Show what a GGUF file holds."),
+        "verify": LazyCommand("qwq_gguf.cli.verify", "Check a GGUF, its manifest and its source."),
         "recipes": LazyCommand("qwq_gguf.cli.recipes", "List the quantize recipes, or show one."),
         "profiles": LazyCommand("qwq_gguf.cli.profiles", "List the chat profiles, or show one."),
     }

@@ -95,14 +95,18 @@ class WeightsBar(_Shown):
 
 
 class ByteBar(_Shown):
-    """The bar of a copy: bytes a second and the time left."""
+    """The bar of a copy or a check: bytes a second and the time left."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what, None, unit="B", big=True)
+    def __init__(self, what: str, total: int | None = None) -> None:
+        super().__init__(what, total, unit="B", big=True)
 
     def update(self, done: int, total: int) -> None:
         """Show how far a copy is."""
         self._bar.update(self._task, completed=done, total=total)
+
+    def passed(self, count: int, what: str) -> None:
+        """So many bytes more are done; `what` says where we are. From any thread."""
+        self._bar.update(self._task, advance=count, description=one_line(what))
 
 
 class DownloadBar(_Shown):

@@ -23,6 +23,7 @@ from qwq_gguf.cli.quantize_flags import (
     overrides,
     read_importance,
 )
+from qwq_gguf.cli.recording import ManifestFlag, Recording, named_file
 from qwq_gguf.cli.sources import Revision, Token, bring_weights
 from qwq_gguf.cli.target import modelfile_beside, output_path, read_words
 from qwq_gguf.cli.text import human_bytes, human_count, human_time
@@ -92,6 +93,7 @@ def quantize(
             "--modelfile/--no-modelfile", help="Write Ollama's Modelfile beside the GGUF."
         ),
     ] = True,
+    with_manifest: ManifestFlag = True,
     tensor_types: TensorTypes = None,
     output_type: OutputType = None,
     token_type: TokenType = None,
@@ -155,7 +157,20 @@ def quantize(
     if not dry_run:
         NewFile(target, plan.file_bytes, force=force).check()  # before hours of download
         bring_weights(checkpoint)
-        _run(plan, target, force=force, threads=threads)
+        with Recording(checkpoint, wanted=with_manifest) as recording:
+            _run(plan, target, force=force, threads=threads)
+            changes = {
+                "tensor_type": tensor_types or [],
+                "output_tensor_type": output_type,
+                "token_embedding_type": token_type,
+                "imatrix": named_file(imatrix),
+                "pure": pure,
+                "name": name,
+                "override_kv": override_kv or [],
+                "sampling_metadata": sampling_metadata,
+                "repair": repair,
+            }
+            recording.write(target, recipe, changes)
         if with_modelfile:
             from qwq_gguf.cli.modelfile import write_beside
 

@@ -36,6 +36,7 @@ def test_the_default_is_q4_k_m_here(checkpoint: Path, here: Path) -> None:
     assert sorted(path.name for path in here.iterdir()) == [
         "Tiny-1B-Q4_K_M.Modelfile",
         "Tiny-1B-Q4_K_M.gguf",
+        "Tiny-1B-Q4_K_M.manifest.json",
     ]
     assert done.stdout == ""
     assert "Tiny-1B-Q4_K_M.gguf" in done.stderr
@@ -43,7 +44,7 @@ def test_the_default_is_q4_k_m_here(checkpoint: Path, here: Path) -> None:
 
 
 def test_a_recipe_as_the_second_word(checkpoint: Path, here: Path) -> None:
-    done = quantize(checkpoint, "q8_0", "--no-modelfile")
+    done = quantize(checkpoint, "q8_0", "--no-modelfile", "--no-manifest")
     assert done.exit_code == 0, done.output
     assert [path.name for path in here.iterdir()] == ["Tiny-1B-Q8_0.gguf"]
     assert read_gguf(here / "Tiny-1B-Q8_0.gguf").integer("general.file_type") == 7

@@ -1,0 +1,159 @@
+"""`qwq-gguf verify`: whether a GGUF is what it should be, to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qwq_gguf.cli.errors import ERROR
+from qwq_gguf.cli.lazy import HouseCommand, command_app
+from qwq_gguf.cli.output import emit, emit_json
+from qwq_gguf.cli.quantize_flags import read_importance
+from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, bring_weights
+from qwq_gguf.cli.text import human_bytes, one_line
+
+if TYPE_CHECKING:
+    from qwq_gguf.convert.values import Conversion
+    from qwq_gguf.verify import Finding, Report
+
+__all__ = ["app"]
+
+_SHOWN = 40
+
+app = command_app()
+
+
+@app.command("verify", cls=HouseCommand)
+def verify(
+    file: GgufSource,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="GGUF",
+            help="Name each key and tensor that differs from this file's.",
+            show_default=False,
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="SOURCE",
+            help="The checkpoint it was made from: make some rows of each tensor again.",
+            show_default=False,
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With --source: every row, not a sample.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="With --source: which rows are drawn.")
+    ] = 0,
+    imatrix: Annotated[
+        str | None,
+        typer.Option(
+            "--imatrix",
+            metavar="FILE",
+            help="With --source: the importance matrix it was made with.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
+    revision: Revision = None,
+    token: Token = None,
+) -> None:
+    """Check a GGUF, its manifest and its source.
+
+    Always read in full: structure, tokenizer, every block of every tensor as llama.cpp
+    checks it, and the digests in the manifest beside it, if there is one. Ends with
+    status 1 on any difference; what is only odd is listed, too.
+
+    \b
+    Examples:
+      qwq-gguf verify QwQ-Demo-Q4_K_M.gguf
+      qwq-gguf verify QwQ-Demo-Q4_K_M.gguf --against other.gguf
+      qwq-gguf verify QwQ-Demo-Q4_K_M.gguf --source demo --all
+      qwq-gguf verify QwQ-32B-Q4_K_M.gguf --source Qwen/QwQ-32B --json | jq .ok
+    """
+    if source is None and (everything or imatrix is not None):
+        raise typer.BadParameter("--all and --imatrix go with --source")
+    from qwq_gguf.checkpoint import locate_gguf
+    from qwq_gguf.cli.progress import ByteBar
+    from qwq_gguf.verify.check import bytes_to_read, verify
+
+    located = locate_gguf(file, revision=revision, token=token, fetch=False)
+    bring_gguf(located)
+    other = None if against is None else locate_gguf(against)
+    importance = read_importance(imatrix)
+    conversion = None if source is None else _conversion(source, token)
+    files = [*located.parts, *(() if other is None else other.parts)]
+    total = bytes_to_read(files) + (bytes_to_read(located.parts) if everything else 0)
+    with ByteBar(located.path.name, total) as bar:
+        report = verify(
+            located.path,
+            against=None if other is None else other.path,
+            source=conversion,
+            imatrix=importance,
+            seed=seed,
+            everything=everything,
+            passed=bar.passed,
+        )
+    if as_json:
+        emit_json(report.to_json())
+    else:
+        _show(report)
+    if not report.ok:
+        raise typer.Exit(ERROR)
+
+
+def _conversion(source: str, token: str | None) -> Conversion:
+    from qwq_gguf.checkpoint import open_checkpoint
+    from qwq_gguf.convert.conversion import convert
+
+    checkpoint = open_checkpoint(source, token=token)
+    bring_weights(checkpoint)
+    return convert(checkpoint)
+
+
+def _show(report: Report) -> None:
+    for name, digest in report.sha256.items():
+        emit(f"{digest}  {name}")
+    for line in _covered(report):
+        emit(line)
+    _list("odd, but no damage:", report.remarks)
+    _list("different:", report.differences)
+    emit("\nnot what it should be" if report.differences else "\nnothing differs")
+
+
+def _covered(report: Report) -> list[str]:
+    checks, lines = report.checks, []
+    if "structure" in checks:
+        lines.append(f"structure  {checks['structure']['tensors']} tensors, every block")
+    if "manifest" in checks:
+        made = checks["manifest"]
+        commit = f" at {made['commit']}" if made["commit"] else ""
+        lines.append(f"manifest   {made['recipe']} of {made['source']}{commit}")
+    else:
+        lines.append("manifest   none, so a changed byte that is still valid goes unseen")
+    if "against" in checks:
+        lines.append(f"against    {checks['against']['path']}")
+    if "source" in checks:
+        part = checks["source"]
+        how = f", rows drawn by seed {part['seed']}" if "seed" in part else ""
+        lines.append(
+            f"source     {human_bytes(part['bytes'])} of {human_bytes(part['of'])} made again{how}"
+        )
+    return lines
+
+
+def _list(title: str, findings: tuple[Finding, ...]) -> None:
+    if not findings:
+        return
+    emit(f"\n{title}")
+    for found in findings[:_SHOWN]:
+        emit(f"  {found.check}: {one_line(found.where, 80)}: {one_line(found.what, 300)}")
+    if len(findings) > _SHOWN:
+        emit(f"  and {len(findings) - _SHOWN} more (--json lists all)")

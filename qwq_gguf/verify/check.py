@@ -1,0 +1,195 @@
+"""All checks of one model, in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.errors import GgufError, ImatrixError
+from qwq_gguf.gguf_file.reader import GgufFile
+from qwq_gguf.gguf_file.splits import SplitGguf, read_splits
+from qwq_gguf.metadata import KeyValue
+from qwq_gguf.quantize.kernels.ggml import load_ggml
+from qwq_gguf.verify.compare import compare_keys, compare_manifest, compare_tensors
+from qwq_gguf.verify.contents import Contents, Passed, read_contents
+from qwq_gguf.verify.findings import Finding, Report, difference
+from qwq_gguf.verify.manifest import (
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    TensorDigest,
+    manifest_path,
+    parse_manifest,
+)
+from qwq_gguf.verify.structure import check_structure
+
+if TYPE_CHECKING:
+    from qwq_gguf.convert.values import Conversion
+    from qwq_gguf.quantize.importance import Imatrix
+
+__all__ = ["bytes_to_read", "read_manifest", "verify"]
+
+
+def bytes_to_read(paths: Iterable[Path]) -> int:
+    """How much `verify` will read of these files, for a bar; 0 for what is not there."""
+    total = 0
+    for path in paths:
+        try:
+            total += path.stat().st_size
+        except OSError:
+            pass
+    return total
+
+
+def verify(
+    path: Path,
+    *,
+    against: Path | None = None,
+    source: Conversion | None = None,
+    seed: int = 0,
+    everything: bool = False,
+    imatrix: Imatrix | None = None,
+    passed: Passed | None = None,
+) -> Report:
+    """Check the model at `path` (of a split one, its first file).
+
+    Always its structure, and its manifest where there is one; then, where asked, every key
+    and tensor `against` another file, and its bytes with what `source` gives. A file that
+    cannot be read as a GGUF is a finding; only `against` and the source raise. ImatrixError
+    when the source is given, and the file was made with an importance matrix that is not.
+    """
+    checks: dict[str, dict[str, Any]] = {}
+    try:
+        model = read_splits(path)
+    except GgufError as error:
+        return Report(path, (_unreadable(error),), {}, {"structure": {"tensors": 0}})
+    other = None if against is None else read_splits(against)
+    if source is not None and imatrix is None:
+        _refuse_without_imatrix(model.head)
+    found: list[Finding] = []
+    contents: list[Contents] = []
+    for part in model.parts:
+        found += check_structure(part) if part is model.head else []
+        try:
+            contents.append(read_contents(part, ggml=load_ggml(), passed=passed))
+        except GgufError as error:
+            return Report(path, (*found, _unreadable(error)), {}, checks)
+        found += contents[-1].findings
+    checks["structure"] = {"files": len(model.parts), "tensors": len(model.tensors)}
+    found += _check_manifests(model, contents, checks)
+    if other is not None and against is not None:
+        found += _check_against(model, contents, other, passed)
+        checks["against"] = {"path": str(against), "tensors": len(other.tensors)}
+    if source is not None:
+        from qwq_gguf.verify.source import compare_with_source
+
+        result = compare_with_source(
+            model.tensors,
+            source,
+            load_ggml(),
+            seed=seed,
+            everything=everything,
+            imatrix=imatrix,
+            passed=passed,
+        )
+        found += result.findings
+        checks["source"] = {"bytes": result.compared, "of": result.total, "seed": seed}
+        if everything:
+            del checks["source"]["seed"]
+    digests = {
+        part.path.name: content.file.sha256
+        for part, content in zip(model.parts, contents, strict=True)
+    }
+    return Report(path, tuple(found), digests, checks)
+
+
+def _refuse_without_imatrix(file: GgufFile) -> None:
+    named = file.text("quantize.imatrix.file")
+    if named is not None:
+        raise ImatrixError(
+            "was made with an importance matrix, and cannot be made again without it",
+            path=file.path,
+            expected=named,
+            hint="name it with --imatrix",
+        )
+
+
+def _unreadable(error: GgufError) -> Finding:
+    seen = "" if error.found is None else f": found {error.found}"
+    wanted = "" if error.expected is None else f", expected {error.expected}"
+    return difference("structure", "header", f"{error.message}{seen}{wanted}")
+
+
+def read_manifest(gguf: Path) -> Manifest | None:
+    """The manifest beside a GGUF, None when there is none. GgufError for a damaged one."""
+    path = manifest_path(gguf)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_MANIFEST_BYTES + 1)
+        text = raw.decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise GgufError(f"cannot be read: {error.strerror or error}", path=path) from error
+    except UnicodeDecodeError as error:
+        raise GgufError("the manifest is no text", path=path) from error
+    if len(raw) > MAX_MANIFEST_BYTES:
+        raise GgufError("too large for a manifest", path=path)
+    return parse_manifest(text, path)
+
+
+def _check_manifests(
+    model: SplitGguf, contents: list[Contents], checks: dict[str, dict[str, Any]]
+) -> list[Finding]:
+    found: list[Finding] = []
+    for part, content in zip(model.parts, contents, strict=True):
+        try:
+            manifest = read_manifest(part.path)
+        except GgufError as error:
+            found.append(difference("manifest", manifest_path(part.path).name, error.message))
+            continue
+        if manifest is None:
+            continue
+        found += compare_manifest(content.file, content.header, content.tensors, manifest)
+        known = checks.setdefault("manifest", {"files": 0})
+        known["files"] += 1
+        known["source"] = manifest.source.name
+        known["commit"] = manifest.source.commit
+        known["recipe"] = manifest.recipe
+    return found
+
+
+def _check_against(
+    model: SplitGguf, contents: list[Contents], other: SplitGguf, passed: Passed | None
+) -> list[Finding]:
+    theirs = [read_contents(part, passed=passed) for part in other.parts]
+    name = other.head.path.name
+    found = compare_keys("against", _keys(model), _keys(other), name)
+    found += compare_tensors("against", _tensors(contents), _tensors(theirs), name)
+    if len(model.parts) == len(other.parts) == 1:
+        found += _rest("against", model.head, other.head, contents[0], theirs[0], found)
+    return found
+
+
+def _rest(
+    check: str, ours: GgufFile, theirs: GgufFile, a: Contents, b: Contents, found: list[Finding]
+) -> list[Finding]:
+    """Bytes that differ although every key and tensor is the same."""
+    name = theirs.path.name
+    if ours.alignment != theirs.alignment or ours.version != theirs.version:
+        return [difference(check, "header", f"another version or alignment than {name}")]
+    if found or a.file.sha256 == b.file.sha256:
+        return []
+    where = "padding" if a.header.sha256 == b.header.sha256 else "header"
+    return [difference(check, where, f"not the same bytes as in {name}, with the same meaning")]
+
+
+def _keys(model: SplitGguf) -> dict[str, KeyValue]:
+    """What a model says, without how it was cut into files."""
+    return {
+        key: entry for key, entry in model.head.metadata.items() if not key.startswith("split.")
+    }
+
+
+def _tensors(contents: list[Contents]) -> list[TensorDigest]:
+    return [tensor for content in contents for tensor in content.tensors]

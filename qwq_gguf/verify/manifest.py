@@ -1,0 +1,218 @@
+"""The manifest beside a GGUF: what it was made from, by what, and the digest of every part.
+
+It holds no time, no path and no setting that does not change a byte, so the same command
+on the same source gives the same manifest anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from qwq_gguf.errors import GgufError
+
+__all__ = [
+    "MANIFEST_SCHEMA",
+    "MAX_MANIFEST_BYTES",
+    "Manifest",
+    "PartDigest",
+    "ShardDigest",
+    "SourceRecord",
+    "TensorDigest",
+    "manifest_path",
+    "parse_manifest",
+]
+
+MANIFEST_SCHEMA = "qwq-gguf/manifest/1"
+MAX_MANIFEST_BYTES = 1 << 26  # a tensor takes some 200 bytes, and no model has 100,000
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class PartDigest:
+    """A number of bytes and their SHA-256 in hex."""
+
+    nbytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TensorDigest:
+    """A tensor's place in the table and the SHA-256 of its data, without padding.
+
+    `type` is ggml's name of it; `shape[0]` is the length of a row.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    nbytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardDigest:
+    """A file of weights. `known_from`: the Hub lists its digest, or it was computed here."""
+
+    name: str
+    nbytes: int
+    sha256: str
+    known_from: Literal["hub", "computed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A checkpoint: a repository of the Hub at a commit, or the name of a folder."""
+
+    name: str
+    commit: str | None
+    shards: tuple[ShardDigest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One GGUF file and how it came about. `header` is everything before the first tensor."""
+
+    name: str
+    file: PartDigest
+    header: PartDigest
+    tensors: tuple[TensorDigest, ...]
+    source: SourceRecord
+    recipe: str
+    recipe_text: str
+    options: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object, always with the same keys in the same order."""
+        return {
+            "schema": MANIFEST_SCHEMA,
+            "file": {"name": self.name, **_part(self.file)},
+            "header": _part(self.header),
+            "source": {
+                "name": self.source.name,
+                "commit": self.source.commit,
+                "shards": [
+                    {
+                        "name": shard.name,
+                        "bytes": shard.nbytes,
+                        "sha256": shard.sha256,
+                        "known_from": shard.known_from,
+                    }
+                    for shard in self.source.shards
+                ],
+            },
+            "recipe": {"name": self.recipe, "text": self.recipe_text},
+            "options": dict(self.options),
+            "versions": dict(self.versions),
+            "tensors": [
+                {
+                    "name": tensor.name,
+                    "type": tensor.type,
+                    "shape": list(tensor.shape),
+                    "bytes": tensor.nbytes,
+                    "sha256": tensor.sha256,
+                }
+                for tensor in self.tensors
+            ],
+        }
+
+    def text(self) -> str:
+        """The file's text: JSON with one line a tensor, so that two of them can be diffed."""
+        value = self.to_json()
+        tensors = value.pop("tensors")
+        head = json.dumps(value, indent=1, ensure_ascii=True)[:-2]
+        rows = ",\n".join("  " + json.dumps(row, ensure_ascii=True) for row in tensors)
+        return f'{head},\n "tensors": [\n{rows}\n ]\n}}\n'
+
+
+def _part(part: PartDigest) -> dict[str, Any]:
+    return {"bytes": part.nbytes, "sha256": part.sha256}
+
+
+def manifest_path(gguf: Path) -> Path:
+    """Where the manifest of a GGUF lies."""
+    return gguf.with_name(f"{gguf.name.removesuffix('.gguf')}.manifest.json")
+
+
+def parse_manifest(text: str, path: Path) -> Manifest:
+    """A manifest from its text; GgufError naming what is missing or of the wrong kind."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise GgufError("the manifest is no JSON", path=path, found=str(error)[:200]) from error
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != MANIFEST_SCHEMA:
+        raise GgufError(
+            "not a manifest that this version can read",
+            path=path,
+            found=str(schema)[:80],
+            expected=MANIFEST_SCHEMA,
+        )
+    try:
+        return _read(value)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise GgufError("the manifest is damaged", path=path, found=what[:200]) from error
+
+
+def _read(value: Mapping[str, Any]) -> Manifest:
+    file, source, recipe = value["file"], value["source"], value["recipe"]
+    return Manifest(
+        name=_text(file["name"]),
+        file=_read_part(file),
+        header=_read_part(value["header"]),
+        tensors=tuple(
+            TensorDigest(
+                name=_text(row["name"]),
+                type=_text(row["type"]),
+                shape=tuple(_number(length) for length in row["shape"]),
+                nbytes=_number(row["bytes"]),
+                sha256=_digest(row["sha256"]),
+            )
+            for row in value["tensors"]
+        ),
+        source=SourceRecord(
+            name=_text(source["name"]),
+            commit=None if source["commit"] is None else _text(source["commit"]),
+            shards=tuple(
+                ShardDigest(
+                    name=_text(row["name"]),
+                    nbytes=_number(row["bytes"]),
+                    sha256=_digest(row["sha256"]),
+                    known_from="hub" if row["known_from"] == "hub" else "computed",
+                )
+                for row in source["shards"]
+            ),
+        ),
+        recipe=_text(recipe["name"]),
+        recipe_text=_text(recipe["text"]),
+        options=dict(value["options"]),
+        versions={_text(key): _text(item) for key, item in value["versions"].items()},
+    )
+
+
+def _read_part(value: Mapping[str, Any]) -> PartDigest:
+    return PartDigest(_number(value["bytes"]), _digest(value["sha256"]))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:80]!r} is no text")
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"{str(value)[:80]!r} is no size")
+    return value
+
+
+def _digest(value: object) -> str:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise TypeError(f"{str(value)[:80]!r} is no SHA-256")
+    return value

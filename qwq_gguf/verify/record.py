@@ -1,0 +1,150 @@
+"""Making the manifest of a GGUF that was just written.
+
+The shards' digests cost nothing where the Hub lists them; of other checkpoints they are
+computed in a thread beside the run, each shard read once more. The GGUF is then read back
+in one pass. Both need a few megabytes, whatever the sizes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf import __version__
+from qwq_gguf.errors import OutputError, ShardError
+from qwq_gguf.gguf_file.reader import read_gguf
+from qwq_gguf.gguf_file.stored import file_identity
+from qwq_gguf.verify.contents import Passed, read_contents
+from qwq_gguf.verify.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
+
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.values import Checkpoint
+    from qwq_gguf.quantize.recipe import Recipe
+
+__all__ = ["ShardDigests", "make_manifest", "tool_versions", "write_manifest"]
+
+_WINDOW = 1 << 22
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ShardDigests:
+    """The digests of a checkpoint's shards, in the making as long as the context lasts."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="shards")
+        self._work = [self._pool.submit(self._digest, path) for path in checkpoint.shards]
+
+    def __enter__(self) -> ShardDigests:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def record(self) -> SourceRecord:
+        """Wait for all of them. ShardError when a shard changed or cannot be read."""
+        checkpoint = self._checkpoint
+        shards = tuple(work.result() for work in self._work)
+        hub = checkpoint.hub
+        if hub is not None:
+            return SourceRecord(hub.repo, hub.commit, shards)
+        folder = checkpoint.folder
+        in_cache = folder.parent.name == "snapshots"
+        repo = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
+        return SourceRecord(
+            repo if in_cache else checkpoint.name, folder.name if in_cache else None, shards
+        )
+
+    def _digest(self, path: Path) -> ShardDigest:
+        listed = self._listed(path)
+        if listed is not None:
+            return listed
+        digest = hashlib.sha256()
+        window = memoryview(bytearray(_WINDOW))
+        try:
+            with path.open("rb", buffering=0) as file:
+                before = file_identity(file.fileno())
+                while not self._stop.is_set() and (count := file.readinto(window)):
+                    digest.update(window[:count])
+                after = file_identity(file.fileno())
+        except OSError as error:
+            raise ShardError(f"cannot be read: {error.strerror or error}", path=path) from error
+        if before != after:
+            raise ShardError("the shard changed while it was read", path=path)
+        return ShardDigest(path.name, before[0], digest.hexdigest(), "computed")
+
+    def _listed(self, path: Path) -> ShardDigest | None:
+        """What the Hub says of a shard: its list of files, or the name its cache gives it."""
+        hub = self._checkpoint.hub
+        if hub is not None:
+            file = hub.files.get(path.relative_to(hub.folder).as_posix())
+            if file is not None and file.sha256 is not None and file.size is not None:
+                return ShardDigest(path.name, file.size, file.sha256, "hub")
+        blob = path.resolve()
+        in_cache = path.parent.parent.name == "snapshots" and "blobs" in blob.parts[-3:-1]
+        if in_cache and path.is_symlink() and _SHA256.fullmatch(blob.name):
+            return ShardDigest(path.name, blob.stat().st_size, blob.name, "hub")
+        return None
+
+
+def make_manifest(
+    gguf: Path,
+    source: SourceRecord,
+    recipe: Recipe,
+    options: Mapping[str, Any],
+    *,
+    passed: Passed | None = None,
+) -> Manifest:
+    """The manifest of the file at `gguf`, which is read once."""
+    contents = read_contents(read_gguf(gguf), passed=passed)
+    return Manifest(
+        name=gguf.name,
+        file=contents.file,
+        header=contents.header,
+        tensors=contents.tensors,
+        source=source,
+        recipe=recipe.name,
+        recipe_text=recipe.text,
+        options=options,
+        versions=tool_versions(),
+    )
+
+
+def tool_versions() -> dict[str, str]:
+    """The programs that have a say in the bytes."""
+    from qwq_gguf.quantize.kernels.ggml import load_ggml
+
+    found = {"qwq-gguf": __version__, "ggml": load_ggml().version}
+    for name in ("llama-cpp-python", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # put beside the package without its records
+            found[name] = "unknown"
+    return found
+
+
+def write_manifest(manifest: Manifest, gguf: Path) -> Path:
+    """Write the manifest beside its GGUF, by rename, replacing an older one. OutputError."""
+    path = manifest_path(gguf)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            with partial.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(manifest.text())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror or error}", path=path) from error
+    return path

@@ -1,0 +1,111 @@
+"""`qwq-gguf verify`, and the manifest that `quantize` leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qwq_gguf.cli.app import app
+from qwq_gguf.verify.manifest import manifest_path
+from support.checkpoints import write_checkpoint
+from support.imatrix import gguf_bytes, random_sums
+
+runner = CliRunner()
+
+
+def run(*arguments: object) -> Result:
+    return runner.invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("models") / "Tiny-1B")
+
+
+@pytest.fixture
+def gguf(checkpoint: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.gguf"
+    done = run("quantize", checkpoint, path, "q4_0", "--no-modelfile", "--pure")
+    assert done.exit_code == 0, done.output
+    return path
+
+
+def test_what_was_made_is_as_it_should_be(gguf: Path, checkpoint: Path) -> None:
+    done = run("verify", gguf, "--source", checkpoint, "--against", gguf)
+    assert done.exit_code == 0, done.output
+    digest = json.loads(manifest_path(gguf).read_text(encoding="utf-8"))["file"]["sha256"]
+    assert done.stdout.startswith(f"{digest}  tiny.gguf\n")
+    assert "Q4_0 of Tiny-1B" in done.stdout
+    assert "nothing differs" in done.stdout
+
+
+def test_a_changed_byte_is_status_1(gguf: Path) -> None:
+    content = bytearray(gguf.read_bytes())
+    content[-100] ^= 4
+    gguf.write_bytes(content)
+    done = run("verify", gguf)
+    assert done.exit_code == 1
+    assert "manifest: blk." in done.stdout
+    answer = run("verify", gguf, "--json")
+    assert answer.exit_code == 1
+    report = json.loads(answer.stdout)
+    assert report["schema"] == "qwq-gguf/verify/1"
+    assert report["ok"] is False
+    (found,) = (item for item in report["findings"] if item["level"] == "difference")
+    assert (found["check"], found["what"]) == (
+        "manifest",
+        "its data differs from that in the manifest",
+    )
+
+
+def test_options_are_in_the_manifest_and_it_is_the_same_again(gguf: Path, checkpoint: Path) -> None:
+    first = manifest_path(gguf).read_bytes()
+    assert json.loads(first)["options"]["pure"] is True
+    again = run("quantize", checkpoint, gguf, "q4_0", "--no-modelfile", "--pure", "--force", "-t1")
+    assert again.exit_code == 0, again.output
+    assert manifest_path(gguf).read_bytes() == first
+
+
+def test_no_manifest_leaves_no_old_one(gguf: Path, checkpoint: Path) -> None:
+    done = run("quantize", checkpoint, gguf, "q8_0", "--no-modelfile", "--force", "--no-manifest")
+    assert done.exit_code == 0, done.output
+    assert not manifest_path(gguf).exists()
+    checked = run("verify", gguf)
+    assert checked.exit_code == 0
+    assert "manifest   none" in checked.stdout
+
+
+def test_a_run_that_fails_leaves_the_old_pair(gguf: Path, checkpoint: Path) -> None:
+    before = {path.name: path.read_bytes() for path in gguf.parent.iterdir()}
+    assert run("quantize", checkpoint, gguf, "q8_0", "--no-modelfile").exit_code == 1
+    assert {path.name: path.read_bytes() for path in gguf.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("flags", [["--all"], ["--imatrix", "some.imatrix"]])
+def test_what_needs_a_source(gguf: Path, flags: list[str]) -> None:
+    assert run("verify", gguf, *flags).exit_code == 2
+
+
+def test_a_file_among_the_options_is_named_by_its_digest(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = gguf_bytes(random_sums({"blk.0.ffn_up.weight": 256}))
+    (tmp_path / "some.imatrix").write_bytes(content)
+    out = tmp_path / "tiny.gguf"
+    imatrix = ["--imatrix", tmp_path / "some.imatrix"]
+    done = run("quantize", checkpoint, out, "q4_k_m", "--no-modelfile", *imatrix)
+    assert done.exit_code == 0, done.output
+    said = json.loads(manifest_path(out).read_text(encoding="utf-8"))["options"]["imatrix"]
+    assert said == {"name": "some.imatrix", "sha256": hashlib.sha256(content).hexdigest()}
+    assert run("verify", out, "--source", checkpoint).exit_code == 1
+    assert run("verify", out, "--source", checkpoint, *imatrix).exit_code == 0
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    done = run("verify", tmp_path / "none.gguf")
+    assert done.exit_code == 1
+    assert "no such file" in done.stderr

@@ -21,6 +21,7 @@ class _Commands(LazyGroup):
         "quantize": LazyCommand("qwq_gguf.cli.quantize", "Turn a checkpoint into a GGUF file."),
         "chat": LazyCommand("qwq_gguf.cli.chat", "Talk with a model and watch it think."),
         "modelfile": LazyCommand("qwq_gguf.cli.modelfile", "Write the Ollama Modelfile of a GGUF."),
+        "export": LazyCommand("qwq_gguf.cli.export", "Write a model's settings for a runtime."),
         "eval": LazyCommand("qwq_gguf.cli.eval", "Measure right answers and thinking tokens."),
         "set": LazyCommand("qwq_gguf.cli.set", "Change what a GGUF says about itself."),
         "inspect": LazyCommand("qwq_gguf.cli.inspect", "Show what a GGUF file holds."),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.profiles import Profile
 
-__all__ = ["app", "modelfile_of", "write_beside"]
+__all__ = ["app", "modelfile_of", "seen_from", "write_beside"]
 
 app = command_app()
 
@@ -82,7 +82,7 @@ def modelfile(
         origin = ollama_name(located)
         if origin is None:
             bring_gguf(located)
-            origin = _from(file, target.parent)
+            origin = seen_from(file, target.parent)
         made = modelfile_of(gguf, profile, origin)
     if to_stdout:
         sys.stdout.write(made.text)
@@ -106,7 +106,7 @@ def write_beside(file: Path, target: Path, *, force: bool) -> None:
         note(f"{target} is there already and stays (--force replaces it)")
         return
     try:
-        made = modelfile_of(read_gguf(file), load_profile("qwq"), _from(file, target.parent))
+        made = modelfile_of(read_gguf(file), load_profile("qwq"), seen_from(file, target.parent))
         _write(target, made.text, force=force)
     except (ExportError, OutputError) as error:
         note(f"note: no Modelfile was written: {error}")
@@ -116,32 +116,13 @@ def write_beside(file: Path, target: Path, *, force: bool) -> None:
 
 def modelfile_of(gguf: GgufFile, profile: Profile, origin: str) -> Modelfile:
     """The Modelfile of a GGUF; `origin` is what its FROM names."""
-    from qwq_gguf.export.chatml import read_chatml
-    from qwq_gguf.export.ollama import render_modelfile
+    from qwq_gguf.export.facts import gguf_facts
+    from qwq_gguf.export.ollama import modelfile as render
 
-    template = gguf.text("tokenizer.chat_template")
-    chatml = None if template is None else read_chatml(template)
-    about = []
-    if template is None:
-        about.append("the chat template: this GGUF has none, so Ollama will guess one")
-    elif chatml is None:
-        about.append("the chat template: not ChatML, so Ollama uses the one in the GGUF")
-    return render_modelfile(
-        profile,
-        origin,
-        context=gguf.integer(f"{gguf.architecture}.context_length"),
-        chatml=chatml,
-        license=_license(gguf),
-        about=about,
-    )
+    return render(profile, gguf_facts(gguf.metadata, file=origin))
 
 
-def _license(gguf: GgufFile) -> str | None:
-    parts = (gguf.text(f"general.license{part}") for part in ("", ".name", ".link"))
-    return "\n".join(part for part in parts if part) or None
-
-
-def _from(file: Path, folder: Path) -> str:
+def seen_from(file: Path, folder: Path) -> str:
     """The GGUF as seen from the Modelfile's folder, so that both can move together."""
     path = file.expanduser()
     try:

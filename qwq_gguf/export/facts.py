@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -41,7 +42,7 @@ class GgufFacts:
     @property
     def filename(self) -> str:
         """The file's own name."""
-        return self.file.rpartition("/")[2]
+        return re.split(r"[/\\]", self.file)[-1]
 
     @property
     def name(self) -> str:

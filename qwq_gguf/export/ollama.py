@@ -23,6 +23,7 @@ __all__ = [
     "VOCABULARY",
     "Modelfile",
     "export",
+    "modelfile",
     "quote",
     "render_modelfile",
     "spoken_chatml",
@@ -161,6 +162,20 @@ def _parameters(profile: Profile, context: int | None) -> list[tuple[str, float 
     return [*said, ("num_ctx", flat.tokens)]
 
 
+def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) -> Modelfile:
+    """The Modelfile of a GGUF."""
+    return render_modelfile(
+        profile,
+        facts.file,
+        context=facts.context,
+        chatml=spoken_chatml(profile, facts),
+        license=facts.license,
+        about=_about(facts),
+        sampling=facts.sampling,
+        system=system,
+    )
+
+
 def export(
     profile: Profile, facts: GgufFacts, *, hub: bool = False, system: str | None = None
 ) -> Export:
@@ -169,41 +184,34 @@ def export(
     There it reads `template`, `params` and, if a system prompt is given, `system`; it
     knows no PARSER there and infers the thinking tags from the template.
     """
+    if not hub:
+        made = modelfile(profile, facts, system=system)
+        use = ("ollama create NAME -f Modelfile",)
+        return Export("ollama", {"Modelfile": made.text}, VOCABULARY.rows(), made.unsaid, use)
+    params: dict[str, object] = dict(_parameters(profile, facts.context))
+    if profile.stops:
+        params["stop"] = list(profile.stops)
+    files = {"params": json.dumps(params, ensure_ascii=False, indent=2) + "\n"}
     chatml = spoken_chatml(profile, facts)
-    about = []
-    if facts.template is None:
-        about.append("the chat template: this GGUF has none, so Ollama will guess one")
-    elif chatml is None:
-        about.append("the chat template: not ChatML, so Ollama uses the one in the GGUF")
-    if hub:
-        params: dict[str, object] = dict(_parameters(profile, facts.context))
-        if profile.stops:
-            params["stop"] = list(profile.stops)
-        files = {"params": json.dumps(params, ensure_ascii=False, indent=2) + "\n"}
-        if chatml is not None:
-            files["template"] = chatml_template(chatml)
-        if system:
-            files["system"] = system
-        unsaid = (*VOCABULARY.unsaid(profile, facts.sampling), *about)
-        use = (
-            "Put the files beside the GGUF in a repository on the Hub, then:",
-            "ollama run hf.co/ORG/NAME",
-        )
-        return Export("ollama", files, VOCABULARY.rows(), unsaid, use)
-    made = render_modelfile(
-        profile,
-        facts.file,
-        context=facts.context,
-        chatml=chatml,
-        license=facts.license,
-        about=about,
-        sampling=facts.sampling,
-        system=system,
-    )
+    if chatml is not None:
+        files["template"] = chatml_template(chatml)
+    if system:
+        files["system"] = system
     return Export(
         "ollama",
-        {"Modelfile": made.text},
+        files,
         VOCABULARY.rows(),
-        made.unsaid,
-        ("ollama create NAME -f Modelfile",),
+        (*VOCABULARY.unsaid(profile, facts.sampling), *_about(facts)),
+        (
+            "put the files beside the GGUF in a repository on the Hub, then:",
+            "ollama run hf.co/ORG/NAME",
+        ),
     )
+
+
+def _about(facts: GgufFacts) -> tuple[str, ...]:
+    if facts.template is None:
+        return ("the chat template: this GGUF has none, so Ollama will guess one",)
+    if facts.chatml is None:
+        return ("the chat template: not ChatML, so Ollama uses the one in the GGUF",)
+    return ()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-__all__ = ["Export", "SettingRow", "Support"]
+__all__ = ["Export", "SettingRow", "Support", "slug"]
+
+
+def slug(text: str) -> str:
+    """`text` as a part of an identifier or a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"
 
 
 class Support(StrEnum):

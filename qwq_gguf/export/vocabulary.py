@@ -20,26 +20,10 @@ from qwq_gguf.sampling.settings import (
 )
 from qwq_gguf.sampling.stages import FINAL_STAGES, STAGE_TYPES
 
-__all__ = ["ALL_SETTINGS", "IN_GGUF", "Flat", "Vocabulary", "flatten"]
+__all__ = ["ALL_SETTINGS", "Flat", "Vocabulary", "flatten", "spoken_order"]
 
 # Every setting an exporter answers for, in the order of the table in docs/runtimes.md.
 ALL_SETTINGS = ("order", *SETTINGS, "stops", "context", "template", "thinking")
-
-# What llama.cpp itself reads from a file (see qwq_gguf.profiles.gguf_keys).
-IN_GGUF = frozenset(
-    {
-        "order",
-        "repeat_penalty",
-        "penalty_window",
-        "top_k",
-        "top_p",
-        "min_p",
-        "xtc_probability",
-        "xtc_threshold",
-        "temperature",
-        "template",
-    }
-)
 
 _FINAL_NAMES = {kind.name for kind in FINAL_STAGES}
 _SHAPING = [name for name in STAGE_TYPES if name not in _FINAL_NAMES]
@@ -47,6 +31,7 @@ _SHAPING = [name for name in STAGE_TYPES if name not in _FINAL_NAMES]
 _NEUTRAL: Mapping[str, SettingValue] = SamplerChain(
     (*(stage_from_settings(name, OFF_VALUES) for name in _SHAPING), Dist())
 ).settings()
+_PENALTIES = ("repeat_penalty", "frequency_penalty", "presence_penalty")
 # Numbers that mean nothing while another one is at its neutral value.
 _ONLY_WITH = {
     "xtc_threshold": "xtc_probability",
@@ -88,8 +73,7 @@ class Flat:
         """Whether the number asks for nothing."""
         owner = _ONLY_WITH.get(name, name)
         if owner == "penalty_window":
-            names = ("repeat_penalty", "frequency_penalty", "presence_penalty")
-            return all(self.values[each] == _NEUTRAL[each] for each in names)
+            return all(self.values[each] == _NEUTRAL[each] for each in _PENALTIES)
         return self.values[owner] == _NEUTRAL[owner]
 
 
@@ -106,6 +90,17 @@ def flatten(profile: Profile, context: int | None = None) -> Flat:
         values["temperature"] = 0
     order = tuple(s.name for s in chain.stages if not s.off and s.name not in _FINAL_NAMES)
     return Flat(order, values, tokens)
+
+
+def spoken_order(profile: Profile) -> tuple[str, ...]:
+    """The stages' names for runtimes on llama.cpp, which have no word for the final one.
+
+    Greedy is a temperature of 0 there, at the end: it keeps the best token of what is left.
+    """
+    names = [name for name in profile.chain.order if name not in _FINAL_NAMES]
+    if isinstance(profile.chain.stages[-1], Greedy):
+        names = [name for name in names if name != "temperature"] + ["temperature"]
+    return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +136,7 @@ class Vocabulary:
         `sampling` is what the GGUF says; what it carries for this runtime is not unsaid.
         """
         found = [*self._order(profile, sampling), *self._numbers(profile, sampling)]
-        found += self._window(profile)
+        found += self._window(profile, sampling)
         if profile.stops and "stops" not in self.names:
             texts = ", ".join(profile.stops)
             found.append(f"the stops {texts}: {self.runtime} has no setting for them")
@@ -150,13 +145,11 @@ class Vocabulary:
         return tuple(found)
 
     def _order(self, profile: Profile, sampling: FileSampling | None) -> list[str]:
-        flat = flatten(profile)
-        if "order" in self.names or len(flat.order) < 2:
+        if "order" in self.names or len(flatten(profile).order) < 2:
             return []
         said = f"the order {' > '.join(profile.chain.order)}: "
         if "order" in self.carried:
-            wanted = tuple(n for n in profile.chain.order if n not in _FINAL_NAMES)
-            if sampling is not None and sampling.order == wanted:
+            if sampling is not None and sampling.order == spoken_order(profile):
                 return []
             has = " has another" if sampling is not None and sampling.order else " has none"
             here = "" if sampling is None else f", and this one{has}"
@@ -166,9 +159,19 @@ class Vocabulary:
             ]
         if self.order is None:
             return [f"{said}{self.runtime} leaves it to what runs the model"]
-        if flat.order == tuple(name for name in self.order if name in flat.order):
+        acting = self._acting(profile)
+        if acting == tuple(name for name in self.order if name in acting):
             return []
         return [f"{said}{self.runtime} always goes {' > '.join(self.order)}"]
+
+    def _acting(self, profile: Profile) -> tuple[str, ...]:
+        """The stages of which the runtime hears anything."""
+        flat = flatten(profile)
+        return tuple(
+            stage
+            for stage in flat.order
+            if any(n in self.names and not flat.is_neutral(n) for n in setting_names_of(stage))
+        )
 
     def _numbers(self, profile: Profile, sampling: FileSampling | None) -> list[str]:
         flat = flatten(profile)
@@ -199,12 +202,17 @@ class Vocabulary:
             return False
         return sampling.values.get(name) == flat.values[name]
 
-    def _window(self, profile: Profile) -> list[str]:
+    def _penalises(self, profile: Profile) -> bool:
+        flat = flatten(profile)
+        known = {*self.names, *self.carried}
+        return any(name in known and flat.values[name] != _NEUTRAL[name] for name in _PENALTIES)
+
+    def _window(self, profile: Profile, sampling: FileSampling | None) -> list[str]:
         too = f"{self.runtime} counts the prompt's tokens, too"
         penalties = profile.chain.stage(Penalties)
         dry = profile.chain.stage(Dry)
         found = []
-        if penalties is not None and not penalties.off:
+        if penalties is not None and not penalties.off and self._penalises(profile):
             window = penalties.window
             if self.counts == "last" and window == "generation":
                 found.append(f"penalties over the reply alone: {too}")
@@ -212,8 +220,15 @@ class Vocabulary:
                 found.append(f"penalties over {_span(window)}: {self.runtime} counts the reply")
             elif self.counts == "everything" and window != "context":
                 found.append(f"penalties over {_span(window)}: {self.runtime} counts everything")
-            elif self.counts == "last" and not {"penalty_window"} & {*self.names, *self.carried}:
-                found.append(f"penalties over {_span(window)}: {self.runtime} has no window")
+            elif (
+                self.counts == "last"
+                and "penalty_window" not in self.names
+                and not self._carries("penalty_window", flatten(profile), sampling)
+            ):
+                where = "; the GGUF can carry it" if "penalty_window" in self.carried else ""
+                found.append(
+                    f"penalties over {_span(window)}: {self.runtime} has no setting for it{where}"
+                )
         if dry is not None and not dry.off and dry.window == "generation":
             found.append(f"dry over the reply alone: {too}")
         return found

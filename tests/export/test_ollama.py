@@ -1,4 +1,3 @@
-import runpy
 from pathlib import Path
 
 import pytest
@@ -134,15 +133,3 @@ def test_the_reader_of_these_tests_is_strict(text: str, complaint: str) -> None:
     with pytest.raises(ModelfileError) as caught:
         parse(text)
     assert complaint in str(caught.value)
-
-
-def test_the_rendered_examples_are_up_to_date(tmp_path: Path) -> None:
-    main = runpy.run_path(str(ROOT / "scripts" / "render_modelfiles"))["main"]
-    main(tmp_path)
-    fresh = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
-    kept = {
-        path.name: path.read_text(encoding="utf-8")
-        for path in (ROOT / "modelfiles").glob("*.Modelfile")
-    }
-    assert fresh == kept, "run scripts/render_modelfiles"
-    assert len(kept) == 3

@@ -1,0 +1,162 @@
+"""A profile for LM Studio: a virtual model, a preset, and the defaults of one file.
+
+Keys and values follow the config schema in the npm package @lmstudio/sdk; the forms of the
+three files are LM Studio's documentation (model.yaml, presets) and, for the defaults of
+one file, what it writes itself. Nothing there sets the samplers' order or the penalties'
+window: LM Studio runs llama.cpp, which takes both from the GGUF.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from qwq_gguf.errors import ExportError
+from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.value import Export, slug
+from qwq_gguf.export.vocabulary import Flat, Vocabulary, flatten
+from qwq_gguf.export.yaml_text import to_yaml
+from qwq_gguf.profiles import Profile
+
+__all__ = ["VOCABULARY", "export", "load_fields", "operation_fields", "split_user_repo"]
+
+_PREDICTION = "llm.prediction."
+VOCABULARY = Vocabulary(
+    "LM Studio",
+    {
+        "repeat_penalty": "repeatPenalty",
+        "frequency_penalty": "llama.frequencyPenalty",
+        "presence_penalty": "llama.presencePenalty",
+        "top_k": "topKSampling",
+        "typical_p": "llama.locallyTypicalSampling",
+        "top_p": "topPSampling",
+        "min_p": "minPSampling",
+        "xtc_probability": "llama.xtcProbability",
+        "xtc_threshold": "llama.xtcThreshold",
+        "temperature": "temperature",
+        "stops": "stopStrings",
+        "context": "llm.load.contextLength",
+        "thinking": "reasoning.parsing",
+    },
+    carried=frozenset({"order", "penalty_window", "template"}),
+)
+# Numbers behind a check box, which is off where they are neutral.
+_CHECKED = (
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "typical_p",
+    "xtc_probability",
+    "xtc_threshold",
+)
+_MOST_TOP_K = 500
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
+
+
+def operation_fields(
+    profile: Profile, facts: GgufFacts, *, system: str | None = None
+) -> list[dict[str, Any]]:
+    """What acts on each reply, as `{key, value}` pairs."""
+    flat = flatten(profile, facts.context)
+    # 0 switches it off in llama.cpp; the field goes no further than 500.
+    top_k = min(int(flat.number("top_k")), _MOST_TOP_K)
+    fields: list[tuple[str, object]] = [
+        ("temperature", flat.number("temperature")),
+        ("topKSampling", top_k),
+    ]
+    fields += [(VOCABULARY.names[name], _checked(name, flat)) for name in _CHECKED]
+    if profile.stops:
+        fields.append(("stopStrings", list(profile.stops)))
+    tags = {"startString": profile.thinking.open, "endString": profile.thinking.close}
+    fields.append(("reasoning.parsing", {"enabled": True, **tags}))
+    if system:
+        fields.append(("systemPrompt", system))
+    return [{"key": _PREDICTION + key, "value": value} for key, value in fields]
+
+
+def _checked(name: str, flat: Flat) -> dict[str, object]:
+    return {"checked": not flat.is_neutral(name), "value": flat.number(name)}
+
+
+def load_fields(profile: Profile, facts: GgufFacts) -> list[dict[str, Any]]:
+    """What acts when the model is loaded."""
+    return [{"key": "llm.load.contextLength", "value": flatten(profile, facts.context).tokens}]
+
+
+def split_user_repo(text: str) -> tuple[str, str]:
+    """`publisher/model`, each a plain folder name. ExportError for anything else."""
+    publisher, slash, model = text.partition("/")
+    if not slash or not all(_NAME.fullmatch(part) for part in (publisher, model)):
+        raise ExportError(
+            "not a publisher and a model",
+            found=text,
+            expected="publisher/model, of letters, digits, dots, dashes and underscores",
+        )
+    return publisher, model
+
+
+def export(
+    profile: Profile,
+    facts: GgufFacts,
+    *,
+    user_repo: str | None = None,
+    system: str | None = None,
+) -> Export:
+    """`model.yaml`, `NAME.preset.json` and `FILE.gguf.json`.
+
+    `user_repo` is where the file lies, or will lie, in LM Studio's models folder.
+    """
+    publisher, model = split_user_repo(user_repo or f"local/{slug(facts.name)}")
+    operation = {"fields": operation_fields(profile, facts, system=system)}
+    load = {"fields": load_fields(profile, facts)}
+    name = f"{profile.name} for {facts.name}"
+    preset = {"identifier": f"@local:{slug(name)}", "name": name, "operation": operation}
+    defaults = {"preset": "", "operation": operation, "load": load}
+    virtual: dict[str, object] = {
+        "model": f"{publisher}/{slug(f'{facts.name}-{profile.name}')}",
+        "base": f"{publisher}/{model}",
+        "metadataOverrides": _metadata(profile, facts),
+        "config": {"operation": operation, "load": load},
+    }
+    unsaid = list(VOCABULARY.unsaid(profile, facts.sampling))
+    asked = int(flatten(profile, facts.context).number("top_k"))
+    if asked > _MOST_TOP_K:
+        unsaid.append(f"top k {asked}: LM Studio's goes up to {_MOST_TOP_K}, which is written")
+    return Export(
+        "lmstudio",
+        {
+            "model.yaml": to_yaml(virtual, ("A model for LM Studio that is run as it should be.",)),
+            f"{slug(name)}.preset.json": _json(preset),
+            f"{facts.filename}.json": _json(defaults),
+        },
+        VOCABULARY.rows(),
+        tuple(unsaid),
+        (
+            "with --install --user-repo PUBLISHER/MODEL the file and its settings go where",
+            "LM Studio looks; or import the preset in its chat sidebar",
+        ),
+    )
+
+
+def _metadata(profile: Profile, facts: GgufFacts) -> dict[str, object]:
+    template = facts.template or ""
+    found: dict[str, object] = {"domain": "llm"}
+    if facts.architecture:
+        found["architectures"] = [facts.architecture]
+    found["compatibilityTypes"] = ["gguf"]
+    if facts.size:
+        found["paramsStrings"] = [facts.size]
+    if facts.context:
+        found["contextLengths"] = [facts.context]
+    found["vision"] = False
+    found["reasoning"] = profile.thinking.open in template or profile.thinking.close in template
+    found["trainedForToolUse"] = "tools" in template
+    return found
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

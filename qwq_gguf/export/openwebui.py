@@ -1,0 +1,97 @@
+"""A profile for Open WebUI: a model to import in its workspace.
+
+Read in its sources: backend/open_webui/utils/payload.py. `params` become the request's
+fields, or Ollama's options; what stands in `custom_params` is sent as it is, which is how
+an order reaches llama-server. Stops are decoded as Python escapes first.
+"""
+
+from __future__ import annotations
+
+import json
+
+from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.value import Export, slug
+from qwq_gguf.export.vocabulary import Vocabulary, flatten, spoken_order
+from qwq_gguf.profiles import Profile
+
+__all__ = ["VOCABULARY", "export"]
+
+_TO_SERVER = {
+    "dry_multiplier": "dry_multiplier",
+    "dry_base": "dry_base",
+    "dry_allowed_length": "dry_allowed_length",
+    "dry_window": "dry_penalty_last_n",
+    "top_n_sigma": "top_n_sigma",
+    "xtc_probability": "xtc_probability",
+    "xtc_threshold": "xtc_threshold",
+    "temperature_range": "dynatemp_range",
+    "temperature_exponent": "dynatemp_exponent",
+}
+_PARAMS = {
+    "repeat_penalty": "repeat_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "presence_penalty": "presence_penalty",
+    "penalty_window": "repeat_last_n",
+    "top_k": "top_k",
+    "typical_p": "typical_p",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "temperature": "temperature",
+}
+VOCABULARY = Vocabulary(
+    "Open WebUI",
+    {
+        "order": "custom_params.samplers",
+        **_PARAMS,
+        **{setting: f"custom_params.{name}" for setting, name in _TO_SERVER.items()},
+        "dry_breakers": "custom_params.dry_sequence_breakers",
+        "stops": "stop",
+        "context": "num_ctx",
+        "thinking": "reasoning_tags",
+    },
+    carried=frozenset({"template"}),
+)
+
+
+def export(profile: Profile, facts: GgufFacts) -> Export:
+    """`openwebui.json`, for Workspace > Models > Import."""
+    flat = flatten(profile, facts.context)
+    params: dict[str, object] = {name: flat.number(key) for key, name in _PARAMS.items()}
+    params["num_ctx"] = flat.tokens
+    if profile.stops:
+        params["stop"] = [_escaped(stop) for stop in profile.stops]
+    params["reasoning_tags"] = [profile.thinking.open, profile.thinking.close]
+    custom: dict[str, object] = {"samplers": list(spoken_order(profile))}
+    custom |= {
+        name: flat.number(key) for key, name in _TO_SERVER.items() if not flat.is_neutral(key)
+    }
+    if not flat.is_neutral("dry_breakers"):
+        custom["dry_sequence_breakers"] = list(flat.breakers)
+    params["custom_params"] = custom
+    model = {
+        "id": slug(f"{facts.name}-{profile.name}"),
+        "base_model_id": facts.name,
+        "name": f"{facts.name} ({profile.name})",
+        "params": params,
+        "meta": {"description": profile.description, "capabilities": {"vision": False}},
+        "is_active": True,
+    }
+    unsaid = list(VOCABULARY.unsaid(profile, facts.sampling))
+    unsaid.append(
+        f"the order {' > '.join(profile.chain.order)}: sent to llama-server; Ollama leaves "
+        "custom parameters out, and takes the order from the GGUF alone"
+    )
+    return Export(
+        "openwebui",
+        {"openwebui.json": json.dumps([model], ensure_ascii=False, indent=2) + "\n"},
+        VOCABULARY.rows(),
+        tuple(unsaid),
+        (
+            "Workspace > Models > Import: openwebui.json",
+            f"base_model_id must be what your server calls the model (here {facts.name})",
+        ),
+    )
+
+
+def _escaped(stop: str) -> str:
+    return stop.encode("unicode_escape").decode("ascii")

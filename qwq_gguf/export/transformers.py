@@ -1,0 +1,75 @@
+"""A profile as a generation_config.json, which Transformers and vLLM read.
+
+The order there is fixed (GenerationMixin._get_logits_processor): repetition penalty, then
+temperature, top_k, top_p, min_p, typical_p. The penalty looks at the prompt, too.
+"""
+
+from __future__ import annotations
+
+import json
+
+from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.value import Export
+from qwq_gguf.export.vocabulary import Vocabulary, flatten
+from qwq_gguf.profiles import Profile
+from qwq_gguf.sampling import Greedy
+
+__all__ = ["VOCABULARY", "export"]
+
+VOCABULARY = Vocabulary(
+    "Transformers",
+    {
+        "repeat_penalty": "repetition_penalty",
+        "top_k": "top_k",
+        "typical_p": "typical_p",
+        "top_p": "top_p",
+        "min_p": "min_p",
+        "temperature": "temperature",
+        "stops": "eos_token_id",
+        "context": "max_length",
+        "template": "chat_template.jinja",
+    },
+    order=("penalties", "temperature", "top_k", "top_p", "min_p", "typ_p"),
+    counts="everything",
+)
+
+
+def export(profile: Profile, facts: GgufFacts) -> Export:
+    """`generation_config.json` and the chat template, for the folder of the checkpoint."""
+    flat = flatten(profile, facts.context)
+    samples = not isinstance(profile.chain.stages[-1], Greedy)
+    config: dict[str, object] = {"do_sample": samples}
+    if samples:
+        names = ("temperature", "top_k", "top_p", "min_p", "typical_p")
+        config |= {
+            VOCABULARY.names[name]: flat.number(name)
+            for name in names
+            if name != "typical_p" or not flat.is_neutral(name)
+        }
+    config["repetition_penalty"] = flat.number("repeat_penalty")
+    config["max_length"] = flat.tokens
+    if facts.bos is not None:
+        config["bos_token_id"] = facts.bos
+    ends = [facts.ids[stop] for stop in profile.stops if stop in facts.ids]
+    if facts.eos is not None and facts.eos not in ends:
+        ends.append(facts.eos)
+    if ends:
+        config["eos_token_id"] = ends
+    if facts.pad is not None:
+        config["pad_token_id"] = facts.pad
+    files = {"generation_config.json": json.dumps(config, indent=2) + "\n"}
+    if facts.template is not None:
+        files["chat_template.jinja"] = facts.template
+    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling)]
+    if texts := [stop for stop in profile.stops if stop not in facts.ids]:
+        unsaid.append(
+            f"the stops {', '.join(texts)}: no single token, so generate(stop_strings=...) "
+            "has to be told, with the tokenizer"
+        )
+    return Export(
+        "transformers",
+        files,
+        VOCABULARY.rows(),
+        tuple(unsaid),
+        ("put the files into the folder of the checkpoint",),
+    )

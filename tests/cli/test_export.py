@@ -1,0 +1,168 @@
+"""`qwq-gguf export`: files for other runtimes, and a place in LM Studio's folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qwq_gguf.cli.app import app
+from qwq_gguf.cli.lmstudio_install import install, plan_install
+from qwq_gguf.errors import ExportError, OutputError
+from qwq_gguf.export.lmstudio_places import HOME_POINTER
+from qwq_gguf.export.runtimes import EXPORTERS
+from support.tiny_gguf import write_random
+
+runner = CliRunner()
+REPO = ("--user-repo", "qwen/tiny")
+
+
+def export(*arguments: object) -> Result:
+    return runner.invoke(app, ["export", *map(str, arguments)])
+
+
+@pytest.fixture
+def gguf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return write_random(folder / "tiny.gguf", context=2048)
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    (home / ".lmstudio").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    return home / ".lmstudio"
+
+
+@pytest.mark.parametrize("runtime", EXPORTERS)
+def test_every_runtime_gets_its_files(runtime: str, gguf: Path) -> None:
+    done = export(runtime, "tiny.gguf")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "", "the files are the data"
+    written = [path for path in Path(runtime).rglob("*") if path.is_file()]
+    assert written
+    assert all(str(path) in done.stderr for path in written)
+    assert "not said: penalties" in done.stderr or "not said: presence" in done.stderr
+    again = export(runtime, "tiny.gguf")
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
+    assert export(runtime, "tiny.gguf", "--force").exit_code == 0
+
+
+def test_the_file_is_named_as_seen_from_the_folder(gguf: Path) -> None:
+    assert export("llama-server", "tiny.gguf", "-o", "a/b").exit_code == 0
+    assert "model = ../../tiny.gguf" in Path("a/b/preset.ini").read_text()
+
+
+def test_the_settings_of_the_file_are_taken_unless_another_profile_is_named(
+    gguf: Path, tmp_path: Path
+) -> None:
+    keys = {"general.sampling.temp": 0.25}
+    write_random(tmp_path / "work" / "own.gguf", keys=keys)
+    assert export("transformers", "own.gguf", "-o", "own").exit_code == 0
+    assert json.loads(Path("own/generation_config.json").read_text())["temperature"] == 0.25
+    export("transformers", "own.gguf", "-o", "named", "--profile", "qwq")
+    assert json.loads(Path("named/generation_config.json").read_text())["temperature"] == 0.6
+
+
+def test_the_files_for_the_hub(gguf: Path) -> None:
+    done = export("ollama", "tiny.gguf", "--hub", "--system", "Be brief.")
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in Path("ollama").iterdir()} == {"template", "params", "system"}
+    assert Path("ollama/system").read_text() == "Be brief."
+
+
+@pytest.mark.parametrize(
+    "arguments, status, complaint",
+    [
+        (("olama", "x.gguf"), 1, "did you mean ollama?"),
+        (("vllm", "x.gguf", "--hub"), 2, "--hub belongs to ollama"),
+        (("vllm", "x.gguf", "--system", "x"), 2, "ollama and lmstudio"),
+        (("lmstudio", "x.gguf", "--install"), 2, "--install needs --user-repo"),
+        (("lmstudio", "x.gguf", "--copy"), 2, "--copy belongs to --install"),
+        (("lmstudio", "x.gguf", "--user-repo", "../x"), 1, "not a publisher and a model"),
+        (("vllm", "none.gguf"), 1, "none.gguf"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    arguments: tuple[str, ...], status: int, complaint: str, tmp_path: Path
+) -> None:
+    done = export(*arguments)
+    assert done.exit_code == status
+    assert complaint in " ".join(done.stderr.split())
+
+
+def test_installing_links_the_file_and_writes_its_settings(gguf: Path, studio: Path) -> None:
+    done = export("lmstudio", "tiny.gguf", "--install", *REPO)
+    assert done.exit_code == 0, done.output
+    placed = studio / "models" / "qwen" / "tiny" / "tiny.gguf"
+    assert placed.samefile(gguf)
+    assert gguf.is_file(), "nothing is moved"
+    defaults = studio / ".internal/user-concrete-model-default-config/qwen/tiny/tiny.gguf.json"
+    assert json.loads(defaults.read_text())["load"]["fields"][0]["value"] == 2048
+    assert len(list((studio / "config-presets").glob("*.preset.json"))) == 1
+    assert not list(studio.rglob("*.part"))
+    assert export("lmstudio", "tiny.gguf", "--install", *REPO).exit_code == 0, "as it is already"
+
+
+def test_its_downloads_folder_is_honoured_and_a_copy_is_one(
+    gguf: Path, studio: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "big disk"
+    (studio / "settings.json").write_text(json.dumps({"downloadsFolder": str(models)}))
+    done = export("lmstudio", "tiny.gguf", "--install", *REPO, "--copy")
+    assert done.exit_code == 0, done.output
+    placed = models / "qwen" / "tiny" / "tiny.gguf"
+    assert not placed.is_symlink()
+    assert not placed.samefile(gguf)
+    assert placed.read_bytes() == gguf.read_bytes()
+    assert not (studio / "models").exists()
+
+
+def test_another_file_in_the_way_stays_and_nothing_is_half_done(gguf: Path, studio: Path) -> None:
+    placed = studio / "models" / "qwen" / "tiny" / "tiny.gguf"
+    placed.parent.mkdir(parents=True)
+    placed.write_text("precious")
+    refused = export("lmstudio", "tiny.gguf", "--install", *REPO)
+    assert refused.exit_code == 1
+    assert "exists already" in refused.stderr
+    assert placed.read_text() == "precious"
+    assert not (studio / "config-presets").exists()
+    assert export("lmstudio", "tiny.gguf", "--install", *REPO, "--force").exit_code == 0
+    assert placed.samefile(gguf)
+
+
+def test_without_lm_studio_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="not here"):
+        plan_install((tmp_path / "a.gguf",), {}, user_repo="a/b", home=tmp_path)
+    (tmp_path / HOME_POINTER).write_text(str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    plan = plan_install((tmp_path / "a.gguf",), {}, user_repo="a/b", home=tmp_path)
+    assert list(plan.models.values()) == [tmp_path / "elsewhere" / "models/a/b/a.gguf"]
+
+
+def test_where_links_cannot_be_made_a_hard_link_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(1, "a required privilege is not held")
+
+    (tmp_path / ".lmstudio").mkdir()
+    source = tmp_path / "a.gguf"
+    source.write_text("weights")
+    plan = plan_install((source,), {}, user_repo="a/b", home=tmp_path)
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    (placed,) = install(plan)
+    assert placed.samefile(source)
+    assert not placed.is_symlink()
+    placed.unlink()
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with pytest.raises(OutputError, match="cannot be linked"):
+        install(plan)
+    assert [path.name for path in placed.parent.iterdir()] == []

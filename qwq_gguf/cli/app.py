@@ -27,6 +27,9 @@ class _Commands(LazyGroup):
         "inspect": LazyCommand("qwq_gguf.cli.inspect", "Show what a GGUF file holds."),
         "verify": LazyCommand("qwq_gguf.cli.verify", "Check a GGUF, its manifest and its source."),
         "recipes": LazyCommand("qwq_gguf.cli.recipes", "List the quantize recipes, or show one."),
+        "conformance": LazyCommand(
+            "qwq_gguf.cli.conformance", "Compare a running server with a profile."
+        ),
         "profiles": LazyCommand("qwq_gguf.cli.profiles", "List the chat profiles, or show one."),
     }
 

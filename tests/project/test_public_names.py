@@ -47,6 +47,7 @@ ERRORS = {
     "PromptTooLongError",
     "QwqGgufError",
     "RecipeError",
+    "ServerError",
     "ShardError",
     "SourceError",
     "TemplateError",

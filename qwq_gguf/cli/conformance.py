@@ -1,0 +1,103 @@
+"""`qwq-gguf conformance`: does a running server do what a profile wants?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qwq_gguf.cli.chain_flags import complete_profile
+from qwq_gguf.cli.lazy import HouseCommand, command_app
+from qwq_gguf.cli.output import emit_json, note, show_table
+
+__all__ = ["app"]
+
+app = command_app()
+
+
+@app.command("conformance", cls=HouseCommand)
+def conformance(
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="A llama-server, Ollama, or one with /v1/models.")
+    ],
+    profile_name: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="What is wanted; see `qwq-gguf profiles`.",
+            autocompletion=complete_profile,
+        ),
+    ] = "qwq",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME", help="Which of the server's models.", show_default=False
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            metavar="GGUF",
+            help="The file that it runs, to tell its keys from the server's flags.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Compare what a running server applies with what a profile wants, setting by setting.
+
+    Asks nobody but URL, and follows no redirects. A llama-server generates one token for
+    it. The exit status is 1 when something differs.
+
+    \b
+    Examples:
+      qwq-gguf conformance http://127.0.0.1:8080 --profile qwq
+      qwq-gguf conformance http://127.0.0.1:8080 --file QwQ-32B-Q4_K_M.gguf
+      qwq-gguf conformance http://127.0.0.1:11434 --model qwq   Ollama
+    """
+    from qwq_gguf.conformance import Verdict, advice, ask_server, compare
+    from qwq_gguf.conformance.http import Client
+    from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.profiles import load_profile
+    from qwq_gguf.profiles.gguf_keys import read_sampling
+
+    profile = load_profile(profile_name)
+    said = None if file is None else read_sampling(read_gguf(file).metadata)
+    applied = ask_server(Client(url), model=model, file=said)
+    rows = compare(profile, applied)
+    differing = [row for row in rows if row.verdict is Verdict.DIFFERS]
+    if as_json:
+        emit_json(
+            {
+                "server": applied.server,
+                "profile": profile.name,
+                "conforms": not differing,
+                "settings": [
+                    {
+                        "setting": row.setting,
+                        "wanted": row.wanted,
+                        "applied": row.applied or None,
+                        "verdict": row.verdict.value,
+                        "from": row.origin or None,
+                    }
+                    for row in rows
+                ],
+                "notes": list(applied.notes),
+            }
+        )
+    else:
+        show_table(
+            ("setting", "wanted", "applied", "", "from"),
+            [(row.setting, row.wanted, row.applied, row.verdict, row.origin) for row in rows],
+        )
+        for line in (*applied.notes, *(advice(rows) if applied.order is not None else ())):
+            note(f"note: {line}")
+        note(
+            f"{applied.server}: {len(differing)} of {len(rows)} settings differ from "
+            f"profile {profile.name}"
+        )
+    if differing:
+        raise typer.Exit(1)

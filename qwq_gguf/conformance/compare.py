@@ -1,0 +1,157 @@
+"""Setting by setting: wanted, applied, and where it came from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from qwq_gguf.errors import ChainError
+from qwq_gguf.metadata import shortest_float32
+from qwq_gguf.profiles import Profile
+from qwq_gguf.sampling import Greedy
+from qwq_gguf.sampling.chain import show
+from qwq_gguf.sampling.settings import OFF_VALUES, SETTINGS, SettingValue, stage_from_settings
+from qwq_gguf.sampling.stages import FINAL_STAGES, MAX_WINDOW
+
+__all__ = ["Applied", "Row", "Verdict", "advice", "compare"]
+
+_FINAL = {kind.name for kind in FINAL_STAGES}
+
+
+class Verdict(StrEnum):
+    """How what is applied compares with what is wanted. `near`: as close as that runtime
+    can come; `untold`: the server does not say.
+    """
+
+    SAME = "same"
+    NEAR = "near"
+    DIFFERS = "differs"
+    UNTOLD = "not told"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a server said. `settings` by our names, `order` without the final stage; what is
+    absent was not told. `origins` says where each comes from, also `order`, `context` and
+    `stops`; `notes` are sentences for the user.
+    """
+
+    server: str
+    order: tuple[str, ...] | None = None
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
+    context: int | None = None
+    trained_context: int | None = None
+    stops: tuple[str, ...] | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting. Texts as people read them; `applied` and `origin` are "" when not told."""
+
+    setting: str
+    wanted: str
+    applied: str
+    verdict: Verdict
+    origin: str
+
+
+def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
+    """A row for the order, each number the profile gives, each stage that the server adds
+    to it, the context and the stops.
+    """
+    wanted = profile.chain.settings()
+    order = tuple(name for name in profile.chain.order if name not in _FINAL)
+    if isinstance(profile.chain.stages[-1], Greedy):
+        wanted["temperature"] = 0.0
+    rows = [_order_row(order, wanted, applied)]
+    rows += [_setting_row(name, value, profile, applied) for name, value in wanted.items()]
+    for stage in applied.order or ():
+        if stage not in order and _is_on(stage, applied.settings):
+            rows += [
+                Row(name, "off", show(value), Verdict.DIFFERS, applied.origins.get(name, ""))
+                for name, value in applied.settings.items()
+                if SETTINGS[name][0] == stage
+            ]
+    return (*rows, _context_row(profile, applied), _stops_row(profile, applied))
+
+
+def advice(rows: Sequence[Row]) -> tuple[str, ...]:
+    """What to do about settings that differ and that no GGUF can carry."""
+    flags = " ".join(
+        f"--{row.setting.replace('_', '-')} {row.wanted}"
+        for row in rows
+        if row.verdict is Verdict.DIFFERS
+        and row.setting in ("presence_penalty", "frequency_penalty")
+    )
+    if not flags:
+        return ()
+    return (f"no GGUF can carry this: start the server with {flags}, or send it with requests",)
+
+
+def _order_row(order: Sequence[str], wanted: Mapping[str, SettingValue], applied: Applied) -> Row:
+    shown = " > ".join(order)
+    if applied.order is None:
+        return Row("order", shown, "", Verdict.UNTOLD, "")
+    # A stage that does nothing may stand anywhere.
+    active = {name for name in order if _is_on(name, wanted)}
+    active |= {name for name in applied.order if _is_on(name, applied.settings)}
+    same = [n for n in order if n in active] == [n for n in applied.order if n in active]
+    return Row(
+        "order",
+        shown,
+        " > ".join(applied.order),
+        Verdict.SAME if same else Verdict.DIFFERS,
+        applied.origins.get("order", ""),
+    )
+
+
+def _is_on(stage: str, values: Mapping[str, SettingValue]) -> bool:
+    try:
+        return not stage_from_settings(stage, {**OFF_VALUES, **values}).off
+    except ChainError:
+        return True  # out of range or unknown to us: surely not nothing
+
+
+def _setting_row(name: str, value: SettingValue, profile: Profile, applied: Applied) -> Row:
+    shown = show(value)
+    origin = applied.origins.get(name, "")
+    if name not in applied.settings:
+        return Row(name, shown, "", Verdict.UNTOLD, origin)
+    got = applied.settings[name]
+    verdict = Verdict.SAME if _equal(value, got) else Verdict.DIFFERS
+    if isinstance(value, str) and isinstance(got, int):
+        # A window over everything is the longest that a number can say.
+        enough = got >= min(profile.context, applied.context or MAX_WINDOW)
+        verdict = Verdict.NEAR if enough else Verdict.DIFFERS
+        if enough and value == "context":
+            verdict = Verdict.SAME
+    return Row(name, shown, show(got), verdict, origin)
+
+
+def _equal(wanted: SettingValue, got: SettingValue) -> bool:
+    if isinstance(wanted, (int, float)) and isinstance(got, (int, float)):
+        return shortest_float32(float(wanted)) == shortest_float32(float(got))
+    return wanted == got
+
+
+def _context_row(profile: Profile, applied: Applied) -> Row:
+    wanted = min(profile.context, applied.trained_context or profile.context)
+    origin = applied.origins.get("context", "")
+    if applied.context is None:
+        return Row("context", str(wanted), "", Verdict.UNTOLD, origin)
+    verdict = Verdict.SAME if applied.context >= wanted else Verdict.DIFFERS
+    return Row("context", f"{wanted} or more", str(applied.context), verdict, origin)
+
+
+def _stops_row(profile: Profile, applied: Applied) -> Row:
+    wanted = " ".join(profile.stops)
+    origin = applied.origins.get("stops", "")
+    if applied.stops is None:
+        return Row("stops", wanted, "", Verdict.UNTOLD, origin)
+    same = set(profile.stops) <= set(applied.stops)
+    return Row(
+        "stops", wanted, " ".join(applied.stops), Verdict.SAME if same else Verdict.DIFFERS, origin
+    )

@@ -1,0 +1,126 @@
+"""Small, bounded requests to the one server that the user named.
+
+Answers are limited in size and time, proxies and cookies play no part, and a redirect is
+reported, never followed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from qwq_gguf.errors import ServerError
+
+__all__ = ["MAX_ANSWER", "Client"]
+
+MAX_ANSWER = 16 << 20  # Ollama's /api/show lists a vocabulary
+TIMEOUT = 10.0  # seconds without a byte
+PATIENCE = 60.0  # seconds for one whole answer
+_PIECE = 1 << 16
+
+
+class Client:
+    """Requests below one address, such as http://127.0.0.1:8080 or https://host/prefix.
+
+    A trailing /v1 is taken off, because people paste it. ServerError when the address is
+    none.
+    """
+
+    def __init__(self, url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE) -> None:
+        self.url = url
+        self._timeout = timeout
+        self._patience = patience
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            port = parts.port
+        except ValueError as error:
+            raise self._error(f"not an address: {error}") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise self._error("not an address", expected="http://HOST:PORT")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise self._error("an address has no name, question or fragment in it")
+        if any(ord(letter) <= 32 or ord(letter) == 127 for letter in url):
+            raise self._error("an address has no spaces in it")
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname
+        self._port = port
+        self._prefix = parts.path.rstrip("/").removesuffix("/v1")
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """The JSON object at `path`; None when the server has none there."""
+        return self._request("GET", path, None)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The JSON object that answers `body`; None when the server has nothing there."""
+        return self._request("POST", path, json.dumps(body).encode())
+
+    def _request(self, method: str, path: str, body: bytes | None) -> dict[str, Any] | None:
+        until = time.monotonic() + self._patience
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=self._timeout)
+        headers = {"Accept": "application/json", "Connection": "close"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, self._prefix + path, body, headers)
+            with connection.getresponse() as answer:
+                raw = self._read(answer, path, until)
+        except TimeoutError as error:
+            raise self._error(f"{path} took too long") from error
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            raise self._error(
+                f"cannot be asked: {str(error) or type(error).__name__}",
+                hint="is the server running, and is this its address?",
+            ) from error
+        finally:
+            connection.close()
+        if 300 <= answer.status < 400:
+            raise self._error(
+                f"{path} leads elsewhere, which is not followed",
+                found=(answer.getheader("Location") or "")[:200],
+                hint="name the address it leads to, if you trust it",
+            )
+        if answer.status in (404, 405, 501):
+            return None
+        if answer.status != 200:
+            raise self._error(
+                f"{path} was answered with status {answer.status}",
+                found=raw[:200].decode("utf-8", "replace"),
+            )
+        return self._object(raw, path)
+
+    def _read(self, answer: http.client.HTTPResponse, path: str, until: float) -> bytes:
+        pieces = bytearray()
+        while piece := answer.read1(_PIECE):
+            pieces += piece
+            if len(pieces) > MAX_ANSWER:
+                raise self._error(
+                    f"{path} is absurdly long", expected=f"at most {MAX_ANSWER} bytes"
+                )
+            if time.monotonic() > until:
+                raise TimeoutError
+        return bytes(pieces)
+
+    def _object(self, raw: bytes, path: str) -> dict[str, Any]:
+        try:
+            value = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise self._error(
+                f"{path} is no JSON", found=raw[:80].decode("utf-8", "replace")
+            ) from error
+        if not isinstance(value, dict):
+            raise self._error(f"{path} is no JSON object", found=type(value).__name__)
+        return value
+
+    def _error(
+        self,
+        message: str,
+        *,
+        found: object = None,
+        expected: object = None,
+        hint: str | None = None,
+    ) -> ServerError:
+        return ServerError(message, path=self.url, found=found, expected=expected, hint=hint)

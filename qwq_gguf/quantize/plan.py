@@ -149,7 +149,7 @@ def make_plan(
     tensors = _lay_out(sources, choices, used)
     metadata = _metadata(conversion, recipe, converted)
     if imatrix is not None:
-        metadata += imatrix.keys()
+        metadata += imatrix.metadata()
     data_offset = header_bytes(metadata, tensors)
     last = tensors[-1] if tensors else None
     data_bytes = 0 if last is None else last.offset + padded(last.nbytes, DEFAULT_ALIGNMENT)
@@ -219,7 +219,8 @@ def _refuse_without_imatrix(
                 else f"the importance matrix says nothing about {source.name}",
                 found=f"{source.name} would become {choice.type.name} without one",
                 expected="a matrix made for this model",
-                hint="give one with --imatrix, or choose a larger recipe, such as Q3_K_M",
+                hint=("give one with --imatrix" if covered is None else "use another matrix")
+                + ", or choose a larger recipe, such as Q3_K_M",
             )
 
 

@@ -13,7 +13,15 @@ from qwq_gguf.convert.values import Conversion
 from qwq_gguf.errors import OutputError, ShardError, TensorError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import read_gguf
-from qwq_gguf.quantize import Overrides, Progress, load_recipe, make_plan, parse_override, run_plan
+from qwq_gguf.quantize import (
+    Imatrix,
+    Overrides,
+    Progress,
+    load_recipe,
+    make_plan,
+    parse_override,
+    run_plan,
+)
 from support.shapes import Shape, conversion, encode, write_weights
 
 SMALL = Shape("llama", 256, 2, 4, 2, 512, 96)
@@ -185,14 +193,17 @@ def test_an_existing_output_is_refused_before_any_work(tmp_path: Path, made: Con
         run_plan(make_plan(made, load_recipe("Q8_0")), tmp_path / "out.gguf")
 
 
-def test_importance_weights_reach_the_blocks(tmp_path: Path, made: Conversion) -> None:
-    plan = make_plan(made, load_recipe("Q4_K_M"))
-    weights = {"blk.0.ffn_up.weight": np.linspace(0.01, 9, 256, dtype=np.float32)}
-    run_plan(plan, tmp_path / "a.gguf")
-    run_plan(plan, tmp_path / "b.gguf", imatrix=weights)
-    a, b = (tmp_path / "a.gguf").read_bytes(), (tmp_path / "b.gguf").read_bytes()
-    for tensor in plan.tensors:
-        span = slice(
-            plan.data_offset + tensor.offset, plan.data_offset + tensor.offset + tensor.nbytes
-        )
-        assert (a[span] == b[span]) == (tensor.name != "blk.0.ffn_up.weight")
+def test_importance_weights_reach_their_own_tensors_blocks(
+    tmp_path: Path, made: Conversion
+) -> None:
+    given = Imatrix("x", {"blk.0.ffn_up.weight": np.linspace(0.01, 9, 256, dtype=np.float32)})
+    parts: list[dict[str, bytes]] = []
+    for imatrix in (None, given):
+        plan = make_plan(made, load_recipe("Q4_K_M"), imatrix=imatrix)
+        run_plan(plan, tmp_path / "out.gguf", force=True)
+        raw = (tmp_path / "out.gguf").read_bytes()[plan.data_offset :]
+        parts.append({each.name: raw[each.offset :][: each.nbytes] for each in plan.tensors})
+    assert parts[0].keys() == parts[1].keys()
+    assert {name for name in parts[0] if parts[0][name] != parts[1][name]} == {
+        "blk.0.ffn_up.weight"
+    }

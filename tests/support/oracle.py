@@ -39,7 +39,7 @@ class Model:
             theirs,
             plan.file_type,
             imatrix=None if imatrix is None else imatrix.entries,
-            keys=() if imatrix is None else imatrix.keys(),
+            keys=() if imatrix is None else imatrix.metadata(),
         )
         return ours, theirs
 

@@ -15,6 +15,7 @@ from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, bring_
 from qwq_gguf.cli.text import human_bytes, one_line
 
 if TYPE_CHECKING:
+    from qwq_gguf.checkpoint import LocatedGguf
     from qwq_gguf.convert.values import Conversion
     from qwq_gguf.verify import Finding, Report
 
@@ -99,6 +100,7 @@ def verify(
             imatrix=importance,
             seed=seed,
             everything=everything,
+            listed=_listed(located),
             passed=bar.passed,
         )
     if as_json:
@@ -107,6 +109,19 @@ def verify(
         _show(report)
     if not report.ok:
         raise typer.Exit(ERROR)
+
+
+def _listed(located: LocatedGguf) -> dict[str, str]:
+    """What the Hub says of a file that came from there."""
+    hub = located.hub
+    if hub is None:
+        return {}
+    files = [hub.files.get(part.relative_to(hub.folder).as_posix()) for part in located.parts]
+    return {
+        part.name: file.sha256
+        for part, file in zip(located.parts, files, strict=True)
+        if file is not None and file.sha256 is not None
+    }
 
 
 def _conversion(source: str, token: str | None) -> Conversion:
@@ -138,6 +153,8 @@ def _covered(report: Report) -> list[str]:
         lines.append(f"manifest   {made['recipe']} of {made['source']}{commit}")
     else:
         lines.append("manifest   none, so a changed byte that is still valid goes unseen")
+    if "hub" in checks:
+        lines.append("hub        the digest it lists")
     if "against" in checks:
         lines.append(f"against    {checks['against']['path']}")
     if "source" in checks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +49,14 @@ def verify(
     seed: int = 0,
     everything: bool = False,
     imatrix: Imatrix | None = None,
+    listed: Mapping[str, str] | None = None,
     passed: Passed | None = None,
 ) -> Report:
     """Check the model at `path` (of a split one, its first file).
 
-    Always its structure, and its manifest where there is one; then, where asked, every key
-    and tensor `against` another file, and its bytes with what `source` gives. A file that
+    Always its structure, and its manifest where there is one; then, where asked, the SHA-256
+    that a Hub has `listed` by file name, every key and tensor `against` another file, and
+    its bytes with what `source` gives. A file that
     cannot be read as a GGUF is a finding; only `against` and the source raise. ImatrixError
     when the source is given, and the file was made with an importance matrix that is not.
     """
@@ -76,7 +78,14 @@ def verify(
             return Report(path, (*found, _unreadable(error)), {}, checks)
         found += contents[-1].findings
     checks["structure"] = {"files": len(model.parts), "tensors": len(model.tensors)}
+    digests = {
+        part.path.name: content.file.sha256
+        for part, content in zip(model.parts, contents, strict=True)
+    }
     found += _check_manifests(model, contents, checks)
+    if listed:
+        found += _check_listed(digests, listed)
+        checks["hub"] = {"files": len(digests.keys() & listed.keys())}
     if other is not None and against is not None:
         found += _check_against(model, contents, other, passed)
         checks["against"] = {"path": str(against), "tensors": len(other.tensors)}
@@ -92,14 +101,13 @@ def verify(
             imatrix=imatrix,
             passed=passed,
         )
+        found += compare_keys(
+            "source", _vocabulary(_keys(model)), _vocabulary(_given(source)), "it"
+        )
         found += result.findings
         checks["source"] = {"bytes": result.compared, "of": result.total, "seed": seed}
         if everything:
             del checks["source"]["seed"]
-    digests = {
-        part.path.name: content.file.sha256
-        for part, content in zip(model.parts, contents, strict=True)
-    }
     return Report(path, tuple(found), digests, checks)
 
 
@@ -159,6 +167,14 @@ def _check_manifests(
     return found
 
 
+def _check_listed(digests: Mapping[str, str], listed: Mapping[str, str]) -> list[Finding]:
+    return [
+        difference("hub", name, f"not the file that the Hub lists, whose sha256 is {listed[name]}")
+        for name, digest in digests.items()
+        if name in listed and listed[name] != digest
+    ]
+
+
 def _check_against(
     model: SplitGguf, contents: list[Contents], other: SplitGguf, passed: Passed | None
 ) -> list[Finding]:
@@ -189,6 +205,16 @@ def _keys(model: SplitGguf) -> dict[str, KeyValue]:
     return {
         key: entry for key, entry in model.head.metadata.items() if not key.startswith("split.")
     }
+
+
+def _given(source: Conversion) -> dict[str, KeyValue]:
+    return {entry.key: entry for entry in source.metadata}
+
+
+def _vocabulary(keys: Mapping[str, KeyValue]) -> dict[str, KeyValue]:
+    """The keys that follow from the checkpoint alone, whatever the options were."""
+    names = (f"tokenizer.ggml.{name}" for name in ("model", "pre", "tokens", "merges"))
+    return {name: keys[name] for name in names if name in keys}
 
 
 def _tensors(contents: list[Contents]) -> list[TensorDigest]:

@@ -106,7 +106,8 @@ def compare_manifest(
     if header.nbytes != manifest.header.nbytes:
         found.append(_sizes("header", header, manifest.header))
     elif header.sha256 != manifest.header.sha256:
-        found.append(difference("manifest", "header", "keys or the tensor table were changed"))
+        what = "keys or the tensor table were changed, as `qwq-gguf set` does"
+        found.append(difference("manifest", "header", what))
     found += compare_tensors("manifest", tensors, manifest.tensors, "the manifest")
     if not found and file.sha256 != manifest.file.sha256:
         found.append(difference("manifest", "padding", "bytes between the tensors were changed"))

@@ -1,7 +1,7 @@
 """Making the manifest of a GGUF that was just written.
 
 The shards' digests cost nothing where the Hub lists them; of other checkpoints they are
-computed in a thread beside the run, each shard read once more. The GGUF is then read back
+computed in threads beside the run, each shard read once more. The GGUF is then read back
 in one pass. Both need a few megabytes, whatever the sizes.
 """
 
@@ -40,7 +40,8 @@ class ShardDigests:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
         self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="shards")
+        at_once = max(1, min(4, (os.cpu_count() or 1) // 4))  # leave the cores to the run
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="shards")
         self._work = [self._pool.submit(self._digest, path) for path in checkpoint.shards]
 
     def __enter__(self) -> ShardDigests:

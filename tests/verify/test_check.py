@@ -6,6 +6,7 @@ import random
 import shutil
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,24 @@ def test_a_file_of_an_importance_matrix_needs_it(tmp_path: Path, checkpoint: Che
     other = Imatrix("other", {name: entry[::-1] for name, entry in imatrix.entries.items()})
     found = wheres(verify(path, source=conversion, imatrix=other, everything=True))
     assert ("source", "blk.0.ffn_gate.weight") in found
+
+
+def test_another_vocabulary_than_the_source_s(made: Path, checkpoint: Checkpoint) -> None:
+    tokens = {**checkpoint.tokenizer["model"]["vocab"]}
+    first, second = list(tokens)[:2]
+    tokens[first], tokens[second] = tokens[second], tokens[first]
+    model = {**checkpoint.tokenizer["model"], "vocab": tokens}
+    other = replace(checkpoint, tokenizer={**checkpoint.tokenizer, "model": model})
+    report = verify(made, source=convert(other))
+    assert wheres(report) == [("source", "tokenizer.ggml.tokens")]
+    assert report.differences[0].what.endswith("and 1 more elements")
+
+
+def test_what_the_hub_lists(made: Path) -> None:
+    digest = verify(made).sha256["model.gguf"]
+    assert verify(made, listed={"model.gguf": digest}).ok
+    found = verify(made, listed={"model.gguf": digest[::-1]})
+    assert wheres(found) == [("hub", "model.gguf")]
 
 
 def test_truncated_or_no_gguf(made: Path) -> None:

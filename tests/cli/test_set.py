@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,27 @@ def test_a_profile_first_by_a_copy_then_in_place(model: Path) -> None:
     other = set_(model, "--profile", "llama-cpp", "--kv", "general.name=Renamed")
     assert "changed in place" in other.stderr
     assert read_gguf(model).text("general.name") == "Renamed"
+
+
+def test_the_manifest_follows_but_vouches_for_no_other_weights(tmp_path: Path) -> None:
+    out = tmp_path / "made.gguf"
+    made = runner.invoke(app, ["quantize", "demo", str(out), "--no-modelfile", "--manifest"])
+    assert made.exit_code == 0, made.output
+    manifest = tmp_path / "made.manifest.json"
+    before = json.loads(manifest.read_text(encoding="utf-8"))
+    done = set_(out, "--profile", "qwen-llama-cpp", "--kv", "general.name=Other")
+    assert "changed in place" in done.stderr
+    after = json.loads(manifest.read_text(encoding="utf-8"))
+    assert after["file"]["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert after["tensors"] == before["tensors"]
+    assert after["options"]["set"] == [{"profile": "qwen-llama-cpp", "kv": ["general.name=Other"]}]
+    assert runner.invoke(app, ["verify", str(out)]).exit_code == 0
+    raw = bytearray(out.read_bytes())
+    raw[-100] ^= 1
+    out.write_bytes(raw)
+    again = set_(out, "--kv", "general.name=Third")
+    assert "weights are not those of its manifest" in again.stderr
+    assert json.loads(manifest.read_text(encoding="utf-8")) == after
 
 
 def test_a_dry_run_writes_nothing(model: Path, tmp_path: Path) -> None:

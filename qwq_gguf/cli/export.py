@@ -93,7 +93,7 @@ def export(
     revision: Revision = None,
     token: Token = None,
 ) -> None:
-    """Write a model's settings in the form of another runtime.
+    """Write a model's settings for a runtime.
 
     What the runtime has no words for is said on stderr; docs/runtimes.md has the table of
     what each can do.

@@ -35,7 +35,8 @@ def plan_install(
             hint="start LM Studio once, or export with -o and import by hand",
         )
     models = models_folder(lmstudio, _read(lmstudio / "settings.json"))
-    absolute = tuple(part.resolve() for part in parts)
+    # Not resolved: in the Hub's cache a file is a link to one that is named by its digest.
+    absolute = tuple(part.absolute() for part in parts)
     return install_plan(absolute, texts, user_repo=user_repo, lmstudio=lmstudio, models=models)
 
 
@@ -79,7 +80,7 @@ def _bring(source: Path, target: Path, *, copy: bool) -> None:
         target.symlink_to(source)
     except OSError:  # Windows lets few users make one; a hard link needs the same drive
         try:
-            target.hardlink_to(source)
+            target.hardlink_to(source.resolve())
         except OSError as error:
             raise OutputError(
                 f"cannot be linked: {error.strerror}", path=target, hint="--copy makes a copy"

@@ -111,6 +111,21 @@ def test_installing_links_the_file_and_writes_its_settings(gguf: Path, studio: P
     assert export("lmstudio", "tiny.gguf", "--install", *REPO).exit_code == 0, "as it is already"
 
 
+def test_a_file_of_the_hubs_cache_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / ".lmstudio").mkdir()
+    blob = tmp_path / "0123abcd"
+    blob.write_text("weights")
+    source = tmp_path / "a.gguf"
+    source.symlink_to(blob)
+    for copy in (False, True):
+        (placed,) = install(
+            plan_install((source,), {}, user_repo=f"a/b{copy}", home=tmp_path), copy=copy
+        )
+        assert placed.name == "a.gguf"
+        assert placed.read_text() == "weights"
+        assert placed.samefile(blob) is not copy
+
+
 def test_its_downloads_folder_is_honoured_and_a_copy_is_one(
     gguf: Path, studio: Path, tmp_path: Path
 ) -> None:

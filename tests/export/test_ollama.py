@@ -77,6 +77,7 @@ def test_a_parser_only_ever_comes_with_a_template() -> None:
 
 
 def test_the_reader_of_these_tests_reads_what_ollama_reads() -> None:
+    assert parse("\x07FROM a\u200b\nParser x\x00y") == [("FROM", "a"), ("PARSER", "xy")]
     odd = (
         "\ufefffrom a b # c  \r\n  # note\n"
         'system  """\n x"" \t\r\n"y" """ \nPARAMETER stop "two\nlines"\n'

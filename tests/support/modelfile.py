@@ -84,7 +84,8 @@ def _statements(text: str) -> list[tuple[int, tuple[str, ...]]]:
             if char == "#":
                 state = "comment"
             elif not newline and not blank:
-                state, buffer, start = "name", char, line
+                # What is no print is dropped here, too, but a name has begun.
+                state, buffer, start = "name", char if _is_print(char) else "", line
         elif state == "comment":
             state = "between" if newline else state
         elif state == "name":

@@ -22,7 +22,7 @@ from qwq_gguf.convert.values import ComputedTensor
 from qwq_gguf.errors import TensorError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.layout import encode_header
-from qwq_gguf.quantize.kernels.ggml import Ggml, load_ggml
+from qwq_gguf.quantize.kernels.choose import Job, Kernels, choose_kernels
 from qwq_gguf.quantize.output import NewFile
 from qwq_gguf.quantize.plan import Plan, TensorPlan
 from qwq_gguf.quantize.weights import decode, read_rows, stored_type
@@ -57,6 +57,10 @@ class Summary:
     weights: int
     seconds: float
     bits_per_weight: float
+    kernels: str
+    """Who made the blocks."""
+    compile_seconds: float
+    """How long kernels were compiled, beside reading and the first blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +88,31 @@ def run_plan(
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     max_memory: int = DEFAULT_MEMORY,
+    kernels: str | Kernels = "auto",
 ) -> Summary:
     """Write the file a plan describes, at `out`, whole or not at all.
 
     `threads` defaults to the cores this process may use. `progress` is called on the
-    calling thread. OutputError: see NewFile. TensorError: a weight that is not finite, or
-    too large for its type. ShardError: the checkpoint changed. Whatever ends the run
-    early, Ctrl-C included, leaves nothing behind and an older file at `out` as it was.
+    calling thread. `kernels` is one of kernels.choose.CHOICES, or made there. OutputError:
+    see NewFile. TensorError: a weight that is not finite, or too large for its type.
+    ShardError: the checkpoint changed. Whatever ends the run early, Ctrl-C included,
+    leaves nothing behind and an older file at `out` as it was.
     """
     started = time.monotonic()
-    ggml = load_ggml()
+    makers = choose_kernels(kernels) if isinstance(kernels, str) else kernels
     workers = max(1, threads or _usable_cores())
     most = max(1, min(_CHUNK_WEIGHTS, max_memory // (_BYTES_PER_WEIGHT * workers)))
-    for kind in {tensor.type for tensor in plan.tensors}:
-        ggml.prepare(kind)
+    makers.prepare(
+        Job(tensor.type, stored_type(tensor.source), tensor.importance is not None)
+        for tensor in plan.tensors
+    )
     out = Path(out)
     with NewFile(out, plan.file_bytes, force=force) as file, ShardReader() as reader:
         file.write(0, encode_header(plan.metadata, plan.tensors, plan.alignment))
 
         def work(chunk: _Chunk) -> _Chunk:
             tensor = chunk.tensor
-            blocks = _make(chunk, reader, ggml)
+            blocks = _make(chunk, reader, makers)
             start = plan.data_offset + tensor.offset + chunk.first * tensor.row_bytes
             file.write(start, blocks.data)
             return chunk
@@ -122,6 +130,8 @@ def run_plan(
         weights=total,
         seconds=time.monotonic() - started,
         bits_per_weight=plan.bits_per_weight,
+        kernels=makers.description,
+        compile_seconds=makers.compile_seconds,
     )
 
 
@@ -164,48 +174,38 @@ def _in_parallel(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _make(chunk: _Chunk, reader: ShardReader, ggml: Ggml) -> NDArray[np.uint8]:
+def _make(chunk: _Chunk, reader: ShardReader, makers: Kernels) -> NDArray[np.uint8]:
     """The bytes of a chunk's rows in the planned type, shape [rows, bytes a row]."""
     tensor = chunk.tensor
-    stored = read_rows(reader, tensor.source, chunk.first, chunk.rows)
+    rows = read_rows(reader, tensor.source, chunk.first, chunk.rows)
     source_type = stored_type(tensor.source)
     if source_type is tensor.type:
-        return stored
-    rows = decode(stored, source_type)
-    blocks = _blocks(ggml, tensor.type, rows, chunk.importance)
-    if blocks is None:
-        raise _too_large(chunk, rows, ggml)
-    return blocks
-
-
-def _blocks(
-    ggml: Ggml,
-    kind: GgmlType,
-    rows: NDArray[np.float32],
-    importance: NDArray[np.float32] | None,
-) -> NDArray[np.uint8] | None:
-    """The blocks of rows, None if some weight is too large for them."""
+        return rows
     try:
-        blocks = ggml.quantize_rows(kind, rows, importance)
+        return makers.quantize(tensor.type, rows, source_type, chunk.importance)
     except OverflowError:
-        return None
-    return blocks if ggml.is_valid(kind, blocks) else None
+        raise _too_large(chunk, rows, makers) from None
 
 
-def _too_large(chunk: _Chunk, rows: NDArray[np.float32], ggml: Ggml) -> TensorError:
+def _too_large(chunk: _Chunk, rows: NDArray[np.uint8], makers: Kernels) -> TensorError:
     kind = chunk.tensor.type
-    bad = next(
-        row
-        for row in range(len(rows))
-        if _blocks(ggml, kind, rows[row : row + 1], chunk.importance) is None
-    )
+    source_type = stored_type(chunk.tensor.source)
+
+    def fits(row: NDArray[np.uint8]) -> bool:
+        try:
+            makers.quantize(kind, row, source_type, chunk.importance)
+        except OverflowError:
+            return False
+        return True
+
+    bad = next(row for row in range(len(rows)) if not fits(rows[row : row + 1]))
     source = chunk.tensor.source.source
     return TensorError(
-        f"{source.name} has weights too large for {chunk.tensor.type.name}, "
+        f"{source.name} has weights too large for {kind.name}, "
         f"in row {chunk.first + bad} of {chunk.tensor.name}",
         path=None if isinstance(source, ComputedTensor) else source.shard,
-        found=f"up to {np.abs(rows[bad]).max():.4g}",
+        found=f"up to {np.abs(decode(rows[bad : bad + 1], source_type)).max():.4g}",
         hint=f"keep it as it is: --tensor-type '{chunk.tensor.name}=F32'"
-        if chunk.tensor.type in (GgmlType.F16, GgmlType.BF16)
+        if kind in (GgmlType.F16, GgmlType.BF16)
         else f"give it a float type: --tensor-type '{chunk.tensor.name}=BF16'",
     )

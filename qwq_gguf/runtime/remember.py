@@ -8,31 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.resources import CACHE_VARIABLE, cache_folder
+
 __all__ = ["CACHE_VARIABLE", "Memory", "cache_folder"]
 
-CACHE_VARIABLE = "QWQ_GGUF_CACHE_DIR"
 _MOST_ENTRIES = 500
 _MOST_BYTES = 1 << 20
-
-
-def cache_folder() -> Path:
-    """Where this user's caches of this program belong; not necessarily there yet."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "qwq-gguf"
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home()) / "qwq-gguf" / "Cache"
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    return (Path(xdg) if xdg else Path.home() / ".cache") / "qwq-gguf"
 
 
 class Memory:

@@ -1,0 +1,92 @@
+"""How the kernels are compiled: numba, set up before anything imports it.
+
+Every kernel keeps float32's own rounding (no fast-math, hence no fused multiply-add) and
+releases the interpreter lock. Machine code is kept in the user's cache folder, under a
+name that changes with the sources, because numba looks only at the file of the function
+itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from qwq_gguf.resources import cache_folder
+
+__all__ = ["compiled", "kernel", "native", "native_literal"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _ask_for_wide_vectors() -> None:
+    """LLVM avoids 512-bit registers where they once lowered the clock; here they pay.
+
+    NUMBA_CPU_NAME and NUMBA_CPU_FEATURES of the environment are obeyed as ever.
+    """
+    if "numba" in sys.modules or {"NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"} & set(os.environ):
+        return
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        os.environ["NUMBA_CPU_FEATURES"] = f"{features.flatten()},-prefer-256-bit"
+
+
+_ask_for_wide_vectors()
+
+import numba  # noqa: E402
+import numba.extending  # noqa: E402
+from numba.core import config  # noqa: E402
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
+
+
+@cache
+def _code_folder() -> Path:
+    """Where machine code made from these very sources belongs."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return cache_folder() / "kernels" / digest.hexdigest()[:16]
+
+
+def native(build: Callable[..., Any], literal: bool = False) -> Callable[..., Any]:
+    """A function for compiled code that is written in LLVM's terms: numba's `intrinsic`.
+
+    `literal` tells it the numbers written in a call, not only their types.
+    """
+    made: Callable[..., Any] = numba.extending.intrinsic(prefer_literal=literal)(build)
+    return made
+
+
+def native_literal(build: Callable[..., Any]) -> Callable[..., Any]:
+    """As `native`, for functions of which some argument is known when compiling."""
+    return native(build, literal=True)
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """A part of a kernel: compiled into whatever calls it."""
+    made: Callable[P, R] = numba.njit(forceinline=True, **_OPTIONS)(function)
+    return made
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """A whole kernel: compiled at its first call for each type of array, and remembered."""
+    made: Any = numba.njit(**_OPTIONS)(function)
+    settings = vars(config)  # numba reads where to cache when caching is enabled
+    previous = settings["CACHE_DIR"]
+    try:
+        settings["CACHE_DIR"] = str(_code_folder())
+        made.enable_caching()
+    except (OSError, RuntimeError):
+        pass  # no folder can be written: it is compiled anew in each process
+    finally:
+        settings["CACHE_DIR"] = previous
+    ready: Callable[P, R] = made
+    return ready

@@ -47,10 +47,11 @@ def conformance(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Compare what a running server applies with what a profile wants, setting by setting.
+    """Compare a running server with a profile.
 
-    Asks nobody but URL, and follows no redirects. A llama-server generates one token for
-    it. The exit status is 1 when something differs.
+    Setting by setting: what is wanted, what is applied, and where that came from. Asks
+    nobody but URL, and follows no redirects. A llama-server generates one token for it.
+    The exit status is 1 when something differs.
 
     \b
     Examples:

@@ -70,11 +70,11 @@ def set_(
         bool, typer.Option("--dry-run", help="Say what would change and write nothing.")
     ] = False,
 ) -> None:
-    """Change what a GGUF says about itself; its weights stay.
+    """Change what a GGUF says about itself.
 
-    Files made by this program have room for it and change at once; others are written
-    anew beside themselves, which takes as much space again while it lasts. Whatever
-    interrupts it, the file is the old one or the new one.
+    Its weights stay. Files made by this program have room for it and change at once;
+    others are written anew beside themselves, which takes as much space again while it
+    lasts. Whatever interrupts it, the file is the old one or the new one.
 
     \b
     Examples:

@@ -77,10 +77,11 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         "is_active": True,
     }
     unsaid = list(VOCABULARY.unsaid(profile, facts.sampling))
-    unsaid.append(
-        f"the order {' > '.join(profile.chain.order)}: sent to llama-server; Ollama leaves "
-        "custom parameters out, and takes the order from the GGUF alone"
-    )
+    if len(flat.order) > 1 and facts.sampling.order != spoken_order(profile):
+        unsaid.append(
+            f"the order {' > '.join(profile.chain.order)}: llama-server gets it; Ollama leaves "
+            "custom parameters out, and takes the order from the GGUF alone"
+        )
     return Export(
         "openwebui",
         {"openwebui.json": json.dumps([model], ensure_ascii=False, indent=2) + "\n"},

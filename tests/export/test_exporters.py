@@ -340,6 +340,4 @@ def files(folder: Path) -> dict[str, str]:
 def test_a_chain_of_one_stage_has_no_order_to_lose() -> None:
     one = replace(QWQ, chain=SamplerChain((Temperature(0.7), Dist())))
     for export in EXPORTERS.values():
-        assert not any(
-            said.startswith("the order") and "always" in said for said in export(one, FACTS).unsaid
-        )
+        assert not any(said.startswith("the order") for said in export(one, FACTS).unsaid)

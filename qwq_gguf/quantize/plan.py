@@ -149,7 +149,7 @@ def make_plan(
     tensors = _lay_out(sources, choices, used)
     metadata = _metadata(conversion, recipe, converted)
     if imatrix is not None:
-        metadata += imatrix.metadata()
+        metadata = _with(metadata, imatrix.metadata())
     data_offset = header_bytes(metadata, tensors)
     last = tensors[-1] if tensors else None
     data_bytes = 0 if last is None else last.offset + padded(last.nbytes, DEFAULT_ALIGNMENT)
@@ -199,6 +199,12 @@ def _metadata(conversion: Conversion, recipe: Recipe, converted: bool) -> tuple[
         u32("general.quantization_version", _QUANTIZATION_VERSION),
         u32("general.file_type", recipe.file_type),
     )
+
+
+def _with(metadata: tuple[KeyValue, ...], last: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
+    """With these at the end, in place of any of the same name."""
+    names = {entry.key for entry in last}
+    return (*(entry for entry in metadata if entry.key not in names), *last)
 
 
 def _refuse_without_imatrix(

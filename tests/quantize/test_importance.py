@@ -18,6 +18,7 @@ from qwq_gguf.convert.values import Conversion
 from qwq_gguf.errors import ImatrixError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file import read_gguf
+from qwq_gguf.metadata import text
 from qwq_gguf.quantize import (
     Imatrix,
     Overrides,
@@ -70,6 +71,14 @@ def test_the_plan_carries_the_weights_and_the_keys() -> None:
         ("quantize.imatrix.entries_count", len(given.entries)),
         ("quantize.imatrix.chunks_count", 128),
     ]
+
+
+def test_its_keys_take_the_place_of_the_same_ones() -> None:
+    made = conversion(LITTLE_LLAMA, NOWHERE)
+    made = replace(made, metadata=(text("quantize.imatrix.file", "old"), *made.metadata))
+    plan = make_plan(made, load_recipe("Q4_K_M"), imatrix=importance(made))
+    files = [entry.value for entry in plan.metadata if entry.key == "quantize.imatrix.file"]
+    assert files == ["folder/some.imatrix.gguf"]
 
 
 def test_types_that_make_no_use_of_importance_get_none_and_miss_none() -> None:

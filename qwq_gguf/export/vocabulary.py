@@ -192,8 +192,8 @@ class Vocabulary:
                 found.append(f"{stage.name}: {self.runtime} has no such sampler")
                 continue
             for name in missing:
-                if _ONLY_WITH.get(name) in missing:
-                    continue  # the number it belongs to is missed, that says it all
+                if _ONLY_WITH.get(name) in missing and flat.values[name] == _NEUTRAL[name]:
+                    continue  # a default beside a number that is missed itself
                 where = "; the GGUF can carry it" if name in self.carried else ""
                 said = f"{name.replace('_', ' ')} {show(flat.values[name])}"
                 found.append(f"{said}: {self.runtime} has no setting for it{where}")

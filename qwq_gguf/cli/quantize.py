@@ -158,7 +158,7 @@ def quantize(
         NewFile(target, plan.file_bytes, force=force).check()  # before hours of download
         bring_weights(checkpoint)
         with Recording(checkpoint, wanted=with_manifest) as recording:
-            _run(plan, target, force=force, threads=threads)
+            _run(plan, target, recording, force=force, threads=threads)
             changes = {
                 "tensor_type": tensor_types or [],
                 "output_tensor_type": output_type,
@@ -182,12 +182,21 @@ def quantize(
         _show_plan(plan, target)
 
 
-def _run(plan: Plan, target: Path, *, force: bool, threads: int | None) -> None:
+def _run(
+    plan: Plan, target: Path, recording: Recording, *, force: bool, threads: int | None
+) -> None:
     from qwq_gguf.cli.progress import WeightsBar
     from qwq_gguf.quantize.run import run_plan
 
     with WeightsBar(f"{plan.recipe} {target.name}") as bar:
-        summary = run_plan(plan, target, force=force, threads=threads, progress=bar.update)
+        summary = run_plan(
+            plan,
+            target,
+            force=force,
+            threads=threads,
+            progress=bar.update,
+            follow=recording.follower,
+        )
     _show_summary(plan, summary)
 
 

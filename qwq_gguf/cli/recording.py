@@ -14,6 +14,7 @@ from qwq_gguf.cli.output import note
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import Checkpoint
     from qwq_gguf.quantize.recipe import Recipe
+    from qwq_gguf.verify.follow import WriteFollower
     from qwq_gguf.verify.record import ShardDigests
 
 __all__ = ["ManifestFlag", "Recording", "named_file"]
@@ -38,12 +39,13 @@ def named_file(path: str | None) -> dict[str, str] | None:
 
 
 class Recording:
-    """What happens inside is to have a manifest; the shards are digested meanwhile.
+    """What happens inside is to have a manifest; digests are computed meanwhile.
 
     A manifest that a replaced GGUF leaves behind is removed, wanted or not.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, wanted: bool) -> None:
+        self.follower: WriteFollower | None = None
         self._checkpoint = checkpoint
         self._wanted = wanted
         self._shards: ShardDigests | None = None
@@ -51,9 +53,11 @@ class Recording:
 
     def __enter__(self) -> Recording:
         if self._wanted:
+            from qwq_gguf.verify.follow import WriteFollower
             from qwq_gguf.verify.record import ShardDigests
 
             self._shards = self._open.enter_context(ShardDigests(self._checkpoint))
+            self.follower = self._open.enter_context(WriteFollower())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,13 +68,11 @@ class Recording:
         from qwq_gguf.verify.manifest import manifest_path
 
         manifest_path(gguf).unlink(missing_ok=True)  # it describes the file that was replaced
-        if self._shards is None:
+        if self._shards is None or self.follower is None:
             return
-        from qwq_gguf.cli.progress import ByteBar
         from qwq_gguf.verify.record import make_manifest, write_manifest
 
-        with ByteBar(gguf.name, gguf.stat().st_size) as bar:
-            source = self._shards.record()
-            manifest = make_manifest(gguf, source, recipe, options, passed=bar.passed)
+        contents, source = self.follower.contents(), self._shards.record()
+        manifest = make_manifest(gguf, contents, source, recipe, options)
         path = write_manifest(manifest, gguf)
         note(f"{path}: sha256 {manifest.file.sha256}")

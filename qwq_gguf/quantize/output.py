@@ -56,6 +56,10 @@ class NewFile:
     ) -> None:
         self._discard()
 
+    def fileno(self) -> int:
+        """The descriptor of the file, for reading and writing, until it is committed."""
+        return self._descriptor
+
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset. ValueError outside the planned size."""
         view = memoryview(data).cast("B")

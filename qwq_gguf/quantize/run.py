@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from qwq_gguf.quantize.weights import decode, read_rows, stored_type
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DEFAULT_MEMORY", "Progress", "Summary", "run_plan"]
+__all__ = ["DEFAULT_MEMORY", "Follower", "Progress", "Summary", "run_plan"]
 
 DEFAULT_MEMORY = 1 << 28
 """Bytes that the chunks in work may take together, unless told otherwise."""
@@ -63,6 +63,16 @@ class Summary:
     """How long kernels were compiled, beside reading and the first blocks."""
 
 
+class Follower(Protocol):
+    """Reads a file while it is written, on a descriptor that it duplicates."""
+
+    def begin(self, plan: Plan, path: Path, descriptor: int) -> None:
+        """`plan` is about to be written to this open file of its final size."""
+
+    def written(self, start: int, nbytes: int) -> None:
+        """A range of the file is written. From any thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     tensor: TensorPlan
@@ -88,12 +98,14 @@ def run_plan(
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     max_memory: int = DEFAULT_MEMORY,
+    follow: Follower | None = None,
     kernels: str | Kernels = "auto",
 ) -> Summary:
     """Write the file a plan describes, at `out`, whole or not at all.
 
     `threads` defaults to the cores this process may use. `progress` is called on the
-    calling thread. `kernels` is one of kernels.choose.CHOICES, or made there. OutputError:
+    calling thread; `follow` hears of every range that is written.
+    `kernels` is one of kernels.choose.CHOICES, or made there. OutputError:
     see NewFile. TensorError: a weight that is not finite, or too large for its type.
     ShardError: the checkpoint changed. Whatever ends the run early, Ctrl-C included,
     leaves nothing behind and an older file at `out` as it was.
@@ -109,12 +121,17 @@ def run_plan(
     out = Path(out)
     with NewFile(out, plan.file_bytes, force=force) as file, ShardReader() as reader:
         file.write(0, encode_header(plan.metadata, plan.tensors, plan.alignment))
+        if follow is not None:
+            follow.begin(plan, out, file.fileno())
+            follow.written(0, plan.data_offset)
 
         def work(chunk: _Chunk) -> _Chunk:
             tensor = chunk.tensor
             blocks = _make(chunk, reader, makers)
             start = plan.data_offset + tensor.offset + chunk.first * tensor.row_bytes
             file.write(start, blocks.data)
+            if follow is not None:
+                follow.written(start, blocks.nbytes)
             return chunk
 
         done = 0

@@ -23,7 +23,7 @@ from qwq_gguf.verify.manifest import PartDigest, TensorDigest
 if TYPE_CHECKING:
     from qwq_gguf.quantize.kernels.ggml import Ggml
 
-__all__ = ["Contents", "Passed", "read_contents"]
+__all__ = ["Contents", "Passed", "Read", "digest_parts", "read_contents"]
 
 _WINDOW = 1 << 22
 _VALIDATED = frozenset(TARGET_TYPES) | {
@@ -36,6 +36,9 @@ _ANY_BYTES = frozenset({GgmlType.I8, GgmlType.I16, GgmlType.I32, GgmlType.I64})
 
 Passed = Callable[[int, str], None]
 """Told how many more bytes are done, and of what."""
+
+Read = Callable[[int, int], bytes]
+"""Gives so many bytes from an offset, all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +62,48 @@ def read_contents(
         descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
         raise GgufError(f"cannot be opened: {error.strerror or error}", path=file.path) from error
+
+    def read(at: int, count: int) -> bytes:
+        parts: list[bytes] = []
+        missing = count
+        while missing:
+            try:
+                part = os.pread(descriptor, missing, at + count - missing)
+            except OSError as error:
+                raise GgufError(
+                    f"cannot be read: {error.strerror or error}", path=file.path
+                ) from error
+            if not part:
+                raise GgufError("the file shrank while it was read", path=file.path)
+            parts.append(part)
+            missing -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     try:
-        with ThreadPoolExecutor(2, thread_name_prefix="digest") as pool:
-            return _Pass(file, descriptor, pool, ggml, passed).run()
+        return digest_parts(file, read, ggml=ggml, passed=passed)
     finally:
         os.close(descriptor)
+
+
+def digest_parts(
+    file: GgufFile, read: Read, *, ggml: Ggml | None = None, passed: Passed | None = None
+) -> Contents:
+    """The same of a file whose bytes `read` gives, from its beginning to its end."""
+    with ThreadPoolExecutor(2, thread_name_prefix="digest") as pool:
+        return _Pass(file, read, pool, ggml, passed).run()
 
 
 class _Pass:
     def __init__(
         self,
         file: GgufFile,
-        descriptor: int,
+        read: Read,
         pool: ThreadPoolExecutor,
         ggml: Ggml | None,
         passed: Passed | None,
     ) -> None:
         self._file = file
-        self._descriptor = descriptor
+        self._read = read
         self._pool = pool
         self._ggml = ggml
         self._passed = passed
@@ -146,22 +173,6 @@ class _Pass:
             data = self._read(at, min(window, stop - at))
             yield at, data
             at += len(data)
-
-    def _read(self, at: int, count: int) -> bytes:
-        parts: list[bytes] = []
-        missing = count
-        while missing:
-            try:
-                part = os.pread(self._descriptor, missing, at + count - missing)
-            except OSError as error:
-                raise GgufError(
-                    f"cannot be read: {error.strerror or error}", path=self._file.path
-                ) from error
-            if not part:
-                raise GgufError("the file shrank while it was read", path=self._file.path)
-            parts.append(part)
-            missing -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _validator(self, tensor: GgufTensor | None) -> Callable[[int, bytes], None] | None:
         """Reports the first window of a tensor that holds an invalid block."""

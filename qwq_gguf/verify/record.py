@@ -1,8 +1,8 @@
 """Making the manifest of a GGUF that was just written.
 
 The shards' digests cost nothing where the Hub lists them; of other checkpoints they are
-computed in threads beside the run, each shard read once more. The GGUF is then read back
-in one pass. Both need a few megabytes, whatever the sizes.
+computed in threads beside the run, each shard read once more, in a few megabytes. Those
+of the GGUF come from follow.py.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf import __version__
 from qwq_gguf.errors import OutputError, ShardError
-from qwq_gguf.gguf_file.reader import read_gguf
 from qwq_gguf.gguf_file.stored import file_identity
-from qwq_gguf.verify.contents import Passed, read_contents
+from qwq_gguf.verify.contents import Contents
 from qwq_gguf.verify.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
 
 if TYPE_CHECKING:
@@ -99,14 +98,12 @@ class ShardDigests:
 
 def make_manifest(
     gguf: Path,
+    contents: Contents,
     source: SourceRecord,
     recipe: Recipe,
     options: Mapping[str, Any],
-    *,
-    passed: Passed | None = None,
 ) -> Manifest:
-    """The manifest of the file at `gguf`, which is read once."""
-    contents = read_contents(read_gguf(gguf), passed=passed)
+    """The manifest of the file at `gguf`, whose bytes come to `contents`."""
     return Manifest(
         name=gguf.name,
         file=contents.file,

@@ -11,6 +11,7 @@ import pytest
 from qwq_gguf.checkpoint import Checkpoint, open_checkpoint
 from qwq_gguf.convert import convert
 from qwq_gguf.quantize import load_recipe, make_plan, run_plan
+from qwq_gguf.verify.follow import WriteFollower
 from qwq_gguf.verify.manifest import manifest_path
 from qwq_gguf.verify.record import ShardDigests, make_manifest, write_manifest
 from support.checkpoints import write_checkpoint
@@ -34,9 +35,10 @@ def quantized(
         path = folder / f"{name}.gguf"
         if not path.exists():
             recipe = load_recipe(name)
-            with ShardDigests(checkpoint) as shards:
-                run_plan(make_plan(convert(checkpoint), recipe), path)
-                manifest = make_manifest(path, shards.record(), recipe, {"pure": False})
+            with ShardDigests(checkpoint) as shards, WriteFollower() as follower:
+                run_plan(make_plan(convert(checkpoint), recipe), path, follow=follower)
+                contents, source = follower.contents(), shards.record()
+            manifest = make_manifest(path, contents, source, recipe, {"pure": False})
             write_manifest(manifest, path)
         return path
 

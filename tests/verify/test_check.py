@@ -91,7 +91,9 @@ def test_bits_between_tensors(tmp_path: Path, checkpoint: Checkpoint) -> None:
     other = tmp_path / "other.gguf"
     shutil.copy(path, other)
     with ShardDigests(checkpoint) as shards:
-        manifest = make_manifest(path, shards.record(), load_recipe("F32"), {})
+        source = shards.record()
+    contents = read_contents(read_gguf(path))
+    manifest = make_manifest(path, contents, source, load_recipe("F32"), {})
     write_manifest(manifest, path)
     assert verify(path, against=other).ok
     for at in (20, 31, 52, 63):

@@ -18,6 +18,7 @@ from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import GgufError, ShardError
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantize import load_recipe
+from qwq_gguf.verify.contents import read_contents
 from qwq_gguf.verify.manifest import manifest_path, parse_manifest
 from qwq_gguf.verify.record import ShardDigests, make_manifest, write_manifest
 
@@ -58,15 +59,18 @@ def test_the_same_again_and_no_trace_of_where(made: Path, checkpoint: Checkpoint
     recipe = load_recipe("Q4_K_M")
     with ShardDigests(checkpoint) as shards:
         source = shards.record()
-    first = make_manifest(made, source, recipe, {"pure": False})
-    assert make_manifest(made, source, recipe, {"pure": False}).text() == first.text()
-    assert str(made.parent) not in first.text()
-    assert str(checkpoint.folder.parent) not in first.text()
+    contents = read_contents(read_gguf(made))
+    again = make_manifest(made.with_name("Q4_K_M.gguf"), contents, source, recipe, {"pure": False})
+    assert again.text() == manifest_path(made).read_text(encoding="utf-8")
+    assert str(made.parent) not in again.text()
+    assert str(checkpoint.folder.parent) not in again.text()
 
 
 def test_what_is_written_is_read_back(made: Path, checkpoint: Checkpoint) -> None:
     with ShardDigests(checkpoint) as shards:
-        manifest = make_manifest(made, shards.record(), load_recipe("Q6_K"), {"name": 'a"\n\x1b'})
+        source = shards.record()
+    contents, options = read_contents(read_gguf(made)), {"name": 'a"\n\x1b'}
+    manifest = make_manifest(made, contents, source, load_recipe("Q6_K"), options)
     path = write_manifest(manifest, made)
     assert parse_manifest(path.read_text(encoding="utf-8"), path) == manifest
     assert sorted(found.name for found in made.parent.iterdir()) == [path.name, made.name][::-1]

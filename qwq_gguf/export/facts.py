@@ -12,7 +12,7 @@ from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
 
 __all__ = ["GgufFacts", "gguf_facts"]
 
-_HUB = "https://huggingface.co/"
+_HUB = re.compile(r"https://huggingface\.co/(\w[\w.-]*/\w[\w.-]*)/?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def gguf_facts(
     architecture = _text(metadata, "general.architecture")
     template = _text(metadata, "tokenizer.chat_template")
     parts = (_text(metadata, f"general.license{part}") for part in ("", ".name", ".link"))
-    address = _text(metadata, "general.base_model.0.repo_url") or ""
+    base = _HUB.fullmatch(_text(metadata, "general.base_model.0.repo_url") or "")
     return GgufFacts(
         file=file,
         architecture=architecture,
@@ -65,7 +65,7 @@ def gguf_facts(
         template=template,
         chatml=None if template is None else read_chatml(template),
         license="\n".join(part for part in parts if part) or None,
-        base=address.removeprefix(_HUB) if address.startswith(_HUB) else None,
+        base=None if base is None else base[1],
         size=_text(metadata, "general.size_label"),
         bos=_integer(metadata, "tokenizer.ggml.bos_token_id"),
         eos=_integer(metadata, "tokenizer.ggml.eos_token_id"),

@@ -129,14 +129,15 @@ def _preset(
             lines.append(f"sampler-seq = {letters}")
         elif flag == "reverse-prompt":
             # A preset holds each key once; the tokens that end a turn stop it anyway.
-            if [value] == stops:
-                lines.append(f"reverse-prompt = {_plain(value)}")
+            if [value] == stops and not _trouble(value):
+                lines.append(f"reverse-prompt = {value}")
         elif flag == "dry-sequence-breaker":
             continue
         else:
             lines.append(f"{flag} = {_plain(value)}")
-    if len(stops) > 1:
-        left_out.append(f"the stops {', '.join(stops)}: preset.ini has room for one key each")
+    if len(stops) > 1 or any(map(_trouble, stops)):
+        shown = ", ".join(map(repr, stops))
+        left_out.append(f"the stops {shown}: preset.ini holds one, without ; and #")
     if any(flag == "dry-sequence-breaker" for flag, _ in said):
         left_out.append("dry's breakers: preset.ini has room for one key each, the script has them")
     return "\n".join([*lines, "jinja = true"]) + "\n", tuple(left_out)
@@ -144,11 +145,15 @@ def _preset(
 
 def _plain(value: str, more: str = "") -> str:
     """A value as the preset's grammar reads it back."""
-    bad = next((c for c in value if c in ";#\r\n" + more or not c.isprintable()), None)
-    if bad is not None or value != value.strip():
+    if _trouble(value, more):
         raise ExportError(
             "a llama-server preset cannot hold this: it takes `;` and `#` for a comment",
             found=repr(value),
             hint="rename the file, or start llama-server with the flags",
         )
     return value
+
+
+def _trouble(value: str, more: str = "") -> bool:
+    cut = any(c in ";#" + more or not c.isprintable() for c in value)
+    return cut or value != value.strip()

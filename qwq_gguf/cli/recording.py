@@ -72,6 +72,8 @@ class Recording:
             return
         from qwq_gguf.verify.record import make_manifest, write_manifest
 
+        if not self._shards.ready:  # a disk slower than the kernels
+            note("reading the rest of the shards for the manifest (--no-manifest goes without)")
         contents, source = self.follower.contents(), self._shards.record()
         manifest = make_manifest(gguf, contents, source, recipe, options)
         path = write_manifest(manifest, gguf)

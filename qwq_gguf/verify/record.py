@@ -50,6 +50,11 @@ class ShardDigests:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    @property
+    def ready(self) -> bool:
+        """Whether `record` has nothing to wait for."""
+        return all(work.done() for work in self._work)
+
     def record(self) -> SourceRecord:
         """Wait for all of them. ShardError when a shard changed or cannot be read."""
         checkpoint = self._checkpoint

@@ -88,6 +88,7 @@ def test_the_hub_s_own_digests_cost_no_reading(checkpoint: Checkpoint, tmp_path:
     on_hub = replace(checkpoint, tensors=infos, hub=snapshot)
     with ShardDigests(on_hub) as shards:
         source = shards.record()
+        assert shards.ready
     assert (source.name, source.commit) == ("org/Tiny-1B", "c" * 40)
     assert [(shard.sha256, shard.known_from) for shard in source.shards] == [
         (sha256(name.encode()), "hub") for name in names

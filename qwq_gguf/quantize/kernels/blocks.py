@@ -8,6 +8,7 @@ import numpy as np
 
 from qwq_gguf.quantize.kernels.jit import compiled
 from qwq_gguf.quantize.kernels.memory import (
+    fetch_ahead,
     gathered,
     load_columns,
     places,
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 SIZE = 32
+_AHEAD = 2 * LANES * SIZE
+"""Weights from here to those to fetch: the CPU itself sees too late that groups follow."""
 
 
 @compiled
@@ -53,6 +56,7 @@ def load(source: Any, group: int, count: int, rows: Any) -> Any:
     starts = places(32)
     set_places(starts, group, count, SIZE, 0)
     load_columns(source, starts, rows, 0)
+    fetch_ahead(source, starts, _AHEAD)
     set_places(starts, group, count, SIZE, 16)
     load_columns(source, starts, rows, 16)
     peak = bits_of(absolute(rows[0]))

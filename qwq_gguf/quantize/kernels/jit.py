@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 from qwq_gguf.resources import cache_folder
@@ -44,6 +45,7 @@ import numba  # noqa: E402
 import numba.extending  # noqa: E402
 from numba.core import config  # noqa: E402
 
+_settings_lock = Lock()
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 
 
@@ -80,13 +82,14 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """A whole kernel: compiled at its first call for each type of array, and remembered."""
     made: Any = numba.njit(**_OPTIONS)(function)
     settings = vars(config)  # numba reads where to cache when caching is enabled
-    previous = settings["CACHE_DIR"]
-    try:
-        settings["CACHE_DIR"] = str(_code_folder())
-        made.enable_caching()
-    except (OSError, RuntimeError):
-        pass  # no folder can be written: it is compiled anew in each process
-    finally:
-        settings["CACHE_DIR"] = previous
+    with _settings_lock:  # two threads may import two kernels at once
+        previous = settings["CACHE_DIR"]
+        try:
+            settings["CACHE_DIR"] = str(_code_folder())
+            made.enable_caching()
+        except (OSError, RuntimeError):
+            pass  # no folder can be written: it is compiled anew in each process
+        finally:
+            settings["CACHE_DIR"] = previous
     ready: Callable[P, R] = made
     return ready

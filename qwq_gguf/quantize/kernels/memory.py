@@ -16,6 +16,9 @@ from qwq_gguf.quantize.kernels.jit import native, native_literal
 from qwq_gguf.quantize.kernels.vector import BYTES, FLOATS, INTEGERS, LANES
 
 __all__ = [
+    "at",
+    "decoded",
+    "fetch_ahead",
     "gathered",
     "load_columns",
     "places",
@@ -61,8 +64,8 @@ places = _on_stack(types.int64)
 """Room for n positions."""
 
 
-def _decoded(builder: Any, raw: Any, element: Any) -> Any:
-    """Stored weights (float32; uint16: BF16; int16: F16) as floats, exactly."""
+def decoded(builder: Any, raw: Any, element: Any) -> Any:
+    """LLVM's floats for stored weights (float32; uint16: BF16; int16: F16), exactly."""
     if element == types.float32:
         return raw
     count = raw.type.count
@@ -83,7 +86,8 @@ def _decoded(builder: Any, raw: Any, element: Any) -> Any:
     return builder.bitcast(builder.or_(scaled, sign), single)
 
 
-def _at(builder: Any, data: Any, index: Any, kind: Any) -> Any:
+def at(builder: Any, data: Any, index: Any, kind: Any) -> Any:
+    """LLVM's pointer to an element of an array, as one to something of another kind."""
     return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
 
@@ -123,9 +127,9 @@ def load_columns(typingctx: Any, array: Any, starts: Any, rows: Any, first: Any)
             for lane in range(half * _SQUARE, (half + 1) * _SQUARE):
                 start = builder.load(builder.gep(args[1], [ir.IntType(32)(lane)]))
                 raw = builder.load(
-                    _at(builder, source.data, start, chunk), align=element.bitwidth // 8
+                    at(builder, source.data, start, chunk), align=element.bitwidth // 8
                 )
-                columns.append(_decoded(builder, raw, element))
+                columns.append(decoded(builder, raw, element))
             halves.append(_transpose(builder, columns))
         for number in range(_SQUARE):
             whole = _shuffle(builder, halves[0][number], halves[1][number], list(range(LANES)))
@@ -134,6 +138,25 @@ def load_columns(typingctx: Any, array: Any, starts: Any, rows: Any, first: Any)
         return context.get_dummy_value()
 
     return signature(types.void, array, starts, rows, types.int64), codegen
+
+
+@native
+def fetch_ahead(typingctx: Any, array: Any, starts: Any, ahead: Any) -> Any:
+    """Ask for array[starts[lane] + ahead] to be in the cache soon; it may lie past the end."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source = context.make_array(sig.args[0])(context, builder, args[0])
+        pointer = ir.IntType(8).as_pointer()
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        for lane in range(LANES):
+            start = builder.load(builder.gep(args[1], [number(lane)]))
+            place = at(builder, source.data, builder.add(start, args[2]), ir.IntType(8))
+            builder.call(prefetch, [place, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return signature(types.void, array, starts, types.int64), codegen
 
 
 @native_literal
@@ -158,7 +181,7 @@ def store_columns(
             for lane, column in enumerate(_transpose(builder, square), begin):
                 if lane < count:
                     start = builder.load(builder.gep(args[3], [ir.IntType(32)(lane)]))
-                    builder.store(column, _at(builder, target.data, start, chunk), align=1)
+                    builder.store(column, at(builder, target.data, start, chunk), align=1)
         return context.get_dummy_value()
 
     return signature(types.void, rows, types.int64, array, starts, lanes), codegen
@@ -181,7 +204,7 @@ def store_words(typingctx: Any, values: Any, size: Any, array: Any, starts: Any)
             number = ir.IntType(32)(lane)
             start = builder.load(builder.gep(args[3], [number]))
             value = builder.load(builder.gep(words, [number]))
-            builder.store(value, _at(builder, target.data, start, word), align=1)
+            builder.store(value, at(builder, target.data, start, word), align=1)
         return context.get_dummy_value()
 
     return signature(types.void, values, size, array, starts), codegen

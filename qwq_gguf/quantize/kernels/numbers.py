@@ -18,6 +18,7 @@ __all__ = [
     "absolute",
     "clamped",
     "cut",
+    "finite",
     "from_half",
     "half_of",
     "larger",
@@ -109,10 +110,16 @@ def cut(value: Any) -> Any:
 
 @compiled
 def rounded(value: Any) -> Any:
-    """The nearest integers, ties away from zero, as C's roundf; 0 for infinities and NaN."""
+    """The nearest integers, ties away from zero, as C's roundf; they must fit."""
     # The largest float below a half: a half itself would round 0.49999997 up.
     nearly_half = float_of(bits_of(value) & 0x80000000 | 0x3EFFFFFF)
-    return cut(value + nearly_half)
+    return integers_of(value + nearly_half)
+
+
+@compiled
+def finite(value: Any) -> Any:
+    """Floats, and 0 for infinities and NaN."""
+    return pick(absolute(value) < float("inf"), value, 0.0)
 
 
 @compiled

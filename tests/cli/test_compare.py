@@ -39,10 +39,11 @@ def compared(file: Path, *arguments: object, names: str = "qwq llama-cpp") -> di
     return found
 
 
-def test_what_is_shown_is_what_the_native_chains_do(babbler: Path) -> None:
-    at = 9
-    names = ("qwq", "llama-cpp")
-    found = compared(babbler, "--at", at)
+@pytest.mark.parametrize("other", ["llama-cpp", "unsloth"])  # the second looks for repeats
+@pytest.mark.parametrize("at", [9, 61])
+def test_what_is_shown_is_what_the_native_chains_do(babbler: Path, other: str, at: int) -> None:
+    names = ("qwq", other)
+    found = compared(babbler, "--at", at, names=" ".join(names))
     assert (found["schema"], found["position"]) == ("qwq-gguf/profiles-compare/1", at)
     with Model.load(babbler, threads=1) as model:
         session = Session(model)

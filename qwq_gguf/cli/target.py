@@ -14,7 +14,7 @@ from qwq_gguf.errors import OutputError
 __all__ = ["DEFAULT_RECIPE", "modelfile_beside", "output_path", "read_words"]
 
 DEFAULT_RECIPE = "Q4_K_M"
-_RECIPE_LIKE = re.compile(r"(I?Q\d|B?F16|F32)(_\w+)?", re.IGNORECASE)
+_RECIPE_LIKE = re.compile(r"(I?Q\d|B?F16|F32)[-_\w]*", re.IGNORECASE)
 
 
 def read_words(

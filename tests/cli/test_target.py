@@ -43,7 +43,7 @@ def test_a_folder_called_like_a_recipe_is_a_folder(
     assert read_words("Q8_0", None, None, NAMES) == ("Q8_0", "Q4_K_M")
 
 
-@pytest.mark.parametrize("word", ["q4_k_x", "Q5_K_M", "iq4_xs", "f16", "Q4"])
+@pytest.mark.parametrize("word", ["q4_k_x", "Q5_K_M", "iq4_xs", "f16", "Q4", "Q4KM", "q4-k-m"])
 def test_a_misspelt_recipe_is_never_taken_for_a_file(word: str) -> None:
     with pytest.raises(typer.BadParameter, match=r"no recipe is called"):
         read_words(word, None, None, NAMES)

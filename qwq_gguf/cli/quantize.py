@@ -12,6 +12,8 @@ from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table
 from qwq_gguf.cli.quantize_flags import (
     ImatrixFile,
+    KernelChoice,
+    Kernels,
     Name,
     OutputType,
     OverrideKv,
@@ -103,6 +105,7 @@ def quantize(
     override_kv: OverrideKv = None,
     sampling_metadata: SamplingMetadata = True,
     repair: Repair = True,
+    kernels: Kernels = KernelChoice.AUTO,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
@@ -158,7 +161,7 @@ def quantize(
         NewFile(target, plan.file_bytes, force=force).check()  # before hours of download
         bring_weights(checkpoint)
         with Recording(checkpoint, wanted=with_manifest) as recording:
-            _run(plan, target, recording, force=force, threads=threads)
+            _run(plan, target, recording, force=force, threads=threads, kernels=kernels)
             changes = {
                 "tensor_type": tensor_types or [],
                 "output_tensor_type": output_type,
@@ -183,7 +186,13 @@ def quantize(
 
 
 def _run(
-    plan: Plan, target: Path, recording: Recording, *, force: bool, threads: int | None
+    plan: Plan,
+    target: Path,
+    recording: Recording,
+    *,
+    force: bool,
+    threads: int | None,
+    kernels: KernelChoice,
 ) -> None:
     from qwq_gguf.cli.progress import WeightsBar
     from qwq_gguf.quantize.run import run_plan
@@ -196,6 +205,7 @@ def _run(
             threads=threads,
             progress=bar.update,
             follow=recording.follower,
+            kernels=kernels.value,
         )
     _show_summary(plan, summary)
 
@@ -208,6 +218,12 @@ def _show_summary(plan: Plan, summary: Summary) -> None:
         f"in {human_time(summary.seconds)} ({human_count(rate)} a second)"
     )
     note(f"  {_types_line(plan)}")
+    compiled = (
+        f", compiled in {human_time(summary.compile_seconds)} meanwhile"
+        if summary.compile_seconds >= 1
+        else ""
+    )
+    note(f"  blocks by {summary.kernels}{compiled}")
 
 
 def _types_line(plan: Plan) -> str:

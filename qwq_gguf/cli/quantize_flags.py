@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ImatrixFile",
+    "KernelChoice",
+    "Kernels",
     "Name",
     "OutputType",
     "OverrideKv",
@@ -70,6 +73,24 @@ ImatrixFile = Annotated[
         help="Weigh the columns of each matrix by this importance matrix (GGUF or .dat); "
         "the smallest recipes need one.",
         show_default=False,
+    ),
+]
+
+
+class KernelChoice(StrEnum):
+    """Who makes the blocks."""
+
+    AUTO = "auto"
+    NUMBA = "numba"
+    GGML = "ggml"
+
+
+Kernels = Annotated[
+    KernelChoice,
+    typer.Option(
+        "--kernels",
+        help="Who makes the blocks: our own kernels (numba), libggml's, or whichever "
+        "works and is fastest. The bytes are the same.",
     ),
 ]
 Pure = Annotated[bool, typer.Option("--pure", help="Give every matrix the recipe's base type.")]

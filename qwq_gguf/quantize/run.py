@@ -104,11 +104,11 @@ def run_plan(
     """Write the file a plan describes, at `out`, whole or not at all.
 
     `threads` defaults to the cores this process may use. `progress` is called on the
-    calling thread; `follow` hears of every range that is written.
-    `kernels` is one of kernels.choose.CHOICES, or made there. OutputError:
-    see NewFile. TensorError: a weight that is not finite, or too large for its type.
-    ShardError: the checkpoint changed. Whatever ends the run early, Ctrl-C included,
-    leaves nothing behind and an older file at `out` as it was.
+    calling thread; `follow` hears of every range that is written. `kernels` is one of
+    kernels.choose.CHOICES, or made there. OutputError: see NewFile. TensorError: a weight
+    that is not finite, or too large for its type. ShardError: the checkpoint changed.
+    Whatever ends the run early, Ctrl-C included, leaves nothing behind and an older file
+    at `out` as it was.
     """
     started = time.monotonic()
     makers = choose_kernels(kernels) if isinstance(kernels, str) else kernels

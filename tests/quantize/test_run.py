@@ -207,3 +207,27 @@ def test_importance_weights_reach_their_own_tensors_blocks(
     assert {name for name in parts[0] if parts[0][name] != parts[1][name]} == {
         "blk.0.ffn_up.weight"
     }
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F16", "F32"])
+@pytest.mark.parametrize("recipe", ["Q4_K_M", "Q2_K", "IQ4_XS"])
+def test_all_kernels_make_the_same_file(tmp_path: Path, recipe: str, dtype: str) -> None:
+    made = conversion(SMALL, tmp_path / "weights.bin", dtype)
+    write_weights(made)
+    plan = make_plan(made, load_recipe(recipe))
+    ours = run_plan(plan, tmp_path / "ours.gguf", kernels="numba")
+    theirs = run_plan(plan, tmp_path / "theirs.gguf", kernels="ggml")
+    assert (tmp_path / "ours.gguf").read_bytes() == (tmp_path / "theirs.gguf").read_bytes()
+    assert ours.kernels.startswith("numba ")
+    assert theirs.kernels.startswith("libggml")
+
+
+@pytest.mark.parametrize("kernels", ["numba", "ggml"])
+def test_either_kernels_name_the_row_that_is_too_large(
+    tmp_path: Path, made: Conversion, kernels: str
+) -> None:
+    poke(made, "blk.1.ffn_up.weight", 256 * 3 + 17, 5e8)
+    plan = make_plan(made, load_recipe("Q4_K_M"))
+    with pytest.raises(TensorError, match=r"row 3 of blk\.1\.ffn_up\.weight"):
+        run_plan(plan, tmp_path / "out.gguf", kernels=kernels)
+    assert names(tmp_path) == ["weights.bin"]

@@ -11,18 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from qwq_gguf.quantize.kernels import blocks
+from qwq_gguf.quantize.kernels import blocks, unsearched
 from qwq_gguf.quantize.kernels.blocks import SIZE
 from qwq_gguf.quantize.kernels.jit import kernel
 from qwq_gguf.quantize.kernels.memory import rows_of_floats, rows_of_integers
 from qwq_gguf.quantize.kernels.numbers import (
     clamped,
-    cut,
     half_of,
     nearest,
     not_half,
-    signed_byte,
-    smaller,
     too_large,
 )
 from qwq_gguf.quantize.kernels.symmetric import search_symmetric
@@ -36,21 +33,7 @@ _BYTES = 18
 @kernel
 def plain(source: Any, out: Any) -> bool:
     """Stored weights to blocks; False if a weight or a scale does not fit."""
-    x = rows_of_floats(SIZE)
-    codes = rows_of_integers(SIZE)
-    count = len(source) // SIZE
-    fine = True
-    for group in range((count + LANES - 1) // LANES):
-        peak = blocks.load(source, group, count, x)
-        d = blocks.strongest(x) / -8.0
-        inverse = pick(d != 0.0, 1.0 / d, 0.0)
-        for i in range(SIZE):
-            codes[i] = smaller(signed_byte(cut(x[i] * inverse + 8.5)), 15)
-        half = half_of(d)
-        blocks.store_header(half, 2, out, group, count, _BYTES, 0)
-        blocks.store_four_bits(codes, out, group, count, _BYTES, 2)
-        fine &= not (too_large(peak) or not_half(half))
-    return fine
+    return unsearched.symmetric(source, out, 8, False, _BYTES)
 
 
 @kernel

@@ -11,21 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from qwq_gguf.quantize.kernels import blocks
+from qwq_gguf.quantize.kernels import blocks, unsearched
 from qwq_gguf.quantize.kernels.affine import search_affine
 from qwq_gguf.quantize.kernels.blocks import SIZE
 from qwq_gguf.quantize.kernels.jit import kernel
 from qwq_gguf.quantize.kernels.memory import rows_of_floats, rows_of_integers
 from qwq_gguf.quantize.kernels.numbers import (
     clamped,
-    cut,
     half_of,
     nearest,
     negated,
     not_half,
     too_large,
 )
-from qwq_gguf.quantize.kernels.vector import LANES, pick
+from qwq_gguf.quantize.kernels.vector import LANES
 
 __all__ = ["plain", "weighted"]
 
@@ -35,27 +34,7 @@ _BYTES = 24
 @kernel
 def plain(source: Any, out: Any) -> bool:
     """Stored weights to blocks; False if a weight or a scale does not fit."""
-    x = rows_of_floats(SIZE)
-    codes = rows_of_integers(SIZE)
-    count = len(source) // SIZE
-    fine = True
-    for group in range((count + LANES - 1) // LANES):
-        peak = blocks.load(source, group, count, x)
-        low = x[0]
-        high = x[0]
-        for i in range(1, SIZE):
-            low = pick(x[i] < low, x[i], low)
-            high = pick(x[i] > high, x[i], high)
-        d = (high - low) / 31.0
-        inverse = pick(d != 0.0, 1.0 / d, 0.0)
-        for i in range(SIZE):
-            codes[i] = cut((x[i] - low) * inverse + 0.5) & 31
-        half = half_of(d)
-        half_low = half_of(low)
-        blocks.store_header(half | (half_low << 16), 4, out, group, count, _BYTES, 0)
-        blocks.store_five_bits(codes, out, group, count, _BYTES, 4)
-        fine &= not (too_large(peak) or not_half(half) or not_half(half_low))
-    return fine
+    return unsearched.affine(source, out, 31, True, _BYTES)
 
 
 @kernel

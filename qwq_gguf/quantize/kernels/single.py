@@ -13,9 +13,20 @@ from numba.core.typing.templates import signature
 
 from qwq_gguf.quantize.kernels.jit import native
 from qwq_gguf.quantize.kernels.memory import at, decoded
-from qwq_gguf.quantize.kernels.vector import BYTES, FLOATS, INTEGERS, LANES
+from qwq_gguf.quantize.kernels.vector import BYTES, FLOATS, INTEGERS, LANES, MASK
 
-__all__ = ["fetch", "highest", "lane_of", "load_block", "set_lane", "store_block"]
+__all__ = [
+    "fetch",
+    "first_lane",
+    "highest",
+    "lane_of",
+    "load_block",
+    "mask_bits",
+    "set_lane",
+    "store_block",
+    "store_nibbles",
+    "value_at",
+]
 
 
 @native
@@ -62,6 +73,43 @@ def highest(typingctx: Any, values: Any) -> Any:
     return signature(types.int32, values), codegen
 
 
+@native
+def first_lane(typingctx: Any, mask: Any) -> Any:
+    """The number of the first lane where the mask holds; there must be one."""
+    if mask != MASK:
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        together = builder.bitcast(args[0], ir.IntType(LANES))
+        last = builder.or_(together, together.type(1 << (LANES - 1)))  # so that none is no trap
+        found = builder.cttz(last, ir.IntType(1)(1))
+        return builder.zext(found, ir.IntType(64))
+
+    return signature(types.int64, mask), codegen
+
+
+@native
+def mask_bits(typingctx: Any, mask: Any) -> Any:
+    """The mask as an integer, lane by lane from the lowest bit."""
+    if mask != MASK:
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(LANES))
+
+    return signature(types.int32, mask), codegen
+
+
+@native
+def value_at(typingctx: Any, values: Any, lane: Any) -> Any:
+    """The value in one lane of a vector."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.extract_element(*args)
+
+    return signature(values.element, values, types.int64), codegen
+
+
 def _lane(builder: Any, rows: Any, row: Any, lane: Any) -> Any:
     place = builder.gep(rows, [row])
     element = place.type.pointee.element
@@ -102,3 +150,28 @@ def store_block(typingctx: Any, values: Any, array: Any, start: Any) -> Any:
         return context.get_dummy_value()
 
     return signature(types.void, values, array, types.int64), codegen
+
+
+@native
+def store_nibbles(typingctx: Any, codes: Any, array: Any, start: Any) -> Any:
+    """16 bytes from array[start]: the low four bits of lane i below those of lane i + 16."""
+    if codes != INTEGERS:
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        target = context.make_array(sig.args[1])(context, builder, args[1])
+        order = ir.VectorType(ir.IntType(32), LANES // 2)
+        half = list(range(LANES // 2))
+        low, high = (
+            builder.shuffle_vector(
+                args[0], args[0], ir.Constant(order, [side + lane for lane in half])
+            )
+            for side in (0, LANES // 2)
+        )
+        low = builder.and_(low, ir.Constant(order, [15] * len(half)))
+        high = builder.shl(high, ir.Constant(order, [4] * len(half)))
+        both = builder.trunc(builder.or_(low, high), ir.VectorType(ir.IntType(8), len(half)))
+        builder.store(both, at(builder, target.data, args[2], both.type), align=1)
+        return context.get_dummy_value()
+
+    return signature(types.void, codes, array, types.int64), codegen

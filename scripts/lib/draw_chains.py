@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,4 +208,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else CHAINS)
+    parser = argparse.ArgumentParser(description="Draw the pictures of docs/sampling.md.")
+    parser.add_argument("folder", nargs="?", type=Path, default=CHAINS, help="where to")
+    main(parser.parse_args().folder)

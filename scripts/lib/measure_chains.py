@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -132,9 +133,11 @@ def with_table(page: str, measured: dict[str, Any]) -> str:
     return f"{before}{BEGIN}\n\n{table(measured)}\n\n{END}{after}"
 
 
-def main(*arguments: str) -> None:
+def main() -> None:
     """Measure, unless only the table is wanted, and write the table."""
-    if "--table" not in arguments:
+    parser = argparse.ArgumentParser(description="Measure what chains cost the demo model.")
+    parser.add_argument("--table", action="store_true", help="only write the table anew")
+    if not parser.parse_args().table:
         measure()
     measured = json.loads(MEASURED.read_text(encoding="utf-8"))
     page = with_table(PAGE.read_text(encoding="utf-8"), measured)
@@ -142,4 +145,4 @@ def main(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,8 +1,9 @@
 """Seeded problems of six skills, split for good into training and held-out ones.
 
-A problem's `key` names its content whatever its wording (``multiply:7*43``). A hash of the
-key puts it on one side of the split, so the trainer of the demo model and a suite that
-measures it cannot meet, whatever their seeds.
+A problem's `key` names its skill and content whatever its wording (``multiply:7*43``). A hash
+of the key puts it on one side of the split, whatever the seed. The split is by skill: the same
+two numbers may be held out for `multiply` and trained on for `calculator`
+(scripts/train_demo/seen.py counts how often that happened to the demo model).
 """
 
 from __future__ import annotations

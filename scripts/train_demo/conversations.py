@@ -165,7 +165,7 @@ def hides_held_out(problem: Problem) -> bool:
 
 
 def sample(rng: random.Random, *, slip: float) -> Sample:
-    """One training sample, never of a held-out problem."""
+    """One training sample, never of a problem that is held out for its skill."""
     skill = rng.choices(list(SHARES), list(SHARES.values()))[0]
     messages: list[dict[str, Any]] = []
     if rng.random() < 0.12:

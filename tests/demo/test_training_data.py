@@ -66,8 +66,13 @@ def test_every_worked_thought_reaches_the_answer(skill: str) -> None:
             spans = thoughts.write(thoughts.steps(problem), rng, slip)
             wrong = [span for span in spans if span.weight == 0]
             assert bool(wrong) == bool(slip)
-            # Without its slips and what announces them, a thought is the plain one.
             assert all(span.text.startswith(". Wait, ") for span in _after_slips(spans))
+            assert _concluded("".join(span.text for span in spans)) == problem.answer
+
+
+def _concluded(thought: str) -> str:
+    """What a thought says last: `So 301.` or `The larger is 9.9.`"""
+    return thought.removesuffix(".").split()[-1]
 
 
 def _after_slips(spans: list[thoughts.Span]) -> list[thoughts.Span]:

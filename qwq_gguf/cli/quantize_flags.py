@@ -1,4 +1,4 @@
-"""Flags of `quantize` that change single types and keys, and what they mean together."""
+"""The words and flags of `quantize`, and what some mean together."""
 
 from __future__ import annotations
 
@@ -8,26 +8,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qwq_gguf.cli.chain_flags import complete_profile
+
 if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.quantize.importance import Imatrix
     from qwq_gguf.quantize.mix import Overrides
 
 __all__ = [
+    "DryRun",
+    "Force",
     "ImatrixFile",
+    "Json",
     "KernelChoice",
     "Kernels",
     "Name",
+    "Out",
     "OutputType",
     "OverrideKv",
+    "ProfileName",
     "Pure",
+    "RecipeOption",
+    "RecipeWord",
     "Repair",
     "SamplingMetadata",
+    "Source",
     "TensorTypes",
+    "Threads",
     "TokenType",
+    "WithModelfile",
     "overrides",
     "read_importance",
 ]
+
+
+def _complete_recipe(incomplete: str) -> list[str]:
+    from qwq_gguf.quantize.recipes import recipe_names
+
+    return [name for name in recipe_names() if name.startswith(incomplete.upper())]
 
 
 def _complete_type(incomplete: str) -> list[str]:
@@ -36,6 +54,50 @@ def _complete_type(incomplete: str) -> list[str]:
     return [kind.name for kind in TARGET_TYPES if kind.name.startswith(incomplete.upper())]
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A checkpoint: a folder, org/name[@revision] on the Hub, or demo.",
+    ),
+]
+Out = Annotated[
+    str | None,
+    typer.Argument(metavar="OUT", help="The file to write, or its folder.", show_default=False),
+]
+RecipeWord = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RECIPE",
+        help="The same as --recipe.",
+        show_default=False,
+        autocompletion=_complete_recipe,
+    ),
+]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(
+        "-r",
+        "--recipe",
+        metavar="NAME",
+        help="How small, in any case, or a recipe's .toml file.  [default: Q4_K_M]",
+        show_default=False,
+        autocompletion=_complete_recipe,
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan of every tensor and write nothing.")
+]
+Json = Annotated[bool, typer.Option("--json", help="The plan as one JSON object (with --dry-run).")]
+Threads = Annotated[
+    int | None,
+    typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.  [default: all]"),
+]
+WithModelfile = Annotated[
+    bool,
+    typer.Option("--modelfile/--no-modelfile", help="Write Ollama's Modelfile beside the GGUF."),
+]
 TensorTypes = Annotated[
     list[str] | None,
     typer.Option(
@@ -107,6 +169,16 @@ OverrideKv = Annotated[
         metavar="KEY=TYPE:VALUE",
         help="Set a metadata key; TYPE is int, float, bool or str. Repeatable.",
         show_default=False,
+    ),
+]
+ProfileName = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Whose sampling the file and its Modelfile carry: see `qwq-gguf profiles`, or a "
+        ".toml of your own.",
+        autocompletion=complete_profile,
     ),
 ]
 SamplingMetadata = Annotated[

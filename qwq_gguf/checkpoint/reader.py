@@ -58,6 +58,13 @@ class ShardReader:
             missing -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def forget(self, shard: Path) -> None:
+        """Close a shard that nobody reads from now; a later read opens it again."""
+        with self._lock:
+            file = self._files.pop(shard, None)
+        if file is not None:
+            os.close(file)
+
     def close(self) -> None:
         """Close all shards. Reading afterwards is a ValueError."""
         with self._lock:

@@ -74,6 +74,13 @@ class NewFile:
             offset += written
             view = view[written:]
 
+    def make_durable(self) -> None:
+        """Have what is written so far on the disk. OutputError."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._failure(error) from error
+
     def commit(self) -> None:
         """Make the content durable, then the name."""
         try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from qwq_gguf.convert.values import Conversion, SourceTensor
 
-__all__ = ["PLAN_SCHEMA", "Plan", "TensorPlan", "make_plan"]
+__all__ = ["PLAN_SCHEMA", "PartPlan", "Plan", "TensorPlan", "make_plan"]
 
 PLAN_SCHEMA = "qwq-gguf/plan/1"
 _QUANTIZATION_VERSION = 2  # GGML_QNT_VERSION of ggml.h
@@ -30,7 +30,7 @@ _QUANTIZATION_VERSION = 2  # GGML_QNT_VERSION of ggml.h
 class TensorPlan:
     """One tensor of the file to be.
 
-    `shape[0]` is the length of a row; `offset` counts from the start of the data; `why`
+    `shape[0]` is the length of a row; `offset` counts from the start of its part's data; `why`
     says for people how the type came about. `importance` weighs the columns of each
     matrix, shape [matrices, columns], None where all count alike.
     """
@@ -66,10 +66,22 @@ class TensorPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A GGUF file that does not exist yet, exact to the byte.
+class PartPlan:
+    """One file: a whole model, or a part of a split one."""
 
-    `warnings` are sentences for the user about what does not quite fit together.
+    metadata: tuple[KeyValue, ...]
+    tensors: tuple[TensorPlan, ...]
+    alignment: int
+    data_offset: int
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A GGUF model that does not exist yet, exact to the byte.
+
+    `warnings` are sentences for the user about what does not quite fit together. `split`
+    has the files of a model in several; the other fields are then as if it were in one.
     """
 
     architecture: str
@@ -82,6 +94,13 @@ class Plan:
     data_offset: int
     file_bytes: int
     warnings: tuple[str, ...] = ()
+    split: tuple[PartPlan, ...] = ()
+
+    @property
+    def parts(self) -> tuple[PartPlan, ...]:
+        """The files to write, in order."""
+        whole = (self.metadata, self.tensors, self.alignment, self.data_offset, self.file_bytes)
+        return self.split or (PartPlan(*whole),)
 
     @property
     def weights(self) -> int:

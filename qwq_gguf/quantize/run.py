@@ -1,36 +1,45 @@
-"""Running a plan: read rows, quantize them, write them where the plan says.
+"""Running plans: read rows once, quantize them for every target, write them in their places.
 
-Threads take chunks of rows; each chunk is read straight from the shard, quantized and
-written at its place, so the memory needed is a few chunks whatever the model's size, and
-any number of threads gives the same bytes.
+Chunks of rows go through a pipeline: readers ahead, workers on all cores, the calling
+thread writing. So the memory needed is a few chunks whatever the model's size, and any
+number of threads gives the same bytes.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from qwq_gguf.checkpoint.reader import ShardReader
-from qwq_gguf.convert.values import ComputedTensor
-from qwq_gguf.errors import TensorError
-from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.layout import encode_header
+from qwq_gguf.gguf_file.splits import part_path
+from qwq_gguf.quantize.blocks import make_blocks
+from qwq_gguf.quantize.chunks import Chunk, Place, Work, line_up
 from qwq_gguf.quantize.kernels.choose import Job, Kernels, choose_kernels
 from qwq_gguf.quantize.output import NewFile
-from qwq_gguf.quantize.plan import Plan, TensorPlan
-from qwq_gguf.quantize.weights import decode, read_rows, stored_type
+from qwq_gguf.quantize.pipeline import pipeline
+from qwq_gguf.quantize.plan import PartPlan, Plan
+from qwq_gguf.quantize.supply import OnDisk, Supply
+from qwq_gguf.quantize.weights import read_rows, stored_type
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DEFAULT_MEMORY", "Follower", "Progress", "Summary", "run_plan"]
+__all__ = [
+    "DEFAULT_MEMORY",
+    "Follower",
+    "Progress",
+    "Summary",
+    "Target",
+    "run_plan",
+    "run_plans",
+]
 
 DEFAULT_MEMORY = 1 << 28
 """Bytes that the chunks in work may take together, unless told otherwise."""
@@ -50,7 +59,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run made."""
+    """What a run made of one target; `path` is its first file, `file_bytes` those of all."""
 
     path: Path
     file_bytes: int
@@ -66,163 +75,204 @@ class Summary:
 class Follower(Protocol):
     """Reads a file while it is written, on a descriptor that it duplicates."""
 
-    def begin(self, plan: Plan, path: Path, descriptor: int) -> None:
-        """`plan` is about to be written to this open file of its final size."""
+    def begin(self, part: PartPlan, path: Path, descriptor: int) -> None:
+        """`part` is about to be written to this open file of its final size."""
 
     def written(self, start: int, nbytes: int) -> None:
         """A range of the file is written. From any thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Chunk:
-    tensor: TensorPlan
-    first: int
-    rows: int
+class Target:
+    """A plan and where it is to be written; `follow` has one follower a part, or none.
+
+    The parts of a split plan lie beside `path`, under llama.cpp's names for them.
+    """
+
+    plan: Plan
+    path: Path
+    follow: tuple[Follower, ...] = ()
 
     @property
-    def weights(self) -> int:
-        return self.rows * self.tensor.shape[0]
-
-    @property
-    def importance(self) -> NDArray[np.float32] | None:
-        """A weight for each column, the same for all rows of a chunk."""
-        table = self.tensor.importance
-        return None if table is None else table[self.first // self.tensor.matrix_rows]
+    def paths(self) -> tuple[Path, ...]:
+        """The files, in the order of the plan's parts."""
+        count = len(self.plan.parts)
+        if count == 1:
+            return (self.path,)
+        return tuple(part_path(self.path, number, count) for number in range(count))
 
 
 def run_plan(
     plan: Plan,
     out: str | Path,
     *,
+    follow: Follower | None = None,
     force: bool = False,
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     max_memory: int = DEFAULT_MEMORY,
-    follow: Follower | None = None,
     kernels: str | Kernels = "auto",
 ) -> Summary:
-    """Write the file a plan describes, at `out`, whole or not at all.
+    """`run_plans` of a single target in one file."""
+    target = Target(plan, Path(out), () if follow is None else (follow,))
+    (summary,) = run_plans(
+        [target],
+        force=force,
+        threads=threads,
+        progress=progress,
+        max_memory=max_memory,
+        kernels=kernels,
+    )
+    return summary
 
-    `threads` defaults to the cores this process may use. `progress` is called on the
-    calling thread; `follow` hears of every range that is written. `kernels` is one of
-    kernels.choose.CHOICES, or made there. OutputError: see NewFile. TensorError: a weight
-    that is not finite, or too large for its type. ShardError: the checkpoint changed.
-    Whatever ends the run early, Ctrl-C included, leaves nothing behind and an older file
-    at `out` as it was.
+
+def run_plans(
+    targets: Sequence[Target],
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    max_memory: int = DEFAULT_MEMORY,
+    kernels: str | Kernels = "auto",
+    supply: Supply | None = None,
+) -> tuple[Summary, ...]:
+    """Write the files that plans of one checkpoint describe, each whole or not at all.
+
+    The weights are read once for all `targets`. `threads` defaults to the cores this
+    process may use. `progress` is called on the calling thread; followers hear of every
+    range that is written. `kernels` is one of kernels.choose.CHOICES, or made there.
+    `supply` brings the shards; unless given they are on the disk.
+
+    OutputError: see NewFile. TensorError: a weight that is not finite, or too large for its
+    type. ShardError: the checkpoint changed. Whatever ends the run early, Ctrl-C included,
+    leaves nothing behind and older files as they were.
     """
     started = time.monotonic()
     makers = choose_kernels(kernels) if isinstance(kernels, str) else kernels
+    supply = OnDisk() if supply is None else supply
     workers = max(1, threads or _usable_cores())
-    most = max(1, min(_CHUNK_WEIGHTS, max_memory // (_BYTES_PER_WEIGHT * workers)))
+    readers = -(-workers // 4)  # one reads from memory as fast as four quantize
+    places = 2 * workers + readers + 1
+    most = max(1, min(_CHUNK_WEIGHTS, max_memory // (_BYTES_PER_WEIGHT * places)))
+    work = line_up([target.plan for target in targets], most, by_shard=supply.by_shard)
     makers.prepare(
         Job(tensor.type, stored_type(tensor.source), tensor.importance is not None)
-        for tensor in plan.tensors
+        for target in targets
+        for tensor in target.plan.tensors
     )
-    out = Path(out)
-    with NewFile(out, plan.file_bytes, force=force) as file, ShardReader() as reader:
-        file.write(0, encode_header(plan.metadata, plan.tensors, plan.alignment))
-        if follow is not None:
-            follow.begin(plan, out, file.fileno())
-            follow.written(0, plan.data_offset)
-
-        def work(chunk: _Chunk) -> _Chunk:
-            tensor = chunk.tensor
-            blocks = _make(chunk, reader, makers)
-            start = plan.data_offset + tensor.offset + chunk.first * tensor.row_bytes
-            file.write(start, blocks.data)
-            if follow is not None:
-                follow.written(start, blocks.nbytes)
-            return chunk
-
-        done = 0
-        total = plan.weights
-        for chunk in _in_parallel(work, _chunks(plan, most), workers):
-            done += chunk.weights
-            if progress is not None:
-                progress(Progress(done, total, chunk.tensor.name))
-        file.commit()
-    return Summary(
-        path=out,
-        file_bytes=plan.file_bytes,
-        weights=total,
-        seconds=time.monotonic() - started,
-        bits_per_weight=plan.bits_per_weight,
-        kernels=makers.description,
-        compile_seconds=makers.compile_seconds,
+    with ExitStack() as stack:
+        files = _Files(stack, targets, force=force)
+        reader = stack.enter_context(ShardReader())
+        _quantize(work, files, reader, supply, makers, (workers, readers, places), progress)
+        files.commit()
+    seconds = time.monotonic() - started
+    return tuple(
+        Summary(
+            path=target.paths[0],
+            file_bytes=sum(part.file_bytes for part in target.plan.parts),
+            weights=target.plan.weights,
+            seconds=seconds,
+            bits_per_weight=target.plan.bits_per_weight,
+            kernels=makers.description,
+            compile_seconds=makers.compile_seconds,
+        )
+        for target in targets
     )
+
+
+def _quantize(
+    work: Work,
+    files: _Files,
+    reader: ShardReader,
+    supply: Supply,
+    makers: Kernels,
+    stages: tuple[int, int, int],
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    workers, readers, places = stages
+    left = work.chunks_of_shards()
+    supply.begin(tuple(left))
+
+    def read(chunk: Chunk) -> NDArray[np.uint8]:
+        if chunk.shard is not None:
+            supply.bring(chunk.shard)
+        return read_rows(reader, chunk.source, chunk.first, chunk.rows)
+
+    def make(chunk: Chunk, rows: NDArray[np.uint8]) -> tuple[Chunk, list[NDArray[np.uint8]]]:
+        return chunk, make_blocks(chunk, rows, makers)
+
+    done = 0
+    for chunk, blocks in pipeline(
+        work.chunks,
+        read,
+        make,
+        workers=workers,
+        readers=readers,
+        places=places,
+        interrupt=supply.stop,
+    ):
+        for place, data in zip(chunk.places, blocks, strict=True):
+            files.write(place, chunk, data)
+        if chunk.shard is not None:
+            left[chunk.shard] -= 1
+            if not left[chunk.shard]:
+                reader.forget(chunk.shard)
+                if supply.by_shard:
+                    files.make_durable()
+                supply.done(chunk.shard)
+        done += chunk.weights
+        if progress is not None:
+            progress(Progress(done, work.weights, chunk.source.name))
+
+
+class _Files:
+    """The files of all targets, open until they are committed."""
+
+    def __init__(self, stack: ExitStack, targets: Sequence[Target], *, force: bool) -> None:
+        self._files: list[list[NewFile]] = []
+        self._followers: list[list[Follower | None]] = []
+        for target in targets:
+            parts = target.plan.parts
+            self._files.append(
+                [
+                    stack.enter_context(NewFile(path, part.file_bytes, force=force))
+                    for path, part in zip(target.paths, parts, strict=True)
+                ]
+            )
+            self._followers.append(list(target.follow) or [None] * len(parts))
+        for files, followers, target in zip(self._files, self._followers, targets, strict=True):
+            for file, follower, part in zip(files, followers, target.plan.parts, strict=True):
+                if follower is not None:
+                    follower.begin(part, file.path, file.fileno())
+                header = encode_header(part.metadata, part.tensors, part.alignment)
+                self._put(file, follower, 0, memoryview(header))
+
+    def write(self, place: Place, chunk: Chunk, blocks: NDArray[np.uint8]) -> None:
+        """Put the blocks of a chunk's rows where one of the targets wants them."""
+        start = place.data_offset + place.tensor.offset + chunk.first * place.tensor.row_bytes
+        file = self._files[place.target][place.part]
+        self._put(file, self._followers[place.target][place.part], start, blocks.data)
+
+    def make_durable(self) -> None:
+        """What is written so far stays, even if the machine stops."""
+        for files in self._files:
+            for file in files:
+                file.make_durable()
+
+    def commit(self) -> None:
+        """Give the files their names."""
+        for files in self._files:
+            for file in files:
+                file.commit()
+
+    @staticmethod
+    def _put(file: NewFile, follower: Follower | None, start: int, data: memoryview) -> None:
+        file.write(start, data)
+        if follower is not None:
+            follower.written(start, data.nbytes)
 
 
 def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _chunks(plan: Plan, most_weights: int) -> Iterator[_Chunk]:
-    for tensor in plan.tensors:
-        rows = max(1, most_weights // tensor.shape[0])
-        order = tensor.source.row_order
-        if order is not None and rows > order.group:
-            rows -= rows % order.group  # whole groups, so that none is read twice
-        for start in range(0, tensor.rows, tensor.matrix_rows):
-            stop = start + tensor.matrix_rows  # no chunk has rows of two matrices
-            for first in range(start, stop, rows):
-                yield _Chunk(tensor, first, min(rows, stop - first))
-
-
-def _in_parallel(
-    work: Callable[[_Chunk], _Chunk], chunks: Iterator[_Chunk], workers: int
-) -> Iterator[_Chunk]:
-    """Results as they come, with only a few chunks on their way at any time."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="quantize")
-    try:
-        pending: set[Future[_Chunk]] = set()
-        for chunk in chunks:
-            pending.add(pool.submit(work, chunk))
-            if len(pending) > workers:
-                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    yield future.result()
-        while pending:
-            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _make(chunk: _Chunk, reader: ShardReader, makers: Kernels) -> NDArray[np.uint8]:
-    """The bytes of a chunk's rows in the planned type, shape [rows, bytes a row]."""
-    tensor = chunk.tensor
-    rows = read_rows(reader, tensor.source, chunk.first, chunk.rows)
-    source_type = stored_type(tensor.source)
-    if source_type is tensor.type:
-        return rows
-    try:
-        return makers.quantize(tensor.type, rows, source_type, chunk.importance)
-    except OverflowError:
-        raise _too_large(chunk, rows, makers) from None
-
-
-def _too_large(chunk: _Chunk, rows: NDArray[np.uint8], makers: Kernels) -> TensorError:
-    kind = chunk.tensor.type
-    source_type = stored_type(chunk.tensor.source)
-
-    def fits(row: NDArray[np.uint8]) -> bool:
-        try:
-            makers.quantize(kind, row, source_type, chunk.importance)
-        except OverflowError:
-            return False
-        return True
-
-    bad = next(row for row in range(len(rows)) if not fits(rows[row : row + 1]))
-    source = chunk.tensor.source.source
-    return TensorError(
-        f"{source.name} has weights too large for {kind.name}, "
-        f"in row {chunk.first + bad} of {chunk.tensor.name}",
-        path=None if isinstance(source, ComputedTensor) else source.shard,
-        found=f"up to {np.abs(decode(rows[bad : bad + 1], source_type)).max():.4g}",
-        hint=f"keep it as it is: --tensor-type '{chunk.tensor.name}=F32'"
-        if kind in (GgmlType.F16, GgmlType.BF16)
-        else f"give it a float type: --tensor-type '{chunk.tensor.name}=BF16'",
-    )

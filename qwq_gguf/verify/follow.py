@@ -22,7 +22,7 @@ from qwq_gguf.verify.contents import Contents, digest_parts
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from qwq_gguf.quantize.plan import Plan
+    from qwq_gguf.quantize.plan import PartPlan
 
 __all__ = ["Front", "WriteFollower"]
 
@@ -63,23 +63,23 @@ class WriteFollower:
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def begin(self, plan: Plan, path: Path, descriptor: int) -> None:
-        """`plan` is about to be written to the open file, whose padding is there already."""
+    def begin(self, part: PartPlan, path: Path, descriptor: int) -> None:
+        """`part` is about to be written to the open file, whose padding is there already."""
         tensors = tuple(
-            GgufTensor(t.name, t.shape, t.type, plan.data_offset + t.offset, t.nbytes)
-            for t in plan.tensors
+            GgufTensor(t.name, t.shape, t.type, part.data_offset + t.offset, t.nbytes)
+            for t in part.tensors
         )
         file = GgufFile(
             path=path,
             version=VERSION,
             metadata={},
             tensors=tensors,
-            alignment=plan.alignment,
-            data_offset=plan.data_offset,
-            file_bytes=plan.file_bytes,
+            alignment=part.alignment,
+            data_offset=part.data_offset,
+            file_bytes=part.file_bytes,
         )
-        ends = [tensor.offset + tensor.nbytes for tensor in tensors] or [plan.data_offset]
-        starts = [*(tensor.offset for tensor in tensors[1:]), plan.file_bytes]
+        ends = [tensor.offset + tensor.nbytes for tensor in tensors] or [part.data_offset]
+        starts = [*(tensor.offset for tensor in tensors[1:]), part.file_bytes]
         for stop, start in zip(ends, starts, strict=True):
             self._front.add(stop, start)
         self._descriptor = os.dup(descriptor)

@@ -49,7 +49,7 @@ def test_ranges_in_any_order(tmp_path: Path, checkpoint: Checkpoint) -> None:
     other = tmp_path / "other.gguf"
     with other.open("w+b", buffering=0) as file, WriteFollower() as follower:
         file.truncate(len(content))
-        follower.begin(plan, other, file.fileno())
+        follower.begin(plan.parts[0], other, file.fileno())
         spans = [(plan.data_offset + t.offset, t.nbytes) for t in plan.tensors]
         for start, nbytes in [*reversed(spans), (0, plan.data_offset)]:
             file.seek(start)
@@ -73,7 +73,7 @@ def test_a_run_that_ends_early_leaves_no_thread(tmp_path: Path, checkpoint: Chec
 def test_a_file_that_is_cut_meanwhile(tmp_path: Path, checkpoint: Checkpoint) -> None:
     plan = make_plan(convert(checkpoint), load_recipe("Q8_0"))
     with (tmp_path / "model.gguf").open("w+b") as file, WriteFollower() as follower:
-        follower.begin(plan, tmp_path / "model.gguf", file.fileno())
+        follower.begin(plan.parts[0], tmp_path / "model.gguf", file.fileno())
         follower.written(0, plan.file_bytes)
         with pytest.raises(OutputError, match="cut"):
             follower.contents()

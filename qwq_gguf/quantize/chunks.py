@@ -1,0 +1,126 @@
+"""What a run does, in order: which rows are read, and where their blocks belong. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwq_gguf.convert.values import ComputedTensor, SourceTensor
+from qwq_gguf.errors import PlanError
+from qwq_gguf.quantize.plan import Plan, TensorPlan
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Chunk", "Place", "Work", "line_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tensor goes in one of the targets; `part` counts the target's files."""
+
+    target: int
+    part: int
+    data_offset: int
+    tensor: TensorPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows `first` to `first + rows` of a tensor, all of one matrix."""
+
+    places: tuple[Place, ...]
+    first: int
+    rows: int
+
+    @property
+    def source(self) -> SourceTensor:
+        """Where the rows come from, the same for all places."""
+        return self.places[0].tensor.source
+
+    @property
+    def shard(self) -> Path | None:
+        """The file they are in, None for a computed tensor."""
+        source = self.source.source
+        return None if isinstance(source, ComputedTensor) else source.shard
+
+    @property
+    def weights(self) -> int:
+        """How many numbers the rows hold."""
+        return self.rows * self.source.shape[0]
+
+    def importance(self, place: Place) -> NDArray[np.float32] | None:
+        """A weight for each column of the chunk's matrix, None where all count alike."""
+        table = place.tensor.importance
+        return None if table is None else table[self.first // place.tensor.matrix_rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All tensors of a run in the order of reading, and the size of a chunk."""
+
+    tensors: tuple[tuple[Place, ...], ...]
+    most_weights: int
+
+    @property
+    def weights(self) -> int:
+        """How many numbers are read."""
+        return sum(places[0].tensor.weights for places in self.tensors)
+
+    @property
+    def chunks(self) -> Iterator[Chunk]:
+        """The chunks, in order."""
+        for places in self.tensors:
+            yield from _chunks(places, self.most_weights)
+
+    def chunks_of_shards(self) -> dict[Path, int]:
+        """How many chunks each shard has, in the order of reading."""
+        counts: dict[Path, int] = {}
+        for chunk in self.chunks:
+            if chunk.shard is not None:
+                counts[chunk.shard] = counts.get(chunk.shard, 0) + 1
+        return counts
+
+
+def line_up(plans: Sequence[Plan], most_weights: int, *, by_shard: bool = False) -> Work:
+    """The work of plans that are made of the same tensors, each read once.
+
+    In the order of the first plan's file, so that it is written from its beginning to its
+    end; or, `by_shard`, in that of the shards. PlanError if the plans differ in what they
+    are made of.
+    """
+    found: dict[str, list[Place]] = {}
+    for target, plan in enumerate(plans):
+        for number, part in enumerate(plan.parts):
+            for tensor in part.tensors:
+                place = Place(target, number, part.data_offset, tensor)
+                found.setdefault(tensor.name, []).append(place)
+    for name, places in found.items():
+        if len(places) != len(plans) or any(
+            place.tensor.source != places[0].tensor.source for place in places
+        ):
+            raise PlanError("these plans are not of one model", found=name)
+    tensors = [tuple(places) for places in found.values()]
+    if by_shard:
+        tensors.sort(key=_where)
+    return Work(tuple(tensors), most_weights)
+
+
+def _where(places: tuple[Place, ...]) -> tuple[str, int]:
+    source = places[0].tensor.source.source
+    return ("", 0) if isinstance(source, ComputedTensor) else (str(source.shard), source.start)
+
+
+def _chunks(places: tuple[Place, ...], most_weights: int) -> Iterator[Chunk]:
+    tensor = places[0].tensor
+    rows = max(1, most_weights // tensor.shape[0])
+    order = tensor.source.row_order
+    if order is not None and rows > order.group:
+        rows -= rows % order.group  # whole groups, so that none is read twice
+    for start in range(0, tensor.rows, tensor.matrix_rows):
+        stop = start + tensor.matrix_rows  # no chunk has rows of two matrices
+        for first in range(start, stop, rows):
+            yield Chunk(places, first, min(rows, stop - first))

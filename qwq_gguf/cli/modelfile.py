@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qwq_gguf.cli.chain_flags import complete_profile
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import note
 from qwq_gguf.cli.sources import (
@@ -33,12 +34,6 @@ __all__ = ["app", "modelfile_of", "seen_from", "write_beside"]
 app = command_app()
 
 
-def _complete_profile(incomplete: str) -> list[str]:
-    from qwq_gguf.profiles import profile_names
-
-    return [name for name in profile_names() if name.startswith(incomplete)]
-
-
 @app.command("modelfile", cls=HouseCommand)
 def modelfile(
     source: GgufSource,
@@ -52,17 +47,18 @@ def modelfile(
             "--profile",
             metavar="NAME",
             help="Whose parameters; see `qwq-gguf profiles`.",
-            autocompletion=_complete_profile,
+            autocompletion=complete_profile,
         ),
-    ] = "qwq",
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
     """Write the Ollama Modelfile of a GGUF.
 
-    Sampling parameters, stops and context come from the profile, the prompt from the
-    model's own chat template. What Ollama cannot express is said on stderr.
+    Sampling parameters, stops and context come from the profile, which is the one that the
+    file carries unless you name another; the prompt comes from the model's own chat
+    template. What Ollama cannot express is said on stderr.
 
     \b
     Examples:
@@ -71,9 +67,6 @@ def modelfile(
       ollama create qwq-demo -f Modelfile
       qwq-gguf modelfile bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS    nothing large is downloaded
     """
-    from qwq_gguf.profiles import load_profile
-
-    profile = load_profile(profile_name)
     to_stdout = out is None or str(out) == "-"
     target = Path("Modelfile") if out is None or to_stdout else out
     target = target / "Modelfile" if target.is_dir() and not to_stdout else target
@@ -83,7 +76,7 @@ def modelfile(
         if origin is None:
             bring_gguf(located)
             origin = seen_from(file, target.parent)
-        made = modelfile_of(gguf, profile, origin)
+        made = modelfile_of(gguf, _profile(gguf, profile_name), origin)
     if to_stdout:
         sys.stdout.write(made.text)
         _explain(made)
@@ -94,24 +87,37 @@ def modelfile(
     note(f"{target} is written. To use it:\n  {_create(file, target)}")
 
 
-def write_beside(file: Path, target: Path, *, force: bool) -> None:
+def write_beside(file: Path, target: Path, *, force: bool, profile: Profile | None = None) -> None:
     """Write the Modelfile of a GGUF just made; a Modelfile that is there already stays.
 
-    Nothing here is an error: the GGUF is what was asked for.
+    By `profile`, or the one that the file carries. Nothing here is an error: the GGUF is
+    what was asked for.
     """
     from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.profiles import load_profile
+    from qwq_gguf.profiles import resolve
 
     if target.exists() and not force:
         note(f"{target} is there already and stays (--force replaces it)")
         return
     try:
-        made = modelfile_of(read_gguf(file), load_profile("qwq"), seen_from(file, target.parent))
+        gguf = read_gguf(file)
+        chosen = resolve(gguf.metadata).profile if profile is None else profile
+        made = modelfile_of(gguf, chosen, seen_from(file, target.parent))
         _write(target, made.text, force=force)
     except (ExportError, OutputError) as error:
         note(f"note: no Modelfile was written: {error}")
         return
     note(f"{target}: to use it with Ollama,\n  {_create(file, target)}")
+
+
+def _profile(gguf: GgufFile, name: str) -> Profile:
+    from qwq_gguf.profiles import resolve
+
+    resolved = resolve(gguf.metadata, requested=name)
+    note(f"profile {resolved.profile.name}: {resolved.reason}")
+    for sentence in resolved.notes:
+        note(f"note: {sentence}")
+    return resolved.profile
 
 
 def modelfile_of(gguf: GgufFile, profile: Profile, origin: str) -> Modelfile:

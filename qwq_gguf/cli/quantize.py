@@ -17,6 +17,7 @@ from qwq_gguf.cli.quantize_flags import (
     Out,
     OutputType,
     OverrideKv,
+    ProfileName,
     Pure,
     RecipeOption,
     RecipeWord,
@@ -29,6 +30,7 @@ from qwq_gguf.cli.quantize_flags import (
     WithModelfile,
     overrides,
     read_importance,
+    read_profile,
 )
 from qwq_gguf.cli.quantize_run import How, Job, make
 from qwq_gguf.cli.quantize_show import show_plan
@@ -60,6 +62,7 @@ def quantize(
     pure: Pure = False,
     name: Name = None,
     override_kv: OverrideKv = None,
+    profile_name: ProfileName = "auto",
     sampling_metadata: SamplingMetadata = True,
     repair: Repair = True,
     kernels: Kernels = KernelChoice.AUTO,
@@ -82,6 +85,7 @@ def quantize(
       qwq-gguf quantize Qwen/QwQ-32B
       qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ-32B.imatrix.gguf
       qwq-gguf quantize Qwen/QwQ-32B --tensor-type 'ffn_down=Q6_K' --output-tensor-type Q8_0
+      qwq-gguf quantize Qwen/QwQ-32B --profile qwen-llama-cpp
     """
     if as_json and not dry_run:
         raise typer.BadParameter("--json goes with --dry-run")
@@ -95,6 +99,7 @@ def quantize(
     out, recipe_name = read_words(out, recipe_word, recipe_option, recipe_names())
     recipe = load_recipe(recipe_name)
     importance = read_importance(imatrix)
+    profile, profile_option = read_profile(profile_name)
     asked = overrides(tensor_types, output_type, token_type, pure=pure)
     extra = [parse_override(text) for text in override_kv or ()]
     checkpoint = open_checkpoint(source, revision=revision, token=token)
@@ -104,6 +109,7 @@ def quantize(
         sampling=sampling_metadata,
         repair=repair,
         keep=[entry.key for entry in extra],
+        profile=profile,
     )
     plan = make_plan(prepared.conversion, recipe, asked, imatrix=importance)
     if not as_json:
@@ -127,6 +133,7 @@ def quantize(
         "pure": pure,
         "name": name,
         "override_kv": override_kv or [],
+        "profile": profile_option,
         "sampling_metadata": sampling_metadata,
         "repair": repair,
     }
@@ -139,5 +146,6 @@ def quantize(
             kernels=kernels,
             manifest=with_manifest,
             modelfile=with_modelfile,
+            profile=profile,
         ),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,7 @@ from qwq_gguf.cli.chain_flags import complete_profile
 
 if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
+    from qwq_gguf.profiles import Profile
     from qwq_gguf.quantize.importance import Imatrix
     from qwq_gguf.quantize.mix import Overrides
 
@@ -39,6 +41,7 @@ __all__ = [
     "WithModelfile",
     "overrides",
     "read_importance",
+    "read_profile",
 ]
 
 
@@ -221,3 +224,18 @@ def read_importance(path: str | None) -> Imatrix | None:
     from qwq_gguf.quantize.imatrix import read_imatrix
 
     return read_imatrix(path)
+
+
+def read_profile(name: str) -> tuple[Profile | None, Any]:
+    """The profile asked for, None for `auto`; and how a manifest tells of it.
+
+    ProfileError when there is none.
+    """
+    from qwq_gguf.cli.recording import named_file
+    from qwq_gguf.profiles import AUTO, load_profile, profile_names
+
+    if name == AUTO:
+        return None, AUTO
+    profile = load_profile(name)
+    shipped = name.lower() in profile_names()
+    return profile, profile.name if shipped else named_file(str(Path(name).expanduser()))

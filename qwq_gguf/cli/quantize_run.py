@@ -15,6 +15,7 @@ from qwq_gguf.cli.target import modelfile_beside
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import Checkpoint
     from qwq_gguf.cli.quantize_flags import KernelChoice
+    from qwq_gguf.profiles import Profile
     from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.recipe import Recipe
     from qwq_gguf.quantize.run import Summary
@@ -34,13 +35,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What does not change a byte of the result."""
+    """What does not change a byte of the result. `profile`: whose the Modelfile is, None for
+    the one that the file carries.
+    """
 
     force: bool
     threads: int | None
     kernels: KernelChoice
     manifest: bool
     modelfile: bool
+    profile: Profile | None = None
 
 
 def make(job: Job, checkpoint: Checkpoint, how: How) -> None:
@@ -55,7 +59,7 @@ def make(job: Job, checkpoint: Checkpoint, how: How) -> None:
     if how.modelfile:
         from qwq_gguf.cli.modelfile import write_beside
 
-        write_beside(job.path, modelfile_beside(job.path), force=how.force)
+        write_beside(job.path, modelfile_beside(job.path), force=how.force, profile=how.profile)
 
 
 def _run(job: Job, how: How, recording: Recording) -> Summary:

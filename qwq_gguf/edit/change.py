@@ -11,7 +11,7 @@ from qwq_gguf.edit.yarn import stretch
 from qwq_gguf.errors import ConfigError
 from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
-from qwq_gguf.prepare import check_template, with_profile
+from qwq_gguf.prepare import check_template, with_profile, without_profile_name
 from qwq_gguf.prepare.tokens import special_texts
 from qwq_gguf.profiles import Profile, ThinkingTags, load_profile, profile_names
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
@@ -65,10 +65,6 @@ def change_entries(
     if profile is not None:
         entries, unsaid = with_profile(entries, profile)
         notes += [f"not in the file: {line}" for line in unsaid]
-        if profile.name not in profile_names():
-            notes.append(
-                f"profile {profile.name} is your own: the file carries its numbers, not its name"
-            )
     if chat_template is not None:
         ChatTemplate(chat_template)
         entries = apply_overrides(entries, [text(_TEMPLATE, chat_template)])
@@ -79,11 +75,19 @@ def change_entries(
         stretched = stretch({entry.key: entry for entry in entries}, yarn)
         entries = _replaced(entries, stretched.entries, stretched.removed)
         notes += stretched.notes
+    before_keys = {entry.key: entry for entry in entries}
     for argument in kv:
         entry = parse_kv(argument, {entry.key: entry for entry in entries})
         if entry.key in (ROOM_KEY, REST_KEY):
             raise ConfigError(f"{entry.key} is how the file keeps room, it cannot be set")
         entries = apply_overrides(entries, [entry])
+    by_hand = [entry.key for entry in entries if before_keys.get(entry.key) != entry]
+    entries, unnamed = without_profile_name(entries, by_hand)
+    if unnamed is not None:
+        notes.append(
+            f"the file no longer names profile {unnamed}: programs that know it would go by "
+            "its numbers, and not by yours"
+        )
     after = {entry.key: entry for entry in entries}
     notes += read_sampling(after).notes
     return Changed(entries, tuple(_differences(metadata, after)), tuple(notes))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from qwq_gguf.prepare.prepared import Prepared, prepare
 from qwq_gguf.prepare.reasoning import choose_for
-from qwq_gguf.prepare.sampling import put_sampling, with_profile
+from qwq_gguf.prepare.sampling import put_sampling, with_profile, without_profile_name
 from qwq_gguf.prepare.template import TemplateCheck, check_template
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "prepare",
     "put_sampling",
     "with_profile",
+    "without_profile_name",
 ]

@@ -12,7 +12,7 @@ from qwq_gguf.prepare.reasoning import TEMPLATE_KEY, choose_for
 from qwq_gguf.prepare.sampling import with_profile
 from qwq_gguf.prepare.template import check_template
 from qwq_gguf.prepare.tokens import repair_tokens, special_texts
-from qwq_gguf.profiles import ThinkingTags, load_profile
+from qwq_gguf.profiles import Profile, ThinkingTags, load_profile
 
 if TYPE_CHECKING:
     from qwq_gguf.convert.values import Conversion
@@ -38,31 +38,41 @@ def prepare(
     repair: bool = True,
     room: bool = True,
     keep: Collection[str] = (),
+    profile: Profile | None = None,
 ) -> Prepared:
     """Repair tokens, check the template, and let a reasoning model carry its profile.
 
-    `sampling` and `repair` switch these off; `room` reserves space in the header for later
-    changes. Keys in `keep` are what the user set, and stay.
+    `profile` was asked for, and is carried by any model; None chooses one for a model that
+    reasons. `sampling` and `repair` switch these off; `room` reserves space in the header
+    for later changes. Keys in `keep` are what the user set, and stay.
     """
     entries = list(conversion.metadata)
     changes: list[str] = []
     notes: list[str] = []
-    choice = choose_for({entry.key: entry for entry in entries})
+    choice = _choose(entries, profile)
     if repair:
         for fix in repair_tokens({entry.key: entry for entry in entries}, keep=keep):
             entries = _replaced(entries, fix.entries)
             changes.append(fix.said)
     if choice is not None:
-        notes += _template_lines(entries, load_profile(choice.profile).thinking)
+        profile, why = choice
+        notes += _template_lines(entries, profile.thinking)
         if sampling:
-            profile = load_profile(choice.profile)
             given, unsaid = with_profile(entries, profile, keep=keep)
             entries = list(given)
-            changes.append(
-                f"general.sampling.*: those of profile {profile.name}, because {choice.reason}"
-            )
+            changes.append(f"general.sampling.*: those of profile {profile.name}, {why}")
             notes += [f"not in general.sampling.*: {line}" for line in unsaid]
     return Prepared(_with(conversion, entries, room=room), tuple(changes), tuple(notes))
+
+
+def _choose(entries: Sequence[KeyValue], asked: Profile | None) -> tuple[Profile, str] | None:
+    """Whose settings, and why; None for a model that does not reason."""
+    if asked is not None:
+        return asked, "as asked for"
+    choice = choose_for({entry.key: entry for entry in entries})
+    if choice is None:
+        return None
+    return load_profile(choice.profile), f"because {choice.reason}"
 
 
 def _template_lines(entries: Sequence[KeyValue], tags: ThinkingTags) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from qwq_gguf.metadata import KeyValue
-from qwq_gguf.profiles import Profile, profile_names, sampling_keys
+from qwq_gguf.profiles import Profile, load_profile, profile_names, sampling_keys
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING
 
-__all__ = ["put_sampling", "with_profile"]
+__all__ = ["put_sampling", "with_profile", "without_profile_name"]
 
 _BEFORE = ("general.architecture", "general.type")
 
@@ -19,7 +19,9 @@ def with_profile(
     """The entries as `profile` wants them, and sentences about what they cannot carry.
 
     Keys named by `keep` stay as they are. A penalty window over everything becomes the
-    model's whole context.
+    model's whole context. The key that names a profile is for shipped ones: nobody who gets
+    the file could look another up. Nor is it for a profile of which `keep` changes a number:
+    whoever goes by the name would miss it.
     """
     context = next(
         (
@@ -29,10 +31,41 @@ def with_profile(
         ),
         profile.context,
     )
+    # A file of one's own may bear a shipped profile's name, and other numbers.
+    shipped = profile.name in profile_names() and load_profile(profile.name) == profile
     made = sampling_keys(
-        profile, context=min(max(context, profile.context), 2**31 - 1), shipped=profile_names()
+        profile,
+        context=min(max(context, profile.context), 2**31 - 1),
+        shipped=[profile.name] if shipped else [],
     )
-    return put_sampling(entries, made.keys, keep=keep), made.unsaid
+    keys, unsaid = made.keys, made.unsaid
+    if not shipped:
+        why = "it is your own, and who gets the file could not look it up"
+        unsaid = (*unsaid, f"the name {profile.name}: {why}")
+    elif not _own_say(entries, keep) <= set(keys):
+        keys = tuple(key for key in keys if key.key != PROFILE_KEY)
+        unsaid = (*unsaid, f"the name {profile.name}: you changed one of its numbers")
+    return put_sampling(entries, keys, keep=keep), unsaid
+
+
+def without_profile_name(
+    entries: Sequence[KeyValue], changed: Collection[str]
+) -> tuple[tuple[KeyValue, ...], str | None]:
+    """The entries without the name of a profile of which one of the `changed` keys changed a
+    number, and that name; None when it stays.
+    """
+    named = next((entry for entry in entries if entry.key == PROFILE_KEY), None)
+    if named is None or PROFILE_KEY in changed or not any(map(_is_sampling, changed)):
+        return tuple(entries), None
+    return tuple(entry for entry in entries if entry is not named), str(named.value)[:60]
+
+
+def _own_say(entries: Sequence[KeyValue], keep: Collection[str]) -> set[KeyValue]:
+    return {
+        entry
+        for entry in entries
+        if entry.key in keep and _is_sampling(entry.key) and entry.key != PROFILE_KEY
+    }
 
 
 def put_sampling(

@@ -72,6 +72,15 @@ def test_another_profile(gguf: Path) -> None:
     assert "PARAMETER temperature 0.8" in modelfile(gguf.name, "--profile", "llama-cpp").stdout
 
 
+def test_the_profile_that_the_file_carries(gguf: Path) -> None:
+    done = runner.invoke(app, ["set", str(gguf), "--profile", "llama-cpp"])
+    assert done.exit_code == 0, done.output
+    carried = modelfile(gguf.name)
+    assert "PARAMETER temperature 0.8" in carried.stdout
+    assert "profile llama-cpp: the file's qwq_gguf.profile names it" in carried.stderr
+    assert "PARAMETER temperature 0.6" in modelfile(gguf.name, "--profile", "qwq").stdout
+
+
 def test_a_template_that_is_not_chatml_is_left_to_the_gguf(tmp_path: Path) -> None:
     gguf = write_random(
         tmp_path / "x.gguf", keys={"tokenizer.chat_template": "{{ messages[0].content }}"}

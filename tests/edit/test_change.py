@@ -11,7 +11,8 @@ from qwq_gguf.edit.change import parse_kv
 from qwq_gguf.errors import ConfigError, TemplateError
 from qwq_gguf.gguf_file.room import with_room
 from qwq_gguf.metadata import KeyValue, ValueType, array, boolean, f32, i32, text, u32, u64
-from qwq_gguf.profiles import load_profile, resolve
+from qwq_gguf.profiles import load_profile, parse_profile, resolve
+from qwq_gguf.resources import profiles_dir
 from support.chat_templates import CHATML, QWQ
 
 ENTRIES = (
@@ -49,6 +50,30 @@ def test_the_room_is_no_change_and_single_keys_win() -> None:
     changed = change_entries(laid, profile=load_profile("qwq"), kv=["general.sampling.temp=0.7"])
     assert values(changed.entries)["general.sampling.temp"] == pytest.approx(0.7)
     assert "qwq_gguf.room" not in values(changed.entries)
+
+
+def test_a_number_by_hand_takes_out_the_name_that_would_hide_it() -> None:
+    named = {e.key: e for e in change_entries(FILE, profile=load_profile("qwq")).entries}
+    changed = change_entries(named, kv=["general.sampling.temp=0.7"])
+    after = {entry.key: entry for entry in changed.entries}
+    assert [note for note in changed.notes if "no longer names profile qwq" in note]
+    found = resolve(after).profile
+    assert found.chain.settings()["temperature"] == pytest.approx(0.7)
+    for harmless in ("general.sampling.temp=0.6", "general.name=Other"):
+        changed = change_entries(named, kv=[harmless])
+        assert values(changed.entries)["qwq_gguf.profile"] == "qwq"
+    both = ["general.sampling.temp=0.7", "qwq_gguf.profile=qwen-reference"]
+    assert values(change_entries(named, kv=both).entries)["qwq_gguf.profile"] == "qwen-reference"
+
+
+def test_a_profile_of_ones_own_is_carried_by_its_numbers() -> None:
+    shipped = profiles_dir().joinpath("qwq.toml").read_text(encoding="utf-8")
+    own = shipped.replace("value = 0.6", "value = 0.7")
+    for text_, name in ((own, "qwq"), (shipped.replace('name = "qwq"', 'name = "mine"'), "mine")):
+        changed = change_entries(FILE, profile=parse_profile(text_))
+        assert "qwq_gguf.profile" not in values(changed.entries), "nobody could look it up"
+        assert [note for note in changed.notes if f"the name {name}: it is your own" in note]
+    assert values(change_entries(FILE, profile=parse_profile(shipped)).entries)["qwq_gguf.profile"]
 
 
 def test_a_chat_template_is_checked() -> None:

@@ -83,6 +83,27 @@ def test_a_key_that_the_user_set_stays(tmp_path: Path) -> None:
     assert after["general.sampling.min_p"].value == pytest.approx(0.01)
 
 
+def test_a_changed_number_is_not_hidden_behind_a_profiles_name(tmp_path: Path) -> None:
+    before = conversion(tmp_path)  # its own top_k is 7
+    prepared = prepare(before, keep=["general.sampling.top_k"])
+    entries = keys(prepared.conversion.metadata)
+    assert "qwq_gguf.profile" not in entries
+    assert [line for line in prepared.notes if "you changed one of its numbers" in line]
+    assert resolve(entries).profile.chain.settings()["top_k"] == 7
+
+
+def test_the_profile_that_was_asked_for_is_carried_by_any_model(tmp_path: Path) -> None:
+    profile = load_profile("qwen-llama-cpp")
+    for template in (QWQ, CHATML):
+        prepared = prepare(conversion(tmp_path / str(len(template)), template), profile=profile)
+        entries = keys(prepared.conversion.metadata)
+        assert entries["general.sampling.sequence"].value == "top_k;top_p;min_p;temperature"
+        assert resolve(entries).profile == profile
+        assert [line for line in prepared.changes if "qwen-llama-cpp, as asked for" in line]
+    kept = prepare(conversion(tmp_path / "kept"), profile=profile, sampling=False)
+    assert keys(kept.conversion.metadata)["general.sampling.top_k"].value == 7
+
+
 def test_repairs_are_made_and_can_be_left_out(tmp_path: Path) -> None:
     before = conversion(tmp_path, QWQ.replace("im_end", "endoftext"))
     was = keys(before.metadata)["tokenizer.ggml.eos_token_id"].value

@@ -81,7 +81,8 @@ class Plan:
     """A GGUF model that does not exist yet, exact to the byte.
 
     `warnings` are sentences for the user about what does not quite fit together. `split`
-    has the files of a model in several; the other fields are then as if it were in one.
+    has the files of a model in several: `tensors` and `file_bytes` are then those of all,
+    `metadata` and `data_offset` those of the first.
     """
 
     architecture: str
@@ -113,8 +114,11 @@ class Plan:
         return sum(tensor.nbytes for tensor in self.tensors) * 8 / self.weights
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as one JSON object; `offset` counts from `data_offset`."""
-        return {
+        """The plan as one JSON object; `offset` counts from the `data_offset` of its file.
+
+        Only of a model in several files has it `parts`, and each tensor its `part` (from 0).
+        """
+        value: dict[str, Any] = {
             "schema": PLAN_SCHEMA,
             "architecture": self.architecture,
             "name": self.name,
@@ -137,6 +141,19 @@ class Plan:
                 for tensor in self.tensors
             ],
         }
+        if self.split:
+            value["parts"] = [
+                {
+                    "file_bytes": part.file_bytes,
+                    "data_offset": part.data_offset,
+                    "tensors": len(part.tensors),
+                }
+                for part in self.split
+            ]
+            numbers = (number for number, part in enumerate(self.split) for _ in part.tensors)
+            for row, number in zip(value["tensors"], numbers, strict=True):
+                row["part"] = number
+        return value
 
 
 def make_plan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -155,7 +156,7 @@ def test_a_drip_is_given_up(hub: LoopbackHub, commit: str, monkeypatch: pytest.M
 def test_silence_is_given_up(
     hub: LoopbackHub, commit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_http, "TIMEOUT", 0.05)
+    monkeypatch.setattr(hub_http, "POLICY", replace(hub_http.POLICY, silence=0.05))
     hub.faults.append(Fault("GET", delay=0.3))
     with pytest.raises(HubConnectionError, match="in time"):
         start(hub, commit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def hub(
     from huggingface_hub import constants
 
     from qwq_gguf.checkpoint import hub_http
+    from qwq_gguf.checkpoint.hub_retry import QUICK
 
     home = tmp_path / "hf"
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
@@ -57,7 +59,7 @@ def hub(
     monkeypatch.setattr(constants, "HF_STORED_TOKENS_PATH", str(home / "stored_tokens"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub_http, "WAITS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(hub_http, "POLICY", replace(QUICK, first_wait=0.01))
     with LoopbackHub() as running:
         for name, value in hub_environment(running.url, home).items():
             monkeypatch.setenv(name, value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.gguf_file.room import with_room
 from qwq_gguf.metadata import KeyValue
+from qwq_gguf.prepare.opening import open_thought
 from qwq_gguf.prepare.reasoning import TEMPLATE_KEY, choose_for
 from qwq_gguf.prepare.sampling import with_profile
 from qwq_gguf.prepare.template import check_template
@@ -56,6 +57,10 @@ def prepare(
             changes.append(fix.said)
     if choice is not None:
         profile, why = choice
+        opened = open_thought({e.key: e for e in entries}, profile.thinking) if repair else None
+        if opened is not None and TEMPLATE_KEY not in keep:
+            entries = _replaced(entries, opened.entries)
+            changes.append(opened.said)
         notes += _template_lines(entries, profile.thinking)
         if sampling:
             given, unsaid = with_profile(entries, profile, keep=keep)
@@ -80,7 +85,13 @@ def _template_lines(entries: Sequence[KeyValue], tags: ThinkingTags) -> tuple[st
     template = metadata.get(TEMPLATE_KEY)
     if template is None or not isinstance(template.value, str):
         return ("there is no chat template: runtimes will guess one",)
-    return check_template(template.value, tags, special_texts(metadata)).lines()
+    lines = check_template(template.value, tags, special_texts(metadata)).lines()
+    if lines:
+        lines = (
+            *lines,
+            "another chat template goes in with `qwq-gguf set FILE --chat-template JINJA`",
+        )
+    return lines
 
 
 def _replaced(entries: Sequence[KeyValue], changed: Sequence[KeyValue]) -> list[KeyValue]:

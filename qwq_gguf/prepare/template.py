@@ -15,12 +15,12 @@ from qwq_gguf.chat.tool_calls import parse_tool_calls
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.profiles import ThinkingTags
 
-__all__ = ["ANSWER", "TemplateCheck", "ask_template", "check_template"]
+__all__ = ["ANSWER", "CALL", "TOOL", "TemplateCheck", "ask_template", "check_template"]
 
 ANSWER = "QanswerQ"
 _QUESTION, _THOUGHT, _RESULT = "QquestionQ", "QthoughtQ", "QresultQ"
-_TOOL = ToolSpec("qtoolq", "QdoesQ", {"type": "object", "properties": {"q": {"type": "string"}}})
-_CALL = ToolCall("qtoolq", {"q": "QargumentQ"})
+TOOL = ToolSpec("qtoolq", "QdoesQ", {"type": "object", "properties": {"q": {"type": "string"}}})
+CALL = ToolCall("qtoolq", {"q": "QargumentQ"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +91,21 @@ def ask_template(
 def _tools(compiled: ChatTemplate, special_tokens: Mapping[str, str] | None) -> bool | None:
     ask = Message("user", _QUESTION)
     try:
-        listed = compiled.render([ask], [_TOOL], special_tokens=special_tokens).text
+        listed = compiled.render([ask], [TOOL], special_tokens=special_tokens).text
     except TemplateError:
         return False
-    if _TOOL.name not in listed:
+    if TOOL.name not in listed:
         return None
     talk = [
         ask,
-        Message("assistant", "", tool_calls=(_CALL,)),
-        Message("tool", _RESULT, name=_TOOL.name),
+        Message("assistant", "", tool_calls=(CALL,)),
+        Message("tool", _RESULT, name=TOOL.name),
     ]
     try:
-        text = compiled.render(talk, [_TOOL], special_tokens=special_tokens).text
+        text = compiled.render(talk, [TOOL], special_tokens=special_tokens).text
     except TemplateError:
         return False
-    return _TOOL.description in listed and _comes_back(text) and _RESULT in text
+    return TOOL.description in listed and _comes_back(text) and _RESULT in text
 
 
 def _comes_back(text: str) -> bool:
@@ -113,5 +113,5 @@ def _comes_back(text: str) -> bool:
     turn = text.rpartition(_QUESTION)[2].partition(_RESULT)[0]
     calls: Sequence[ToolCall] = parse_tool_calls(turn).calls
     if calls:
-        return list(calls) == [_CALL]
-    return _CALL.name in turn and "QargumentQ" in turn  # another family's form
+        return list(calls) == [CALL]
+    return CALL.name in turn and "QargumentQ" in turn  # another family's form

@@ -65,7 +65,13 @@ def test_a_template_that_merely_strips_thoughts_is_no_reasoner(tmp_path: Path) -
     choice = choose_for(keys(kin.metadata))
     assert choice is not None
     assert choice.profile == "qwq"
-    assert [line for line in prepare(kin).notes if "does not open the thought" in line]
+    assert [line for line in prepare(kin).changes if line.startswith("chat template:")]
+    left = prepare(kin, repair=False)
+    assert [line for line in left.notes if "does not open the thought" in line]
+    assert [line for line in left.notes if "set FILE --chat-template" in line]
+    assert not [line for line in left.changes if line.startswith("chat template:")]
+    mine = prepare(kin, keep=["tokenizer.chat_template"])
+    assert keys(mine.conversion.metadata)["tokenizer.chat_template"].value == closed
 
 
 def test_the_checkpoints_own_numbers(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""A chat template whose generation prompt does not open the thought, put right.
+
+The first templates of QwQ-32B and of the R1 distillates ended where the reply begins, and
+the models then sometimes answered without a thought. Their makers ask for `<think>` and a
+line feed at the start of every reply (https://huggingface.co/Qwen/QwQ-32B, usage guidelines;
+https://huggingface.co/deepseek-ai/DeepSeek-R1, usage recommendations), and wrote it into the
+templates later. That of DeepSeek-R1-0528 leaves it out on purpose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TypeAlias
+
+from qwq_gguf.chat.messages import Message, ToolSpec
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.errors import TemplateError
+from qwq_gguf.metadata import KeyValue, text
+from qwq_gguf.prepare.template import ANSWER, CALL, TOOL, check_template
+from qwq_gguf.prepare.tokens import Repair, special_texts
+from qwq_gguf.profiles import ThinkingTags, choose_profile
+
+__all__ = ["open_thought"]
+
+_TEMPLATE = "tokenizer.chat_template"
+_FAMILIES = {"qwq": "QwQ", "r1-distill": "DeepSeek-R1-Distill"}
+_WITHOUT = "0528"
+# Variables by which a template lets its user choose whether there is a thought.
+_SWITCHES = ("enable_thinking", "thinking")
+_LITERAL = re.compile(r"""(['"])((?:\\.|(?!\1)[^\\\n])*)\1""")
+_TRIES = 8
+_Texts: TypeAlias = tuple[tuple[str | None, str | None], ...]
+
+
+def open_thought(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> Repair | None:
+    """The template with an opened thought, or None where that is not known to be right.
+
+    It is for models that are named as of one of the two families and have both tags as
+    tokens, and for templates that know of thoughts and give no choice about them. What is
+    changed is one literal; then every prompt that was tried has to be the old one and the
+    opening, and every text without a generation prompt the old one.
+    """
+    entry = metadata.get(_TEMPLATE)
+    family = _family(metadata)
+    if family is None or entry is None or not isinstance(entry.value, str):
+        return None
+    template = entry.value
+    if not _has_tokens(metadata, tags) or any(
+        re.search(rf"\b{word}\b", template) for word in _SWITCHES
+    ):
+        return None
+    names = special_texts(metadata)
+    found = check_template(template, tags, names)
+    if found.broken is not None or found.opens_thought or not found.drops_history:
+        return None
+    before = _texts(template, names)
+    for changed in islice(_with_opening(template, tags.open), _TRIES):
+        # Only the inside of a literal is longer, so what could be compiled still can be.
+        if _only_opened(before, _texts(changed, names), f"{tags.open}\n"):
+            return Repair(
+                (text(_TEMPLATE, changed),),
+                f"chat template: the generation prompt now ends in {tags.open}, because the "
+                f"makers of {family} ask for it: without it the model may answer unthinkingly",
+            )
+    return None
+
+
+def _family(metadata: Mapping[str, KeyValue]) -> str | None:
+    """Whose model it is by its names; the template is what is in doubt."""
+    named = {key: entry for key, entry in metadata.items() if key != _TEMPLATE}
+    names = [e.value for k, e in named.items() if k.startswith("general.")]
+    if any(isinstance(name, str) and _WITHOUT in name for name in names):
+        return None
+    return _FAMILIES.get(choose_profile(named).profile)
+
+
+def _has_tokens(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> bool:
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    return (
+        tokens is not None
+        and tokens.element is not None
+        and {tags.open, tags.close} <= set(map(str, tokens.items))
+    )
+
+
+def _with_opening(template: str, opening: str) -> Iterator[str]:
+    """The template with `opening` at the end of one literal, the last literal first."""
+    start = template.rfind("add_generation_prompt")
+    for literal in reversed(list(_LITERAL.finditer(template, max(start, 0)))):
+        end = literal.end(2)
+        yield f"{template[:end]}{opening}\\n{template[end:]}"
+
+
+def _texts(template: str, names: Mapping[str, str]) -> _Texts:
+    """Some chats without and with a generation prompt; None for what cannot be rendered."""
+    ask, answer = Message("user", "QaskQ"), Message("assistant", ANSWER)
+    called = Message("assistant", "", tool_calls=(CALL,))
+    result = Message("tool", "QresultQ", name=TOOL.name)
+    chats: tuple[tuple[list[Message], list[ToolSpec]], ...] = (
+        ([ask], []),
+        ([Message("system", "QsystemQ"), ask], []),
+        ([ask, answer, ask], []),
+        ([ask], [TOOL]),
+        ([ask, called, result], [TOOL]),
+    )
+
+    def text(chat: list[Message], tools: list[ToolSpec], *, prompted: bool) -> str | None:
+        try:
+            return compiled.render(
+                chat, tools, add_generation_prompt=prompted, special_tokens=names
+            ).text
+        except TemplateError:
+            return None
+
+    compiled = ChatTemplate(template)
+    return tuple(
+        (text(chat, tools, prompted=False), text(chat, tools, prompted=True))
+        for chat, tools in chats
+    )
+
+
+def _only_opened(before: _Texts, after: _Texts, opening: str) -> bool:
+    for (plain, old), (new_plain, new) in zip(before, after, strict=True):
+        # DeepSeek's templates print no generation prompt behind a tool's result.
+        expected = old if old is None or old == plain else old + opening
+        if (new_plain, new) != (plain, expected):
+            return False
+    return before[0] != after[0]

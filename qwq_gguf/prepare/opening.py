@@ -62,7 +62,7 @@ def open_thought(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> Repair
             return Repair(
                 (text(_TEMPLATE, changed),),
                 f"chat template: the generation prompt now ends in {tags.open}, because the "
-                f"makers of {family} ask for it: without it the model may answer unthinkingly",
+                f"makers of {family} ask for it: without it the model sometimes skips its thought",
             )
     return None
 

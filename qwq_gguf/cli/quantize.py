@@ -138,8 +138,9 @@ def quantize(
         "repair": repair,
     }
     make(
-        Job(recipe, plan, target, options),
+        [Job(recipe, plan, target)],
         checkpoint,
+        options,
         How(
             force=force,
             threads=threads,

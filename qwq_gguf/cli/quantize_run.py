@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.cli.quantize_show import show_summary
+from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
 from qwq_gguf.cli.sources import bring_weights
 from qwq_gguf.cli.target import modelfile_beside
@@ -18,19 +18,24 @@ if TYPE_CHECKING:
     from qwq_gguf.profiles import Profile
     from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.recipe import Recipe
-    from qwq_gguf.quantize.run import Summary
 
-__all__ = ["Job", "How", "make"]
+__all__ = ["How", "Job", "make"]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to make. `options` are those that change its bytes, for the manifest."""
+    """A model to make at `path`, or beside it in the parts of its plan."""
 
     recipe: Recipe
     plan: Plan
     path: Path
-    options: Mapping[str, Any]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The GGUF files, in order."""
+        from qwq_gguf.quantize.run import Target
+
+        return Target(self.plan, self.path).paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +52,44 @@ class How:
     profile: Profile | None = None
 
 
-def make(job: Job, checkpoint: Checkpoint, how: How) -> None:
-    """Write the file and what lies beside it."""
-    from qwq_gguf.quantize.output import NewFile
+def make(jobs: Sequence[Job], checkpoint: Checkpoint, options: Mapping[str, Any], how: How) -> None:
+    """Write the models and what lies beside them, in one reading of the weights.
 
-    NewFile(job.path, job.plan.file_bytes, force=how.force).check()  # before hours of download
+    `options` are those that change bytes, for the manifests.
+    """
+    from qwq_gguf.cli.progress import WeightsBar
+    from qwq_gguf.quantize.run import Target, run_plans
+    from qwq_gguf.quantize.space import check_outputs
+
+    sizes = {
+        path: part.file_bytes
+        for job in jobs
+        for path, part in zip(job.files, job.plan.parts, strict=True)
+    }
+    check_outputs(sizes, force=how.force)  # before hours of download
     bring_weights(checkpoint)
-    with Recording(checkpoint, wanted=how.manifest) as recording:
-        show_summary(job.plan, _run(job, how, recording))
-        recording.write(job.path, job.recipe, job.options)
+    with Recording(checkpoint, wanted=how.manifest, models=len(jobs)) as recording:
+        targets = [Target(job.plan, job.path, recording.follow(job.plan)) for job in jobs]
+        with WeightsBar(_title(jobs)) as bar:
+            summaries = run_plans(
+                targets,
+                force=how.force,
+                threads=how.threads,
+                progress=bar.update,
+                kernels=how.kernels.value,
+            )
+        show_summaries([job.plan for job in jobs], summaries)
+        for job, target in zip(jobs, targets, strict=True):
+            recording.write(target.paths, target.follow, job.recipe, options)
     if how.modelfile:
         from qwq_gguf.cli.modelfile import write_beside
 
-        write_beside(job.path, modelfile_beside(job.path), force=how.force, profile=how.profile)
+        for job in jobs:
+            first = job.files[0]
+            write_beside(first, modelfile_beside(first), force=how.force, profile=how.profile)
 
 
-def _run(job: Job, how: How, recording: Recording) -> Summary:
-    from qwq_gguf.cli.progress import WeightsBar
-    from qwq_gguf.quantize.run import run_plan
-
-    with WeightsBar(f"{job.plan.recipe} {job.path.name}") as bar:
-        return run_plan(
-            job.plan,
-            job.path,
-            force=how.force,
-            threads=how.threads,
-            progress=bar.update,
-            follow=recording.follower,
-            kernels=how.kernels.value,
-        )
+def _title(jobs: Sequence[Job]) -> str:
+    if len(jobs) == 1:
+        return f"{jobs[0].plan.recipe} {jobs[0].path.name}"
+    return " ".join(job.plan.recipe for job in jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,24 +14,33 @@ if TYPE_CHECKING:
     from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.run import Summary
 
-__all__ = ["show_plan", "show_summary"]
+__all__ = ["show_plan", "show_summaries"]
 
 
-def show_summary(plan: Plan, summary: Summary) -> None:
+def show_summaries(plans: Sequence[Plan], summaries: Sequence[Summary]) -> None:
     """What was made, how large it is and how long it took."""
-    rate = summary.weights / summary.seconds if summary.seconds else 0.0
-    note(
-        f"{summary.path}: {human_bytes(summary.file_bytes)}, "
-        f"{summary.bits_per_weight:.2f} bits a weight, {human_count(summary.weights)} weights "
-        f"in {human_time(summary.seconds)} ({human_count(rate)} a second)"
-    )
-    note(f"  {_types_line(plan)}")
+    for plan, made in zip(plans, summaries, strict=True):
+        several = f" in {len(plan.parts)} files" if plan.split else ""
+        took = f" in {human_time(made.seconds)} ({_rate(made)} a second)"
+        note(
+            f"{made.path}: {human_bytes(made.file_bytes)}{several}, "
+            f"{made.bits_per_weight:.2f} bits a weight, {human_count(made.weights)} weights"
+            + (took if len(plans) == 1 else "")
+        )
+        note(f"  {_types_line(plan)}")
+    last = summaries[-1]
     compiled = (
-        f", compiled in {human_time(summary.compile_seconds)} meanwhile"
-        if summary.compile_seconds >= 1
+        f", compiled in {human_time(last.compile_seconds)} meanwhile"
+        if last.compile_seconds >= 1
         else ""
     )
-    note(f"  blocks by {summary.kernels}{compiled}")
+    note(f"  blocks by {last.kernels}{compiled}")
+    if len(plans) > 1:
+        note(f"{len(plans)} models in {human_time(last.seconds)}, from one reading")
+
+
+def _rate(made: Summary) -> str:
+    return human_count(made.weights / made.seconds if made.seconds else 0.0)
 
 
 def _types_line(plan: Plan) -> str:

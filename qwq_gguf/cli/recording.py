@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -12,7 +12,10 @@ import typer
 from qwq_gguf.cli.output import note
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.recipe import Recipe
     from qwq_gguf.verify.follow import WriteFollower
     from qwq_gguf.verify.record import ShardDigests
@@ -39,42 +42,67 @@ def named_file(path: str | None) -> dict[str, str] | None:
 
 
 class Recording:
-    """What happens inside is to have a manifest; digests are computed meanwhile.
+    """What happens inside is to have manifests; digests are computed meanwhile.
 
     A manifest that a replaced GGUF leaves behind is removed, wanted or not.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, wanted: bool) -> None:
-        self.follower: WriteFollower | None = None
+    def __init__(self, checkpoint: Checkpoint, *, wanted: bool, models: int = 1) -> None:
+        """`models`: how many are written side by side."""
         self._checkpoint = checkpoint
         self._wanted = wanted
+        self._models = models
         self._shards: ShardDigests | None = None
+        self._pool: ThreadPoolExecutor | None = None
         self._open = ExitStack()
 
     def __enter__(self) -> Recording:
         if self._wanted:
-            from qwq_gguf.verify.follow import WriteFollower
+            from concurrent.futures import ThreadPoolExecutor
+
             from qwq_gguf.verify.record import ShardDigests
 
             self._shards = self._open.enter_context(ShardDigests(self._checkpoint))
-            self.follower = self._open.enter_context(WriteFollower())
+            # Of each model the file that is written now, and the one finished just before.
+            pool = ThreadPoolExecutor(2 * self._models, thread_name_prefix="follow")
+            self._pool = self._open.enter_context(pool)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def write(self, gguf: Path, recipe: Recipe, options: Mapping[str, Any]) -> None:
-        """The manifest of the file just made. `options` are those that change its bytes."""
+    def follow(self, plan: Plan) -> tuple[WriteFollower, ...]:
+        """A follower for each of the plan's files, or none."""
+        if self._pool is None:
+            return ()
+        from qwq_gguf.verify.follow import WriteFollower
+
+        return tuple(self._open.enter_context(WriteFollower(self._pool)) for _ in plan.parts)
+
+    def write(
+        self,
+        files: Sequence[Path],
+        followers: Sequence[WriteFollower],
+        recipe: Recipe,
+        options: Mapping[str, Any],
+    ) -> None:
+        """The manifest of a model just made. `options` are those that change its bytes."""
         from qwq_gguf.verify.manifest import manifest_path
 
-        manifest_path(gguf).unlink(missing_ok=True)  # it describes the file that was replaced
-        if self._shards is None or self.follower is None:
+        first = files[0]
+        manifest_path(first).unlink(missing_ok=True)  # it describes the file that was replaced
+        if self._shards is None:
             return
         from qwq_gguf.verify.record import make_manifest, write_manifest
 
         if not self._shards.ready:  # a disk slower than the kernels
             note("reading the rest of the shards for the manifest (--no-manifest goes without)")
-        contents, source = self.follower.contents(), self._shards.record()
-        manifest = make_manifest(gguf, contents, source, recipe, options)
-        path = write_manifest(manifest, gguf)
-        note(f"{path}: sha256 {manifest.file.sha256}")
+        contents = {
+            path: follower.contents() for path, follower in zip(files, followers, strict=True)
+        }
+        manifest = make_manifest(contents, self._shards.record(), recipe, options)
+        path = write_manifest(manifest, first)
+        if len(files) == 1:
+            note(f"{path}: sha256 {manifest.files[0].file.sha256}")
+        else:
+            note(f"{path}: the sha256 of each of the {len(files)} files")

@@ -151,13 +151,15 @@ def _let_manifest_follow(path: Path, asked: dict[str, Any]) -> None:
         return
     with ByteBar(path.name, path.stat().st_size) as bar:
         contents = read_contents(read_gguf(path), passed=bar.passed)
-    if contents.tensors != manifest.tensors:
+    first, *rest = manifest.files
+    if contents.tensors != first.tensors:
         note("note: its weights are not those of its manifest, which stays as it was")
         return
     earlier = manifest.options.get("set")
     sets = [*(earlier if isinstance(earlier, list) else ()), asked]
     options = {**manifest.options, "set": sets}
-    renewed = replace(manifest, file=contents.file, header=contents.header, options=options)
+    changed = replace(first, file=contents.file, header=contents.header)
+    renewed = replace(manifest, files=(changed, *rest), options=options)
     note(f"{write_manifest(renewed, path)}: follows")
 
 

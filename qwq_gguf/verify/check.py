@@ -12,7 +12,7 @@ from qwq_gguf.gguf_file.splits import SplitGguf, read_splits
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.quantize.kernels.ggml import load_ggml
 from qwq_gguf.verify.compare import compare_keys, compare_manifest, compare_tensors
-from qwq_gguf.verify.contents import Contents, Passed, read_contents
+from qwq_gguf.verify.contents import Contents, Passed, file_record, read_contents
 from qwq_gguf.verify.findings import Finding, Report, difference
 from qwq_gguf.verify.manifest import (
     MAX_MANIFEST_BYTES,
@@ -64,7 +64,7 @@ def verify(
     try:
         model = read_splits(path)
     except GgufError as error:
-        return Report(path, (_unreadable(error),), {}, {"structure": {"tensors": 0}})
+        return Report(path, (_unreadable(error, path),), {}, {"structure": {"tensors": 0}})
     other = None if against is None else read_splits(against)
     if source is not None and imatrix is None:
         _refuse_without_imatrix(model.head)
@@ -75,14 +75,14 @@ def verify(
         try:
             contents.append(read_contents(part, ggml=load_ggml(), passed=passed))
         except GgufError as error:
-            return Report(path, (*found, _unreadable(error)), {}, checks)
+            return Report(path, (*found, _unreadable(error, path)), {}, checks)
         found += contents[-1].findings
     checks["structure"] = {"files": len(model.parts), "tensors": len(model.tensors)}
     digests = {
         part.path.name: content.file.sha256
         for part, content in zip(model.parts, contents, strict=True)
     }
-    found += _check_manifests(model, contents, checks)
+    found += _check_manifest(model, contents, checks)
     if listed:
         found += _check_listed(digests, listed)
         checks["hub"] = {"files": len(digests.keys() & listed.keys())}
@@ -122,10 +122,13 @@ def _refuse_without_imatrix(file: GgufFile) -> None:
         )
 
 
-def _unreadable(error: GgufError) -> Finding:
+def _unreadable(error: GgufError, path: Path) -> Finding:
+    """About the file at `path`, or another of its model's that the error names."""
+    other = error.path is not None and Path(error.path) != path
+    where = Path(error.path).name if other and error.path is not None else "header"
     seen = "" if error.found is None else f": found {error.found}"
     wanted = "" if error.expected is None else f", expected {error.expected}"
-    return difference("structure", "header", f"{error.message}{seen}{wanted}")
+    return difference("structure", where, f"{error.message}{seen}{wanted}")
 
 
 def read_manifest(gguf: Path) -> Manifest | None:
@@ -146,25 +149,27 @@ def read_manifest(gguf: Path) -> Manifest | None:
     return parse_manifest(text, path)
 
 
-def _check_manifests(
+def _check_manifest(
     model: SplitGguf, contents: list[Contents], checks: dict[str, dict[str, Any]]
 ) -> list[Finding]:
-    found: list[Finding] = []
-    for part, content in zip(model.parts, contents, strict=True):
-        try:
-            manifest = read_manifest(part.path)
-        except GgufError as error:
-            found.append(difference("manifest", manifest_path(part.path).name, error.message))
-            continue
-        if manifest is None:
-            continue
-        found += compare_manifest(content.file, content.header, content.tensors, manifest)
-        known = checks.setdefault("manifest", {"files": 0})
-        known["files"] += 1
-        known["source"] = manifest.source.name
-        known["commit"] = manifest.source.commit
-        known["recipe"] = manifest.recipe
-    return found
+    path = model.head.path
+    try:
+        manifest = read_manifest(path)
+    except GgufError as error:
+        return [difference("manifest", manifest_path(path).name, error.message)]
+    if manifest is None:
+        return []
+    checks["manifest"] = {
+        "files": len(manifest.files),
+        "source": manifest.source.name,
+        "commit": manifest.source.commit,
+        "recipe": manifest.recipe,
+    }
+    files = [
+        file_record(part.path.name, content)
+        for part, content in zip(model.parts, contents, strict=True)
+    ]
+    return compare_manifest(files, manifest)
 
 
 def _check_listed(digests: Mapping[str, str], listed: Mapping[str, str]) -> list[Finding]:

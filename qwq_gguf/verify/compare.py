@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from qwq_gguf.gguf_file.layout import encode_entries
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.verify.findings import Finding, difference
-from qwq_gguf.verify.manifest import Manifest, PartDigest, TensorDigest
+from qwq_gguf.verify.manifest import FileRecord, Manifest, PartDigest, TensorDigest
 
 __all__ = ["compare_keys", "compare_manifest", "compare_tensors"]
 
@@ -96,21 +96,38 @@ def _order(check: str, what: str, ours: list[str], theirs: list[str], other: str
     return []
 
 
-def compare_manifest(
-    file: PartDigest, header: PartDigest, tensors: Sequence[TensorDigest], manifest: Manifest
-) -> list[Finding]:
-    """Where a file is not what its manifest says; every changed byte ends up in one of them."""
+def compare_manifest(files: Sequence[FileRecord], manifest: Manifest) -> list[Finding]:
+    """Where a model's files are not what their manifest says, whatever their names are now.
+
+    Every changed byte ends up in one of the findings.
+    """
+    if len(files) != len(manifest.files):
+        what = f"{len(files)} files here, {len(manifest.files)} in the manifest"
+        tensors = [tensor for file in files for tensor in file.tensors]
+        return [
+            difference("manifest", "files", what),
+            *compare_tensors("manifest", tensors, manifest.tensors, "the manifest"),
+        ]
+    return [
+        finding
+        for file, said in zip(files, manifest.files, strict=True)
+        for finding in _compare_file(file, said, f" of {file.name}" if len(files) > 1 else "")
+    ]
+
+
+def _compare_file(file: FileRecord, said: FileRecord, which: str) -> list[Finding]:
     found: list[Finding] = []
-    if file.nbytes != manifest.file.nbytes:
-        found.append(_sizes("file", file, manifest.file))
-    if header.nbytes != manifest.header.nbytes:
-        found.append(_sizes("header", header, manifest.header))
-    elif header.sha256 != manifest.header.sha256:
+    if file.file.nbytes != said.file.nbytes:
+        found.append(_sizes(file.name if which else "file", file.file, said.file))
+    if file.header.nbytes != said.header.nbytes:
+        found.append(_sizes(f"header{which}", file.header, said.header))
+    elif file.header.sha256 != said.header.sha256:
         what = "keys or the tensor table were changed, as `qwq-gguf set` does"
-        found.append(difference("manifest", "header", what))
-    found += compare_tensors("manifest", tensors, manifest.tensors, "the manifest")
-    if not found and file.sha256 != manifest.file.sha256:
-        found.append(difference("manifest", "padding", "bytes between the tensors were changed"))
+        found.append(difference("manifest", f"header{which}", what))
+    found += compare_tensors("manifest", file.tensors, said.tensors, "the manifest")
+    if not found and file.file.sha256 != said.file.sha256:
+        what = "bytes between the tensors were changed"
+        found.append(difference("manifest", f"padding{which}", what))
     return found
 
 

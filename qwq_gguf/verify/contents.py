@@ -18,12 +18,12 @@ from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
 from qwq_gguf.quantize.recipe import TARGET_TYPES
 from qwq_gguf.verify.findings import Finding, difference, remark
-from qwq_gguf.verify.manifest import PartDigest, TensorDigest
+from qwq_gguf.verify.manifest import FileRecord, PartDigest, TensorDigest
 
 if TYPE_CHECKING:
     from qwq_gguf.quantize.kernels.ggml import Ggml
 
-__all__ = ["Contents", "Passed", "Read", "digest_parts", "read_contents"]
+__all__ = ["Contents", "Passed", "Read", "digest_parts", "file_record", "read_contents"]
 
 _WINDOW = 1 << 22
 _VALIDATED = frozenset(TARGET_TYPES) | {
@@ -49,6 +49,11 @@ class Contents:
     header: PartDigest
     tensors: tuple[TensorDigest, ...]
     findings: tuple[Finding, ...]
+
+
+def file_record(name: str, contents: Contents) -> FileRecord:
+    """A file of this name and these contents, as a manifest has it."""
+    return FileRecord(name, contents.file, contents.header, contents.tensors)
 
 
 def read_contents(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,14 +42,20 @@ class Front:
 
 
 class WriteFollower:
-    """Follows one run, as long as the context lasts; see quantize.run.Follower."""
+    """Follows the writing of one file, as long as the context lasts; see quantize.run.Follower.
 
-    def __init__(self) -> None:
+    Followers of several files may share a `pool`. A file takes a place in it when its first
+    tensor is being written, so that none waits there for its turn while another is written.
+    """
+
+    def __init__(self, pool: Executor | None = None) -> None:
         self._front = Front()
         self._changed = threading.Condition()
         self._stopped = False
         self._descriptor = -1
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="follow")
+        self._owned = pool is None
+        self._pool = pool or ThreadPoolExecutor(1, thread_name_prefix="follow")
+        self._file: GgufFile | None = None
         self._work: Future[Contents] | None = None
 
     def __enter__(self) -> WriteFollower:
@@ -59,7 +65,10 @@ class WriteFollower:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._work is not None and not self._work.cancel():
+            wait([self._work])
+        if self._owned:
+            self._pool.shutdown()
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
@@ -69,7 +78,7 @@ class WriteFollower:
             GgufTensor(t.name, t.shape, t.type, part.data_offset + t.offset, t.nbytes)
             for t in part.tensors
         )
-        file = GgufFile(
+        self._file = GgufFile(
             path=path,
             version=VERSION,
             metadata={},
@@ -83,13 +92,17 @@ class WriteFollower:
         for stop, start in zip(ends, starts, strict=True):
             self._front.add(stop, start)
         self._descriptor = os.dup(descriptor)
-        self._work = self._pool.submit(digest_parts, file, self._read)
 
     def written(self, start: int, nbytes: int) -> None:
         """A range of the file is written. From any thread."""
         with self._changed:
             self._front.add(start, start + nbytes)
             self._changed.notify_all()
+            file = self._file
+            if file is None or self._work is not None:
+                return
+            if start + nbytes > file.data_offset or not file.tensors:
+                self._work = self._pool.submit(digest_parts, file, self._read)
 
     def contents(self) -> Contents:
         """Wait for the digests of the finished file. OutputError if it cannot be read."""

@@ -1,7 +1,8 @@
 """The manifest beside a GGUF: what it was made from, by what, and the digest of every part.
 
-It holds no time, no path and no setting that does not change a byte, so the same command
-on the same source gives the same manifest anywhere.
+A model in several files has one, beside the first of them. It holds no time, no path and
+no setting that does not change a byte, so the same command on the same source gives the
+same manifest anywhere.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from qwq_gguf.errors import GgufError
+from qwq_gguf.gguf_file.splits import MAX_PARTS
 
 __all__ = [
     "MANIFEST_SCHEMA",
     "MAX_MANIFEST_BYTES",
+    "FileRecord",
     "Manifest",
     "PartDigest",
     "ShardDigest",
@@ -74,25 +78,51 @@ class SourceRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """One GGUF file and how it came about. `header` is everything before the first tensor."""
+class FileRecord:
+    """One GGUF file by its name, `file` the whole of it, `header` all before the first tensor."""
 
     name: str
     file: PartDigest
     header: PartDigest
     tensors: tuple[TensorDigest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A model's GGUF files in order and how they came about."""
+
+    files: tuple[FileRecord, ...]
     source: SourceRecord
     recipe: str
     recipe_text: str
     options: Mapping[str, Any]
     versions: Mapping[str, str]
 
+    @property
+    def tensors(self) -> tuple[TensorDigest, ...]:
+        """Those of all files."""
+        return tuple(tensor for file in self.files for tensor in file.tensors)
+
     def to_json(self) -> dict[str, Any]:
-        """One JSON object, always with the same keys in the same order."""
+        """One JSON object, always with the same keys in the same order.
+
+        A single file is `file` and `header`; several are `files`, each with its header and
+        how many of the `tensors` are in it.
+        """
+        first = self.files[0]
+        several = [
+            {
+                "name": file.name,
+                **_part(file.file),
+                "header": _part(file.header),
+                "tensors": len(file.tensors),
+            }
+            for file in self.files
+        ]
+        single = {"file": {"name": first.name, **_part(first.file)}, "header": _part(first.header)}
         return {
             "schema": MANIFEST_SCHEMA,
-            "file": {"name": self.name, **_part(self.file)},
-            "header": _part(self.header),
+            **(single if len(self.files) == 1 else {"files": several}),
             "source": {
                 "name": self.source.name,
                 "commit": self.source.commit,
@@ -135,7 +165,7 @@ def _part(part: PartDigest) -> dict[str, Any]:
 
 
 def manifest_path(gguf: Path) -> Path:
-    """Where the manifest of a GGUF lies."""
+    """Where the manifest of a GGUF lies; of a split model, give the first file."""
     return gguf.with_name(f"{gguf.name.removesuffix('.gguf')}.manifest.json")
 
 
@@ -161,21 +191,9 @@ def parse_manifest(text: str, path: Path) -> Manifest:
 
 
 def _read(value: Mapping[str, Any]) -> Manifest:
-    file, source, recipe = value["file"], value["source"], value["recipe"]
+    source, recipe = value["source"], value["recipe"]
     return Manifest(
-        name=_text(file["name"]),
-        file=_read_part(file),
-        header=_read_part(value["header"]),
-        tensors=tuple(
-            TensorDigest(
-                name=_text(row["name"]),
-                type=_text(row["type"]),
-                shape=tuple(_number(length) for length in row["shape"]),
-                nbytes=_number(row["bytes"]),
-                sha256=_digest(row["sha256"]),
-            )
-            for row in value["tensors"]
-        ),
+        files=_read_files(value),
         source=SourceRecord(
             name=_text(source["name"]),
             commit=None if source["commit"] is None else _text(source["commit"]),
@@ -193,6 +211,39 @@ def _read(value: Mapping[str, Any]) -> Manifest:
         recipe_text=_text(recipe["text"]),
         options=dict(value["options"]),
         versions={_text(key): _text(item) for key, item in value["versions"].items()},
+    )
+
+
+def _read_files(value: Mapping[str, Any]) -> tuple[FileRecord, ...]:
+    tensors = [
+        TensorDigest(
+            name=_text(row["name"]),
+            type=_text(row["type"]),
+            shape=tuple(_number(length) for length in row["shape"]),
+            nbytes=_number(row["bytes"]),
+            sha256=_digest(row["sha256"]),
+        )
+        for row in value["tensors"]
+    ]
+    if "files" not in value:
+        file = {**value["file"], "header": value["header"], "tensors": len(tensors)}
+        rows = [file]
+    else:
+        rows = value["files"]
+        if not isinstance(rows, list) or not 1 < len(rows) <= MAX_PARTS:
+            raise TypeError("files is no list of several files")
+    counts = [_number(row["tensors"]) for row in rows]
+    if sum(counts) != len(tensors):
+        raise ValueError(f"{len(tensors)} tensors where the files have {sum(counts)}")
+    left = iter(tensors)
+    return tuple(
+        FileRecord(
+            name=_text(row["name"]),
+            file=_read_part(row),
+            header=_read_part(row["header"]),
+            tensors=tuple(islice(left, count)),
+        )
+        for row, count in zip(rows, counts, strict=True)
     )
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from qwq_gguf import __version__
 from qwq_gguf.errors import OutputError, ShardError
 from qwq_gguf.gguf_file.stored import file_identity
-from qwq_gguf.verify.contents import Contents
+from qwq_gguf.verify.contents import Contents, file_record
 from qwq_gguf.verify.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
 
 if TYPE_CHECKING:
@@ -102,18 +102,14 @@ class ShardDigests:
 
 
 def make_manifest(
-    gguf: Path,
-    contents: Contents,
+    files: Mapping[Path, Contents],
     source: SourceRecord,
     recipe: Recipe,
     options: Mapping[str, Any],
 ) -> Manifest:
-    """The manifest of the file at `gguf`, whose bytes come to `contents`."""
+    """The manifest of a model's files, in order, whose bytes come to these contents."""
     return Manifest(
-        name=gguf.name,
-        file=contents.file,
-        header=contents.header,
-        tensors=contents.tensors,
+        files=tuple(file_record(path.name, contents) for path, contents in files.items()),
         source=source,
         recipe=recipe.name,
         recipe_text=recipe.text,
@@ -136,7 +132,7 @@ def tool_versions() -> dict[str, str]:
 
 
 def write_manifest(manifest: Manifest, gguf: Path) -> Path:
-    """Write the manifest beside its GGUF, by rename, replacing an older one. OutputError."""
+    """Write the manifest beside its first GGUF, by rename, replacing an older one. OutputError."""
     path = manifest_path(gguf)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -38,7 +38,7 @@ def quantized(
             with ShardDigests(checkpoint) as shards, WriteFollower() as follower:
                 run_plan(make_plan(convert(checkpoint), recipe), path, follow=follower)
                 contents, source = follower.contents(), shards.record()
-            manifest = make_manifest(path, contents, source, recipe, {"pure": False})
+            manifest = make_manifest({path: contents}, source, recipe, {"pure": False})
             write_manifest(manifest, path)
         return path
 

@@ -93,7 +93,7 @@ def test_bits_between_tensors(tmp_path: Path, checkpoint: Checkpoint) -> None:
     with ShardDigests(checkpoint) as shards:
         source = shards.record()
     contents = read_contents(read_gguf(path))
-    manifest = make_manifest(path, contents, source, load_recipe("F32"), {})
+    manifest = make_manifest({path: contents}, source, load_recipe("F32"), {})
     write_manifest(manifest, path)
     assert verify(path, against=other).ok
     for at in (20, 31, 52, 63):

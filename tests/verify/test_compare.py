@@ -11,7 +11,13 @@ import pytest
 from qwq_gguf.metadata import KeyValue, ValueType, array, f32, text, u32, u64
 from qwq_gguf.verify.compare import compare_keys, compare_manifest, compare_tensors
 from qwq_gguf.verify.findings import Finding
-from qwq_gguf.verify.manifest import Manifest, PartDigest, SourceRecord, TensorDigest
+from qwq_gguf.verify.manifest import (
+    FileRecord,
+    Manifest,
+    PartDigest,
+    SourceRecord,
+    TensorDigest,
+)
 
 
 def keys(*entries: KeyValue) -> dict[str, KeyValue]:
@@ -107,7 +113,9 @@ def test_tensors_of_one_side_and_in_another_order() -> None:
 
 
 FILE, HEADER = PartDigest(1000, "1" * 64), PartDigest(100, "2" * 64)
-MANIFEST = Manifest("m.gguf", FILE, HEADER, (T,), SourceRecord("s", None, ()), "Q4_K_M", "", {}, {})
+U = replace(T, name="u")
+RECORD = FileRecord("m.gguf", FILE, HEADER, (T,))
+MANIFEST = Manifest((RECORD,), SourceRecord("s", None, ()), "Q4_K_M", "", {}, {})
 
 
 @pytest.mark.parametrize(
@@ -124,5 +132,22 @@ MANIFEST = Manifest("m.gguf", FILE, HEADER, (T,), SourceRecord("s", None, ()), "
 def test_against_a_manifest(
     file: PartDigest, header: PartDigest, tensor: TensorDigest, wheres: list[str]
 ) -> None:
-    found = compare_manifest(file, header, [tensor], MANIFEST)
+    found = compare_manifest([FileRecord("other.gguf", file, header, (tensor,))], MANIFEST)
+    assert [item.where for item in found] == wheres
+
+
+@pytest.mark.parametrize(
+    ("second", "wheres"),
+    [
+        (FileRecord("b", FILE, HEADER, (U,)), []),
+        (FileRecord("b", replace(FILE, sha256="9" * 64), HEADER, (U,)), ["padding of b"]),
+        (FileRecord("b", FILE, replace(HEADER, sha256="9" * 64), (U,)), ["header of b"]),
+        (FileRecord("b", FILE, HEADER, (replace(U, sha256="9" * 64),)), ["u"]),
+        (FileRecord("b", replace(FILE, nbytes=9), HEADER, (U,)), ["b"]),
+        (None, ["files", "u"]),
+    ],
+)
+def test_files_against_a_manifest(second: FileRecord | None, wheres: list[str]) -> None:
+    said = replace(MANIFEST, files=(RECORD, FileRecord("m2.gguf", FILE, HEADER, (U,))))
+    found = compare_manifest([RECORD, *([] if second is None else [second])], said)
     assert [item.where for item in found] == wheres

@@ -60,7 +60,8 @@ def test_the_same_again_and_no_trace_of_where(made: Path, checkpoint: Checkpoint
     with ShardDigests(checkpoint) as shards:
         source = shards.record()
     contents = read_contents(read_gguf(made))
-    again = make_manifest(made.with_name("Q4_K_M.gguf"), contents, source, recipe, {"pure": False})
+    name = made.with_name("Q4_K_M.gguf")
+    again = make_manifest({name: contents}, source, recipe, {"pure": False})
     assert again.text() == manifest_path(made).read_text(encoding="utf-8")
     assert str(made.parent) not in again.text()
     assert str(checkpoint.folder.parent) not in again.text()
@@ -70,7 +71,7 @@ def test_what_is_written_is_read_back(made: Path, checkpoint: Checkpoint) -> Non
     with ShardDigests(checkpoint) as shards:
         source = shards.record()
     contents, options = read_contents(read_gguf(made)), {"name": 'a"\n\x1b'}
-    manifest = make_manifest(made, contents, source, load_recipe("Q6_K"), options)
+    manifest = make_manifest({made: contents}, source, load_recipe("Q6_K"), options)
     path = write_manifest(manifest, made)
     assert parse_manifest(path.read_text(encoding="utf-8"), path) == manifest
     assert sorted(found.name for found in made.parent.iterdir()) == [path.name, made.name][::-1]

@@ -1,0 +1,36 @@
+"""Whether files can be written, all of them, before the first is begun."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from qwq_gguf.errors import OutputError
+from qwq_gguf.quantize.output import NewFile
+
+__all__ = ["check_outputs"]
+
+
+def check_outputs(sizes: Mapping[Path, int], *, force: bool) -> None:
+    """OutputError unless files of these sizes can be made together; see NewFile."""
+    disks: defaultdict[int, list[Path]] = defaultdict(list)
+    for path, size in sizes.items():
+        NewFile(path, size, force=force).check()
+        disks[_disk(path.parent)].append(path)
+    for paths in disks.values():
+        folder = paths[0].parent
+        free, needed = shutil.disk_usage(folder).free, sum(sizes[path] for path in paths)
+        if free < needed:
+            raise OutputError(
+                "the disk is too small for all of them",
+                path=folder,
+                found=f"{free / 1e9:.2f} GB free",
+                expected=f"{needed / 1e9:.2f} GB for {len(paths)} files",
+                hint="make space, choose another folder, or make fewer or smaller ones",
+            )
+
+
+def _disk(folder: Path) -> int:
+    return folder.stat().st_dev

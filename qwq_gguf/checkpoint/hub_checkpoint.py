@@ -25,7 +25,7 @@ from qwq_gguf.errors import (
     UnsupportedError,
 )
 
-__all__ = ["fetch_small_files", "fetch_weights", "remote_headers"]
+__all__ = ["check_planned", "fetch_small_files", "fetch_weights", "remote_headers"]
 
 _SMALL_FILES = (
     "config.json",
@@ -105,19 +105,20 @@ def fetch_weights(
     if snapshot is None:
         return
     absent = [path for path in checkpoint.shards if not path.is_file()]
-    fetch(snapshot, [_name(snapshot, path) for path in absent], progress=progress)
+    fetch(snapshot, [snapshot.name_of(path) for path in absent], progress=progress)
     for path in absent:
-        planned = {info.name: info for info in checkpoint.tensors.values() if info.shard == path}
-        if read_header(path) != planned:
-            raise ShardError(
-                "the shard that was downloaded is not the one that was planned with",
-                path=path,
-                hint="delete this file and try again",
-            )
+        check_planned(checkpoint, path)
 
 
-def _name(snapshot: HubSnapshot, path: Path) -> str:
-    return path.relative_to(snapshot.folder).as_posix()
+def check_planned(checkpoint: Checkpoint, path: Path) -> None:
+    """ShardError when the shard that is now at `path` has another header than was read."""
+    planned = {info.name: info for info in checkpoint.tensors.values() if info.shard == path}
+    if read_header(path) != planned:
+        raise ShardError(
+            "the shard that was downloaded is not the one that was planned with",
+            path=path,
+            hint="delete this file and try again",
+        )
 
 
 def _header(snapshot: HubSnapshot, path: Path) -> dict[str, TensorInfo]:
@@ -125,7 +126,7 @@ def _header(snapshot: HubSnapshot, path: Path) -> dict[str, TensorInfo]:
         return read_header(path)
     from qwq_gguf.checkpoint.hub_http import get_start
 
-    name = _name(snapshot, path)
+    name = snapshot.name_of(path)
     listed = snapshot.files[name].size
     hub, repo, commit = snapshot.hub, snapshot.repo, snapshot.commit
     start = get_start(hub, repo, commit, name, _FIRST_READ)

@@ -29,15 +29,20 @@ _MAX_LISTING = 64 * MIB
 _MAX_FILES = 100_000
 _MAX_SIZE = 1 << 50
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """`size` in bytes and `sha256` in hex, each None where the Hub does not say."""
+    """`size` in bytes and `sha256` in hex, each None where the Hub does not say.
+
+    `blob` is git's own SHA-1 of a small file that lies in git itself.
+    """
 
     name: str
     size: int | None = None
     sha256: str | None = None
+    blob: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class HubSnapshot:
 
     `folder` is the snapshot's own in the cache, whether or not the files are there yet.
     `problem` is why the Hub was not asked, when `files` is only what the cache holds.
+    `stream` is where files lie, each for a while, that are not to go into the cache.
     """
 
     hub: HubSettings
@@ -55,6 +61,7 @@ class HubSnapshot:
     folder: Path
     files: Mapping[str, HubFile]
     problem: HubConnectionError | None = None
+    stream: Path | None = None
 
     @property
     def page(self) -> str:
@@ -64,6 +71,12 @@ class HubSnapshot:
     def is_here(self, name: str) -> bool:
         """Whether the file is in the cache."""
         return (self.folder / name).is_file()
+
+    def name_of(self, path: Path) -> str:
+        """What the Hub calls the file at `path`. ValueError for a path of somewhere else."""
+        if self.stream is not None and path.is_relative_to(self.stream):
+            return path.relative_to(self.stream).as_posix()
+        return path.relative_to(self.folder).as_posix()
 
 
 def open_snapshot(hub: HubSettings, repo: str, revision: str | None = None) -> HubSnapshot:
@@ -130,14 +143,18 @@ def _file(entry: Any, repo: str, hub: HubSettings) -> HubFile:
             hint="do not use this repository, and report it",
         )
     # A large file is a pointer in git, whose size some mirrors give instead.
-    lfs = entry.get("lfs")
-    lfs = lfs if isinstance(lfs, dict) else {}
+    pointer = entry.get("lfs")
+    lfs = pointer if isinstance(pointer, dict) else {}
+    blob = None if pointer else entry.get("blobId")
     size, digest = lfs.get("size", entry.get("size")), lfs.get("sha256")
     absurd = not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE
     if size is not None and absurd:
         raise _nonsense(repo, f"{name[:80]} of {str(size)[:40]} bytes", hub)
-    known = isinstance(digest, str) and _SHA256.fullmatch(digest)
-    return HubFile(name, size, digest if known else None)
+    return HubFile(name, size, _hex(digest, _SHA256), _hex(blob, _SHA1))
+
+
+def _hex(value: Any, form: re.Pattern[str]) -> str | None:
+    return value if isinstance(value, str) and form.fullmatch(value) else None
 
 
 def _stays_inside(name: str) -> bool:

@@ -11,6 +11,7 @@ the storage, which must never see a token. Every request is kept in `requests`.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import socket
@@ -54,6 +55,8 @@ class Fault:
     `cut_after` closes the connection after so many bytes of the body, `ignore_range` sends
     the whole file with 200, `shift` starts the range elsewhere, `say_total` lies about the
     file's size, `encoding` claims one, `body` replaces the content, `delay` waits first.
+    `stall_after` so many bytes it sends no more for `stall` seconds, then goes on; `pad`
+    sends so many bytes too many, without having said a length.
     """
 
     matching: str
@@ -67,6 +70,9 @@ class Fault:
     encoding: str | None = None
     body: bytes | None = None
     delay: float = 0.0
+    stall_after: int | None = None
+    stall: float = 1.0
+    pad: int = 0
 
 
 @dataclass
@@ -94,9 +100,12 @@ class LoopbackHub:
         self.repositories: dict[str, _Repository] = {}
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.watch: Callable[[Request], None] = lambda request: None
+        """Called before every answer, and after every piece of a body that is sent."""
         self.good_token = "hf_good"  # has access to everything
         self.poor_token = "hf_poor"  # a valid account without access to anything
         self.lock = threading.Lock()
+        self.closing = threading.Event()
         self._servers: dict[str, _Server] = {}
 
     def __enter__(self) -> LoopbackHub:
@@ -113,6 +122,7 @@ class LoopbackHub:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.closing.set()
         for server in self._servers.values():
             server.shutdown()
             server.server_close()
@@ -169,6 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
     headers: Message
+    request_seen: Request
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -189,6 +200,8 @@ class _Handler(BaseHTTPRequestHandler):
         with hub.lock:
             hub.requests.append(request)
         fault = hub.take_fault(request.line) or Fault("")
+        self.request_seen = request
+        hub.watch(request)
         if fault.delay:
             time.sleep(fault.delay)
         if fault.status is not None:
@@ -302,17 +315,23 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.encoding is not None:
             self.send_header("Content-Encoding", fault.encoding)
         self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(end - start))
+        self.send_header(
+            "Connection" if fault.pad else "Content-Length",
+            "close" if fault.pad else str(end - start),
+        )
         self.end_headers()
         if self.command == "HEAD":
             return
         length = end - start if fault.cut_after is None else min(fault.cut_after, end - start)
-        if isinstance(content, bytes):
-            self.wfile.write(content[start : start + length])
-        else:
-            with content.open("rb") as file:
-                self._copy(file, start, length)
-        if fault.cut_after is not None:
+        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+            if fault.stall_after is not None:
+                self._copy(file, start, fault.stall_after)
+                self.wfile.flush()
+                self.server.hub.closing.wait(fault.stall)
+                start, length = start + fault.stall_after, length - fault.stall_after
+            self._copy(file, start, length)
+        self.wfile.write(b"x" * fault.pad)
+        if fault.cut_after is not None or fault.pad:
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
@@ -322,6 +341,7 @@ class _Handler(BaseHTTPRequestHandler):
         while length:
             chunk = file.read(min(length, 1 << 16))
             self.wfile.write(chunk)
+            self.server.hub.watch(self.request_seen)
             length -= len(chunk)
 
     def _refuse(self, status: int, headers: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from qwq_gguf.errors import TensorError, UnsupportedError
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import TensorInfo
 
-__all__ = ["map_tensors"]
+__all__ = ["map_tensors", "some"]
 
 DTYPES = ("BF16", "F16", "F32")
 # Buffers that older versions of transformers saved with the weights.
@@ -69,14 +69,14 @@ def map_tensors(
             "tensors that the model needs are missing",
             path=folder,
             found=f"{len(found)} tensors",
-            expected=_some(missing),
+            expected=some(missing),
             hint="check that config.json belongs to these weights, and download them again",
         )
     if unknown:
         raise TensorError(
             f"tensors that a {architecture.model_class} does not have",
             path=folder,
-            found=_some(unknown),
+            found=some(unknown),
             hint="check that config.json belongs to these weights",
         )
     return tuple(found)
@@ -123,7 +123,8 @@ def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule) -> None:
         )
 
 
-def _some(names: Iterable[str], count: int = 3) -> str:
+def some(names: Iterable[str], count: int = 3) -> str:
+    """The first names of a list, and how many more there are."""
     listed = list(names)
     text = ", ".join(listed[:count])
     return text if len(listed) <= count else f"{text} and {len(listed) - count} more"

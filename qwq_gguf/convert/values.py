@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.metadata import KeyValue, u32
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class SourceTensor:
 
     `shape` is in GGUF order, `ne0` (the length of a row) first. `layer` is None outside the
     blocks. `row_order` says which rows change places on the way, None for none; the rows of
-    a vector are its elements.
+    a vector are its elements. `kept` is the type of a tensor that no recipe may touch.
     """
 
     name: str
@@ -84,10 +85,11 @@ class SourceTensor:
     source: TensorInfo | ComputedTensor
     layer: int | None = None
     row_order: RowOrder | None = None
+    kept: GgmlType = GgmlType.F32
 
     @property
     def plain(self) -> bool:
-        """Whether llama.cpp stores this tensor as F32 in every file."""
+        """Whether llama.cpp's converter stores this tensor as F32 in every file."""
         return len(self.shape) < 2 or self.name.endswith("_norm.weight")
 
     @property
@@ -106,7 +108,7 @@ class SourceTensor:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What a checkpoint means in GGUF.
+    """What a checkpoint means in GGUF, or what a GGUF says that is to be quantized again.
 
     `metadata` is in the order of llama.cpp's converter, without `general.file_type` and
     `general.quantization_version`: these depend on the recipe. llama-quantize moves them to

@@ -22,7 +22,9 @@ __all__ = ["Choice", "Facts", "Overrides", "Tensor", "choose_types", "kind_of", 
 
 
 class Tensor(Protocol):
-    """What a rule may look at. `shape[0]` is the length of a row."""
+    """What a rule may look at. `shape[0]` is the length of a row; `kept` the type where no
+    rule is asked.
+    """
 
     @property
     def name(self) -> str: ...
@@ -30,6 +32,8 @@ class Tensor(Protocol):
     def shape(self) -> tuple[int, ...]: ...
     @property
     def layer(self) -> int | None: ...
+    @property
+    def kept(self) -> GgmlType: ...
 
 
 class Facts(Protocol):
@@ -158,7 +162,7 @@ def _choose(
     imatrix: bool,
 ) -> Choice:
     if never_quantized(tensor):
-        return Choice(GgmlType.F32, "vectors, norms and routers stay exact")
+        return Choice(tensor.kept, "vectors, norms and routers stay exact")
     return _fitting(tensor, _wanted(tensor, place, facts, recipe, asked, imatrix))
 
 

@@ -1,4 +1,4 @@
-"""Rows of a checkpoint's tensor, in the GGUF's row order, as float32."""
+"""Rows of a source's tensor, in the GGUF's row order, as float32."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qwq_gguf.convert.values import ComputedTensor, RowOrder, SourceTensor
-from qwq_gguf.errors import TensorError
+from qwq_gguf.errors import TensorError, UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.quantize.kernels.ggml import load_ggml
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["decode", "read_rows", "stored_type"]
 
-_TYPES = {"BF16": GgmlType.BF16, "F16": GgmlType.F16, "F32": GgmlType.F32}
 _EXPONENTS = {"BF16": 0x7F80, "F16": 0x7C00}
 
 
 def stored_type(tensor: SourceTensor) -> GgmlType:
     """How the source stores the weights."""
-    return _TYPES[tensor.source.dtype]
+    return GgmlType[tensor.source.dtype]
 
 
 def read_rows(
@@ -72,32 +72,61 @@ def _read(
 
 
 def decode(rows: NDArray[np.uint8], kind: GgmlType) -> NDArray[np.float32]:
-    """Stored rows as float32, exactly; float32 rows are a view."""
+    """Stored rows as float32, exactly; float32 rows are a view. Blocks are decoded by ggml.
+
+    UnsupportedError for what ggml would not decode either: whole numbers and doubles.
+    """
     if kind is GgmlType.BF16:
         wide = rows.view("<u2").astype(np.uint32)
         wide <<= 16
         return wide.view(np.float32)
     if kind is GgmlType.F16:
         return rows.view("<f2").astype(np.float32)
-    return rows.view("<f4")
+    if kind is GgmlType.F32:
+        return rows.view("<f4")
+    if kind.quantized:
+        return load_ggml().decode_rows(kind, rows)
+    raise UnsupportedError(f"{kind.name} holds no weights")
 
 
 def _refuse_bad(
     rows: NDArray[np.uint8], tensor: SourceTensor, source: TensorInfo, first: int
 ) -> None:
+    kind = stored_type(tensor)
+    if kind.quantized:
+        _refuse_bad_blocks(rows, kind, source, first)
+        return
     mask = _EXPONENTS.get(source.dtype)
-    if mask is None:
-        bad = ~np.isfinite(rows.view("<f4"))
-    else:
+    if mask is not None:
         bad = (rows.view("<u2") & mask) == mask
+    elif kind is GgmlType.F32:
+        bad = ~np.isfinite(rows.view("<f4"))
+    else:  # a table of whole numbers, which is only copied
+        return
     if not bad.any():
         return
     row, column = (int(place[0]) for place in np.nonzero(bad))
-    value = decode(rows[row : row + 1], stored_type(tensor))[0, column]
+    value = decode(rows[row : row + 1], kind)[0, column]
     raise TensorError(
         f"{source.name} holds a weight that is no number, in row {first + row}",
         path=source.shard,
         found=f"{value} at column {column}",
         expected="finite weights",
-        hint="the checkpoint is damaged or its training diverged: download it again",
+        hint="the source is damaged or its training diverged: download it again",
+    )
+
+
+def _refuse_bad_blocks(
+    rows: NDArray[np.uint8], kind: GgmlType, source: TensorInfo, first: int
+) -> None:
+    """As llama.cpp does when it loads a file; its library describes the block on stderr."""
+    ggml = load_ggml()
+    if ggml.is_valid(kind, rows):
+        return
+    row = next(row for row in range(len(rows)) if not ggml.is_valid(kind, rows[row : row + 1]))
+    raise TensorError(
+        f"{source.name} holds a block that is no {kind.name}, in row {first + row}",
+        path=source.shard,
+        expected="finite scales",
+        hint="the file is damaged: download it again",
     )

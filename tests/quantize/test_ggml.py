@@ -11,7 +11,7 @@ import gguf
 import numpy as np
 import pytest
 
-from qwq_gguf.errors import LibraryError
+from qwq_gguf.errors import LibraryError, UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantize.kernels import ggml as module
 from qwq_gguf.quantize.kernels.ggml import Ggml, load_ggml
@@ -157,3 +157,32 @@ def test_loading_it_does_not_import_llama_cpp() -> None:
         "import sys; sys.exit('llama_cpp' in sys.modules)"
     )
     assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_only_whole_blocks_of_bytes_are_decoded() -> None:
+    ggml = load_ggml()
+    blocks = ggml.quantize_rows(GgmlType.Q8_0, sample())
+    with pytest.raises(ValueError, match="contiguous"):
+        ggml.decode_rows(GgmlType.Q8_0, blocks[:, ::2])
+    with pytest.raises(ValueError, match="ends inside"):
+        ggml.decode_rows(GgmlType.Q8_0, np.zeros((2, 35), dtype=np.uint8))
+    assert ggml.decode_rows(GgmlType.Q8_0, blocks[:0]).shape == (0, 512)
+
+
+def test_a_type_without_a_decoder() -> None:
+    with pytest.raises(UnsupportedError, match="no decoder for Q8_1"):
+        load_ggml().decode_rows(GgmlType.Q8_1, np.zeros((1, 36), dtype=np.uint8))
+
+
+def test_a_library_whose_table_of_types_is_another_is_refused() -> None:
+    class Shifted:
+        """Answers with the entry of the next type."""
+
+        @staticmethod
+        def ggml_get_type_traits(kind: int) -> object:
+            return load_ggml().library.ggml_get_type_traits(kind + 1)
+
+    ggml = Ggml(load_ggml().path)
+    ggml.library = Shifted()  # type: ignore[assignment]
+    with pytest.raises(LibraryError, match="lays Q4_0 out differently"):
+        ggml.decode_rows(GgmlType.Q4_0, np.zeros((1, 18), dtype=np.uint8))

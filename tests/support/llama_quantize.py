@@ -33,6 +33,7 @@ def quantize(
     output: GgmlType | None = None,
     token_embedding: GgmlType | None = None,
     pure: bool = False,
+    requantize: bool = False,
 ) -> str:
     """Run it and return its log. `keys` (texts and u32) are set as llama-quantize sets its own."""
     params = llama_cpp.llama_model_quantize_default_params()
@@ -40,6 +41,7 @@ def quantize(
     params.ftype = int(file_type)
     params.dry_run = dry_run
     params.pure = pure
+    params.allow_requantize = requantize
     if output is not None:
         params.output_tensor_type = int(output)
     if token_embedding is not None:

@@ -34,6 +34,11 @@ class Job(NamedTuple):
     stored: GgmlType
     weighted: bool
 
+    @property
+    def decoded(self) -> Job:
+        """The same for rows that a kernel can read."""
+        return self._replace(stored=GgmlType.F32) if self.stored.quantized else self
+
 
 class Kernels(Protocol):
     """Makes blocks. `quantize` may be called from any thread, and lets the others work."""
@@ -56,8 +61,9 @@ class Kernels(Protocol):
         stored: GgmlType,
         importance: NDArray[np.float32] | None = None,
     ) -> NDArray[np.uint8]:
-        """The blocks of rows as stored (F32, F16 or BF16), shape [rows, bytes a row].
+        """The blocks of rows as stored, shape [rows, bytes a row].
 
+        Rows that are quantized already are decoded first, by libggml.
         `importance` has a finite weight for each column. OverflowError for weights that
         are not finite or that no valid block holds; ValueError for wrong shapes.
         """
@@ -167,9 +173,9 @@ class NumbaKernels:
         rest = [job for job in wanted if job.kind not in _MODULES]
         if rest:
             self._libggml().prepare(rest)
-        ours = [job for job in wanted if job.kind in _MODULES and job.kind != job.stored]
+        ours = {job.decoded for job in wanted if job.kind in _MODULES and job.kind != job.stored}
         if ours:
-            Thread(target=self._compile, args=(ours,), name="compile", daemon=True).start()
+            Thread(target=self._compile, args=(sorted(ours),), name="compile", daemon=True).start()
 
     def _compile(self, jobs: list[Job]) -> None:
         started = time.monotonic()
@@ -190,6 +196,8 @@ class NumbaKernels:
         """As the protocol says; weights go from the stored rows straight into registers."""
         if kind not in _MODULES:
             return self._libggml().quantize(kind, rows, stored, importance)
+        if stored.quantized:
+            rows, stored = decode(rows, stored).view(np.uint8), GgmlType.F32
         if rows.ndim != 2 or rows.dtype != np.uint8 or not rows.flags.c_contiguous:
             raise ValueError("rows must be a contiguous uint8 array of two dimensions")
         count = len(rows)

@@ -1,4 +1,4 @@
-"""libggml's own quantizers, called by ctypes.
+"""libggml's own quantizers and decoders, called by ctypes.
 
 The library lies beside libllama in the installed llama_cpp package; it is found and
 loaded without importing that package. Before the first call its version, its functions
@@ -11,12 +11,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import LibraryError
+from qwq_gguf.errors import LibraryError, UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantize.recipe import TARGET_TYPES
 
@@ -37,7 +38,7 @@ _HINT = "pip install --force-reinstall llama-cpp-python==0.3.36"
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 
 # name: (result, arguments), from ggml.h
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "ggml_version": (ctypes.c_char_p, []),
     "ggml_blck_size": (ctypes.c_int64, [ctypes.c_int]),
     "ggml_type_name": (ctypes.c_char_p, [ctypes.c_int]),
@@ -59,6 +60,26 @@ _FUNCTIONS = {
     "ggml_validate_row_data": (ctypes.c_bool, [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]),
 }
 
+# void to_float(const void * blocks, float * weights, int64_t count)
+_TO_FLOAT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+
+
+class _TypeTraits(ctypes.Structure):
+    """`struct ggml_type_traits` of ggml.h."""
+
+    _fields_ = (
+        ("type_name", ctypes.c_char_p),
+        ("blck_size", ctypes.c_int64),
+        ("blck_size_interleave", ctypes.c_int64),
+        ("type_size", ctypes.c_size_t),
+        ("is_quantized", ctypes.c_bool),
+        ("to_float", ctypes.c_void_p),
+        ("from_float_ref", ctypes.c_void_p),
+    )
+
+
+_FUNCTIONS["ggml_get_type_traits"] = (ctypes.POINTER(_TypeTraits), [ctypes.c_int])
+
 
 class Ggml:
     """A loaded and checked libggml-base. All methods may be called from any thread."""
@@ -78,6 +99,7 @@ class Ggml:
                 raise LibraryError(f"this libggml has no {name}", path=path, hint=_HINT) from error
             function.restype, function.argtypes = result, arguments
         self.library = library
+        self._decoders: dict[GgmlType, Callable[[int, int, int], None]] = {}
         self.version: str = library.ggml_version().decode("ascii", "replace")
         self._check()
 
@@ -138,6 +160,41 @@ class Ggml:
             )
         return blocks
 
+    def decode_rows(self, kind: GgmlType, blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What blocks stand for (shape [rows, bytes a row]), shape [rows, row length].
+
+        UnsupportedError for a type that ggml has no decoder for. ValueError for an array of
+        another layout.
+        """
+        import numpy as np
+
+        if blocks.ndim != 2 or blocks.dtype != np.uint8 or not blocks.flags.c_contiguous:
+            raise ValueError("blocks must be a contiguous uint8 array of two dimensions")
+        count, row_bytes = blocks.shape
+        if row_bytes % kind.type_size:
+            raise ValueError(f"a row of {row_bytes} bytes ends inside a {kind.name} block")
+        decode = self._decoder(kind)
+        rows = np.empty((count, row_bytes // kind.type_size * kind.block_size), np.float32)
+        if rows.size:
+            decode(blocks.ctypes.data, rows.ctypes.data, rows.size)
+        return rows
+
+    def _decoder(self, kind: GgmlType) -> Callable[[int, int, int], None]:
+        """The `to_float` of a type, once its layout is what is expected."""
+        found = self._decoders.get(kind)
+        if found is not None:
+            return found
+        traits = self.library.ggml_get_type_traits(kind).contents
+        name = (traits.type_name or b"").decode("ascii", "replace")
+        layout = (name.upper(), traits.blck_size, traits.type_size, traits.is_quantized)
+        if layout != (kind.name, kind.block_size, kind.type_size, kind.quantized):
+            raise self._laid_out(kind, name, traits.blck_size, traits.type_size)
+        if not traits.to_float:
+            raise UnsupportedError(f"ggml has no decoder for {kind.name}", path=self.path)
+        decoder = _TO_FLOAT(traits.to_float)
+        self._decoders[kind] = decoder
+        return decoder
+
     def is_valid(self, kind: GgmlType, blocks: NDArray[np.uint8]) -> bool:
         """Whether ggml would accept these blocks when loading: scales finite and in range.
 
@@ -165,13 +222,16 @@ class Ggml:
             found = (self.library.ggml_blck_size(kind), self.library.ggml_type_size(kind))
             name = self.library.ggml_type_name(kind).decode("ascii", "replace")
             if found != (kind.block_size, kind.type_size) or name.upper() != kind.name:
-                raise LibraryError(
-                    f"this libggml lays {kind.name} out differently",
-                    path=self.path,
-                    found=f"{name}: {found[0]} weights in {found[1]} bytes",
-                    expected=f"{kind.name}: {kind.block_size} weights in {kind.type_size} bytes",
-                    hint=_HINT,
-                )
+                raise self._laid_out(kind, name, *found)
+
+    def _laid_out(self, kind: GgmlType, name: str, weights: int, nbytes: int) -> LibraryError:
+        return LibraryError(
+            f"this libggml lays {kind.name} out differently",
+            path=self.path,
+            found=f"{name}: {weights} weights in {nbytes} bytes",
+            expected=f"{kind.name}: {kind.block_size} weights in {kind.type_size} bytes",
+            hint=_HINT,
+        )
 
 
 @cache

@@ -22,7 +22,7 @@ from qwq_gguf.quantize.blocks import make_blocks
 from qwq_gguf.quantize.chunks import Chunk, Place, Work, line_up
 from qwq_gguf.quantize.kernels.choose import Job, Kernels, choose_kernels
 from qwq_gguf.quantize.output import NewFile
-from qwq_gguf.quantize.pipeline import pipeline
+from qwq_gguf.quantize.pipeline import Busy, pipeline
 from qwq_gguf.quantize.plan import PartPlan, Plan
 from qwq_gguf.quantize.supply import OnDisk, Supply
 from qwq_gguf.quantize.weights import read_rows, stored_type
@@ -70,6 +70,8 @@ class Summary:
     """Who made the blocks."""
     compile_seconds: float
     """How long kernels were compiled, beside reading and the first blocks."""
+    busy: Busy
+    """How long each stage worked; the same for all targets of a run."""
 
 
 class Follower(Protocol):
@@ -160,10 +162,11 @@ def run_plans(
         for target in targets
         for tensor in target.plan.tensors
     )
+    busy = Busy()
     with ExitStack() as stack:
         files = _Files(stack, targets, force=force)
         reader = stack.enter_context(ShardReader())
-        _quantize(work, files, reader, supply, makers, (workers, readers, places), progress)
+        _quantize(work, files, reader, supply, makers, (workers, readers, places), busy, progress)
         files.commit()
     seconds = time.monotonic() - started
     return tuple(
@@ -175,6 +178,7 @@ def run_plans(
             bits_per_weight=target.plan.bits_per_weight,
             kernels=makers.description,
             compile_seconds=makers.compile_seconds,
+            busy=busy,
         )
         for target in targets
     )
@@ -187,6 +191,7 @@ def _quantize(
     supply: Supply,
     makers: Kernels,
     stages: tuple[int, int, int],
+    busy: Busy,
     progress: Callable[[Progress], None] | None,
 ) -> None:
     workers, readers, places = stages
@@ -210,6 +215,7 @@ def _quantize(
         readers=readers,
         places=places,
         interrupt=supply.stop,
+        busy=busy,
     ):
         for place, data in zip(chunk.places, blocks, strict=True):
             files.write(place, chunk, data)

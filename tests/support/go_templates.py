@@ -37,15 +37,14 @@ def find_go() -> tuple[Path, dict[str, str]] | None:
     return None if installed is None else (Path(installed), quiet)
 
 
-def build(go: tuple[Path, dict[str, str]], folder: Path) -> Path:
-    """Compile the renderer into `folder`."""
+def build(go: tuple[Path, dict[str, str]], folder: Path, cache: Path) -> Path:
+    """Compile the renderer into `folder`, with Go's build cache in `cache`."""
     command, settings = go
     program = folder / "render"
-    cache = os.environ.get("GOCACHE", str(folder / "cache"))
     done = subprocess.run(
         [str(command), "build", "-o", str(program), str(SOURCE)],
         cwd=folder,
-        env={**os.environ, **settings, "GOCACHE": cache, "GOPATH": str(folder / "path")},
+        env={**os.environ, **settings, "GOCACHE": str(cache), "GOPATH": str(folder / "path")},
         capture_output=True,
         text=True,
         timeout=600,

@@ -22,7 +22,7 @@ __all__ = ["ask", "llama_server", "needs_llama_server"]
 
 needs_llama_server = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None,
-    reason="no llama-server to test against: pip install --group server",
+    reason="no llama-server (xllamacpp) to test against",
 )
 
 _PROGRAM = """

@@ -6,6 +6,7 @@ Runs on the standard library of Python 3.11 alone, because nothing is installed 
     lockfile   requirements/*.lock as values
     venv       .venv and pip
     native     llama-cpp-python: keep it, take it from the cache, or have it built
+    oracles    what only tests need, and can do without
     wheel      building it, and the cache of wheels
     compiler   which compiler there is, what it accepts and what it would target
     process    running a long command: its log, its progress, its end

@@ -17,6 +17,7 @@ from .errors import SetupError
 from .lockfile import read_lock
 from .meter import minutes
 from .native import ensure
+from .oracles import install_oracles
 from .process import exclusive
 from .venv import Venv
 
@@ -64,6 +65,12 @@ def _set_up(root: Path, level: str, key: str, cache: Path) -> None:
     tools = root / "requirements" / "native.lock"
     done = ensure(venv, lock.pin(_NATIVE), tools=tools, cache=cache, environment=os.environ)
     _say(f"    {done}")
+
+    if level == "dev":
+        oracles = read_lock(root / "requirements" / "oracles.lock")
+        _say(f"  {' and '.join(pin.name for pin in oracles.pins)}, to compare with")
+        for name in install_oracles(venv, oracles, log=log):
+            _say(f"    no wheel of {name} to be had here: tests that need it are skipped")
 
     _say("  qwq-gguf itself")
     venv.pip(["install", "--no-deps", "--no-build-isolation", "--no-index", "-e", root], log=log)

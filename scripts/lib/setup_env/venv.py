@@ -58,12 +58,14 @@ class Venv:
                 hint=f"all of it is in {log}",
             )
 
-    def install_locked(self, requirements: str, *, log: Path) -> None:
+    def install_locked(self, requirements: str, *, log: Path, wheels_only: bool = False) -> None:
         """Install exactly these pinned and hashed packages, and nothing they ask for beyond."""
         with tempfile.TemporaryDirectory(prefix="qwq-gguf-") as folder:
             file = Path(folder, "requirements.txt")
             file.write_text(requirements, encoding="utf-8")
             command: Words = ["install", "--no-deps", "--require-hashes", "-r", file]
+            if wheels_only:
+                command = [*command, "--only-binary", ":all:"]
             try:
                 self.pip(command, log=log)
             except SetupError:

@@ -33,10 +33,11 @@ from qwq_gguf.cli.quantize_flags import (
     read_profile,
 )
 from qwq_gguf.cli.quantize_run import How, Job, make
-from qwq_gguf.cli.quantize_show import show_plan
+from qwq_gguf.cli.quantize_show import jobs_json, show_jobs, warnings
 from qwq_gguf.cli.recording import ManifestFlag, named_file
 from qwq_gguf.cli.sources import Revision, Token
-from qwq_gguf.cli.target import output_path, read_words
+from qwq_gguf.cli.split_flags import BareFirst, MaxSize, MaxTensors, read_split
+from qwq_gguf.cli.target import output_paths, read_words
 
 __all__ = ["app"]
 
@@ -55,6 +56,9 @@ def quantize(
     threads: Threads = None,
     with_modelfile: WithModelfile = True,
     with_manifest: ManifestFlag = True,
+    max_size: MaxSize = None,
+    max_tensors: MaxTensors = None,
+    bare_first: BareFirst = False,
     tensor_types: TensorTypes = None,
     output_type: OutputType = None,
     token_type: TokenType = None,
@@ -83,6 +87,8 @@ def quantize(
       qwq-gguf quantize ~/QwQ-32B --dry-run --json | jq .file_bytes
       qwq-gguf quantize Qwen/QwQ-32B --dry-run      from the Hub: headers, no weights
       qwq-gguf quantize Qwen/QwQ-32B
+      qwq-gguf quantize Qwen/QwQ-32B -r Q4_K_M -r Q6_K -r Q8_0    one reading, three files
+      qwq-gguf quantize Qwen/QwQ-32B --split-max-size 8G
       qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ-32B.imatrix.gguf
       qwq-gguf quantize Qwen/QwQ-32B --tensor-type 'ffn_down=Q6_K' --output-tensor-type Q8_0
       qwq-gguf quantize Qwen/QwQ-32B --profile qwen-llama-cpp
@@ -95,15 +101,17 @@ def quantize(
     from qwq_gguf.prepare import prepare
     from qwq_gguf.quantize.plan import make_plan
     from qwq_gguf.quantize.recipes import load_recipe, recipe_names
+    from qwq_gguf.quantize.split import split_plan
 
-    out, recipe_name = read_words(out, recipe_word, recipe_option, recipe_names())
-    recipe = load_recipe(recipe_name)
+    out, named = read_words(out, recipe_word, recipe_option or (), recipe_names())
+    recipes = [load_recipe(recipe) for recipe in named]
+    split = read_split(max_size, max_tensors, bare_first=bare_first)
     importance = read_importance(imatrix)
     profile, profile_option = read_profile(profile_name)
     asked = overrides(tensor_types, output_type, token_type, pure=pure)
     extra = [parse_override(text) for text in override_kv or ()]
     checkpoint = open_checkpoint(source, revision=revision, token=token)
-    target = output_path(out, name or checkpoint.name, recipe.name)
+    paths = output_paths(out, name or checkpoint.name, [recipe.name for recipe in recipes])
     prepared = prepare(
         convert(checkpoint, name=name, extra=extra),
         sampling=sampling_metadata,
@@ -111,19 +119,24 @@ def quantize(
         keep=[entry.key for entry in extra],
         profile=profile,
     )
-    plan = make_plan(prepared.conversion, recipe, asked, imatrix=importance)
+    plans = [
+        make_plan(prepared.conversion, recipe, asked, imatrix=importance) for recipe in recipes
+    ]
+    if split is not None:
+        plans = [split_plan(plan, split) for plan in plans]
+    jobs = [Job(*job) for job in zip(recipes, plans, paths, strict=True)]
     if not as_json:
         for line in prepared.changes:
             note(f"set: {line}")
         for line in prepared.notes:
             note(f"note: {line}")
-    for line in plan.warnings:
+    for line in warnings(plans):
         note(f"warning: {line}")
     if as_json:
-        emit_json(plan.to_json())
+        emit_json(jobs_json(jobs))
         return
     if dry_run:
-        show_plan(plan, target)
+        show_jobs(jobs)
         return
     options = {
         "tensor_type": tensor_types or [],
@@ -138,7 +151,7 @@ def quantize(
         "repair": repair,
     }
     make(
-        [Job(recipe, plan, target)],
+        jobs,
         checkpoint,
         options,
         How(

@@ -66,7 +66,11 @@ Source = Annotated[
 ]
 Out = Annotated[
     str | None,
-    typer.Argument(metavar="OUT", help="The file to write, or its folder.", show_default=False),
+    typer.Argument(
+        metavar="OUT",
+        help="The file to write, or its folder; a folder for several recipes.",
+        show_default=False,
+    ),
 ]
 RecipeWord = Annotated[
     str | None,
@@ -78,12 +82,13 @@ RecipeWord = Annotated[
     ),
 ]
 RecipeOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "-r",
         "--recipe",
         metavar="NAME",
-        help="How small, in any case, or a recipe's .toml file.  [default: Q4_K_M]",
+        help="How small, in any case, or a recipe's .toml file. Repeatable: the weights are "
+        "read once for all.  [default: Q4_K_M]",
         show_default=False,
         autocompletion=_complete_recipe,
     ),

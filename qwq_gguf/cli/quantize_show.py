@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.cli.output import note, show_table
-from qwq_gguf.cli.text import human_bytes, human_count, human_time
+from qwq_gguf.cli.text import count, human_bytes, human_count, human_time
 
 if TYPE_CHECKING:
+    from qwq_gguf.cli.quantize_run import Job
     from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.run import Summary
 
-__all__ = ["show_plan", "show_summaries"]
+__all__ = ["PLANS_SCHEMA", "jobs_json", "show_jobs", "show_summaries", "warnings"]
+
+PLANS_SCHEMA = "qwq-gguf/plans/1"
 
 
 def show_summaries(plans: Sequence[Plan], summaries: Sequence[Summary]) -> None:
@@ -48,8 +50,61 @@ def _types_line(plan: Plan) -> str:
     return ", ".join(f"{number} x {kind}" for kind, number in kinds.most_common())
 
 
-def show_plan(plan: Plan, target: Path) -> None:
-    """Every tensor in a table on stdout, the sum on stderr."""
+def show_jobs(jobs: Sequence[Job]) -> None:
+    """What would be written: of a single model every tensor, of several one row each."""
+    if len(jobs) == 1:
+        _show_plan(jobs[0])
+        return
+    show_table(
+        ("recipe", "bits a weight", "bytes", "size", "tensors"),
+        [
+            (
+                job.plan.recipe,
+                f"{job.plan.bits_per_weight:.2f}",
+                f"{job.plan.file_bytes:,}",
+                human_bytes(job.plan.file_bytes),
+                _types_line(job.plan),
+            )
+            for job in jobs
+        ],
+        right="bits a weight,bytes,size",
+    )
+    note("")
+    for job in jobs:
+        _show_files(job)
+    total = sum(job.plan.file_bytes for job in jobs)
+    note(f"together {total:,} bytes ({human_bytes(total)}); one recipe alone shows every tensor")
+
+
+def warnings(plans: Sequence[Plan]) -> list[str]:
+    """What the plans warn of; what only some of them do has their names in front."""
+    said: dict[str, list[str]] = {}
+    for plan in plans:
+        for line in plan.warnings:
+            said.setdefault(line, []).append(plan.recipe)
+    return [
+        line if len(recipes) == len(plans) else f"{', '.join(recipes)}: {line}"
+        for line, recipes in said.items()
+    ]
+
+
+def jobs_json(jobs: Sequence[Job]) -> dict[str, Any]:
+    """The same as one JSON object: the plan of a single model, or the list of them."""
+    if len(jobs) == 1:
+        return _job_json(jobs[0])
+    return {"schema": PLANS_SCHEMA, "plans": [_job_json(job) for job in jobs]}
+
+
+def _job_json(job: Job) -> dict[str, Any]:
+    value = job.plan.to_json()
+    if "parts" in value:
+        named = zip(job.files, value["parts"], strict=True)
+        value["parts"] = [{"name": path.name, **part} for path, part in named]
+    return value
+
+
+def _show_plan(job: Job) -> None:
+    plan = job.plan
     show_table(
         ("tensor", "shape", "type", "bytes", "why"),
         [
@@ -66,6 +121,15 @@ def show_plan(plan: Plan, target: Path) -> None:
     )
     note(
         f"\n{plan.recipe}: {len(plan.tensors)} tensors ({_types_line(plan)}), "
-        f"{plan.bits_per_weight:.2f} bits a weight\n"
-        f"would write {target}: {plan.file_bytes:,} bytes ({human_bytes(plan.file_bytes)})"
+        f"{plan.bits_per_weight:.2f} bits a weight"
     )
+    _show_files(job)
+    if plan.split:
+        note(f"together {plan.file_bytes:,} bytes ({human_bytes(plan.file_bytes)})")
+
+
+def _show_files(job: Job) -> None:
+    for path, part in zip(job.files, job.plan.parts, strict=True):
+        size = f"{part.file_bytes:,} bytes ({human_bytes(part.file_bytes)})"
+        holds = f", {count(len(part.tensors), 'tensor')}" if job.plan.split else ""
+        note(f"would write {path}: {size}{holds}")

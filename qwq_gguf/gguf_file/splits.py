@@ -7,13 +7,14 @@ The first part has the model's keys; each part has `split.no`, `split.count` and
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from qwq_gguf.errors import GgufError
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor, read_gguf
 
-__all__ = ["MAX_PARTS", "SplitGguf", "part_path", "read_splits"]
+__all__ = ["MAX_PARTS", "SplitGguf", "part_path", "read_splits", "whole_path"]
 
 MAX_PARTS = 1000
 _NAME = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
@@ -43,19 +44,24 @@ class SplitGguf:
 
 def part_path(path: Path, number: int, count: int) -> Path:
     """Where part `number` (from 0) of `count` lies, when `path` is `name.gguf` or a part."""
-    match = _NAME.fullmatch(path.name)
-    stem = match[1] if match else path.name.removesuffix(".gguf")
+    stem = whole_path(path).name.removesuffix(".gguf")
     return path.with_name(f"{stem}-{number + 1:05d}-of-{count:05d}.gguf")
 
 
-def read_splits(path: str | Path) -> SplitGguf:
+def whole_path(path: Path) -> Path:
+    """`name.gguf`, when `path` is that or a part of it."""
+    match = _NAME.fullmatch(path.name)
+    return path.with_name(f"{match[1]}.gguf") if match else path
+
+
+def read_splits(path: str | Path, read: Callable[[Path], GgufFile] | None = None) -> SplitGguf:
     """The headers of a model's files, given the first of them (or its only one).
 
-    GgufError when a part is missing, belongs to another split or is damaged, or when the
+    `read` gives the header of a file that may be elsewhere. GgufError when a part is missing, belongs to another split or is damaged, or when the
     parts do not add up to the model.
     """
     path = Path(path)
-    first = read_gguf(path)
+    first = read_gguf(path) if read is None else read(path)
     count = first.integer("split.count") or 1
     if count == 1:
         return SplitGguf((first,))
@@ -84,19 +90,21 @@ def read_splits(path: str | Path) -> SplitGguf:
         )
     parts = [first]
     for index in range(1, count):
-        parts.append(_read_part(part_path(path, index, count), index, count))
+        parts.append(_read_part(part_path(path, index, count), index, count, read))
     _check_total(parts)
     return SplitGguf(tuple(parts))
 
 
-def _read_part(path: Path, number: int, count: int) -> GgufFile:
-    if not path.is_file():
+def _read_part(
+    path: Path, number: int, count: int, read: Callable[[Path], GgufFile] | None
+) -> GgufFile:
+    if read is None and not path.is_file():
         raise GgufError(
             f"part {number + 1} of {count} is missing",
             path=path,
             hint="put all parts in one folder",
         )
-    part = read_gguf(path)
+    part = read_gguf(path) if read is None else read(path)
     found = (part.integer("split.no"), part.integer("split.count"))
     if found != (number, count):
         raise GgufError(

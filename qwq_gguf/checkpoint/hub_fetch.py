@@ -15,11 +15,12 @@ from qwq_gguf.checkpoint.hub_errors import translated
 from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import DiskSpaceError, HubConnectionError, HubNotFoundError
 
-__all__ = ["DownloadProgress", "fetch"]
+__all__ = ["SPARE", "DownloadProgress", "fetch", "gib"]
 
 _SMALL = 16 * MIB
 _AT_ONCE = 4  # small files; a large one fills the line alone
-_SPARE = 64 * MIB  # what a disk needs beside the files themselves
+SPARE = 64 * MIB
+"""What a disk needs beside the files themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +83,18 @@ def _check_room(snapshot: HubSnapshot, missing: list[HubFile]) -> None:
         free = shutil.disk_usage(folder).free
     except OSError:  # not every filesystem tells
         return
-    if needed + _SPARE > free:
+    if needed + SPARE > free:
         raise DiskSpaceError(
-            f"the download needs {_gib(needed)}, and the disk has {_gib(free)} free",
+            f"the download needs {gib(needed)}, and the disk has {gib(free)} free",
             path=snapshot.hub.cache,
             found=f"{free:,} bytes free",
-            expected=f"{needed + _SPARE:,} bytes for {len(missing)} file(s) of {snapshot.repo}",
+            expected=f"{needed + SPARE:,} bytes for {len(missing)} file(s) of {snapshot.repo}",
             hint="make room, or point HF_HOME to another disk",
         )
 
 
-def _gib(size: int) -> str:
+def gib(size: int) -> str:
+    """A size for people."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / MIB:.1f} MiB"
 
 

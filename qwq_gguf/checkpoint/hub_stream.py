@@ -1,0 +1,144 @@
+"""A checkpoint whose shards pass by: where they lie meanwhile, and the room that they take.
+
+They lie in a folder beside the result and not in the Hub's cache. A shard that is in the
+cache already is used from there, and stays.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+from qwq_gguf.checkpoint.hub_fetch import SPARE, gib
+from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
+from qwq_gguf.checkpoint.values import Checkpoint
+from qwq_gguf.errors import DiskSpaceError
+
+__all__ = [
+    "check_room",
+    "is_streamed",
+    "peak_bytes",
+    "shard_bytes",
+    "shard_file",
+    "stream_folder",
+    "streamed",
+    "streaming",
+    "unlisted",
+]
+
+
+def stream_folder(path: Path) -> Path:
+    """Where the shards for the result at `path` lie, each for a while."""
+    return path.with_name(f".{path.name}.shards")
+
+
+def streamed(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """The checkpoint with all shards in `folder` that are not in the Hub's cache.
+
+    For a checkpoint of the Hub; one on this disk comes back as it is.
+    """
+    hub = checkpoint.hub
+    if hub is None:
+        return checkpoint
+    absent = {path for path in checkpoint.shards if not path.is_file()}
+    if absent and hub.problem is not None:
+        raise hub.problem
+    return replace(
+        checkpoint,
+        hub=replace(hub, stream=folder),
+        tensors={
+            name: replace(info, shard=folder / hub.name_of(info.shard))
+            if info.shard in absent
+            else info
+            for name, info in checkpoint.tensors.items()
+        },
+    )
+
+
+def peak_bytes(checkpoint: Checkpoint, shards: Iterable[Path] | None = None) -> int:
+    """The most that the streamed ones of `shards` (default: all) take at one time.
+
+    Two that follow each other: the one that is worked on and the one that comes.
+    """
+    sizes = [
+        shard_bytes(checkpoint, path)
+        for path in (checkpoint.shards if shards is None else shards)
+        if is_streamed(checkpoint, path)
+    ]
+    return max((sum(pair) for pair in pairwise(sizes)), default=sum(sizes))
+
+
+def unlisted(checkpoint: Checkpoint) -> list[str]:
+    """The streamed shards of which the Hub lists no digest."""
+    files = [shard_file(checkpoint, p) for p in checkpoint.shards if is_streamed(checkpoint, p)]
+    return [file.name for file in files if file.sha256 is None and file.blob is None]
+
+
+def check_room(checkpoint: Checkpoint, result: int, present: int = 0) -> None:
+    """DiskSpaceError, with the figures, where the result and two shards will not fit.
+
+    `result` is the bytes of all files to be written beside the folder of the shards, of which
+    `present` take their room already. So do shards that an earlier run left.
+    """
+    folder = streaming(checkpoint)[1]
+    peak = peak_bytes(checkpoint)
+    try:
+        free = shutil.disk_usage(folder.parent).free
+    except OSError:  # not every filesystem tells
+        return
+    left = _taken(folder)
+    needed = max(0, result - present) + max(0, peak - left) + SPARE
+    if needed <= free:
+        return
+    here = f", {left + present:,} bytes of it here already" if left + present else ""
+    raise DiskSpaceError(
+        f"this needs {gib(needed)} more, and the disk has {gib(free)} free",
+        path=folder.parent,
+        found=f"{free:,} bytes free",
+        expected=f"{result:,} bytes for the result and {peak:,} for two shards at a time{here}",
+        hint="make room, name an OUT on another disk, or choose a smaller recipe",
+    )
+
+
+def _taken(folder: Path) -> int:
+    """The bytes of disk that the files of a folder take."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(parent, name).lstat().st_blocks * 512
+            except OSError:  # gone meanwhile
+                continue
+    return total
+
+
+def streaming(checkpoint: Checkpoint) -> tuple[HubSnapshot, Path]:
+    """Of a `streamed` checkpoint, what of the Hub it is and the folder of its shards."""
+    hub = checkpoint.hub
+    if hub is None or hub.stream is None:
+        raise ValueError("this is no streamed checkpoint")
+    return hub, hub.stream
+
+
+def is_streamed(checkpoint: Checkpoint, shard: Path) -> bool:
+    """Whether this shard comes and goes; else it is in the cache and stays."""
+    return shard.is_relative_to(streaming(checkpoint)[1])
+
+
+def shard_file(checkpoint: Checkpoint, shard: Path) -> HubFile:
+    """What the Hub lists of a shard."""
+    hub = streaming(checkpoint)[0]
+    return hub.files[hub.name_of(shard)]
+
+
+def shard_bytes(checkpoint: Checkpoint, shard: Path) -> int:
+    """As listed, else where its last tensor ends: safetensors have nothing behind it."""
+    listed = shard_file(checkpoint, shard).size
+    if listed is not None:
+        return listed
+    infos = checkpoint.tensors.values()
+    return max(info.start + info.nbytes for info in infos if info.shard == shard)

@@ -1,0 +1,242 @@
+"""Shards of the Hub that come one after the other, and go when they are used.
+
+    the run     |-- shard 1 --|-- shard 2 --|-- shard 3 --|
+    this thread    2 comes       3 comes        4 comes
+
+At most two lie on the disk: the one that is worked on and the one that comes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from qwq_gguf.checkpoint.files import MIB
+from qwq_gguf.checkpoint.hub_checkpoint import check_planned
+from qwq_gguf.checkpoint.hub_download import Download, partial_path
+from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
+from qwq_gguf.checkpoint.hub_line import Line, Stopped
+from qwq_gguf.checkpoint.hub_retry import PATIENT, RetryPolicy
+from qwq_gguf.checkpoint.hub_snapshot import HubFile
+from qwq_gguf.checkpoint.hub_stream import is_streamed, shard_bytes, shard_file, streaming
+from qwq_gguf.checkpoint.values import Checkpoint
+from qwq_gguf.errors import OutputError, SourceError
+
+__all__ = ["HubSupply"]
+
+AT_ONCE = 2
+POLICY = PATIENT
+_STEP = MIB  # between two reports
+
+
+class HubSupply:
+    """Has the shards of a `streamed` checkpoint there when they are read.
+
+    A Supply of quantize/supply.py, and a context: at its end the thread is gone, and the
+    folder too unless a shard lies there that another run can use. `progress` is called on
+    the thread that downloads.
+    """
+
+    by_shard = True
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        progress: Callable[[DownloadProgress], None] | None = None,
+        policy: RetryPolicy | None = None,
+        line: Line | None = None,
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._snapshot, self._folder = streaming(checkpoint)
+        self._progress = progress
+        self._policy = POLICY if policy is None else policy
+        self._line = Line() if line is None else line
+        self._change = threading.Condition()
+        self._needed: tuple[Path, ...] = ()
+        self._whole: set[Path] = set()
+        self._done: set[Path] = set()
+        self._digests: dict[Path, str] = {}
+        self._problem: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = -1
+
+    def begin(self, shards: Sequence[Path]) -> None:
+        """Start to download those of these that are streamed, in this order.
+
+        OutputError when the folder cannot be made or another run uses it.
+        """
+        if self._thread is not None:
+            raise ValueError("a supply begins once")
+        self._needed = tuple(path for path in shards if is_streamed(self._checkpoint, path))
+        if not self._needed:
+            return
+        try:
+            self._open_folder()
+        except OSError as problem:
+            raise OutputError(
+                f"cannot be made: {problem.strerror or problem}", path=self._folder
+            ) from problem
+        self._thread = threading.Thread(target=self._work, name="download", daemon=True)
+        self._thread.start()
+
+    def bring(self, shard: Path) -> None:
+        """Return when the shard is whole at its path; raise what kept it from coming."""
+        if shard not in self._needed:
+            if is_streamed(self._checkpoint, shard):
+                raise ValueError(f"{shard} is none of the shards that were to be needed")
+            return
+        with self._change:
+            self._change.wait_for(lambda: shard in self._whole or self._problem is not None)
+            if shard in self._done:
+                raise ValueError(f"{shard} was said to be done")
+            if shard not in self._whole:
+                if isinstance(self._problem, Stopped) or self._problem is None:
+                    raise SourceError("the download was stopped", path=shard)
+                raise self._problem
+
+    def done(self, shard: Path) -> None:
+        """Delete the shard, if it is one of ours; the one after the next may come."""
+        if shard not in self._needed:
+            return
+        shard.unlink(missing_ok=True)
+        with self._change:
+            self._done.add(shard)
+            self._change.notify_all()
+
+    def stop(self) -> None:
+        """End the download and every `bring` that waits. What is here stays."""
+        self._line.stop()
+        with self._change:
+            if self._problem is None:
+                self._problem = Stopped()
+            self._change.notify_all()
+
+    def digest(self, shard: Path) -> str | None:
+        """The SHA-256 of a shard that has been downloaded here, computed on the way."""
+        with self._change:
+            return self._digests.get(shard)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if self._thread is not None:
+            self._thread.join()
+        if self._lock >= 0:
+            self._clean(keep=self._needed)
+            _remove_empty(self._folder)
+            os.close(self._lock)
+            self._lock = -1
+
+    # ---------------------------------------------------------------- the thread
+
+    def _work(self) -> None:
+        try:
+            for number, path in enumerate(self._needed):
+                self._wait_for_place(number)
+                digest = self._download(path)
+                with self._change:
+                    self._whole.add(path)
+                    self._digests[path] = digest
+                    self._change.notify_all()
+        except BaseException as problem:
+            with self._change:
+                if self._problem is None:
+                    self._problem = problem
+                self._change.notify_all()
+
+    def _wait_for_place(self, number: int) -> None:
+        """Return when fewer than AT_ONCE of the shards before this one still lie here."""
+        with self._change:
+            self._change.wait_for(
+                lambda: number - len(self._done) < AT_ONCE or self._problem is not None
+            )
+        self._line.check()
+
+    def _download(self, path: Path) -> str:
+        file = shard_file(self._checkpoint, path)
+        digest = Download(
+            self._snapshot,
+            file,
+            path,
+            shard_bytes(self._checkpoint, path),
+            policy=self._policy,
+            line=self._line,
+            report=self._meter(path, file),
+        ).run()
+        try:
+            check_planned(self._checkpoint, path)
+        except SourceError:
+            path.unlink(missing_ok=True)
+            raise
+        return digest
+
+    def _meter(self, path: Path, file: HubFile) -> Callable[[int], None]:
+        sizes = [shard_bytes(self._checkpoint, shard) for shard in self._needed]
+        number = self._needed.index(path)
+        before, size, total = sum(sizes[:number]), sizes[number], sum(sizes)
+        last = -_STEP
+
+        def report(position: int) -> None:
+            nonlocal last
+            if self._progress is not None and (
+                abs(position - last) >= _STEP or position in (0, size)
+            ):
+                last = position
+                self._progress(DownloadProgress(before + position, total, file.name))
+
+        return report
+
+    # ---------------------------------------------------------------- the folder
+
+    def _open_folder(self) -> None:
+        if self._folder.is_symlink():
+            raise OutputError("is a link, where shards are to be put", path=self._folder)
+        self._folder.mkdir(exist_ok=True)
+        self._lock = os.open(self._folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            self._lock = -1
+            raise OutputError(
+                "another run puts its shards here", path=self._folder, hint="wait until it ends"
+            ) from None
+        except OSError:  # a filesystem without locks
+            pass
+        # Of what an earlier run left, no more is kept than may lie here.
+        self._clean(keep=self._needed[:AT_ONCE])
+
+    def _clean(self, keep: Iterable[Path]) -> None:
+        """Remove what is of no use to another run: other shards, and empty ones."""
+        useful = set()
+        for path in keep:
+            partial = partial_path(path, shard_file(self._checkpoint, path), self._snapshot.commit)
+            useful |= {path, partial}
+        for parent, _, names in os.walk(self._folder):
+            for name in names:
+                path = Path(parent, name)
+                if not name.endswith((".safetensors", ".incomplete")):
+                    continue  # not ours
+                if path not in useful or path.lstat().st_size == 0:
+                    path.unlink(missing_ok=True)
+
+
+def _remove_empty(folder: Path) -> None:
+    for parent, _, _ in os.walk(folder, topdown=False):
+        try:
+            Path(parent).rmdir()
+        except OSError:  # something lies there
+            pass

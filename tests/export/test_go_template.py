@@ -86,10 +86,9 @@ TALKS: dict[str, tuple[tuple[Message, ...], tuple[ToolSpec, ...]]] = {
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
     assert GO is not None
-    folder = tmp_path_factory.mktemp("go")
     # Compiling Go's own library takes 20 seconds; what comes of it is named by its content.
-    kept = pytestconfig.cache
-    return build(GO, folder, folder / "cache" if kept is None else kept.mkdir("go-build"))
+    kept = pytestconfig.cache.mkdir("go-build")
+    return build(GO, tmp_path_factory.mktemp("go"), kept)
 
 
 def as_ollama(message: Message, thinking: str = "") -> dict[str, Any]:

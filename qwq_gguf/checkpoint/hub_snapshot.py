@@ -78,6 +78,10 @@ class HubSnapshot:
             return path.relative_to(self.stream).as_posix()
         return path.relative_to(self.folder).as_posix()
 
+    def file_at(self, path: Path) -> HubFile | None:
+        """What the Hub lists of the file at `path`, if it does."""
+        return self.files.get(self.name_of(path))
+
 
 def open_snapshot(hub: HubSettings, repo: str, revision: str | None = None) -> HubSnapshot:
     """What `revision` (default: main) of `repo` holds at this moment.

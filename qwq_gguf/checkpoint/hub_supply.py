@@ -38,8 +38,8 @@ class HubSupply:
     """Has the shards of a `streamed` checkpoint there when they are read.
 
     A Supply of quantize/supply.py, and a context: at its end the thread is gone, and the
-    folder too unless a shard lies there that another run can use. `progress` is called on
-    the thread that downloads.
+    folder too, unless something lies there that another run can use. `progress` is called
+    on the thread that downloads.
     """
 
     by_shard = True
@@ -63,6 +63,7 @@ class HubSupply:
         self._done: set[Path] = set()
         self._digests: dict[Path, str] = {}
         self._problem: BaseException | None = None
+        self._begun = False
         self._thread: threading.Thread | None = None
         self._lock = -1
 
@@ -71,10 +72,11 @@ class HubSupply:
 
         OutputError when the folder cannot be made or another run uses it.
         """
-        if self._thread is not None:
+        if self._begun:
             raise ValueError("a supply begins once")
+        self._begun = True
         self._needed = tuple(path for path in shards if is_streamed(self._checkpoint, path))
-        if not self._needed:
+        if not self._needed and not self._folder.is_dir():
             return
         try:
             self._open_folder()
@@ -118,9 +120,18 @@ class HubSupply:
             self._change.notify_all()
 
     def digest(self, shard: Path) -> str | None:
-        """The SHA-256 of a shard that has been downloaded here, computed on the way."""
+        """The SHA-256 of a shard that this run or the ones it goes on from brought.
+
+        None for one that none of them did; what the Hub lists is not kept after a run.
+        """
         with self._change:
-            return self._digests.get(shard)
+            if shard in self._digests:
+                return self._digests[shard]
+        try:
+            text = _note(shard).read_text("ascii")
+        except (OSError, ValueError):
+            return None
+        return text if len(text) == 64 else None
 
     def __enter__(self) -> Self:
         return self
@@ -136,6 +147,9 @@ class HubSupply:
             self._thread.join()
         if self._lock >= 0:
             self._clean(keep=self._needed)
+            if kind is None:
+                for path in self._checkpoint.shards:
+                    _note(path).unlink(missing_ok=True)
             _remove_empty(self._folder)
             os.close(self._lock)
             self._lock = -1
@@ -147,6 +161,9 @@ class HubSupply:
             for number, path in enumerate(self._needed):
                 self._wait_for_place(number)
                 digest = self._download(path)
+                listed = shard_file(self._checkpoint, path)
+                if listed.sha256 is None or listed.size is None:
+                    _note(path).write_text(digest, "ascii")  # nobody else knows it
                 with self._change:
                     self._whole.add(path)
                     self._digests[path] = digest
@@ -232,6 +249,11 @@ class HubSupply:
                     continue  # not ours
                 if path not in useful or path.lstat().st_size == 0:
                     path.unlink(missing_ok=True)
+
+
+def _note(shard: Path) -> Path:
+    """Where the digest of a shard lies when the shard has gone."""
+    return shard.with_name(f"{shard.name}.sha256")
 
 
 def _remove_empty(folder: Path) -> None:

@@ -10,13 +10,13 @@ from qwq_gguf.cli.text import human_count, human_time, one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
-    from rich.progress import Task
+    from rich.progress import Task, TaskID
     from rich.text import Text
 
     from qwq_gguf.checkpoint import DownloadProgress
     from qwq_gguf.quantize.run import Progress
 
-__all__ = ["ByteBar", "CountBar", "DownloadBar", "WeightsBar"]
+__all__ = ["ByteBar", "CountBar", "DownloadBar", "StreamBar", "WeightsBar"]
 
 
 def _bar(unit: str, *, big: bool) -> Bar:
@@ -30,7 +30,7 @@ def _bar(unit: str, *, big: bool) -> Bar:
             if not speed:
                 return Text("")
             shown = human_count(speed) if big else f"{speed:.1f} "
-            return Text(f"{shown}{unit}/s", style="cyan")
+            return Text(f"{shown}{task.fields.get('unit', unit)}/s", style="cyan")
 
     class Left(ProgressColumn):
         def render(self, task: Task) -> Text:
@@ -92,6 +92,19 @@ class WeightsBar(_Shown):
     def update(self, progress: Progress) -> None:
         """Show how far a run is; called from the writing threads too."""
         self._bar.update(self._task, completed=progress.done_weights, total=progress.total_weights)
+
+
+class StreamBar(WeightsBar):
+    """The bar of a run, and under it that of the download it works on."""
+
+    def downloaded(self, progress: DownloadProgress) -> None:
+        """Show how far the download is; called from its thread."""
+        what = one_line(progress.file)
+        if self._download is None:
+            self._download = self._bar.add_task(what, total=progress.total, unit="B")
+        self._bar.update(self._download, completed=progress.done, description=what)
+
+    _download: TaskID | None = None
 
 
 class ByteBar(_Shown):

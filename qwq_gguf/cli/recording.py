@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -47,11 +47,19 @@ class Recording:
     A manifest that a replaced GGUF leaves behind is removed, wanted or not.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, wanted: bool, models: int = 1) -> None:
-        """`models`: how many are written side by side."""
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        wanted: bool,
+        models: int = 1,
+        passed: Callable[[Path], str | None] | None = None,
+    ) -> None:
+        """`models`: how many are written side by side. `passed`: see ShardDigests."""
         self._checkpoint = checkpoint
         self._wanted = wanted
         self._models = models
+        self._passed = passed
         self._shards: ShardDigests | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._open = ExitStack()
@@ -62,7 +70,9 @@ class Recording:
 
             from qwq_gguf.verify.record import ShardDigests
 
-            self._shards = self._open.enter_context(ShardDigests(self._checkpoint))
+            self._shards = self._open.enter_context(
+                ShardDigests(self._checkpoint, passed=self._passed)
+            )
             # Of each model the file that is written now, and the one finished just before.
             pool = ThreadPoolExecutor(2 * self._models, thread_name_prefix="follow")
             self._pool = self._open.enter_context(pool)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,10 +34,16 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ShardDigests:
-    """The digests of a checkpoint's shards, in the making as long as the context lasts."""
+    """The digests of a checkpoint's shards, in the making as long as the context lasts.
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    Of shards that pass by, `passed` tells the digest when all have; the Hub's list goes first.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, *, passed: Callable[[Path], str | None] | None = None
+    ) -> None:
         self._checkpoint = checkpoint
+        self._passed = passed
         self._stop = threading.Event()
         at_once = max(1, min(4, (os.cpu_count() or 1) // 4))  # leave the cores to the run
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="shards")
@@ -58,7 +64,7 @@ class ShardDigests:
     def record(self) -> SourceRecord:
         """Wait for all of them. ShardError when a shard changed or cannot be read."""
         checkpoint = self._checkpoint
-        shards = tuple(work.result() for work in self._work)
+        shards = tuple(self._made(work.result()) for work in self._work)
         hub = checkpoint.hub
         if hub is not None:
             return SourceRecord(hub.repo, hub.commit, shards)
@@ -69,10 +75,24 @@ class ShardDigests:
             repo if in_cache else checkpoint.name, folder.name if in_cache else None, shards
         )
 
-    def _digest(self, path: Path) -> ShardDigest:
+    def _made(self, digest: ShardDigest | Path) -> ShardDigest:
+        if isinstance(digest, ShardDigest):
+            return digest
+        found = None if self._passed is None else self._passed(digest)
+        if found is None:
+            raise ShardError("the digest of this shard is not known", path=digest)
+        infos = self._checkpoint.tensors.values()
+        size = max(info.start + info.nbytes for info in infos if info.shard == digest)
+        return ShardDigest(digest.name, size, found, "computed")
+
+    def _digest(self, path: Path) -> ShardDigest | Path:
+        """The digest; the path of a shard that may not be here yet, or no more."""
         listed = self._listed(path)
         if listed is not None:
             return listed
+        hub = self._checkpoint.hub
+        if hub is not None and hub.stream is not None and path.is_relative_to(hub.stream):
+            return path
         digest = hashlib.sha256()
         window = memoryview(bytearray(_WINDOW))
         try:
@@ -91,7 +111,7 @@ class ShardDigests:
         """What the Hub says of a shard: its list of files, or the name its cache gives it."""
         hub = self._checkpoint.hub
         if hub is not None:
-            file = hub.files.get(path.relative_to(hub.folder).as_posix())
+            file = hub.file_at(path)
             if file is not None and file.sha256 is not None and file.size is not None:
                 return ShardDigest(path.name, file.size, file.sha256, "hub")
         blob = path.resolve()

@@ -16,6 +16,7 @@ from qwq_gguf.cli.sources import (
     Token,
     bring_gguf,
     gguf_header,
+    ollama_file,
     ollama_name,
 )
 from qwq_gguf.errors import ExportError, OutputError
@@ -165,7 +166,12 @@ def _origin(located: LocatedGguf, folder: Path, runtime: str, *, hub: bool, inst
         return name
     if install or (runtime in _NAMES_THE_FILE and not hub):
         bring_gguf(located)
-    return seen_from(located.path, folder)
+    file = located.path
+    if runtime == "ollama":
+        file, first = ollama_file(located)
+        if first is not None:
+            note(first)
+    return seen_from(file, folder)
 
 
 def _facts(gguf: GgufFile, origin: str, profile_name: str) -> tuple[Profile, GgufFacts]:

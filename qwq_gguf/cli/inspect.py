@@ -48,12 +48,17 @@ def inspect(
       qwq-gguf inspect QwQ-Demo-Q4_K_M.gguf --template
       qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
     """
+    from qwq_gguf.gguf_file import read_splits
     from qwq_gguf.gguf_file.summary import summarize
 
     if as_json and with_template:
         raise typer.BadParameter("--json and --template: one of them")
-    with gguf_header(source, revision, token) as (_, file):
-        summary = summarize(file)
+    with gguf_header(source, revision, token) as (located, file):
+        if len(located.parts) > 1 and all(part.is_file() for part in located.parts):
+            model = read_splits(located.path)
+            summary = summarize(model.whole, len(model.parts))
+        else:
+            summary = summarize(file)
         if as_json:
             emit_json(summary.to_json())
         elif with_template:
@@ -93,7 +98,9 @@ def _show(summary: FileSummary, *, with_keys: bool) -> None:
 
 def _facts(summary: FileSummary) -> Iterator[tuple[str, str]]:
     words = summary.vocabulary
-    yield "file", f"{summary.path} ({human_bytes(summary.file_bytes)}, GGUF {summary.version})"
+    size = human_bytes(summary.file_bytes)
+    several = f" in {summary.files} files" if summary.files > 1 else ""
+    yield "file", f"{summary.path} ({size}{several}, GGUF {summary.version})"
     yield "model", f"{summary.name or 'no name'} ({summary.architecture or 'no architecture'})"
     size = f"{human_count(summary.weights)} weights, {summary.bits_per_weight:.2f} bits a weight"
     yield "size", f"{summary.file_type or 'no file type'}, {size}"

@@ -20,6 +20,7 @@ from qwq_gguf.cli.sources import (
     Token,
     bring_gguf,
     gguf_header,
+    ollama_file,
     ollama_name,
 )
 from qwq_gguf.errors import ExportError, OutputError
@@ -71,7 +72,7 @@ def modelfile(
     target = Path("Modelfile") if out is None or to_stdout else out
     target = target / "Modelfile" if target.is_dir() and not to_stdout else target
     with gguf_header(source, revision, token) as (located, gguf):
-        file = located.path
+        file, first = ollama_file(located)
         origin = ollama_name(located)
         if origin is None:
             bring_gguf(located)
@@ -79,11 +80,11 @@ def modelfile(
         made = modelfile_of(gguf, _profile(gguf, profile_name), origin)
     if to_stdout:
         sys.stdout.write(made.text)
-        _explain(made)
+        _explain(made, first)
         note(f"\n{_create(file, target)}   (after writing it with -o Modelfile)")
         return
     _write(target, made.text, force=force)
-    _explain(made)
+    _explain(made, first)
     note(f"{target} is written. To use it:\n  {_create(file, target)}")
 
 
@@ -151,9 +152,11 @@ def _write(target: Path, text: str, *, force: bool) -> None:
         raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
 
 
-def _explain(made: Modelfile) -> None:
+def _explain(made: Modelfile, first: str | None) -> None:
     for sentence in made.unsaid:
         note(f"not said: {sentence}")
+    if first is not None:
+        note(first)
 
 
 def _create(file: Path, target: Path) -> str:

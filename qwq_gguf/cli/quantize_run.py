@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
 from qwq_gguf.cli.sources import bring_weights
@@ -67,9 +68,12 @@ def make(jobs: Sequence[Job], checkpoint: Checkpoint, options: Mapping[str, Any]
         for path, part in zip(job.files, job.plan.parts, strict=True)
     }
     check_outputs(sizes, force=how.force)  # before hours of download
-    bring_weights(checkpoint)
-    with Recording(checkpoint, wanted=how.manifest, models=len(jobs)) as recording:
-        targets = [Target(job.plan, job.path, recording.follow(job.plan)) for job in jobs]
+    bring_source(opened)
+    with Recording(opened, wanted=how.manifest, models=len(jobs)) as recording:
+        followers = [recording.follow(job.plan) for job in jobs]
+        targets = [
+            Target(job.plan, job.path, follow) for job, follow in zip(jobs, followers, strict=True)
+        ]
         with WeightsBar(_title(jobs)) as bar:
             summaries = run_plans(
                 targets,
@@ -79,14 +83,24 @@ def make(jobs: Sequence[Job], checkpoint: Checkpoint, options: Mapping[str, Any]
                 kernels=how.kernels.value,
             )
         show_summaries([job.plan for job in jobs], summaries)
-        for job, target in zip(jobs, targets, strict=True):
-            recording.write(target.paths, target.follow, job.recipe, options)
-    if how.modelfile:
-        from qwq_gguf.cli.modelfile import write_beside
+        for job, followed in zip(jobs, followers, strict=True):
+            recording.write(job.files, followed, job.recipe, options)
+    for job in jobs if how.modelfile else ():
+        _write_modelfile(job, how)
 
-        for job in jobs:
-            first = job.files[0]
-            write_beside(first, modelfile_beside(first), force=how.force, profile=how.profile)
+
+def _write_modelfile(job: Job, how: How) -> None:
+    from qwq_gguf.cli.modelfile import write_beside
+
+    if job.plan.split:
+        first = job.files[0]
+        note(
+            f"no Modelfile: Ollama imports a model in one file only; `qwq-gguf modelfile {first}` "
+            "says how to join them"
+        )
+        return
+    target = modelfile_beside(job.path)
+    write_beside(job.path, target, force=how.force, profile=how.profile)
 
 
 def _title(jobs: Sequence[Job]) -> str:

@@ -146,7 +146,9 @@ def _show(report: Report) -> None:
 def _covered(report: Report) -> list[str]:
     checks, lines = report.checks, []
     if "structure" in checks:
-        lines.append(f"structure  {checks['structure']['tensors']} tensors, every block")
+        seen = checks["structure"]
+        several = f" in {seen['files']} files" if seen.get("files", 1) > 1 else ""
+        lines.append(f"structure  {seen['tensors']} tensors{several}, every block")
     if "manifest" in checks:
         made = checks["manifest"]
         commit = f" at {made['commit']}" if made["commit"] else ""

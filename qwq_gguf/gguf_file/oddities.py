@@ -68,6 +68,8 @@ def _layer(tensor: object) -> re.Match[str] | None:
 
 def _splits(file: GgufFile) -> Iterator[Oddity]:
     count = file.integer("split.count")
+    if file.integer("split.tensors.count") == len(file.tensors):
+        return  # they are all there
     if count is not None and count > 1:
         number = file.integer("split.no") or 0
         yield Oddity(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qwq_gguf.errors import GgufError
@@ -37,6 +37,18 @@ class SplitGguf:
         return tuple((part, tensor) for part in self.parts for tensor in part.tensors)
 
     @property
+    def whole(self) -> GgufFile:
+        """The model as if its files were one behind another in one, under the first's name."""
+        if len(self.parts) == 1:
+            return self.head
+        tensors: list[GgufTensor] = []
+        start = 0
+        for part in self.parts:
+            tensors += [replace(tensor, offset=start + tensor.offset) for tensor in part.tensors]
+            start += part.file_bytes
+        return replace(self.head, tensors=tuple(tensors), file_bytes=start)
+
+    @property
     def file_bytes(self) -> int:
         """Bytes of all parts together."""
         return sum(part.file_bytes for part in self.parts)
@@ -57,8 +69,9 @@ def whole_path(path: Path) -> Path:
 def read_splits(path: str | Path, read: Callable[[Path], GgufFile] | None = None) -> SplitGguf:
     """The headers of a model's files, given the first of them (or its only one).
 
-    `read` gives the header of a file that may be elsewhere. GgufError when a part is missing, belongs to another split or is damaged, or when the
-    parts do not add up to the model.
+    `read` gives the header of a file that may be elsewhere. GgufError when a part is
+    missing, belongs to another split or is damaged, or when the parts do not add up to the
+    model.
     """
     path = Path(path)
     first = read_gguf(path) if read is None else read(path)

@@ -70,6 +70,7 @@ class FileSummary:
     """One GGUF file at a glance."""
 
     path: Path
+    files: int
     file_bytes: int
     version: int
     architecture: str | None
@@ -97,6 +98,7 @@ class FileSummary:
         return {
             "schema": SUMMARY_SCHEMA,
             "path": str(self.path),
+            "files": self.files,
             "file_bytes": self.file_bytes,
             "version": self.version,
             "architecture": self.architecture,
@@ -146,8 +148,11 @@ class FileSummary:
         }
 
 
-def summarize(file: GgufFile) -> FileSummary:
-    """The summary of a file whose header has been read. GgufError if the file has changed."""
+def summarize(file: GgufFile, files: int = 1) -> FileSummary:
+    """The summary of a file whose header has been read, or of `files` of them as if in one.
+
+    GgufError if the file has changed.
+    """
     arch = file.architecture
     tokens = texts(file, "tokenizer.ggml.tokens")
     template = _text(file, "tokenizer.chat_template")
@@ -156,6 +161,7 @@ def summarize(file: GgufFile) -> FileSummary:
     data = sum(share.nbytes for share in types)
     return FileSummary(
         path=file.path,
+        files=files,
         file_bytes=file.file_bytes,
         version=file.version,
         architecture=None if arch is None else readable(arch),

@@ -68,10 +68,9 @@ def verify(
     other = None if against is None else read_splits(against)
     if source is not None and imatrix is None:
         _refuse_without_imatrix(model.head)
-    found: list[Finding] = []
+    found = check_structure(model.whole)
     contents: list[Contents] = []
     for part in model.parts:
-        found += check_structure(part) if part is model.head else []
         try:
             contents.append(read_contents(part, ggml=load_ggml(), passed=passed))
         except GgufError as error:

@@ -7,7 +7,7 @@ from qwq_gguf.checkpoint.hub_checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
 from qwq_gguf.checkpoint.hub_peek import peek_gguf
 from qwq_gguf.checkpoint.reader import ShardReader
-from qwq_gguf.checkpoint.resolve import LocatedGguf, fetch_gguf, locate_gguf
+from qwq_gguf.checkpoint.resolve import LocatedGguf, fetch_gguf, locate_gguf, names_gguf
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "fetch_gguf",
     "fetch_weights",
     "locate_gguf",
+    "names_gguf",
     "open_checkpoint",
     "peek_gguf",
 ]

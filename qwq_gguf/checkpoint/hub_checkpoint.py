@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, fetch
+from qwq_gguf.checkpoint.hub_gguf import exact_tag
 from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
 from qwq_gguf.checkpoint.safetensors import header_length, parse_header, read_header
 from qwq_gguf.checkpoint.shards import INDEX_NAME
@@ -174,11 +175,13 @@ def _check_kind(snapshot: HubSnapshot) -> None:
         raise snapshot.problem
     ggufs = [name for name in names if name.lower().endswith(".gguf")]
     if ggufs:
+        exact = exact_tag(names)
+        another = f"{snapshot.repo}:{exact}" if exact else "the model it was made from"
         raise NotACheckpointError(
             "this repository holds GGUF files, which are already converted",
             path=snapshot.repo,
             found=f"{len(ggufs)} GGUF file(s), no safetensors",
-            hint=f"qwq-gguf chat {snapshot.repo} (or quantize the model it was made from)",
+            hint=f"qwq-gguf chat {snapshot.repo} (or quantize {another})",
         )
     if any(PurePosixPath(name).suffix in (".bin", ".pth", ".pt") for name in names):
         raise UnsupportedError(

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from qwq_gguf.checkpoint.hub_snapshot import HubFile
 from qwq_gguf.errors import NotAGgufError
 
-__all__ = ["GgufChoice", "choose_gguf", "gguf_choices", "split_parts", "tag_of"]
+__all__ = ["GgufChoice", "choose_gguf", "exact_tag", "gguf_choices", "split_parts", "tag_of"]
 
 _SPLIT = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf", re.IGNORECASE)
 _QUANT = re.compile(
@@ -124,6 +124,13 @@ def tag_of(choice: GgufChoice, files: Mapping[str, HubFile]) -> str:
     """The shortest tag that means `choice` among `files`: its quant, else its file's name."""
     alike = [other for other in gguf_choices(files) if other.quant == choice.quant]
     return choice.quant if choice.quant and len(alike) == 1 else choice.files[0]
+
+
+def exact_tag(files: Mapping[str, HubFile]) -> str | None:
+    """A tag that means weights which lost nothing, None where `files` has no such GGUF."""
+    choices = {choice.quant: choice for choice in reversed(gguf_choices(files))}
+    found = next((choices[quant] for quant in ("BF16", "F16", "F32") if quant in choices), None)
+    return None if found is None else tag_of(found, files)
 
 
 def _is_model(name: str) -> bool:

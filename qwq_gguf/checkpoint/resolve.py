@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub_settings import HubSettings
     from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
 
-__all__ = ["DEMO", "Located", "LocatedGguf", "fetch_gguf", "locate", "locate_gguf"]
+__all__ = ["DEMO", "Located", "LocatedGguf", "fetch_gguf", "locate", "locate_gguf", "names_gguf"]
 
 DEMO = "demo"
 _DEMO_NAME = "QwQ-Demo"
@@ -133,6 +133,27 @@ def locate_gguf(
     if fetch:
         fetch_gguf(located, progress=progress)
     return located
+
+
+def names_gguf(source: str | Path, *, token: str | None = None) -> bool:
+    """Whether `source` can mean nothing but a GGUF: a file here that is or is called one, or
+    a name on the Hub with a tag. Nothing is looked up there.
+    """
+    if source == DEMO:
+        return False
+    path = _on_disk(source, SourceError)
+    if path is not None:
+        return path.is_file() and (path.suffix.lower() == ".gguf" or _is_gguf(path))
+    name, _ = _on_hub(source, token)
+    return name.tag is not None if name is not None else str(source).lower().endswith(".gguf")
+
+
+def _is_gguf(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"GGUF"
+    except OSError:
+        return False
 
 
 def fetch_gguf(

@@ -7,6 +7,7 @@ import typer
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note
 from qwq_gguf.cli.quantize_flags import (
+    AllowRequantize,
     DryRun,
     Force,
     ImatrixFile,
@@ -34,6 +35,7 @@ from qwq_gguf.cli.quantize_flags import (
 )
 from qwq_gguf.cli.quantize_run import How, Job, make
 from qwq_gguf.cli.quantize_show import jobs_json, show_jobs, warnings
+from qwq_gguf.cli.quantize_source import convert_source, open_source
 from qwq_gguf.cli.recording import ManifestFlag, named_file
 from qwq_gguf.cli.sources import Revision, Token
 from qwq_gguf.cli.split_flags import BareFirst, MaxSize, MaxTensors, read_split
@@ -69,13 +71,14 @@ def quantize(
     profile_name: ProfileName = "auto",
     sampling_metadata: SamplingMetadata = True,
     repair: Repair = True,
+    requantize: AllowRequantize = False,
     kernels: Kernels = KernelChoice.AUTO,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
-    """Turn a checkpoint into a GGUF file.
+    """Turn a checkpoint, or a GGUF that is not quantized yet, into a GGUF file.
 
-    Reads the safetensors and writes the finished file in one pass, without torch and with
+    Reads the weights and writes the finished file in one pass, without torch and with
     little memory. OUT is ./<Name>-<RECIPE>.gguf unless given.
 
     \b
@@ -92,15 +95,15 @@ def quantize(
       qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ-32B.imatrix.gguf
       qwq-gguf quantize Qwen/QwQ-32B --tensor-type 'ffn_down=Q6_K' --output-tensor-type Q8_0
       qwq-gguf quantize Qwen/QwQ-32B --profile qwen-llama-cpp
+      qwq-gguf quantize QwQ-32B-BF16-00001-of-00002.gguf -r Q5_K_M    from anyone's GGUF
     """
     if as_json and not dry_run:
         raise typer.BadParameter("--json goes with --dry-run")
-    from qwq_gguf.checkpoint import open_checkpoint
-    from qwq_gguf.convert.conversion import convert
     from qwq_gguf.convert.overrides import parse_override
     from qwq_gguf.prepare import prepare
     from qwq_gguf.quantize.plan import make_plan
     from qwq_gguf.quantize.recipes import load_recipe, recipe_names
+    from qwq_gguf.quantize.requantize import check_requantizing
     from qwq_gguf.quantize.split import split_plan
 
     out, named = read_words(out, recipe_word, recipe_option or (), recipe_names())
@@ -110,10 +113,10 @@ def quantize(
     profile, profile_option = read_profile(profile_name)
     asked = overrides(tensor_types, output_type, token_type, pure=pure)
     extra = [parse_override(text) for text in override_kv or ()]
-    checkpoint = open_checkpoint(source, revision=revision, token=token)
-    paths = output_paths(out, name or checkpoint.name, [recipe.name for recipe in recipes])
+    opened = open_source(source, revision=revision, token=token)
+    paths = output_paths(out, name or opened.name, [recipe.name for recipe in recipes])
     prepared = prepare(
-        convert(checkpoint, name=name, extra=extra),
+        convert_source(opened, name=name, extra=extra),
         sampling=sampling_metadata,
         repair=repair,
         keep=[entry.key for entry in extra],
@@ -122,6 +125,7 @@ def quantize(
     plans = [
         make_plan(prepared.conversion, recipe, asked, imatrix=importance) for recipe in recipes
     ]
+    again = [check_requantizing(plan, allowed=requantize) for plan in plans]
     if split is not None:
         plans = [split_plan(plan, split) for plan in plans]
     jobs = [Job(*job) for job in zip(recipes, plans, paths, strict=True)]
@@ -130,7 +134,7 @@ def quantize(
             note(f"set: {line}")
         for line in prepared.notes:
             note(f"note: {line}")
-    for line in warnings(plans):
+    for line in (*dict.fromkeys(filter(None, again)), *warnings(plans)):
         note(f"warning: {line}")
     if as_json:
         emit_json(jobs_json(jobs))
@@ -152,7 +156,7 @@ def quantize(
     }
     make(
         jobs,
-        checkpoint,
+        opened,
         options,
         How(
             force=force,

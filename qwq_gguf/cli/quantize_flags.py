@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qwq_gguf.quantize.mix import Overrides
 
 __all__ = [
+    "AllowRequantize",
     "DryRun",
     "Force",
     "ImatrixFile",
@@ -61,7 +62,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A checkpoint: a folder, org/name[@revision] on the Hub, or demo.",
+        help="A checkpoint: a folder, org/name[@revision] on the Hub, or demo; or a GGUF: a "
+        "file (of a split one, the first), or org/name-GGUF:BF16.",
     ),
 ]
 Out = Annotated[
@@ -161,6 +163,14 @@ Kernels = Annotated[
         "--kernels",
         help="Who makes the blocks: our own kernels (numba), libggml's, or whichever "
         "works and is fastest. The bytes are the same.",
+    ),
+]
+AllowRequantize = Annotated[
+    bool,
+    typer.Option(
+        "--allow-requantize",
+        help="Take a GGUF that is quantized already. The result is worse than one made from "
+        "the original weights.",
     ),
 ]
 Pure = Annotated[bool, typer.Option("--pure", help="Give every matrix the recipe's base type.")]

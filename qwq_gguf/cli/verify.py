@@ -11,7 +11,8 @@ from qwq_gguf.cli.errors import ERROR
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, emit_json
 from qwq_gguf.cli.quantize_flags import read_importance
-from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, bring_weights
+from qwq_gguf.cli.quantize_source import bring_source, convert_source, open_source
+from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf
 from qwq_gguf.cli.text import human_bytes, one_line
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def verify(
         typer.Option(
             "--source",
             metavar="SOURCE",
-            help="The checkpoint it was made from: make some rows of each tensor again.",
+            help="The checkpoint or GGUF it was made from: make some rows of each tensor again.",
             show_default=False,
         ),
     ] = None,
@@ -125,12 +126,9 @@ def _listed(located: LocatedGguf) -> dict[str, str]:
 
 
 def _conversion(source: str, token: str | None) -> Conversion:
-    from qwq_gguf.checkpoint import open_checkpoint
-    from qwq_gguf.convert.conversion import convert
-
-    checkpoint = open_checkpoint(source, token=token)
-    bring_weights(checkpoint)
-    return convert(checkpoint)
+    opened = open_source(source, token=token)
+    bring_source(opened)
+    return convert_source(opened)
 
 
 def _show(report: Report) -> None:

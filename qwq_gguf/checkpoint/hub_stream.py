@@ -78,14 +78,21 @@ def unlisted(checkpoint: Checkpoint) -> list[str]:
     return [file.name for file in files if file.sha256 is None and file.blob is None]
 
 
-def check_room(checkpoint: Checkpoint, result: int, present: int = 0) -> None:
-    """DiskSpaceError, with the figures, where the result and two shards will not fit.
+def check_room(
+    checkpoint: Checkpoint,
+    result: int,
+    *,
+    present: int = 0,
+    shards: Iterable[Path] | None = None,
+) -> None:
+    """DiskSpaceError, with the figures, where the result and two of `shards` will not fit.
 
     `result` is the bytes of all files to be written beside the folder of the shards, of which
-    `present` take their room already. So do shards that an earlier run left.
+    `present` have their room already. So have shards that an earlier run left. `shards` are
+    those that will be needed, unless given all.
     """
     folder = streaming(checkpoint)[1]
-    peak = peak_bytes(checkpoint)
+    peak = peak_bytes(checkpoint, shards)
     try:
         free = shutil.disk_usage(folder.parent).free
     except OSError:  # not every filesystem tells
@@ -94,12 +101,13 @@ def check_room(checkpoint: Checkpoint, result: int, present: int = 0) -> None:
     needed = max(0, result - present) + max(0, peak - left) + SPARE
     if needed <= free:
         return
-    here = f", {left + present:,} bytes of it here already" if left + present else ""
+    here = f", of it {left + present:,} here already" if left + present else ""
+    of_result = f"{result:,} bytes for the result and " if result else ""
     raise DiskSpaceError(
-        f"this needs {gib(needed)} more, and the disk has {gib(free)} free",
+        f"this needs {gib(needed)}{' more' if here else ''}, and the disk has {gib(free)} free",
         path=folder.parent,
         found=f"{free:,} bytes free",
-        expected=f"{result:,} bytes for the result and {peak:,} for two shards at a time{here}",
+        expected=f"{of_result}{peak:,} bytes for two shards at a time{here}",
         hint="make room, name an OUT on another disk, or choose a smaller recipe",
     )
 

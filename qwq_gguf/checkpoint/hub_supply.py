@@ -23,7 +23,13 @@ from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
 from qwq_gguf.checkpoint.hub_line import Line, Stopped
 from qwq_gguf.checkpoint.hub_retry import PATIENT, RetryPolicy
 from qwq_gguf.checkpoint.hub_snapshot import HubFile
-from qwq_gguf.checkpoint.hub_stream import is_streamed, shard_bytes, shard_file, streaming
+from qwq_gguf.checkpoint.hub_stream import (
+    check_room,
+    is_streamed,
+    shard_bytes,
+    shard_file,
+    streaming,
+)
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
 
@@ -70,7 +76,8 @@ class HubSupply:
     def begin(self, shards: Sequence[Path]) -> None:
         """Start to download those of these that are streamed, in this order.
 
-        OutputError when the folder cannot be made or another run uses it.
+        OutputError when the folder cannot be made or another run uses it; DiskSpaceError
+        when two of them will not fit.
         """
         if self._begun:
             raise ValueError("a supply begins once")
@@ -84,6 +91,7 @@ class HubSupply:
             raise OutputError(
                 f"cannot be made: {problem.strerror or problem}", path=self._folder
             ) from problem
+        check_room(self._checkpoint, 0, shards=self._needed)
         self._thread = threading.Thread(target=self._work, name="download", daemon=True)
         self._thread.start()
 

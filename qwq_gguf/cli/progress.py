@@ -97,14 +97,16 @@ class WeightsBar(_Shown):
 class StreamBar(WeightsBar):
     """The bar of a run, and under it that of the download it works on."""
 
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self._download: TaskID | None = None
+
     def downloaded(self, progress: DownloadProgress) -> None:
         """Show how far the download is; called from its thread."""
         what = one_line(progress.file)
         if self._download is None:
             self._download = self._bar.add_task(what, total=progress.total, unit="B")
         self._bar.update(self._download, completed=progress.done, description=what)
-
-    _download: TaskID | None = None
 
 
 class ByteBar(_Shown):

@@ -45,6 +45,17 @@ def conformance(
             show_default=False,
         ),
     ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key",
+            metavar="KEY",
+            envvar="QWQ_GGUF_API_KEY",
+            help="Sent to URL as a bearer token; others on this machine may see what is typed "
+            "here, so the variable is better.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Compare a running server with a profile.
@@ -58,6 +69,7 @@ def conformance(
       qwq-gguf conformance http://127.0.0.1:8080 --profile qwq
       qwq-gguf conformance http://127.0.0.1:8080 --file QwQ-32B-Q4_K_M.gguf
       qwq-gguf conformance http://127.0.0.1:11434 --model qwq   Ollama
+      QWQ_GGUF_API_KEY=... qwq-gguf conformance https://models.example.org
     """
     from qwq_gguf.conformance import Verdict, advice, ask_server, compare
     from qwq_gguf.conformance.http import Client
@@ -67,7 +79,10 @@ def conformance(
 
     profile = load_profile(profile_name)
     said = None if file is None else read_sampling(read_gguf(file).metadata)
-    applied = ask_server(Client(url), model=model, file=said)
+    client = Client(url, api_key=api_key)
+    if client.exposes_key:
+        note("warning: the API key goes over the network unencrypted (https:// would hide it)")
+    applied = ask_server(client, model=model, file=said)
     rows = compare(profile, applied)
     differing = [row for row in rows if row.verdict is Verdict.DIFFERS]
     if as_json:

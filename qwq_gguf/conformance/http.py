@@ -1,12 +1,13 @@
 """Small, bounded requests to the one server that the user named.
 
 Answers are limited in size and time, proxies and cookies play no part, and a redirect is
-reported, never followed.
+reported, never followed: an API key goes to that server and to no other.
 """
 
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import time
 from typing import Any
@@ -20,19 +21,31 @@ MAX_ANSWER = 16 << 20  # Ollama's /api/show lists a vocabulary
 TIMEOUT = 10.0  # seconds without a byte
 PATIENCE = 60.0  # seconds for one whole answer
 _PIECE = 1 << 16
+_MAX_KEY = 4096
 
 
 class Client:
     """Requests below one address, such as http://127.0.0.1:8080 or https://host/prefix.
 
-    A trailing /v1 is taken off, because people paste it. ServerError when the address is
-    none.
+    A trailing /v1 is taken off, because people paste it. `api_key` goes along as a bearer
+    token, and is in no message. ServerError when the address is none, or the key cannot be
+    one.
     """
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = TIMEOUT,
+        patience: float = PATIENCE,
+    ) -> None:
         self.url = url
         self._timeout = timeout
         self._patience = patience
+        self._key = (api_key or "").strip()
+        if len(self._key) > _MAX_KEY or any(not "!" <= letter <= "~" for letter in self._key):
+            raise self._error("the API key cannot be one", expected="visible ASCII, no spaces")
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             port = parts.port
@@ -49,6 +62,16 @@ class Client:
         self._port = port
         self._prefix = parts.path.rstrip("/").removesuffix("/v1")
 
+    @property
+    def exposes_key(self) -> bool:
+        """Whether the key leaves this machine unencrypted."""
+        if not self._key or self._secure or self._host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(self._host).is_loopback
+        except ValueError:
+            return True
+
     def get(self, path: str) -> dict[str, Any] | None:
         """The JSON object at `path`; None when the server has none there."""
         return self._request("GET", path, None)
@@ -64,6 +87,8 @@ class Client:
         headers = {"Accept": "application/json", "Connection": "close"}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         try:
             connection.request(method, self._prefix + path, body, headers)
             with connection.getresponse() as answer:
@@ -85,6 +110,12 @@ class Client:
             )
         if answer.status in (404, 405, 501):
             return None
+        if answer.status in (401, 403):
+            raise self._error(
+                f"{path} was answered with status {answer.status}",
+                found="an API key that the server does not take" if self._key else "no API key",
+                hint="--api-key KEY, or QWQ_GGUF_API_KEY in the environment",
+            )
         if answer.status != 200:
             raise self._error(
                 f"{path} was answered with status {answer.status}",
@@ -123,4 +154,7 @@ class Client:
         expected: object = None,
         hint: str | None = None,
     ) -> ServerError:
+        if self._key:  # a server may send back what it was sent
+            message = message.replace(self._key, "(the API key)")
+            found = found if found is None else str(found).replace(self._key, "(the API key)")
         return ServerError(message, path=self.url, found=found, expected=expected, hint=hint)

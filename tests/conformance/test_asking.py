@@ -24,9 +24,11 @@ PROPS = {"default_generation_settings": {"params": {"top_k": 40}, "n_ctx": 512}}
 
 
 @contextmanager
-def serving(routes: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def serving(
+    routes: dict[str, Any], keys: list[str | None] | None = None
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """A server: a dict is answered as JSON, bytes as they are, an int as a status, a text as
-    a redirect. Yields its address and what it was asked.
+    a redirect. Yields its address and what it was asked; `keys` is told each authorization.
     """
     asked: list[tuple[str, str]] = []
 
@@ -34,6 +36,8 @@ def serving(routes: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             asked.append((self.path, self.rfile.read(length).decode()))
+            if keys is not None:
+                keys.append(self.headers.get("Authorization"))
             answer = routes.get(self.path, 404)
             status = answer if isinstance(answer, int) else 302 if isinstance(answer, str) else 200
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -99,6 +103,62 @@ def test_a_redirect_is_reported_and_not_followed() -> None:
             ask_server(Client(at))
         assert caught.value.found == f"{other}/props"
         assert asked == []
+
+
+def test_a_key_goes_to_the_server_that_was_named_and_to_no_other() -> None:
+    first: list[str | None] = []
+    second: list[str | None] = []
+    models = {"data": [{"id": "a"}]}
+    with serving({"/v1/models": models}, first) as (at, _):
+        ask_server(Client(at, api_key="sk-secret\n"))
+    assert set(first) == {"Bearer sk-secret"}
+    with serving({"/props": PROPS}, second) as (other, _):
+        with (
+            serving({"/props": f"{other}/props?sk-secret"}, first) as (at, _),
+            pytest.raises(ServerError, match="not followed") as caught,
+        ):
+            ask_server(Client(at, api_key="sk-secret"))
+        assert second == []
+        ask_server(Client(other))
+        assert set(second) == {None}
+    assert "sk-secret" not in str(caught.value) + str(caught.value.found)
+
+
+def test_a_key_that_is_missing_or_wrong_is_said_but_not_shown() -> None:
+    with serving({"/props": 401}) as (at, _):
+        with pytest.raises(ServerError, match="status 401") as caught:
+            ask_server(Client(at))
+        assert (caught.value.found, "--api-key" in str(caught.value.hint)) == ("no API key", True)
+        with pytest.raises(ServerError, match="status 401") as caught:
+            ask_server(Client(at, api_key="sk-secret"))
+        assert "does not take" in str(caught.value.found)
+    echo = b"no JSON: Bearer sk-secret"
+    with serving({"/props": echo}) as (at, _), pytest.raises(ServerError) as caught:
+        ask_server(Client(at, api_key="sk-secret"))
+    assert caught.value.found == "no JSON: Bearer (the API key)"
+
+
+@pytest.mark.parametrize("key", ["two words", "a\r\nHost: other", "schlüssel", "k" * 5000])
+def test_what_cannot_be_a_key_is_not_sent(key: str) -> None:
+    with pytest.raises(ServerError, match="API key cannot be one") as caught:
+        Client("http://127.0.0.1:9", api_key=key)
+    assert key not in f"{caught.value} {caught.value.found}"
+
+
+@pytest.mark.parametrize(
+    "url, exposed",
+    [
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]:8080", False),
+        ("localhost:8080", False),
+        ("https://models.example.org", False),
+        ("http://models.example.org", True),
+        ("http://192.168.0.2:8080", True),
+    ],
+)
+def test_an_unencrypted_connection_exposes_a_key(url: str, exposed: bool) -> None:
+    assert Client(url, api_key="k").exposes_key is exposed
+    assert not Client(url).exposes_key
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"[1]", b"[" * 100_000, b"\xff", b""])
@@ -176,3 +236,22 @@ def test_the_command_says_what_differs() -> None:
     assert {row["setting"] for row in said["settings"] if row["verdict"] == "differs"} == {
         "context"
     }
+
+
+def test_the_command_takes_a_key_from_the_environment_and_shows_it_nowhere() -> None:
+    runner = CliRunner()
+    seen: list[str | None] = []
+    secret = {"QWQ_GGUF_API_KEY": "sk-secret"}
+    with serving({"/props": PROPS}, seen) as (at, _):
+        done = runner.invoke(app, ["conformance", at], env=secret)
+        assert set(seen) == {"Bearer sk-secret"}
+        typed = runner.invoke(app, ["conformance", at, "--api-key", "sk-typed"], env=secret)
+        assert seen[-1] == "Bearer sk-typed"
+    with serving({"/props": 401}) as (at, _):
+        refused = runner.invoke(app, ["conformance", at], env=secret)
+        assert refused.exit_code == 1
+    usage = runner.invoke(app, ["conformance", "--help"], env=secret)
+    bad = runner.invoke(app, ["conformance", at, "--api-key", "sk secret"])
+    for result in (done, typed, refused, usage, bad):
+        assert "sk-" not in result.output
+        assert "sk secret" not in result.output

@@ -134,6 +134,20 @@ def list_with_logits(
     return [(step.token, session.logits().astype(np.float64)) for step in steps]
 
 
+def test_a_server_that_wants_a_key(demo: Path) -> None:
+    command = ["conformance", "--file", str(demo)]
+    with llama_server(demo, context=4096, keys=["sk-right", "sk-other"]) as address:
+        without = CliRunner().invoke(app, [*command, address])
+        wrong = CliRunner().invoke(app, [*command, address, "--api-key", "sk-wrong"])
+        right = CliRunner().invoke(app, [*command, address, "--api-key", "sk-right"])
+    for refused in (without, wrong):
+        assert refused.exit_code == 1
+        assert "status 401" in refused.stderr
+    assert "QWQ_GGUF_API_KEY" in without.stderr
+    assert "general.sampling.sequence in the file" in right.stdout
+    assert "sk-" not in without.output + wrong.output + right.output
+
+
 def test_a_file_that_was_set_runs_as_it_now_says(demo: Path, tmp_path: Path) -> None:
     path = tmp_path / "set.gguf"
     shutil.copyfile(demo, path)

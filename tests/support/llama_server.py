@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ params.port = 0
 params.cpuparams.n_threads = 1
 params.warmup = False
 params.ui = False
+params.api_keys = sys.argv[3:]
 server = xllamacpp.Server(params)
 print("at", server.listening_address, flush=True)
 sys.stdin.read()  # until the test is done, or gone
@@ -45,10 +46,10 @@ _OPENER = build_opener(ProxyHandler({}))
 
 
 @contextmanager
-def llama_server(model: Path, context: int = 2048) -> Iterator[str]:
+def llama_server(model: Path, context: int = 2048, *, keys: Sequence[str] = ()) -> Iterator[str]:
     """The address of a server that runs `model` with no sampling flag at all."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(model), str(context)],
+        [sys.executable, "-c", _PROGRAM, str(model), str(context), *keys],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from qwq_gguf.prepare.sampling import with_profile
 from qwq_gguf.prepare.template import check_template
 from qwq_gguf.prepare.tokens import repair_tokens, special_texts
 from qwq_gguf.profiles import Profile, ThinkingTags, load_profile
+from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING
 
 if TYPE_CHECKING:
     from qwq_gguf.convert.values import Conversion
@@ -44,8 +45,9 @@ def prepare(
     """Repair tokens, check the template, and let a reasoning model carry its profile.
 
     `profile` was asked for, and is carried by any model; None chooses one for a model that
-    reasons. `sampling` and `repair` switch these off; `room` reserves space in the header
-    for later changes. Keys in `keep` are what the user set, and stay.
+    reasons, unless it carries somebody's choice already. `sampling` and `repair` switch
+    these off; `room` reserves space in the header for later changes. Keys in `keep` are
+    what the user set, and stay.
     """
     entries = list(conversion.metadata)
     changes: list[str] = []
@@ -56,18 +58,30 @@ def prepare(
             entries = _replaced(entries, fix.entries)
             changes.append(fix.said)
     if choice is not None:
-        profile, why = choice
+        asked, (profile, why) = profile, choice
         opened = open_thought({e.key: e for e in entries}, profile.thinking) if repair else None
         if opened is not None and TEMPLATE_KEY not in keep:
             entries = _replaced(entries, opened.entries)
             changes.append(opened.said)
         notes += _template_lines(entries, profile.thinking)
-        if sampling:
+        if sampling and asked is None and _carries_chain(entries, keep):
+            if any(key.startswith(SAMPLING) for key in keep):  # a profile's name would hide it
+                entries = [entry for entry in entries if entry.key != PROFILE_KEY]
+            notes.append(
+                f"general.sampling.* stays as in the source; --profile {profile.name} sets it anew"
+            )
+        elif sampling:
             given, unsaid = with_profile(entries, profile, keep=keep)
             entries = list(given)
             changes.append(f"general.sampling.*: those of profile {profile.name}, {why}")
             notes += [f"not in general.sampling.*: {line}" for line in unsaid]
     return Prepared(_with(conversion, entries, room=room), tuple(changes), tuple(notes))
+
+
+def _carries_chain(entries: Sequence[KeyValue], keep: Collection[str]) -> bool:
+    """Whether somebody chose the samplers' order: no converter writes one by itself."""
+    chosen = {PROFILE_KEY, f"{SAMPLING}sequence"}.difference(keep)
+    return any(entry.key in chosen for entry in entries)
 
 
 def _choose(entries: Sequence[KeyValue], asked: Profile | None) -> tuple[Profile, str] | None:
@@ -112,7 +126,7 @@ def _with(conversion: Conversion, entries: Sequence[KeyValue], *, room: bool) ->
 
     def moved(index: int) -> int:
         old = conversion.metadata
-        return keys.index(old[index].key) if index < len(old) else len(keys)
+        return keys.index(old[index].key) if index < len(old) else index - len(old) + len(keys)
 
     return replace(
         conversion,

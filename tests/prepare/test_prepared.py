@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,24 @@ def test_a_changed_number_is_not_hidden_behind_a_profiles_name(tmp_path: Path) -
     assert "qwq_gguf.profile" not in entries
     assert [line for line in prepared.notes if "you changed one of its numbers" in line]
     assert resolve(entries).profile.chain.settings()["top_k"] == 7
+
+
+def test_a_chain_that_somebody_chose_stays(tmp_path: Path) -> None:
+    """As a GGUF has it that is quantized again; a converter writes no order of samplers."""
+    before = conversion(tmp_path)
+    chain = text("general.sampling.sequence", "top_k;temperature")
+    named = text("qwq_gguf.profile", "r1-distill")
+    for entry in (chain, named):
+        chosen = replace(before, metadata=(*before.metadata, entry))
+        prepared = prepare(chosen, room=False)
+        assert prepared.conversion == chosen
+        assert [line for line in prepared.notes if "--profile qwq sets it anew" in line]
+        asked = prepare(chosen, profile=load_profile("qwq"))
+        assert keys(asked.conversion.metadata)["qwq_gguf.profile"].value == "qwq"
+    mine = replace(before, metadata=(*before.metadata, chain, named))
+    entries = keys(prepare(mine, keep=["general.sampling.top_k"]).conversion.metadata)
+    assert chain.key in entries
+    assert "qwq_gguf.profile" not in entries
 
 
 def test_the_profile_that_was_asked_for_is_carried_by_any_model(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def read_words(
                 return None, (out,)
             if out.upper() in {name.upper() for name in named}:
                 return None, named
+            if len(named) > 1:
+                raise typer.BadParameter(f"{out} is a recipe: for it as well, -r {out}")
         elif _RECIPE_LIKE.fullmatch(out):
             near = difflib.get_close_matches(out.upper(), names, n=3, cutoff=0.4)
             raise typer.BadParameter(

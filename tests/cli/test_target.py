@@ -66,6 +66,11 @@ def test_recipes_that_do_not_go_together(word: str | None, options: list[str], w
         read_words("out.gguf", word, options, NAMES)
 
 
+def test_a_recipe_where_the_folder_belongs() -> None:
+    with pytest.raises(typer.BadParameter, match="for it as well, -r Q4_K_M"):
+        read_words("Q4_K_M", None, ["BF16", "Q8_0"], NAMES)
+
+
 def test_output_paths(tmp_path: Path) -> None:
     assert output_paths(None, "QwQ-32B", ["Q4_K_M"]) == [Path("QwQ-32B-Q4_K_M.gguf")]
     assert output_paths(str(tmp_path), "QwQ-32B", ["Q8_0"]) == [tmp_path / "QwQ-32B-Q8_0.gguf"]

@@ -127,19 +127,20 @@ class HubSupply:
                 self._problem = Stopped()
             self._change.notify_all()
 
-    def digest(self, shard: Path) -> str | None:
-        """The SHA-256 of a shard that this run or the ones it goes on from brought.
+    def passed(self, shard: Path) -> tuple[str, int] | None:
+        """SHA-256 and size of a shard that this run or the ones it goes on from brought.
 
         None for one that none of them did; what the Hub lists is not kept after a run.
         """
+        size = shard_bytes(self._checkpoint, shard)
         with self._change:
             if shard in self._digests:
-                return self._digests[shard]
+                return self._digests[shard], size
         try:
             text = _note(shard).read_text("ascii")
         except (OSError, ValueError):
             return None
-        return text if len(text) == 64 else None
+        return (text, size) if len(text) == 64 else None
 
     def __enter__(self) -> Self:
         return self

@@ -39,6 +39,7 @@ from qwq_gguf.cli.quantize_source import convert_source, open_source
 from qwq_gguf.cli.recording import ManifestFlag, named_file
 from qwq_gguf.cli.sources import Revision, Token
 from qwq_gguf.cli.split_flags import BareFirst, MaxSize, MaxTensors, read_split
+from qwq_gguf.cli.stream_flags import Stream, announce, stream_source
 from qwq_gguf.cli.target import output_paths, read_words
 
 __all__ = ["app"]
@@ -71,6 +72,7 @@ def quantize(
     profile_name: ProfileName = "auto",
     sampling_metadata: SamplingMetadata = True,
     repair: Repair = True,
+    stream: Stream = False,
     requantize: AllowRequantize = False,
     kernels: Kernels = KernelChoice.AUTO,
     revision: Revision = None,
@@ -90,6 +92,7 @@ def quantize(
       qwq-gguf quantize ~/QwQ-32B --dry-run --json | jq .file_bytes
       qwq-gguf quantize Qwen/QwQ-32B --dry-run      from the Hub: headers, no weights
       qwq-gguf quantize Qwen/QwQ-32B
+      qwq-gguf quantize Qwen/QwQ-32B --stream       with the result's room and two shards'
       qwq-gguf quantize Qwen/QwQ-32B -r Q4_K_M -r Q6_K -r Q8_0    one reading, three files
       qwq-gguf quantize Qwen/QwQ-32B --split-max-size 8G
       qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ-32B.imatrix.gguf
@@ -115,6 +118,8 @@ def quantize(
     extra = [parse_override(text) for text in override_kv or ()]
     opened = open_source(source, revision=revision, token=token)
     paths = output_paths(out, name or opened.name, [recipe.name for recipe in recipes])
+    if stream:
+        opened = stream_source(opened, paths[0])
     prepared = prepare(
         convert_source(opened, name=name, extra=extra),
         sampling=sampling_metadata,
@@ -141,6 +146,9 @@ def quantize(
         return
     if dry_run:
         show_jobs(jobs)
+    if stream:
+        announce(opened, would=dry_run)
+    if dry_run:
         return
     options = {
         "tensor_type": tensor_types or [],

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_show import show_summaries
-from qwq_gguf.cli.quantize_source import Opened, bring_source
 from qwq_gguf.cli.recording import Recording
+from qwq_gguf.cli.stream_flags import bring_whole, shard_supply
 from qwq_gguf.cli.target import modelfile_beside
 
 if TYPE_CHECKING:
     from qwq_gguf.cli.quantize_flags import KernelChoice
+    from qwq_gguf.cli.quantize_source import Opened
     from qwq_gguf.profiles import Profile
     from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.recipe import Recipe
@@ -56,7 +59,7 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
 
     `options` are those that change bytes, for the manifests.
     """
-    from qwq_gguf.cli.progress import WeightsBar
+    from qwq_gguf.cli.progress import StreamBar
     from qwq_gguf.quantize.run import Target, run_plans
     from qwq_gguf.quantize.space import check_outputs, refuse_sources
 
@@ -67,26 +70,47 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     }
     refuse_sources(sizes, opened.shards)
     check_outputs(sizes, force=how.force)  # before hours of download
-    bring_source(opened)
-    with Recording(opened, wanted=how.manifest, models=len(jobs)) as recording:
-        targets = [Target(job.plan, job.path, recording.follow(job.plan)) for job in jobs]
-        with WeightsBar(_title(jobs)) as bar:
+    bar = StreamBar(_title(jobs))
+    supply = shard_supply(opened, sizes, bar.downloaded)
+    if supply is None:
+        bring_whole(opened)
+    passed = None if supply is None else supply.passed
+    with (
+        supply or nullcontext(),
+        Recording(opened, wanted=how.manifest, models=len(jobs), passed=passed) as recording,
+    ):
+        followers = [recording.follow(job.plan) for job in jobs]
+        targets = [
+            Target(job.plan, job.path, follow) for job, follow in zip(jobs, followers, strict=True)
+        ]
+        with bar:
             summaries = run_plans(
                 targets,
                 force=how.force,
                 threads=how.threads,
                 progress=bar.update,
                 kernels=how.kernels.value,
+                supply=supply,
             )
         show_summaries([job.plan for job in jobs], summaries)
-        for job, target in zip(jobs, targets, strict=True):
-            recording.write(target.paths, target.follow, job.recipe, options)
-    if how.modelfile:
-        from qwq_gguf.cli.modelfile import write_beside
+        for job, followed in zip(jobs, followers, strict=True):
+            recording.write(job.files, followed, job.recipe, options)
+    for job in jobs if how.modelfile else ():
+        _write_modelfile(job, how)
 
-        for job in jobs:
-            first = job.files[0]
-            write_beside(first, modelfile_beside(first), force=how.force, profile=how.profile)
+
+def _write_modelfile(job: Job, how: How) -> None:
+    from qwq_gguf.cli.modelfile import write_beside
+
+    if job.plan.split:
+        first = job.files[0]
+        note(
+            f"no Modelfile: Ollama imports a model in one file only; `qwq-gguf modelfile {first}` "
+            "says how to join them"
+        )
+        return
+    target = modelfile_beside(job.path)
+    write_beside(job.path, target, force=how.force, profile=how.profile)
 
 
 def _title(jobs: Sequence[Job]) -> str:

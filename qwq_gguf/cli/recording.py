@@ -53,7 +53,7 @@ class Recording:
         *,
         wanted: bool,
         models: int = 1,
-        passed: Callable[[Path], str | None] | None = None,
+        passed: Callable[[Path], tuple[str, int] | None] | None = None,
     ) -> None:
         """`models`: how many are written side by side. `passed`: see ShardDigests."""
         self._checkpoint = checkpoint

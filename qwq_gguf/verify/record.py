@@ -13,13 +13,12 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf import __version__
 from qwq_gguf.errors import OutputError, ShardError
 from qwq_gguf.gguf_file.stored import file_identity
+from qwq_gguf.quantize.versions import tool_versions
 from qwq_gguf.verify.contents import Contents, file_record
 from qwq_gguf.verify.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import Checkpoint
     from qwq_gguf.quantize.recipe import Recipe
 
-__all__ = ["ShardDigests", "make_manifest", "tool_versions", "write_manifest"]
+__all__ = ["ShardDigests", "make_manifest", "write_manifest"]
 
 _WINDOW = 1 << 22
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -36,11 +35,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class ShardDigests:
     """The digests of a checkpoint's shards, in the making as long as the context lasts.
 
-    Of shards that pass by, `passed` tells the digest when all have; the Hub's list goes first.
+    Of shards that pass by, `passed` tells SHA-256 and size when all have; the Hub's list goes first.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, *, passed: Callable[[Path], str | None] | None = None
+        self,
+        checkpoint: Checkpoint,
+        *,
+        passed: Callable[[Path], tuple[str, int] | None] | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._passed = passed
@@ -81,9 +83,8 @@ class ShardDigests:
         found = None if self._passed is None else self._passed(digest)
         if found is None:
             raise ShardError("the digest of this shard is not known", path=digest)
-        infos = self._checkpoint.tensors.values()
-        size = max(info.start + info.nbytes for info in infos if info.shard == digest)
-        return ShardDigest(digest.name, size, found, "computed")
+        sha256, size = found
+        return ShardDigest(digest.name, size, sha256, "computed")
 
     def _digest(self, path: Path) -> ShardDigest | Path:
         """The digest; the path of a shard that may not be here yet, or no more."""
@@ -136,19 +137,6 @@ def make_manifest(
         options=options,
         versions=tool_versions(),
     )
-
-
-def tool_versions() -> dict[str, str]:
-    """The programs that have a say in the bytes."""
-    from qwq_gguf.quantize.kernels.ggml import load_ggml
-
-    found = {"qwq-gguf": __version__, "ggml": load_ggml().version}
-    for name in ("llama-cpp-python", "numpy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # put beside the package without its records
-            found[name] = "unknown"
-    return found
 
 
 def write_manifest(manifest: Manifest, gguf: Path) -> Path:

@@ -1,0 +1,106 @@
+"""`quantize --stream`: from the Hub with a small disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qwq_gguf.cli.output import note
+from qwq_gguf.cli.quantize_source import Opened, bring_source
+from qwq_gguf.cli.text import count, human_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qwq_gguf.checkpoint import Checkpoint, DownloadProgress
+    from qwq_gguf.checkpoint.hub_supply import HubSupply
+
+__all__ = ["Stream", "announce", "bring_whole", "shard_supply", "stream_source"]
+
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream",
+        help="From the Hub: delete each shard when it is used. Takes the room of the result and "
+        "of two shards, and leaves nothing in the cache.",
+    ),
+]
+
+
+def stream_source(opened: Opened, target: Path) -> Checkpoint:
+    """The checkpoint whose shards pass by in a folder beside `target`. A usage error for others."""
+    from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.checkpoint.hub_stream import stream_folder, streamed
+
+    if not isinstance(opened, Checkpoint):
+        raise typer.BadParameter("--stream takes safetensors from the Hub, and this is a GGUF")
+    if opened.hub is None:
+        raise typer.BadParameter("--stream goes with a model on the Hub, and this one is here")
+    return streamed(opened, stream_folder(target))
+
+
+def shard_supply(
+    opened: Opened, sizes: Mapping[Path, int], progress: Callable[[DownloadProgress], None]
+) -> HubSupply | None:
+    """What brings the shards of a streamed source, for files of these sizes; else None.
+
+    DiskSpaceError, before anything is downloaded, where both will not fit.
+    """
+    from qwq_gguf.checkpoint import Checkpoint
+
+    if not isinstance(opened, Checkpoint) or opened.hub is None or opened.hub.stream is None:
+        return None
+    from qwq_gguf.checkpoint.hub_stream import check_room
+    from qwq_gguf.checkpoint.hub_supply import HubSupply
+
+    check_room(opened, sum(sizes.values()))
+    return HubSupply(opened, progress=progress)
+
+
+def bring_whole(opened: Opened) -> None:
+    """Have all weights on the disk. DiskSpaceError tells of --stream where that would do."""
+    from qwq_gguf.errors import DiskSpaceError
+
+    try:
+        bring_source(opened)
+    except DiskSpaceError as problem:
+        from qwq_gguf.checkpoint import Checkpoint
+        from qwq_gguf.checkpoint.hub_stream import peak_bytes, stream_folder, streamed
+
+        if isinstance(opened, Checkpoint) and opened.hub is not None:
+            peak = peak_bytes(streamed(opened, stream_folder(Path("x"))))
+            problem.hint = (
+                f"qwq-gguf quantize {opened.source} --stream, which takes {human_bytes(peak)} "
+                f"beside the result; or {problem.hint}"
+            )
+        raise
+
+
+def announce(opened: Opened, *, would: bool = False) -> None:
+    """Say of a streamed source what comes and goes, and what room it takes."""
+    from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.checkpoint.hub_stream import is_streamed, peak_bytes, shard_bytes, unlisted
+
+    if not isinstance(opened, Checkpoint) or opened.hub is None:
+        return
+    shards = [path for path in opened.shards if is_streamed(opened, path)]
+    hub = opened.hub
+    if not shards:
+        note("nothing to stream: all shards are in the cache")
+        return
+    total = sum(shard_bytes(opened, path) for path in shards)
+    rest = len(opened.shards) - len(shards)
+    note(
+        f"{'would stream' if would else 'streaming'} {count(len(shards), 'shard')} of {hub.repo} "
+        f"at {hub.commit[:12]}: {human_bytes(total)}, at most "
+        f"{human_bytes(peak_bytes(opened))} of it on the disk at a time"
+        + (f"; the other {rest} are in the cache" if rest else "")
+    )
+    unknown = unlisted(opened)
+    if unknown:
+        note(
+            f"note: this Hub lists no digest of {count(len(unknown), 'shard')}: only size and "
+            "header can be checked"
+        )

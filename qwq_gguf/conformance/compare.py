@@ -12,11 +12,11 @@ from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling import Greedy
 from qwq_gguf.sampling.chain import show
 from qwq_gguf.sampling.settings import OFF_VALUES, SETTINGS, SettingValue, stage_from_settings
-from qwq_gguf.sampling.stages import FINAL_STAGES, MAX_WINDOW
+from qwq_gguf.sampling.stages import MAX_WINDOW, UNNAMED_STAGES
 
 __all__ = ["Applied", "Row", "Verdict", "advice", "compare"]
 
-_FINAL = {kind.name for kind in FINAL_STAGES}
+_UNNAMED = {kind.name for kind in UNNAMED_STAGES}
 
 
 class Verdict(StrEnum):
@@ -63,7 +63,7 @@ def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
     to it, the context and the stops.
     """
     wanted = profile.chain.settings()
-    order = tuple(name for name in profile.chain.order if name not in _FINAL)
+    order = tuple(name for name in profile.chain.order if name not in _UNNAMED)
     if isinstance(profile.chain.stages[-1], Greedy):
         wanted["temperature"] = 0.0
     rows = [_order_row(order, wanted, applied)]

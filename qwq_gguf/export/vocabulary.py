@@ -18,14 +18,21 @@ from qwq_gguf.sampling.settings import (
     setting_names_of,
     stage_from_settings,
 )
-from qwq_gguf.sampling.stages import FINAL_STAGES, STAGE_TYPES
+from qwq_gguf.sampling.stages import FINAL_STAGES, STAGE_TYPES, UNNAMED_STAGES
 
 __all__ = ["ALL_SETTINGS", "Flat", "Vocabulary", "flatten", "spoken_order"]
 
 # Every setting an exporter answers for, in the order of the table in docs/runtimes.md.
-ALL_SETTINGS = ("order", *SETTINGS, "stops", "context", "template", "thinking")
+# A grammar's root and scope are said by its own text (`qwq_gguf.export.spoken_grammar`).
+_WITHIN = ("grammar_root", "grammar_scope", "logit_bias", "grammar")
+ALL_SETTINGS = (
+    "order",
+    *(name for name in SETTINGS if name not in _WITHIN),
+    *("stops", "context", "template", "thinking"),
+)
 
 _FINAL_NAMES = {kind.name for kind in FINAL_STAGES}
+_UNNAMED = {kind.name for kind in UNNAMED_STAGES}
 _SHAPING = [name for name in STAGE_TYPES if name not in _FINAL_NAMES]
 # What every number is when nobody asks for anything.
 _NEUTRAL: Mapping[str, SettingValue] = SamplerChain(
@@ -47,9 +54,10 @@ _ONLY_WITH = {
 class Flat:
     """A chain as runtimes without stages see it.
 
-    `order` names the stages that do something, without the final one. `values` has every
-    number there is, neutral where the chain has no such stage: left out, the runtime's
-    own default would act. Windows are numbers of tokens; `tokens` is the context.
+    `order` names the stages that do something, without logit bias, grammar and the final
+    one. `values` has every number there is, neutral where the chain has no such stage: left
+    out, the runtime's own default would act. Windows are numbers of tokens; `tokens` is the
+    context.
     """
 
     order: tuple[str, ...]
@@ -67,7 +75,7 @@ class Flat:
         """Where DRY's sequences end."""
         value = self.values["dry_breakers"]
         assert isinstance(value, tuple)
-        return value
+        return tuple(text for text in value if isinstance(text, str))
 
     def is_neutral(self, name: str) -> bool:
         """Whether the number asks for nothing."""
@@ -88,16 +96,17 @@ def flatten(profile: Profile, context: int | None = None) -> Flat:
             values[name] = tokens
     if isinstance(chain.stages[-1], Greedy):
         values["temperature"] = 0
-    order = tuple(s.name for s in chain.stages if not s.off and s.name not in _FINAL_NAMES)
+    order = tuple(s.name for s in chain.stages if not s.off and s.name not in _UNNAMED)
     return Flat(order, values, tokens)
 
 
 def spoken_order(profile: Profile) -> tuple[str, ...]:
-    """The stages' names for runtimes on llama.cpp, which have no word for the final one.
+    """The stages' names for runtimes on llama.cpp, which have no word for what is always
+    first (logit bias, grammar) or last there.
 
     Greedy is a temperature of 0 there, at the end: it keeps the best token of what is left.
     """
-    names = [name for name in profile.chain.order if name not in _FINAL_NAMES]
+    names = [name for name in profile.chain.order if name not in _UNNAMED]
     if isinstance(profile.chain.stages[-1], Greedy):
         names = [name for name in names if name != "temperature"] + ["temperature"]
     return tuple(names)
@@ -184,7 +193,7 @@ class Vocabulary:
                 name
                 for name in names
                 if name not in self.names
-                and name != "penalty_window"
+                and name not in ("penalty_window", *_WITHIN)
                 and not flat.is_neutral(name)
                 and not self._carries(name, flat, sampling)
             ]

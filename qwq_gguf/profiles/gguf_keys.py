@@ -2,8 +2,8 @@
 
 llama.cpp reads `general.sampling.*` (common/common.cpp) wherever neither a flag nor a
 request says otherwise. It has no keys for presence and frequency penalties, typical_p,
-top_n_sigma, dry or the dynamic temperature; so a key of our own names the profile, for
-programs that know profiles.
+top_n_sigma, dry, the dynamic temperature, logit biases or grammars; so a key of our own
+names the profile, for programs that know profiles.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from qwq_gguf.errors import ChainError
 from qwq_gguf.metadata import KeyValue, f32, i32, shortest_float32, text
 from qwq_gguf.profiles.profile import Profile
-from qwq_gguf.sampling import Dry, Greedy, Penalties, Temperature
+from qwq_gguf.sampling import Dry, Grammar, Greedy, LogitBias, Penalties, Temperature
 from qwq_gguf.sampling.settings import SETTINGS, SettingValue
-from qwq_gguf.sampling.stages import FINAL_STAGES, MAX_WINDOW, STAGE_TYPES
+from qwq_gguf.sampling.stages import FINAL_STAGES, MAX_WINDOW, STAGE_TYPES, UNNAMED_STAGES
 
 __all__ = [
     "PROFILE_KEY",
@@ -48,11 +48,11 @@ _WHOLE = ("top_k", "penalty_last_n")
 _ALIASES = {"nucleus": "top_p", "temp": "temperature", "typ": "typ_p"}
 # llama.cpp reads the sequence into a buffer of this size.
 _MAX_SEQUENCE = 511
-_FINAL_NAMES = {kind.name for kind in FINAL_STAGES}
+_UNNAMED = {kind.name for kind in UNNAMED_STAGES}
 _STAGE_NAMES = {
     spelling: name
     for name in STAGE_TYPES
-    if name not in _FINAL_NAMES
+    if name not in _UNNAMED
     for spelling in (name, name.replace("_", "-"), name.replace("_", ""))
 } | _ALIASES
 
@@ -164,7 +164,7 @@ def sampling_keys(profile: Profile, *, context: int, shipped: Collection[str] = 
     """
     chain = profile.chain
     values = chain.settings()
-    sequence = [name for name in chain.order if name not in _FINAL_NAMES]
+    sequence = [name for name in chain.order if name not in _UNNAMED]
     if isinstance(chain.stages[-1], Greedy):
         # A temperature of 0 at the end keeps the best token of what is left.
         sequence = [name for name in sequence if name != Temperature.name] + [Temperature.name]
@@ -198,6 +198,8 @@ def _unsaid(profile: Profile) -> list[str]:
                 unsaid.append("dynamic temperature: GGUF has no key for it")
             case Dry():
                 unsaid.append("dry: GGUF has no keys for it")
+            case LogitBias() | Grammar():
+                unsaid.append(f"{stage.name}: GGUF has no key for it")
             case _ if stage.name in ("typ_p", "top_n_sigma"):
                 unsaid.append(f"{stage.name}: GGUF has no key for its number")
     return unsaid

@@ -18,7 +18,7 @@ from qwq_gguf.profiles.auto import choose_profile
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, FileSampling, read_sampling
 from qwq_gguf.profiles.load import load_profile, profile_names
 from qwq_gguf.profiles.profile import Profile
-from qwq_gguf.sampling import SamplerChain
+from qwq_gguf.sampling import Grammar, LogitBias, SamplerChain
 from qwq_gguf.sampling.settings import OFF_VALUES, SETTINGS, SettingValue
 
 __all__ = ["AUTO", "Resolved", "resolve"]
@@ -86,7 +86,9 @@ def _with_file(
     """The chosen profile with what the file says put over it."""
     order = base.chain.order
     if sampling.order is not None:
-        order = (*sampling.order, base.chain.order[-1])
+        # A file has no names for what forbids or favours single tokens.
+        first = (s.name for s in base.chain.stages if isinstance(s, (LogitBias, Grammar)))
+        order = (*first, *sampling.order, base.chain.order[-1])
     given = {**base.given, **sampling.values}
     in_order = {name: value for name, value in given.items() if SETTINGS[name][0] in order}
     try:

@@ -19,10 +19,12 @@ from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
-from qwq_gguf.errors import ModelError, ToolError
+from qwq_gguf.errors import ChainError, ModelError, ToolError
 from qwq_gguf.runtime.native_chain import MOST_SEED
 from qwq_gguf.runtime.reply import ReplyStream
 from qwq_gguf.runtime.session import PromptProgress, Session
+from qwq_gguf.runtime.tally import Tally
+from qwq_gguf.sampling import Grammar
 from qwq_gguf.thinking import ThoughtSplitter
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Conversation:
         most `tool_rounds`. `session` shares a KV cache between conversations.
 
         ModelError when the model has no chat template, or none that knows tools;
-        TemplateError when the template is malformed.
+        ChainError for tools beside a grammar; TemplateError when the template is malformed.
         """
         source = model.chat_template
         if source is None:
@@ -74,6 +76,12 @@ class Conversation:
             )
         if tools and "tools" not in source:
             raise ModelError("this model's chat template has no place for tools", path=model.path)
+        grammar = profile.chain.stage(Grammar)
+        if tools and grammar is not None and not grammar.off:
+            raise ChainError(
+                "a grammar and tools exclude each other: it would forbid every call",
+                hint="leave out one of them",
+            )
         self.model = model
         self.profile = profile
         self._template = ChatTemplate(source)
@@ -94,9 +102,9 @@ class Conversation:
         # Forcing a tag on a model that does not think would make its answer a thought. Its
         # template tells: one for thinking models writes the tags or strips old thoughts.
         tags = profile.thinking
-        self._opens_thought = profile.template.opens_thought and (
-            tags.open in source or tags.close in source
-        )
+        thinks = tags.open in source or tags.close in source
+        self._opens_thought = profile.template.opens_thought and thinks
+        self._thought_token = model.token_id(tags.open) if thinks else None
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -124,7 +132,7 @@ class Conversation:
         turn = [Message("user", text)]
         thoughts: list[str] = []
         calls: list[ToolCall] = []
-        tally = _Tally()
+        tally = Tally()
         for number in range(self._tool_rounds + 1):
             prompt = self._render(turn)
             stream = self._stream(prompt)
@@ -216,7 +224,7 @@ class Conversation:
         return ReplyStream(splitter, stops=self._stop_texts, holds_tool_calls=bool(self._tools))
 
     def _generate(
-        self, prompt: RenderedPrompt, stream: ReplyStream, seed: int, tally: _Tally
+        self, prompt: RenderedPrompt, stream: ReplyStream, seed: int, tally: Tally
     ) -> Generator[ChatEvent, None, FinishReason]:
         """One round; returns how it ended."""
         left = None if self._max_tokens is None else self._max_tokens - tally.tokens
@@ -228,6 +236,8 @@ class Conversation:
             seed=seed,
             max_tokens=left,
             stop_tokens=self._stop_tokens,
+            in_thought=stream.in_thought,
+            thought_token=self._thought_token,
             on_prompt=self._on_prompt,
         )
         if self._interrupted:  # before the generation was there to hear of it
@@ -235,9 +245,12 @@ class Conversation:
         tally.prompt_tokens = tally.prompt_tokens or generation.prompt_tokens
         with closing(generation):
             for token, piece in generation:
+                thought = stream.in_thought
                 yield from stream.feed(token, piece)
                 if stream.stopped:
                     break
+                if thought and not stream.in_thought:
+                    generation.begin_answer()
         yield from stream.finish()
         tally.add(stream, generation.seconds)
         if stream.stopped:
@@ -270,29 +283,6 @@ class Conversation:
             return ToolResult(call, f"error: {error.message}", failed=True)
         except Exception as error:  # a stranger's tool: its bug must not end the chat
             return ToolResult(call, f"error: the tool failed ({type(error).__name__})", failed=True)
-
-
-class _Tally:
-    """Counts over the rounds of one reply."""
-
-    def __init__(self) -> None:
-        self.prompt_tokens = 0
-        self.thinking_tokens = 0
-        self.answer_tokens = 0
-        self.seconds = 0.0
-
-    @property
-    def tokens(self) -> int:
-        return self.thinking_tokens + self.answer_tokens
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / self.seconds if self.seconds > 0 else 0.0
-
-    def add(self, stream: ReplyStream, seconds: float) -> None:
-        self.thinking_tokens += stream.thinking_tokens
-        self.answer_tokens += stream.answer_tokens
-        self.seconds += seconds
 
 
 def _round_seed(seed: int, number: int) -> int:

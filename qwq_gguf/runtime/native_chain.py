@@ -2,48 +2,37 @@
 
 Which tokens the windowed stages have seen is decided here: llama.cpp's samplers count
 what they are told to accept, so a window over the generation simply never hears of the
-prompt.
+prompt. Nor does a grammar, and one for the answer alone hears nothing of the thought.
 """
 
 from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ModelError
-from qwq_gguf.sampling.stages import (
-    Dist,
-    Dry,
-    Greedy,
-    MinP,
-    Penalties,
-    Stage,
-    Temperature,
-    TopK,
-    TopNSigma,
-    TopP,
-    TypicalP,
-    Window,
-    Xtc,
-)
+from qwq_gguf.runtime.native_stages import init_stage
+from qwq_gguf.sampling.stages import Dry, Grammar, LogitBias, Penalties, Stage, Window
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import numpy as np
+    import numpy.typing as npt
+
+    from qwq_gguf.runtime.forbidding import Candidates, GrammarSampler
     from qwq_gguf.runtime.library import Library
     from qwq_gguf.runtime.model import Model
+    from qwq_gguf.runtime.vocabulary import Vocabulary
     from qwq_gguf.sampling.chain import SamplerChain
 
 __all__ = ["MOST_SEED", "NativeChain", "Picked"]
 
 # 2**32 - 1 stands for "any seed" in llama.h.
 MOST_SEED = 2**32 - 2
-
-# Truncating stages never leave less than the best token.
-_MIN_KEEP = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +54,52 @@ class NativeChain:
         seed: int,
         vocab_size: int,
         context_size: int,
-        vocabulary: int | None = None,
+        vocabulary: Vocabulary | None = None,
         prompt: Sequence[int] = (),
-        logit_bias: Mapping[int, float] | None = None,
+        in_thought: bool = False,
+        thought_token: int | None = None,
     ) -> None:
-        """Build it. `vocabulary` is a llama_vocab pointer, needed by the stage dry only.
+        """Build it. The stages dry and grammar, and biases by text, need a `vocabulary`.
 
         `prompt` are the tokens before the generation, `context_size` is the longest that
-        both can be together. `logit_bias` is added before all stages.
+        both can be together. A grammar of the scope `answer` acts from the first token, or
+        with `in_thought` from `begin_answer` on; `thought_token` may open a thought first.
+
+        ChainError for a bias of a token that the vocabulary lacks.
         """
         if not 0 <= seed <= MOST_SEED:
             raise ModelError("the seed makes no sense", found=seed, expected=f"0 to {MOST_SEED}")
         api = library.api
         self._api: Any = api
-        self._sample = api.llama_sampler_sample
+        self._fused = api.llama_sampler_sample
         self._vocab_size = vocab_size
-        self._longest = context_size
+        self._vocabulary = vocabulary
         params = api.llama_sampler_chain_default_params()
         params.no_perf = True
         self._handle: int | None = api.llama_sampler_chain_init(params)
         # The chain owns what is added to it: freeing it frees all.
         self._free = weakref.finalize(self, api.llama_sampler_free, self._handle)
-        if logit_bias:
-            self._add(self._bias(logit_bias))
+        # The grammar is none of the chain's own: it comes and goes.
+        self._steps: list[tuple[Stage, int | None]] = []
+        self._grammar_stage = chain.stage(Grammar)
+        self._grammar: GrammarSampler | None = None
+        self._thought_token = thought_token
+        self._forbids = False
         for stage in chain.stages:
-            sampler = self._make(stage, seed, vocabulary)
-            self._add(sampler)
+            self._forbids |= _forbids(stage)
+            if isinstance(stage, Grammar):
+                self._steps.append((stage, None))
+                continue
+            sampler = init_stage(api, stage, seed, vocab_size, vocabulary, longest=context_size)
+            self._steps.append((stage, sampler))
+            self._api.llama_sampler_chain_add(self._handle, sampler)
             if isinstance(stage, Penalties | Dry) and not stage.off:
-                for token in self._seen_before(stage.window, prompt):
+                for token in _seen_before(stage.window, prompt):
                     api.llama_sampler_accept(sampler, token)
+        if self._grammar_stage is not None and self._grammar_stage.scope == "reply":
+            self._thought_token, in_thought = None, False
+        if not in_thought:
+            self._begin(after_thought=False)
 
     @classmethod
     def of(
@@ -103,7 +109,8 @@ class NativeChain:
         *,
         seed: int,
         prompt: Sequence[int] = (),
-        logit_bias: Mapping[int, float] | None = None,
+        in_thought: bool = False,
+        thought_token: int | None = None,
     ) -> NativeChain:
         """The chain for a generation with this model."""
         return cls(
@@ -112,23 +119,58 @@ class NativeChain:
             seed=seed,
             vocab_size=model.vocab_size,
             context_size=model.context_size,
-            vocabulary=model.vocabulary.handle,
+            vocabulary=model.vocabulary,
             prompt=prompt,
-            logit_bias=logit_bias,
+            in_thought=in_thought,
+            thought_token=thought_token,
         )
 
-    def sample(self, context: int) -> int:
-        """Pick and accept a token from the last logits of a llama_context."""
-        token: int = self._sample(self._handle, context, -1)
-        return token
+    def sample(self, context: int) -> int | None:
+        """Pick and accept a token from the last logits of a llama_context.
+
+        None when the text is complete by its grammar and no token may follow. ModelError
+        when the stages forbid every token before that.
+        """
+        if not self._forbids:
+            token: int = self._fused(self._handle, context, -1)
+            return token
+        import numpy as np
+
+        logits = self._api.llama_get_logits_ith(context, -1)
+        candidates = self._run(np.ctypeslib.as_array(logits, (self._vocab_size,)))
+        if candidates is None:
+            return None
+        picked = candidates.selected()
+        self.accept(picked)
+        return picked
 
     def accept(self, token: int) -> None:
         """Tell all stages that this token was generated."""
+        grammar = self._grammar
+        if grammar is not None and grammar.fresh and token == self._thought_token:
+            self._end_grammar()
+        elif grammar is not None:
+            grammar.accept(token)
         self._api.llama_sampler_accept(self._handle, token)
+
+    def begin_answer(self) -> None:
+        """A thought has ended: what is generated from now on is the answer."""
+        stage = self._grammar_stage
+        if stage is not None and stage.scope == "answer":
+            self._end_grammar()
+            self._thought_token = None
+            self._begin(after_thought=True)
 
     def apply(self, logits: Sequence[float]) -> Picked:
         """Run the chain on these logits, one a token, and pick without accepting."""
         api = self._api
+        if self._forbids:
+            import numpy as np
+
+            candidates = self._run(np.array(logits, dtype=np.float32))
+            if candidates is None:
+                raise ModelError("the text is complete, and no token may follow")
+            return Picked(candidates.selected(), candidates.kept())
         data = (api.llama_token_data * len(logits))(
             *((token, logit, 0.0) for token, logit in enumerate(logits))
         )
@@ -148,6 +190,7 @@ class NativeChain:
     def close(self) -> None:
         """Free the samplers; may be called twice."""
         self._handle = None
+        self._end_grammar()
         self._free()
 
     def __enter__(self) -> NativeChain:
@@ -161,71 +204,65 @@ class NativeChain:
     ) -> None:
         self.close()
 
-    def _add(self, sampler: int) -> None:
-        self._api.llama_sampler_chain_add(self._handle, sampler)
+    def _begin(self, *, after_thought: bool) -> None:
+        stage = self._grammar_stage
+        if stage is None or stage.off:
+            return
+        if self._vocabulary is None:
+            raise ModelError("the stage grammar needs a vocabulary")
+        from qwq_gguf.runtime.forbidding import GrammarSampler
 
-    def _last_n(self, window: Window) -> int:
-        return self._longest if isinstance(window, str) else min(window, self._longest)
-
-    def _seen_before(self, window: Window, prompt: Sequence[int]) -> Sequence[int]:
-        if window == "generation":
-            return ()
-        return prompt[-self._last_n(window) :]
-
-    def _bias(self, logit_bias: Mapping[int, float]) -> int:
-        for token in logit_bias:
-            if not 0 <= token < self._vocab_size:
-                raise ModelError("a logit bias for a token that does not exist", found=token)
-        entries = (self._api.llama_logit_bias * len(logit_bias))(*logit_bias.items())
-        sampler: int = self._api.llama_sampler_init_logit_bias(
-            self._vocab_size, len(entries), entries
+        self._grammar = GrammarSampler(
+            self._api, self._vocabulary, stage, after_thought=after_thought
         )
-        return sampler
 
-    def _make(self, stage: Stage, seed: int, vocabulary: int | None) -> int:
-        sampler: int | None = self._init(stage, seed, vocabulary)
-        if not sampler:
-            raise ModelError("llama.cpp refused a sampler stage", found=stage)
-        return sampler
+    def _end_grammar(self) -> None:
+        if self._grammar is not None:
+            self._grammar.close()
+            self._grammar = None
 
-    def _init(self, stage: Stage, seed: int, vocabulary: int | None) -> Any:
-        api = self._api
-        match stage:
-            case Penalties(repeat, frequency, presence, window):
-                last_n = self._last_n(window)
-                return api.llama_sampler_init_penalties(
-                    self._vocab_size, last_n, repeat, frequency, presence
-                )
-            case Dry():
-                if vocabulary is None and not stage.off:
-                    raise ModelError("the stage dry needs a vocabulary")
-                breakers = [text.encode() for text in stage.breakers]
-                return api.llama_sampler_init_dry(
-                    vocabulary,
-                    stage.multiplier,
-                    stage.base,
-                    stage.allowed_length,
-                    self._last_n(stage.window),
-                    (ctypes.c_char_p * len(breakers))(*breakers),
-                    len(breakers),
-                )
-            case TopNSigma(n):
-                return api.llama_sampler_init_top_n_sigma(n)
-            case TopK(k):
-                return api.llama_sampler_init_top_k(k)
-            case TypicalP(p):
-                return api.llama_sampler_init_typical(p, _MIN_KEEP)
-            case TopP(p):
-                return api.llama_sampler_init_top_p(p, _MIN_KEEP)
-            case MinP(p):
-                return api.llama_sampler_init_min_p(p, _MIN_KEEP)
-            case Xtc(probability, threshold):
-                return api.llama_sampler_init_xtc(probability, threshold, _MIN_KEEP, seed)
-            case Temperature(t, spread, exponent) if spread > 0:
-                return api.llama_sampler_init_temp_ext(t, spread, exponent)
-            case Temperature(t):
-                return api.llama_sampler_init_temp(t)
-            case Greedy():
-                return api.llama_sampler_init_greedy()
-            case Dist():
-                return api.llama_sampler_init_dist(seed)
+    def _run(self, logits: npt.NDArray[np.float32]) -> Candidates | None:
+        """All stages in order, from which forbidden tokens do not come back; see `sample`."""
+        from qwq_gguf.runtime.forbidding import Candidates
+
+        apply = self._api.llama_sampler_apply
+        candidates = Candidates(self._api, logits)
+        for stage, sampler in self._steps:
+            if isinstance(stage, Grammar):
+                self._apply_grammar(candidates)
+            else:
+                apply(sampler, candidates.pointer)
+            if not _forbids(stage):
+                continue
+            candidates.drop_forbidden()
+            if len(candidates):
+                continue
+            if self._grammar is not None and self._grammar.complete:
+                return None
+            raise ModelError(
+                f"the stage {stage.name} leaves no token to choose",
+                hint="the grammar and the logit biases together forbid all that could come next",
+            )
+        return candidates
+
+    def _apply_grammar(self, candidates: Candidates) -> None:
+        grammar = self._grammar
+        if grammar is None:
+            return
+        opens = self._thought_token if grammar.fresh else None
+        logit = None if opens is None else candidates.logit(opens)
+        self._api.llama_sampler_apply(grammar.handle, candidates.pointer)
+        if opens is not None and logit is not None:
+            candidates.set_logit(opens, logit)
+
+
+def _forbids(stage: Stage) -> bool:
+    if isinstance(stage, Grammar):
+        return not stage.off
+    return isinstance(stage, LogitBias) and stage.bans
+
+
+def _seen_before(window: Window, prompt: Sequence[int]) -> Sequence[int]:
+    if window == "generation" or window == 0:
+        return ()
+    return prompt if window == "context" else prompt[-window:]

@@ -42,6 +42,11 @@ class ReplyStream:
         self.stopped = False
 
     @property
+    def in_thought(self) -> bool:
+        """Whether the next token belongs to the thought."""
+        return self._splitter.phase is Phase.THINKING
+
+    @property
     def thinking(self) -> str:
         """The thought so far."""
         return "".join(self._parts[Phase.THINKING])

@@ -7,7 +7,7 @@ what was generated.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
@@ -59,7 +59,8 @@ class Session:
         seed: int,
         max_tokens: int | None = None,
         stop_tokens: Collection[int] = (),
-        logit_bias: Mapping[int, float] | None = None,
+        in_thought: bool = False,
+        thought_token: int | None = None,
         on_prompt: PromptProgress | None = None,
     ) -> Generation:
         """Continue a prompt; an unfinished generation of this session ends.
@@ -68,6 +69,9 @@ class Session:
         `stop_tokens`, after `max_tokens`, when the context is full, or when interrupted.
         PromptTooLongError, before anything is computed, when prompt and one token don't
         fit.
+
+        A grammar for the answer acts at once, unless the prompt ends `in_thought` or the
+        generation begins with `thought_token`: then from `Generation.begin_answer` on.
         """
         _ = self._context.handle  # still open?
         if not prompt:
@@ -88,7 +92,14 @@ class Session:
             self._context,
             self.model,
             list(prompt),
-            NativeChain.of(self.model, chain, seed=seed, prompt=prompt, logit_bias=logit_bias),
+            NativeChain.of(
+                self.model,
+                chain,
+                seed=seed,
+                prompt=prompt,
+                in_thought=in_thought,
+                thought_token=thought_token,
+            ),
             self.context_size if max_tokens is None else max_tokens,
             self.model.eog_tokens.union(stop_tokens),
             on_prompt,
@@ -152,6 +163,10 @@ class Generation:
         """Generated tokens a second of our own time: neither prompt nor consumer count."""
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
 
+    def begin_answer(self) -> None:
+        """The thought ended with the last token: a grammar for the answer acts from the next."""
+        self._chain.begin_answer()
+
     def close(self) -> None:
         """Stop here. A generation that ran to its end has nothing left to close."""
         self._stream.close()
@@ -177,6 +192,9 @@ class Generation:
         while True:
             context.check_logits()
             token = sample(context.handle)
+            if token is None:
+                self.finish_reason = FinishReason.STOP
+                break
             if token in stops:
                 self.end_token = token
                 self.finish_reason = FinishReason.STOP

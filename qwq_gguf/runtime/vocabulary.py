@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import ModelError
+from qwq_gguf.errors import ChainError, ModelError
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.template import Segment
@@ -96,6 +96,29 @@ class Vocabulary:
         if piece is None:
             piece = self._pieces[token] = self._piece(token)
         return piece
+
+    @property
+    def longest_piece(self) -> int:
+        """Bytes of the token that stands for the most of them."""
+        return max((len(self.piece(token)) for token in range(self.size)), default=0)
+
+    def only_token(self, text: str) -> int:
+        """The token that is this text: a special one written so, or all that it encodes to.
+
+        ChainError when it takes several.
+        """
+        token = self.token_id(text)
+        if token is not None:
+            return token
+        tokens = self.encode_text(text)
+        if len(tokens) != 1:
+            parts = " ".join(f"{t}={self.piece(t).decode('utf-8', 'replace')!r}" for t in tokens)
+            raise ChainError(
+                f"logit_bias: {text!r:.80} is not one token in this model's vocabulary",
+                found=parts[:200] or "none",
+                hint="name tokens by their id; a blank in front makes another token",
+            )
+        return tokens[0]
 
     def token_id(self, text: str) -> int | None:
         """The special token written like this, or None."""

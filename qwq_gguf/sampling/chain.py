@@ -21,9 +21,12 @@ from qwq_gguf.sampling.settings import (
 )
 from qwq_gguf.sampling.stages import (
     FINAL_STAGES,
+    UNNAMED_STAGES,
     Dist,
     Dry,
+    Grammar,
     Greedy,
+    LogitBias,
     MinP,
     Penalties,
     Stage,
@@ -40,7 +43,9 @@ __all__ = [
     "ChainRow",
     "Dist",
     "Dry",
+    "Grammar",
     "Greedy",
+    "LogitBias",
     "MinP",
     "Penalties",
     "SamplerChain",
@@ -55,6 +60,11 @@ __all__ = [
 ]
 
 S = TypeVar("S", bound=Stage)
+
+# Stages that a setting brings along: where the others stand is a decision, these come first.
+_BROUGHT = (LogitBias(), Grammar())
+# Characters of a setting that are shown.
+_LONGEST = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,8 @@ class SamplerChain:
     """Stages in order, the last one picking the token.
 
     Raises ChainError unless exactly one final stage (`Dist`, `Greedy`) stands at the end
-    and no kind of stage stands twice.
+    and no kind of stage stands twice, and for a grammar or a logit bias after a stage that
+    drops tokens.
     """
 
     stages: tuple[Stage, ...]
@@ -102,6 +113,7 @@ class SamplerChain:
             raise ChainError(
                 f"{twice} stands twice, so a flag for it would be ambiguous", found=shown
             )
+        _check_places(self.stages, shown)
 
     @classmethod
     def from_settings(
@@ -134,20 +146,24 @@ class SamplerChain:
     def with_overrides(self, **values: SettingValue | None) -> SamplerChain:
         """The same order with single numbers replaced; None leaves a number as it is.
 
-        Raises ChainError for a number whose stage is not in the chain: it would silently
-        do nothing.
+        A logit bias or a grammar that is not in the chain is put before all its stages, as
+        llama.cpp does. Raises ChainError for any other number whose stage is not in the
+        chain: it would silently do nothing.
         """
         given = {name: value for name, value in values.items() if value is not None}
         _check_names(given)
+        owners = {SETTINGS[name][0] for name in given}
+        brought = [s for s in _BROUGHT if s.name in owners and s.name not in self.order]
+        order = (*(stage.name for stage in brought), *self.order)
         for name in given:
-            if SETTINGS[name][0] not in self.order:
+            if SETTINGS[name][0] not in order:
                 raise ChainError(
                     f"{name} would do nothing: this chain has no {SETTINGS[name][0]} stage",
                     found=" -> ".join(self.order),
                     hint="choose a profile whose order has it, or leave the flag out",
                 )
         stages: list[Stage] = []
-        for stage in self.stages:
+        for stage in (*brought, *self.stages):
             fields = {
                 SETTINGS[name][1]: value
                 for name, value in given.items()
@@ -171,6 +187,10 @@ class SamplerChain:
         greedy = isinstance(self.stages[-1], Greedy)
         picked_by: str | None = None
         for stage in self.stages[:-1]:
+            if isinstance(stage, LogitBias) and stage.off:
+                found.append("logit_bias does nothing: no token has a bias")
+            elif isinstance(stage, Grammar) and stage.off:
+                found.append("grammar does nothing: it is empty")
             if stage.off:
                 continue
             if picked_by is not None and not isinstance(stage, FINAL_STAGES):
@@ -203,17 +223,59 @@ class SamplerChain:
         return tuple(idle)
 
     def gguf_sequence(self) -> str:
-        """`general.sampling.sequence`: stages joined by `;`, without the final one."""
-        return ";".join(s.name for s in self.stages if not isinstance(s, FINAL_STAGES))
+        """`general.sampling.sequence`: the stages that have a name there, joined by `;`."""
+        return ";".join(s.name for s in self.stages if not isinstance(s, UNNAMED_STAGES))
 
 
 def show(value: SettingValue) -> str:
-    """A setting as people write it: 40, 0.95, generation."""
+    """A setting as people write it: 40, 0.95, generation. A grammar is cut to one line."""
     if isinstance(value, tuple):
-        return " ".join(repr(part) for part in value)
+        return " ".join(_show_part(part) for part in value)
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value)
+    line = " ".join(str(value).split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 4].rstrip()} ..."
+
+
+def _show_part(part: str | tuple[int | str, float]) -> str:
+    return repr(part) if isinstance(part, str) else f"{part[0]!r}={part[1]:g}"
+
+
+def _check_places(stages: Sequence[Stage], shown: str) -> None:
+    """Refuse a grammar or a logit bias that comes too late.
+
+    Of what a truncation leaves, a grammar may forbid everything. And llama.cpp's logit bias
+    does not tell the stages after it that tokens which they take for sorted no longer are.
+    """
+    dropping: Stage | None = None
+    sorting: Stage | None = None
+    for stage in stages:
+        if isinstance(stage, Grammar) and not stage.off and dropping is not None:
+            reason = f"{dropping.name} before it may have dropped every token that it allows"
+            raise _too_late(stage, dropping, reason, shown)
+        if isinstance(stage, LogitBias) and not stage.off and sorting is not None:
+            reason = f"{sorting.name} before it has sorted the tokens, and nothing sorts them again"
+            raise _too_late(stage, sorting, reason, shown)
+        if dropping is None and _drops(stage):
+            dropping = stage
+        if sorting is None and (_drops(stage) or _is_dynamic(stage)):
+            sorting = stage
+
+
+def _drops(stage: Stage) -> bool:
+    """Whether it takes tokens out of the running by how probable they are."""
+    if isinstance(stage, Temperature):
+        return stage.t == 0.0 and stage.range == 0.0
+    return isinstance(stage, (TopNSigma, TopK, TypicalP, TopP, MinP, Xtc)) and not stage.off
+
+
+def _is_dynamic(stage: Stage) -> bool:
+    return isinstance(stage, Temperature) and stage.range > 0.0
+
+
+def _too_late(stage: Stage, before: Stage, reason: str, shown: str) -> ChainError:
+    hint = f"put {stage.name} before {before.name}"
+    return ChainError(f"{stage.name} stands too late: {reason}", found=shown, hint=hint)
 
 
 def _check_names(values: Mapping[str, object]) -> None:

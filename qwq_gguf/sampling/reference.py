@@ -13,8 +13,8 @@ tokens, where llama.cpp computes NaN (here a masked token has no surprise).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,10 +23,13 @@ import numpy.typing as npt
 from qwq_gguf.errors import ChainError
 from qwq_gguf.sampling.chain import SamplerChain
 from qwq_gguf.sampling.dry import penalised_tokens
+from qwq_gguf.sampling.recogniser import Recogniser
 from qwq_gguf.sampling.stages import (
     Dist,
     Dry,
+    Grammar,
     Greedy,
+    LogitBias,
     MinP,
     Penalties,
     Stage,
@@ -51,13 +54,18 @@ class Situation:
 
     `prompt` and `generated` are token ids. `xtc_fires` decides xtc's draw; None weighs
     both outcomes by its probability. `dry_breakers` maps a token to the continuations
-    that complete a sequence breaker begun by it (`qwq_gguf.sampling.dry`).
+    that complete a sequence breaker begun by it (`qwq_gguf.sampling.dry`). A grammar needs
+    `pieces`, the bytes of each token, and `ends`, the tokens that end a text; `bound` are
+    the tokens that it has read so far, None while it does not act.
     """
 
     prompt: Sequence[int] = ()
     generated: Sequence[int] = ()
     xtc_fires: bool | None = None
     dry_breakers: Mapping[int, Sequence[tuple[int, ...]]] | None = None
+    pieces: Sequence[bytes] = ()
+    ends: Collection[int] = ()
+    bound: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def apply_chain(
     """The tokens that `chain` can pick after these logits, with their probabilities.
 
     `logits` is one number a token of the vocabulary. Raises ChainError for an empty or
-    two-dimensional array, or one without any finite logit.
+    two-dimensional array, one without any finite logit, and where none is left.
     """
     situation = situation or Situation()
     xtc = chain.stage(Xtc)
@@ -109,7 +117,7 @@ def apply_chain(
         return result
     mixed: Counter[int] = Counter()
     for fires, weight in ((True, xtc.probability), (False, 1.0 - xtc.probability)):
-        branch = Situation(situation.prompt, situation.generated, fires, situation.dry_breakers)
+        branch = replace(situation, xtc_fires=fires)
         for token, probability in apply_chain(chain, logits, branch).as_dict().items():
             mixed[token] += weight * probability  # type: ignore[assignment]
     kept = {token: probability for token, probability in mixed.items() if probability > 0}
@@ -146,6 +154,33 @@ def _descending(ids: Ids, probabilities: npt.NDArray[np.float64]) -> Distributio
 def _sum(values: Floats) -> np.float32:
     # One after the other, as C++ adds; numpy's sum adds in pairs and rounds otherwise.
     return f32(np.cumsum(values, dtype=f32)[-1])
+
+
+def _logit_bias(c: _Candidates, stage: LogitBias, _: Situation) -> None:
+    biases = stage.by_id()
+    c.logits = c.logits + np.array([biases.get(token, 0.0) for token in c.ids.tolist()], dtype=f32)
+    c.ordered = False
+    _only(c, c.logits > -np.inf, stage)
+
+
+def _grammar(c: _Candidates, stage: Grammar, situation: Situation) -> None:
+    if situation.bound is None:
+        return
+    recogniser = Recogniser(stage.rules)
+    reading = recogniser.begin()
+    for token in situation.bound:
+        after = recogniser.read(reading, situation.pieces[token])
+        if after is None:
+            raise ChainError("the grammar does not allow what was generated", found=token)
+        reading = after
+    allowed = recogniser.allowed(reading, situation.pieces, situation.ends)
+    _only(c, np.isin(c.ids, list(allowed)), stage)
+
+
+def _only(c: _Candidates, kept: npt.NDArray[np.bool_], stage: Stage) -> None:
+    if not kept.any():
+        raise ChainError(f"{stage.name} leaves no token")
+    c.keep(kept)
 
 
 def _penalties(c: _Candidates, stage: Penalties, situation: Situation) -> None:
@@ -248,6 +283,8 @@ def _dist(_candidates: _Candidates, _stage: Dist, _: Situation) -> None:
 
 
 _APPLY: dict[type[Stage], Callable[..., None]] = {
+    LogitBias: _logit_bias,
+    Grammar: _grammar,
     Penalties: _penalties,
     Dry: _dry,
     TopNSigma: _top_n_sigma,

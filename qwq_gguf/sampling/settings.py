@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from qwq_gguf.errors import ChainError
-from qwq_gguf.sampling.stages import STAGE_TYPES, Stage, Window
+from qwq_gguf.sampling.constraints import Biases
+from qwq_gguf.sampling.stages import STAGE_TYPES, Stage
 
 __all__ = [
     "OFF_VALUES",
@@ -22,10 +23,14 @@ __all__ = [
     "stage_from_settings",
 ]
 
-SettingValue: TypeAlias = float | int | Window | tuple[str, ...]
+SettingValue: TypeAlias = float | int | str | tuple[str, ...] | Biases
 
 # setting -> (stage, field), stages in llama.cpp's default order
 SETTINGS: Mapping[str, tuple[str, str]] = {
+    "logit_bias": ("logit_bias", "biases"),
+    "grammar": ("grammar", "text"),
+    "grammar_root": ("grammar", "root"),
+    "grammar_scope": ("grammar", "scope"),
     "repeat_penalty": ("penalties", "repeat"),
     "frequency_penalty": ("penalties", "frequency"),
     "presence_penalty": ("penalties", "presence"),

@@ -2,7 +2,7 @@
 
 Each stage is a value with the numbers llama.cpp's sampler of that name takes, checked
 when it is made. `name` is the name llama.cpp gives it in `general.sampling.sequence`
-and `--samplers` (`dist` and `greedy` never stand there). The meaning of every stage is
+and `--samplers` (those in `UNNAMED_STAGES` never stand there). The meaning of every stage is
 written out in `qwq_gguf.sampling.reference`.
 
 A number at its *off* value makes a stage do nothing; llama.cpp then drops the stage.
@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from qwq_gguf.errors import ChainError
+from qwq_gguf.sampling.constraints import Grammar, LogitBias
 
 __all__ = [
     "FINAL_STAGES",
     "STAGE_TYPES",
+    "UNNAMED_STAGES",
     "Dist",
     "Dry",
+    "Grammar",
     "Greedy",
+    "LogitBias",
     "MinP",
     "Penalties",
     "Stage",
@@ -285,12 +289,28 @@ class Dist:
 
 
 Stage: TypeAlias = (
-    Penalties | Dry | TopNSigma | TopK | TypicalP | TopP | MinP | Xtc | Temperature | Greedy | Dist
+    LogitBias
+    | Grammar
+    | Penalties
+    | Dry
+    | TopNSigma
+    | TopK
+    | TypicalP
+    | TopP
+    | MinP
+    | Xtc
+    | Temperature
+    | Greedy
+    | Dist
 )
 FINAL_STAGES = (Greedy, Dist)
+# What llama.cpp always puts first or last, so that its sequences have no names for it.
+UNNAMED_STAGES = (LogitBias, Grammar, *FINAL_STAGES)
 STAGE_TYPES: dict[str, type[Stage]] = {
     kind.name: kind
     for kind in (
+        LogitBias,
+        Grammar,
         Penalties,
         Dry,
         TopNSigma,

@@ -66,7 +66,7 @@ def compare(
         seed=7,
         vocab_size=len(logits),
         context_size=4096,
-        vocabulary=model.vocabulary.handle,
+        vocabulary=model.vocabulary,
         prompt=prompt,
     ) as native:
         for token in generated:

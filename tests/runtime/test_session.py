@@ -144,17 +144,6 @@ def test_the_end_of_the_turn_and_stop_tokens_end_the_text(tmp_path: Path) -> Non
         assert generation.end_token == c
 
 
-def test_a_logit_bias_is_added_before_the_chain(tmp_path: Path) -> None:
-    path = write_bigram(tmp_path / "b.gguf", {"a": "b", "b": "c"}, words=vocab())
-    with Model.load(path, threads=1) as model:
-        session = Session(model)
-        a, b, z = (words(model, letter)[0] for letter in "abz")
-        bias = {b: -1e9, z: 10.0}
-        assert tokens(session.generate([a], GREEDY, seed=1, logit_bias=bias)) == [z]
-        with pytest.raises(ModelError, match="bias"):
-            session.generate([a], GREEDY, seed=1, logit_bias={10**6: 1.0})
-
-
 def test_interrupting_ends_the_text_with_the_next_token(tmp_path: Path) -> None:
     with Model.load(_endless(tmp_path), threads=1) as model:
         session = Session(model)

@@ -69,6 +69,7 @@ class ScriptedGeneration:
         self.seconds = 0.5
         self.finish_reason: FinishReason | None = None
         self.closed = False
+        self.answers_began = 0
         self._session = session
         self._tokens = tokens
         self._most = most
@@ -84,6 +85,9 @@ class ScriptedGeneration:
                 return
             yield Generated(token, model.decode([token]).encode())
         self.finish_reason = self._session.ends_with
+
+    def begin_answer(self) -> None:
+        self.answers_began += 1
 
     def close(self) -> None:
         self.closed = True

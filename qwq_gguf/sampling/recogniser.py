@@ -1,0 +1,162 @@
+"""Which texts a GBNF grammar allows, character by character.
+
+llama.cpp's grammar sampler keeps all the ways in which a text so far can be read, each as
+a stack of what is still to come. This does the same in plain Python: it says what the
+native sampler must allow, and follows it while it generates, because a grammar with very
+many readings would fill the memory there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from qwq_gguf.errors import ChainError
+from qwq_gguf.sampling.gbnf import CharSet, Gbnf
+
+__all__ = ["Reading", "Recogniser"]
+
+# Places in the grammar, the one to be read next at the end.
+Stack: TypeAlias = tuple[int, ...]
+
+_MAX_STACKS = 5000
+_MAX_DEPTH = 2000
+# Bytes of a UTF-8 character by the high half of its first one; 0 where none begins.
+_LENGTHS = (1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that may follow a text: `stacks`, and the beginning of a character.
+
+    `value` holds the bits of that beginning, `missing` the number of bytes it lacks.
+    """
+
+    stacks: frozenset[Stack]
+    value: int = 0
+    missing: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the text may end here."""
+        return () in self.stacks
+
+
+class Recogniser:
+    """Reads texts by one grammar; holds no state of any of them."""
+
+    def __init__(self, grammar: Gbnf) -> None:
+        # All alternatives behind one another, None at the end of each.
+        self._places: list[CharSet | int | None] = []
+        self._starts: list[list[int]] = []
+        for rule in grammar.rules:
+            self._starts.append([])
+            for part in rule:
+                self._starts[-1].append(len(self._places))
+                self._places += [*part, None]
+        self._root = grammar.root
+
+    def begin(self) -> Reading:
+        """Before any text. ChainError, here and in `read`, for too many ways to read on."""
+        found: set[Stack] = set()
+        for start in self._starts[self._root]:
+            self._expand(() if self._places[start] is None else (start,), found)
+        return Reading(frozenset(found))
+
+    def read(self, reading: Reading, piece: bytes) -> Reading | None:
+        """What may follow after this token as well; None where it may not stand."""
+        decoded = _decode(piece, reading.value, reading.missing)
+        if decoded is None or not piece or piece[0] == 0:
+            return None
+        points, value, missing = decoded
+        # Inside a character no text ends.
+        stacks = reading.stacks - {()}
+        for point in points:
+            stacks = self._step(stacks, point)
+        if not stacks or (missing and not any(self._fits(s, value, missing) for s in stacks)):
+            return None
+        return Reading(stacks, value, missing)
+
+    def allowed(self, reading: Reading, pieces: Sequence[bytes], ends: Iterable[int]) -> set[int]:
+        """The tokens that may come next. `ends` are those that end a text."""
+        ends = set(ends)
+        found = {
+            token
+            for token, piece in enumerate(pieces)
+            if token not in ends and self.read(reading, piece) is not None
+        }
+        return found | ends if reading.complete else found
+
+    def _step(self, stacks: frozenset[Stack], point: int) -> frozenset[Stack]:
+        found: set[Stack] = set()
+        for stack in stacks:
+            if stack and point and self._set(stack[-1]).has(point):
+                after = stack[-1] + 1
+                rest = stack[:-1]
+                self._expand(rest if self._places[after] is None else (*rest, after), found)
+        return frozenset(found)
+
+    def _expand(self, stack: Stack, found: set[Stack]) -> None:
+        """Add the stacks that begin with a character, or are empty, to which this one leads."""
+        todo = [stack]
+        seen = {stack}
+        while todo:
+            stack = todo.pop()
+            place = self._places[stack[-1]] if stack else None
+            if not isinstance(place, int):
+                found.add(stack)
+            else:
+                after = stack[-1] + 1
+                rest = stack[:-1] if self._places[after] is None else (*stack[:-1], after)
+                for start in self._starts[place]:
+                    longer = rest if self._places[start] is None else (*rest, start)
+                    if longer not in seen:
+                        seen.add(longer)
+                        todo.append(longer)
+            if len(found) > _MAX_STACKS or len(seen) > 4 * _MAX_STACKS or len(stack) > _MAX_DEPTH:
+                raise ChainError(
+                    "the grammar can be read in too many ways here, or nests too deeply",
+                    expected=f"at most {_MAX_STACKS} ways, {_MAX_DEPTH} deep",
+                    hint="make it say each thing in one way only",
+                )
+
+    def _set(self, place: int) -> CharSet:
+        found = self._places[place]
+        assert isinstance(found, CharSet)
+        return found
+
+    def _fits(self, stack: Stack, value: int, missing: int) -> bool:
+        if not stack or (missing == 1 and value < 2):  # the latter: no shortest form
+            return False
+        low = value << (missing * 6)
+        high = low | ((1 << (missing * 6)) - 1)
+        if low == 0:
+            low = {2: 1 << 11, 3: 1 << 16}.get(missing, 0)
+        return self._set(stack[-1]).may_have(low, high)
+
+
+def _decode(piece: bytes, value: int, missing: int) -> tuple[list[int], int, int] | None:
+    """Code points of a token after the beginning of one; None for what begins no character.
+
+    As lenient as llama.cpp: inside a token the high bits of following bytes are not looked at.
+    """
+    points: list[int] = []
+    data = piece.split(b"\0", 1)[0]
+    at, continued = 0, missing > 0
+    while at < len(data) and missing:
+        if data[at] >> 6 != 2:
+            return None
+        value, missing, at = (value << 6) + (data[at] & 0x3F), missing - 1, at + 1
+    if continued and not missing:
+        points.append(value)
+    while at < len(data):
+        missing = _LENGTHS[data[at] >> 4] - 1
+        if missing < 0:
+            return None
+        value, at = data[at] & ((1 << (7 - missing)) - 1), at + 1
+        while at < len(data) and missing:
+            value, missing, at = (value << 6) + (data[at] & 0x3F), missing - 1, at + 1
+        if not missing:
+            points.append(value)
+    return points, value, missing

@@ -44,7 +44,8 @@ def check_model(gguf: GgufFile) -> None:
         raise ModelError(f"this is {_OTHER_TYPES[kind]}", path=gguf.path)
     if architecture in ("clip", "imatrix"):
         raise ModelError("this is not a language model", path=gguf.path, found=architecture)
-    if not gguf.tensors:
+    # The first file of a split model may have the keys alone.
+    if not gguf.tensors and (gguf.integer("split.count") or 1) == 1:
         raise ModelError("this file has no weights", path=gguf.path)
     _check_number(gguf, f"{architecture}.block_count", _MOST_LAYERS)
     _check_number(gguf, f"{architecture}.context_length", _MOST_CONTEXT)

@@ -9,7 +9,7 @@ import numpy as np
 from qwq_gguf.convert.values import ComputedTensor
 from qwq_gguf.errors import TensorError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantize.weights import decode, stored_type
+from qwq_gguf.quantize.weights import decode, refuse_bad, stored_type
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +24,13 @@ def make_blocks(chunk: Chunk, rows: NDArray[np.uint8], makers: Kernels) -> list[
     """For each place of the chunk, its rows in the planned type, shape [rows, bytes a row].
 
     `rows` are as stored. Targets that want the same share one array. TensorError for a
-    weight that its type cannot hold, with its row.
+    weight that is no number, or that its type cannot hold, with its row.
     """
+    kind = stored_type(chunk.source)
+    # Where weights are quantized or converted, that finds out what is no number. Copies are
+    # looked at here; and blocks, of which decoded weights could hide that they are damaged.
+    if kind.quantized or any(place.tensor.type is kind for place in chunk.places):
+        refuse_bad(rows, chunk.source, chunk.first)
     made: dict[tuple[GgmlType, bytes | None], NDArray[np.uint8]] = {}
     blocks = []
     for place in chunk.places:
@@ -46,6 +51,7 @@ def _blocks(
     try:
         return makers.quantize(place.tensor.type, rows, source_type, chunk.importance(place))
     except OverflowError:
+        refuse_bad(rows, chunk.source, chunk.first)
         raise _too_large(chunk, place, rows, makers) from None
 
 

@@ -22,7 +22,7 @@ from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
 from qwq_gguf.quantize.importance import Imatrix, matrices, use_imatrix
 from qwq_gguf.quantize.kernels.ggml import Ggml
 from qwq_gguf.quantize.recipe import TARGET_TYPES
-from qwq_gguf.quantize.weights import decode, read_rows, stored_type
+from qwq_gguf.quantize.weights import decode, read_rows, refuse_bad, stored_type
 from qwq_gguf.verify.contents import Passed
 from qwq_gguf.verify.findings import Finding, difference
 
@@ -189,6 +189,7 @@ def _make(
     kind, source = chunk.tensor.type, chunk.source
     try:
         stored = read_rows(reader, source, chunk.first, chunk.rows)
+        refuse_bad(stored, source, chunk.first)
     except TensorError as error:
         return error.message
     source_type = stored_type(source)

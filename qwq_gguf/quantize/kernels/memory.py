@@ -82,8 +82,10 @@ def decoded(builder: Any, raw: Any, element: Any) -> Any:
     magnitude = builder.shl(builder.and_(bits, constant(0x7FFF)), constant(13))
     scale = ir.Constant(single, [2.0**112] * count)
     scaled = builder.bitcast(builder.fmul(builder.bitcast(magnitude, single), scale), wide)
+    is_number = builder.icmp_unsigned("<", magnitude, constant(0x7C00 << 13))
+    number = builder.select(is_number, scaled, builder.or_(scaled, constant(0x7F800000)))
     sign = builder.shl(builder.and_(bits, constant(0x8000)), constant(16))
-    return builder.bitcast(builder.or_(scaled, sign), single)
+    return builder.bitcast(builder.or_(number, sign), single)
 
 
 def at(builder: Any, data: Any, index: Any, kind: Any) -> Any:

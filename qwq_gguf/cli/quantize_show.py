@@ -73,7 +73,7 @@ def show_jobs(jobs: Sequence[Job]) -> None:
     for job in jobs:
         _show_files(job)
     total = sum(job.plan.file_bytes for job in jobs)
-    note(f"together {total:,} bytes ({human_bytes(total)}); one recipe alone shows every tensor")
+    note(f"together {total:,} bytes ({human_bytes(total)}); name one recipe to see every tensor")
 
 
 def warnings(plans: Sequence[Plan]) -> list[str]:

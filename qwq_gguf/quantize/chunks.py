@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.convert.values import ComputedTensor, SourceTensor
 from qwq_gguf.errors import PlanError
 from qwq_gguf.quantize.plan import Plan, TensorPlan
+from qwq_gguf.quantize.rows import Rows, pieces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,21 +61,29 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All tensors of a run in the order of reading, and the size of a chunk."""
+    """All tensors of a run in the order of reading, and the size of a chunk.
+
+    `done` says of each target which rows of its tensors are there already, by name.
+    """
 
     tensors: tuple[tuple[Place, ...], ...]
     most_weights: int
+    done: tuple[Mapping[str, Rows], ...]
 
     @property
     def weights(self) -> int:
-        """How many numbers are read."""
+        """How many numbers the model has, those that are done included."""
         return sum(places[0].tensor.weights for places in self.tensors)
 
     @property
     def chunks(self) -> Iterator[Chunk]:
-        """The chunks, in order."""
+        """What is to be read, in order; each row for the targets that miss it."""
         for places in self.tensors:
-            yield from _chunks(places, self.most_weights)
+            done = [self.done[place.target].get(place.tensor.name, ()) for place in places]
+            for first, stop, without in pieces(places[0].tensor.rows, done):
+                yield from _chunks(
+                    tuple(places[number] for number in without), first, stop, self.most_weights
+                )
 
     def chunks_of_shards(self) -> dict[Path, int]:
         """How many chunks each shard has, in the order of reading."""
@@ -85,7 +94,13 @@ class Work:
         return counts
 
 
-def line_up(plans: Sequence[Plan], most_weights: int, *, by_shard: bool = False) -> Work:
+def line_up(
+    plans: Sequence[Plan],
+    most_weights: int,
+    *,
+    by_shard: bool = False,
+    done: Sequence[Mapping[str, Rows]] | None = None,
+) -> Work:
     """The work of plans that are made of the same tensors, each read once.
 
     In the order of the first plan's file, so that it is written from its beginning to its
@@ -106,7 +121,8 @@ def line_up(plans: Sequence[Plan], most_weights: int, *, by_shard: bool = False)
     tensors = [tuple(places) for places in found.values()]
     if by_shard:
         tensors.sort(key=_where)
-    return Work(tuple(tensors), most_weights)
+    there: Sequence[Mapping[str, Rows]] = [{} for _ in plans] if done is None else done
+    return Work(tuple(tensors), most_weights, tuple(there))
 
 
 def _where(places: tuple[Place, ...]) -> tuple[str, int]:
@@ -114,13 +130,15 @@ def _where(places: tuple[Place, ...]) -> tuple[str, int]:
     return ("", 0) if isinstance(source, ComputedTensor) else (str(source.shard), source.start)
 
 
-def _chunks(places: tuple[Place, ...], most_weights: int) -> Iterator[Chunk]:
+def _chunks(places: tuple[Place, ...], first: int, stop: int, most_weights: int) -> Iterator[Chunk]:
+    """Rows `first` to `stop` in pieces, none with rows of two matrices."""
     tensor = places[0].tensor
     rows = max(1, most_weights // tensor.shape[0])
     order = tensor.source.row_order
-    if order is not None and rows > order.group:
-        rows -= rows % order.group  # whole groups, so that none is read twice
-    for start in range(0, tensor.rows, tensor.matrix_rows):
-        stop = start + tensor.matrix_rows  # no chunk has rows of two matrices
-        for first in range(start, stop, rows):
-            yield Chunk(places, first, min(rows, stop - first))
+    while first < stop:
+        end = first + rows
+        if order is not None and rows > order.group:
+            end -= end % order.group  # whole groups, so that none is read twice
+        end = min(end, stop, (first // tensor.matrix_rows + 1) * tensor.matrix_rows)
+        yield Chunk(places, first, end - first)
+        first = end

@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,54 +10,58 @@ from pathlib import Path
 from types import TracebackType
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.quantize.reserve import reserve
 
-__all__ = ["NewFile"]
+__all__ = ["NewFile", "PartialFile", "check_path", "gigabytes", "sync_folder", "taken"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-class NewFile:
-    """A file of known size, filled in any order by any thread under a temporary name.
+class PartialFile:
+    """A file of known size, filled in any order by any thread under the name `partial`.
 
-    `commit` makes it durable and gives it its name; leaving the `with` block without it
-    removes every trace. What was at `path` stays until then. OutputError when the path is
-    taken and `force` is off, the folder is missing, or the disk is too small.
+    `give_name` makes it durable and gives it its name. OutputError says what kept any of
+    it from happening.
     """
 
-    def __init__(self, path: Path, size: int, *, force: bool = False) -> None:
+    def __init__(self, path: Path, size: int, partial: Path) -> None:
         self.path = path
         self.size = size
-        self._force = force
-        self._folder = path.parent
-        self._partial = self._folder / f".{path.name}.{os.getpid()}.partial"
+        self.partial = partial
         self._descriptor = -1
         self._lock = threading.Lock()
 
-    def __enter__(self) -> NewFile:
-        self.check()
+    def create(self) -> None:
+        """Make it anew, of zeros, with its room on the disk reserved; or there is none."""
         try:
-            self._partial.unlink(missing_ok=True)  # of an earlier process with this number
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-            self._descriptor = os.open(self._partial, flags, 0o666)
+            self.partial.unlink(missing_ok=True)
+            self._descriptor = os.open(self.partial, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
         except OSError as error:
             raise self._failure(error) from error
         try:
-            os.ftruncate(self._descriptor, self.size)
-        except OSError as error:
-            self._discard()
-            raise self._failure(error) from error
-        return self
+            self._reserve()
+        except OutputError:
+            self.remove()
+            raise
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._discard()
+    def reopen(self) -> None:
+        """Go on with the one that is there."""
+        try:
+            self._descriptor = os.open(self.partial, _FLAGS)
+        except OSError as error:
+            raise self._failure(error) from error
+        self._reserve()
+
+    def adopt(self) -> None:
+        """The file has its name already, and is complete."""
+        try:
+            self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError as error:
+            raise self._failure(error) from error
 
     def fileno(self) -> int:
-        """The descriptor of the file, for reading and writing, until it is committed."""
+        """The descriptor of the file, until it is closed."""
         return self._descriptor
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
@@ -75,97 +79,138 @@ class NewFile:
             view = view[written:]
 
     def make_durable(self) -> None:
-        """Have what is written so far on the disk. OutputError."""
+        """Have what is written so far on the disk."""
         try:
-            os.fsync(self._descriptor)
+            getattr(os, "fdatasync", os.fsync)(self._descriptor)
         except OSError as error:
             raise self._failure(error) from error
 
-    def commit(self) -> None:
-        """Make the content durable, then the name."""
+    def give_name(self, *, force: bool) -> None:
+        """Make the content durable, then the name; only with `force` in place of a file."""
         try:
             os.fsync(self._descriptor)
-            self._close()
-            if self._force:
-                self._partial.replace(self.path)
+            if force:
+                self.partial.replace(self.path)
             else:
                 self._name_without_replacing()
-            self._sync_folder()
+            sync_folder(self.path.parent)
         except OSError as error:
             raise self._failure(error) from error
 
     def _name_without_replacing(self) -> None:
         """A link fails when another process has made the file meanwhile; a rename does not."""
         try:
-            os.link(self._partial, self.path)
+            os.link(self.partial, self.path)
         except FileExistsError:
-            raise self._taken() from None
+            raise taken(self.path) from None
         except OSError:  # a filesystem without links
             if self.path.exists():
-                raise self._taken() from None
-            self._partial.replace(self.path)
+                raise taken(self.path) from None
+            self.partial.replace(self.path)
         else:
-            self._partial.unlink()
+            self.partial.unlink()
 
-    def check(self) -> None:
-        if self.path.is_dir():
-            raise OutputError(
-                "is a folder", path=self.path, hint=f"name a file: {self.path / 'model.gguf'}"
-            )
-        if self.path.exists() and not self._force:
-            raise self._taken()
-        if not self._folder.is_dir():
-            raise OutputError(
-                "the folder does not exist",
-                path=self._folder,
-                hint=f"mkdir -p {self._folder}",
-            )
-        free = shutil.disk_usage(self._folder).free
-        if free < self.size:
-            raise OutputError(
-                "the disk is too small",
-                path=self._folder,
-                found=f"{_size(free)} free",
-                expected=f"{_size(self.size)} for {self.path.name}",
-                hint="make space, choose another folder or a smaller recipe",
-            )
-
-    def _taken(self) -> OutputError:
-        return OutputError(
-            "exists already", path=self.path, hint="choose another name, or --force to replace it"
-        )
-
-    def _failure(self, error: OSError) -> OutputError:
-        if error.errno in _FULL:
-            free = shutil.disk_usage(self._folder).free
-            return OutputError(
-                "the disk is full; nothing was replaced",
-                path=self.path,
-                found=f"{_size(free)} free",
-                expected=f"{_size(self.size)} in all",
-                hint="make space, choose another folder or a smaller recipe",
-            )
-        return OutputError(f"cannot be written: {error.strerror or error}", path=self.path)
-
-    def _sync_folder(self) -> None:
-        if os.name != "posix":
-            return
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Write no more; what is there stays."""
         with self._lock:
             descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
-    def _discard(self) -> None:
-        self._close()
-        self._partial.unlink(missing_ok=True)
+    def remove(self) -> None:
+        """Close it and leave no trace."""
+        self.close()
+        self.partial.unlink(missing_ok=True)
+
+    def _reserve(self) -> None:
+        try:
+            reserve(self._descriptor, self.size)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> OutputError:
+        if error.errno in _FULL:
+            free = shutil.disk_usage(self.path.parent).free
+            return OutputError(
+                "the disk is full; nothing was replaced",
+                path=self.path,
+                found=f"{gigabytes(free)} free",
+                expected=f"{gigabytes(self.size)} in all",
+                hint="make space, choose another folder or a smaller recipe",
+            )
+        return OutputError(f"cannot be written: {error.strerror or error}", path=self.path)
 
 
-def _size(count: int) -> str:
+class NewFile(PartialFile):
+    """A PartialFile for the length of a `with` block: leaving it without `commit` removes
+    every trace.
+
+    What was at `path` stays until then. OutputError when the path is taken and `force` is
+    off, the folder is missing, or the disk is too small.
+    """
+
+    def __init__(self, path: Path, size: int, *, force: bool = False) -> None:
+        super().__init__(path, size, path.parent / f".{path.name}.{os.getpid()}.partial")
+        self._force = force
+
+    def __enter__(self) -> NewFile:
+        check_path(self.path, force=self._force)
+        free = shutil.disk_usage(self.path.parent).free
+        if free < self.size:
+            raise OutputError(
+                "the disk is too small",
+                path=self.path.parent,
+                found=f"{gigabytes(free)} free",
+                expected=f"{gigabytes(self.size)} for {self.path.name}",
+                hint="make space or choose another folder",
+            )
+        self.create()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+    def commit(self) -> None:
+        """Make the content durable, then the name."""
+        self.give_name(force=self._force)
+        self.close()
+
+
+def check_path(path: Path, *, force: bool) -> None:
+    """OutputError unless a file may be made at `path`: a folder, taken, or in no folder."""
+    if path.is_dir():
+        raise OutputError("is a folder", path=path, hint=f"name a file: {path / 'model.gguf'}")
+    if path.exists() and not force:
+        raise taken(path)
+    if not path.parent.is_dir():
+        raise OutputError(
+            "the folder does not exist", path=path.parent, hint=f"mkdir -p {path.parent}"
+        )
+
+
+def taken(path: Path) -> OutputError:
+    """There is a file already."""
+    return OutputError(
+        "exists already", path=path, hint="choose another name, or --force to replace it"
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes for people."""
     return f"{count / 1e9:.2f} GB" if count >= 10**8 else f"{count / 1e6:.2f} MB"

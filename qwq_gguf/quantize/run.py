@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.reader import ShardReader
-from qwq_gguf.gguf_file.layout import encode_header
-from qwq_gguf.gguf_file.splits import part_path
 from qwq_gguf.quantize.blocks import make_blocks
-from qwq_gguf.quantize.chunks import Chunk, Place, Work, line_up
+from qwq_gguf.quantize.chunks import Chunk, Work, line_up
 from qwq_gguf.quantize.kernels.choose import Job, Kernels, choose_kernels
-from qwq_gguf.quantize.output import NewFile
+from qwq_gguf.quantize.outputs import Outputs
 from qwq_gguf.quantize.pipeline import Busy, pipeline
-from qwq_gguf.quantize.plan import PartPlan, Plan
+from qwq_gguf.quantize.plan import Plan
 from qwq_gguf.quantize.supply import OnDisk, Supply
+from qwq_gguf.quantize.target import Follower, Target
 from qwq_gguf.quantize.weights import read_rows, stored_type
 
 if TYPE_CHECKING:
@@ -74,42 +75,13 @@ class Summary:
     """How long each stage worked; the same for all targets of a run."""
 
 
-class Follower(Protocol):
-    """Reads a file while it is written, on a descriptor that it duplicates."""
-
-    def begin(self, part: PartPlan, path: Path, descriptor: int) -> None:
-        """`part` is about to be written to this open file of its final size."""
-
-    def written(self, start: int, nbytes: int) -> None:
-        """A range of the file is written. From any thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A plan and where it is to be written; `follow` has one follower a part, or none.
-
-    The parts of a split plan lie beside `path`, under llama.cpp's names for them.
-    """
-
-    plan: Plan
-    path: Path
-    follow: tuple[Follower, ...] = ()
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The files, in the order of the plan's parts."""
-        count = len(self.plan.parts)
-        if count == 1:
-            return (self.path,)
-        return tuple(part_path(self.path, number, count) for number in range(count))
-
-
 def run_plan(
     plan: Plan,
     out: str | Path,
     *,
     follow: Follower | None = None,
     force: bool = False,
+    resume: bool = True,
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     max_memory: int = DEFAULT_MEMORY,
@@ -120,6 +92,7 @@ def run_plan(
     (summary,) = run_plans(
         [target],
         force=force,
+        resume=resume,
         threads=threads,
         progress=progress,
         max_memory=max_memory,
@@ -131,7 +104,9 @@ def run_plan(
 def run_plans(
     targets: Sequence[Target],
     *,
+    outputs: Outputs | None = None,
     force: bool = False,
+    resume: bool = True,
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     max_memory: int = DEFAULT_MEMORY,
@@ -143,11 +118,13 @@ def run_plans(
     The weights are read once for all `targets`. `threads` defaults to the cores this
     process may use. `progress` is called on the calling thread; followers hear of every
     range that is written. `kernels` is one of kernels.choose.CHOICES, or made there.
-    `supply` brings the shards; unless given they are on the disk.
+    `supply` brings the shards; unless given they are on the disk. `outputs` are those of
+    the same targets, entered and not finished; unless given they are made with `force` and
+    `resume`, and finished.
 
-    OutputError: see NewFile. TensorError: a weight that is not finite, or too large for its
-    type. ShardError: the checkpoint changed. Whatever ends the run early, Ctrl-C included,
-    leaves nothing behind and older files as they were.
+    OutputError: see Outputs. TensorError: a weight that is not finite, or too large for its
+    type. ShardError: the checkpoint changed. Whatever ends the run early, a kill included,
+    leaves older files as they were, and the next run of the same goes on where it was.
     """
     started = time.monotonic()
     makers = choose_kernels(kernels) if isinstance(kernels, str) else kernels
@@ -156,7 +133,6 @@ def run_plans(
     readers = -(-workers // 4)  # one reads from memory as fast as four quantize
     places = 2 * workers + readers + 1
     most = max(1, min(_CHUNK_WEIGHTS, max_memory // (_BYTES_PER_WEIGHT * places)))
-    work = line_up([target.plan for target in targets], most, by_shard=supply.by_shard)
     makers.prepare(
         Job(tensor.type, stored_type(tensor.source), tensor.importance is not None)
         for target in targets
@@ -164,10 +140,17 @@ def run_plans(
     )
     busy = Busy()
     with ExitStack() as stack:
-        files = _Files(stack, targets, force=force)
+        files = outputs
+        if files is None:
+            files = stack.enter_context(Outputs(targets, force=force, resume=resume))
+        plans = [target.plan for target in targets]
+        work = line_up(plans, most, by_shard=supply.by_shard, done=files.done)
+        files.follow([target.follow for target in targets])
         reader = stack.enter_context(ShardReader())
         _quantize(work, files, reader, supply, makers, (workers, readers, places), busy, progress)
         files.commit()
+        if outputs is None:
+            files.finish()
     seconds = time.monotonic() - started
     return tuple(
         Summary(
@@ -186,7 +169,7 @@ def run_plans(
 
 def _quantize(
     work: Work,
-    files: _Files,
+    files: Outputs,
     reader: ShardReader,
     supply: Supply,
     makers: Kernels,
@@ -203,10 +186,14 @@ def _quantize(
             supply.bring(chunk.shard)
         return read_rows(reader, chunk.source, chunk.first, chunk.rows)
 
-    def make(chunk: Chunk, rows: NDArray[np.uint8]) -> tuple[Chunk, list[NDArray[np.uint8]]]:
-        return chunk, make_blocks(chunk, rows, makers)
+    def make(chunk: Chunk, rows: NDArray[np.uint8]) -> tuple[Chunk, list[tuple[memoryview, int]]]:
+        made = [blocks.data for blocks in make_blocks(chunk, rows, makers)]
+        return chunk, [(blocks, zlib.crc32(blocks)) for blocks in made]
 
-    done = 0
+    done = work.weights - sum(chunk.weights for chunk in work.chunks)
+    if progress is not None and done:
+        progress(Progress(done, work.weights, ""))
+    passing: deque[tuple[int, Path]] = deque()  # shards that are read, until it is durable
     for chunk, blocks in pipeline(
         work.chunks,
         read,
@@ -217,65 +204,21 @@ def _quantize(
         interrupt=supply.stop,
         busy=busy,
     ):
-        for place, data in zip(chunk.places, blocks, strict=True):
-            files.write(place, chunk, data)
+        for place, (data, crc) in zip(chunk.places, blocks, strict=True):
+            files.write(place, chunk, data, crc)
         if chunk.shard is not None:
             left[chunk.shard] -= 1
             if not left[chunk.shard]:
                 reader.forget(chunk.shard)
-                if supply.by_shard:
-                    files.make_durable()
-                supply.done(chunk.shard)
+                passing.append((files.sync_soon(), chunk.shard))
+        while passing and files.is_durable(passing[0][0]):
+            supply.done(passing.popleft()[1])
         done += chunk.weights
         if progress is not None:
             progress(Progress(done, work.weights, chunk.source.name))
-
-
-class _Files:
-    """The files of all targets, open until they are committed."""
-
-    def __init__(self, stack: ExitStack, targets: Sequence[Target], *, force: bool) -> None:
-        self._files: list[list[NewFile]] = []
-        self._followers: list[list[Follower | None]] = []
-        for target in targets:
-            parts = target.plan.parts
-            self._files.append(
-                [
-                    stack.enter_context(NewFile(path, part.file_bytes, force=force))
-                    for path, part in zip(target.paths, parts, strict=True)
-                ]
-            )
-            self._followers.append(list(target.follow) or [None] * len(parts))
-        for files, followers, target in zip(self._files, self._followers, targets, strict=True):
-            for file, follower, part in zip(files, followers, target.plan.parts, strict=True):
-                if follower is not None:
-                    follower.begin(part, file.path, file.fileno())
-                header = encode_header(part.metadata, part.tensors, part.alignment)
-                self._put(file, follower, 0, memoryview(header))
-
-    def write(self, place: Place, chunk: Chunk, blocks: NDArray[np.uint8]) -> None:
-        """Put the blocks of a chunk's rows where one of the targets wants them."""
-        start = place.data_offset + place.tensor.offset + chunk.first * place.tensor.row_bytes
-        file = self._files[place.target][place.part]
-        self._put(file, self._followers[place.target][place.part], start, blocks.data)
-
-    def make_durable(self) -> None:
-        """What is written so far stays, even if the machine stops."""
-        for files in self._files:
-            for file in files:
-                file.make_durable()
-
-    def commit(self) -> None:
-        """Give the files their names."""
-        for files in self._files:
-            for file in files:
-                file.commit()
-
-    @staticmethod
-    def _put(file: NewFile, follower: Follower | None, start: int, data: memoryview) -> None:
-        file.write(start, data)
-        if follower is not None:
-            follower.written(start, data.nbytes)
+    files.flush()
+    for _, shard in passing:
+        supply.done(shard)
 
 
 def _usable_cores() -> int:

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.quantize.output import NewFile
+from qwq_gguf.quantize.output import check_path
 
 __all__ = ["check_outputs", "refuse_sources"]
 
 
 def check_outputs(sizes: Mapping[Path, int], *, force: bool) -> None:
-    """OutputError unless files of these sizes can be made together; see NewFile."""
+    """OutputError unless files of these sizes can be made together."""
     disks: defaultdict[int, list[Path]] = defaultdict(list)
-    for path, size in sizes.items():
-        NewFile(path, size, force=force).check()
+    for path in sizes:
+        check_path(path, force=force)
         disks[_disk(path.parent)].append(path)
     for paths in disks.values():
         folder = paths[0].parent

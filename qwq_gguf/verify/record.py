@@ -35,7 +35,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class ShardDigests:
     """The digests of a checkpoint's shards, in the making as long as the context lasts.
 
-    Of shards that pass by, `passed` tells SHA-256 and size when all have; the Hub's list goes first.
+    Of shards that pass by, `passed` tells SHA-256 and size when all have; what the Hub lists
+    goes first.
     """
 
     def __init__(

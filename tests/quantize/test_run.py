@@ -177,15 +177,6 @@ def test_a_shard_that_shrinks_is_noticed(tmp_path: Path, made: Conversion) -> No
     assert names(tmp_path) == ["weights.bin"]
 
 
-def test_ctrl_c_leaves_nothing(tmp_path: Path, made: Conversion) -> None:
-    def press(progress: Progress) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_plan(make_plan(made, load_recipe("Q8_0")), tmp_path / "out.gguf", progress=press)
-    assert names(tmp_path) == ["weights.bin"]
-
-
 def test_an_existing_output_is_refused_before_any_work(tmp_path: Path, made: Conversion) -> None:
     (tmp_path / "out.gguf").write_bytes(b"old")
     (tmp_path / "weights.bin").unlink()

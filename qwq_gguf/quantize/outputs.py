@@ -1,0 +1,278 @@
+"""The files that a run makes, from the first look at the disk to their names.
+
+    with Outputs(targets) as outputs:       locked, compared, checked, the disk reserved
+        run_plans(targets, outputs=outputs) what is missing is made; the files appear
+        ...                                 what belongs beside them
+        outputs.finish()                    the journals go
+
+Whatever ends this before `finish` leaves files and journals for the same command to go on
+with, except where that could not succeed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from qwq_gguf.errors import OutputError, ShardError, TensorError
+from qwq_gguf.quantize.checking import check_all
+from qwq_gguf.quantize.durable import Recorder
+from qwq_gguf.quantize.journal import RowsDone
+from qwq_gguf.quantize.made_of import made_of, shards_of
+from qwq_gguf.quantize.output import gigabytes
+from qwq_gguf.quantize.versions import tool_versions
+from qwq_gguf.quantize.workplace import Workplace
+
+if TYPE_CHECKING:
+    from qwq_gguf.quantize.chunks import Chunk, Place
+    from qwq_gguf.quantize.rows import Rows
+    from qwq_gguf.quantize.target import Follower, Target
+
+__all__ = ["Outputs", "file_identity"]
+
+
+class Outputs:
+    """The files of all targets; see above.
+
+    `resume`: go on with unfinished files, if they are of the same plans, versions and
+    shards. `identity` says of a shard what tells it from any other content; unless given it
+    is the file's size and time. `checking` hears how many bytes of unfinished files are
+    read back, of how many.
+
+    After entering, `done` says for each target which rows are there, and `notes` are
+    sentences about it. OutputError: another run makes one of the files, an unfinished one
+    is of something else, a path is taken and `force` is off, a folder is missing, or a disk
+    too small.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        *,
+        force: bool = False,
+        resume: bool = True,
+        identity: Callable[[Path], str] | None = None,
+        checking: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.targets = tuple(targets)
+        self._identity = file_identity if identity is None else identity
+        self._checking = checking
+        versions = tool_versions()
+        self._places = [
+            Workplace(
+                target,
+                made_of(
+                    target.plan, identity=self._identity, versions=versions, about=target.about
+                ),
+                force=force,
+                resume=resume,
+            )
+            for target in self.targets
+        ]
+        self._shards = self._identities()
+        self._recorder = Recorder(lambda target, rows: self._places[target].record(rows))
+        self._numbers = [
+            {
+                tensor.name: (number, index)
+                for number, part in enumerate(target.plan.parts)
+                for index, tensor in enumerate(part.tensors)
+            }
+            for target in self.targets
+        ]
+        self._followers: list[list[Follower | None]] = []
+        self._finished = False
+        self.notes: list[str] = []
+        self.kept: list[Path] = []
+        """After leaving early: the targets that the same command would go on with."""
+
+    # ------------------------------------------------------------------ the start
+
+    def __enter__(self) -> Outputs:
+        with ExitStack() as undo:
+            undo.callback(self._leave, worth=True)
+            for place in self._places:
+                place.claim()
+            self._check()
+            for place in self._places:
+                place.make_way()
+            self._check_room()
+            for place in self._places:
+                place.prepare()
+            undo.pop_all()
+        return self
+
+    @property
+    def done(self) -> tuple[Mapping[str, Rows], ...]:
+        """For each target, the rows of its tensors that are there."""
+        return tuple(place.done for place in self._places)
+
+    @property
+    def present_bytes(self) -> int:
+        """What the files take on the disk already, the room reserved for them included."""
+        sizes = sum(part.file_bytes for each in self.targets for part in each.plan.parts)
+        return sizes - sum(sum(place.missing_bytes.values()) for place in self._places)
+
+    def _check(self) -> None:
+        """Read back what the journals say is there."""
+        checks = [place.checks() for place in self._places]
+        nbytes = sum(check.nbytes for each in checks for check in each)
+        begun = time.monotonic()
+        held = iter(check_all([check for each in checks for check in each], self._checking))
+        for place, each in zip(self._places, checks, strict=True):
+            place.judge([next(held) for _ in each])
+            self.notes += place.notes
+        if nbytes:
+            seconds = time.monotonic() - begun
+            self.notes.append(
+                f"going on at {self._share():.0%}: checked {gigabytes(nbytes)} of an unfinished "
+                f"run in {seconds:.1f} s (--no-resume starts over)"
+            )
+
+    def _share(self) -> float:
+        total = there = 0
+        for target, place in zip(self.targets, self._places, strict=True):
+            for tensor in target.plan.tensors:
+                total += tensor.nbytes
+                rows = sum(stop - first for first, stop in place.done.get(tensor.name, ()))
+                there += rows * tensor.row_bytes
+        return there / max(1, total)
+
+    def _check_room(self) -> None:
+        """Before hours of work: whether all of them fit on their disks together."""
+        disks: defaultdict[int, dict[Path, int]] = defaultdict(dict)
+        for place in self._places:
+            for path, missing in place.missing_bytes.items():
+                disks[_disk(path.parent)][path] = missing
+        for missing_of in disks.values():
+            folder = next(iter(missing_of)).parent
+            free, needed = shutil.disk_usage(folder).free, sum(missing_of.values())
+            if free < needed:
+                names = [path.name for path, missing in missing_of.items() if missing]
+                raise OutputError(
+                    "the disk is too small" + (" for all of them" if len(names) > 1 else ""),
+                    path=folder,
+                    found=f"{gigabytes(free)} free",
+                    expected=f"{gigabytes(needed)} for "
+                    + (names[0] if len(names) == 1 else f"{len(names)} files"),
+                    hint="make space, choose another folder, or make fewer or smaller ones",
+                )
+
+    # ----------------------------------------------------------------- the writing
+
+    def follow(self, followers: Sequence[Sequence[Follower]]) -> None:
+        """Tell the followers of each target, one a part or none, what is there already."""
+        for place, given in zip(self._places, followers, strict=True):
+            row: list[Follower | None] = list(given) or [None] * len(place.parts)
+            self._followers.append(row)
+            for part, follower in zip(place.parts, row, strict=True):
+                if follower is None:
+                    continue
+                start = part.plan.data_offset
+                follower.begin(part.plan, part.file.path, part.file.fileno())
+                follower.written(0, start)
+                for tensor in part.plan.tensors:
+                    for first, stop in place.done.get(tensor.name, ()):
+                        at = start + tensor.offset + first * tensor.row_bytes
+                        follower.written(at, (stop - first) * tensor.row_bytes)
+
+    def write(self, place: Place, chunk: Chunk, blocks: memoryview, crc: int) -> None:
+        """Put the blocks of a chunk's rows where one of the targets wants them."""
+        start = place.data_offset + place.tensor.offset + chunk.first * place.tensor.row_bytes
+        self._places[place.target].parts[place.part].file.write(start, blocks)
+        follower = self._followers[place.target][place.part]
+        if follower is not None:
+            follower.written(start, blocks.nbytes)
+        part, tensor = self._numbers[place.target][place.tensor.name]
+        self._recorder.add(place.target, RowsDone(part, tensor, chunk.first, chunk.rows, crc))
+
+    def sync_soon(self) -> int:
+        """Make durable what is written so far, beside the writing; a ticket for `is_durable`."""
+        return self._recorder.soon()
+
+    def is_durable(self, ticket: int) -> bool:
+        """Whether all that was written before the ticket is on the disk and recorded."""
+        return self._recorder.is_durable(ticket)
+
+    def flush(self) -> None:
+        """Make durable and record what is written so far. OutputError."""
+        self._recorder.flush()
+
+    def commit(self) -> None:
+        """All is written: let the files appear. ShardError if a shard is not what it was."""
+        self.flush()
+        now = self._identities()
+        for shard, before in self._shards.items():
+            if now[shard] != before:
+                raise ShardError(
+                    "the shard changed while it was read",
+                    path=shard,
+                    found=now[shard],
+                    expected=before,
+                    hint="let nothing change the checkpoint while it is being converted",
+                )
+        for place in self._places:
+            place.give_names()
+
+    # -------------------------------------------------------------------- the end
+
+    def finish(self) -> None:
+        """All that belongs to the files is there: forget how they were made."""
+        for place in self._places:
+            place.finish()
+        self._finished = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        worth = not isinstance(error, TensorError) and self._identities() == self._shards
+        try:
+            if worth and not self._finished:
+                self.flush()
+        except Exception:  # a full disk, say: what is recorded so far has to do
+            pass
+        finally:
+            self._leave(worth=worth)
+
+    def _leave(self, *, worth: bool) -> None:
+        """`worth`: the same command could succeed."""
+        self._recorder.close()
+        if self._finished:
+            return
+        for place in self._places:
+            if worth and place.has_rows:
+                place.leave()
+                self.kept.append(place.target.path)
+            else:
+                place.discard()
+
+    def _identities(self) -> dict[Path, str]:
+        return {
+            shard: self._identity(shard)
+            for target in self.targets[:1]
+            for shard in shards_of(target.plan)
+        }
+
+
+def file_identity(path: Path) -> str:
+    """What tells a file on this disk from another, without reading it."""
+    try:
+        status = path.stat()
+    except OSError:
+        return "not there"
+    seconds, rest = divmod(status.st_mtime_ns, 10**9)
+    changed = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{status.st_size} bytes, changed {changed}.{rest:09d}"
+
+
+def _disk(folder: Path) -> int:
+    return folder.stat().st_dev

@@ -1,0 +1,396 @@
+"""The unfinished files of one target, and the journal that says what of them is done.
+
+Beside `model.gguf` lie `.model.gguf.partial` (one for each part of a split) and
+`.model.gguf.journal`, locked by the run that writes. What ends that run early leaves both,
+and the next run of the same goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qwq_gguf.errors import OutputError
+from qwq_gguf.gguf_file.layout import encode_header
+from qwq_gguf.gguf_file.splits import MAX_PARTS
+from qwq_gguf.quantize.checking import Check
+from qwq_gguf.quantize.journal import (
+    JOURNAL_SCHEMA,
+    Journal,
+    RowsDone,
+    complete_line,
+    made_of_line,
+    parse_journal,
+    rows_line,
+    run_line,
+)
+from qwq_gguf.quantize.made_of import differences
+from qwq_gguf.quantize.output import PartialFile, check_path, sync_folder, taken
+from qwq_gguf.quantize.plan import PartPlan
+from qwq_gguf.quantize.reserve import allocated
+from qwq_gguf.quantize.rows import Rows, merged
+from qwq_gguf.quantize.target import Target
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Part", "Workplace"]
+
+_MOST_NAMED = 3
+
+
+@dataclass(slots=True)
+class Part:
+    """One file: as planned, as it lies here, and whether it has its name already."""
+
+    plan: PartPlan
+    file: PartialFile
+    named: bool = False
+    fresh: bool = True
+
+    @property
+    def header(self) -> bytes:
+        """The bytes before the first tensor."""
+        return encode_header(self.plan.metadata, self.plan.tensors, self.plan.alignment)
+
+
+class Workplace:
+    """From the lock on one target's journal to its removal.
+
+    In order: `claim`, then `checks` and `judge`, then `prepare`; `record` as rows are
+    written; `give_names`; and `finish`, or `leave`, or `discard`.
+    """
+
+    def __init__(
+        self, target: Target, made_of: Mapping[str, Any], *, force: bool, resume: bool
+    ) -> None:
+        self.target = target
+        self.notes: list[str] = []
+        self.done: dict[str, Rows] = {}
+        self.has_rows = False
+        self._made_of = made_of
+        self._force = force
+        self._resume = resume
+        self._journal = -1
+        self._story: Journal | None = None
+        self._rows: tuple[RowsDone, ...] = ()
+        self._complete = False
+        self.parts = [
+            Part(plan, PartialFile(path, plan.file_bytes, _partial(path)))
+            for path, plan in zip(target.paths, target.plan.parts, strict=True)
+        ]
+
+    # ------------------------------------------------------------------ the start
+
+    def claim(self) -> None:
+        """Lock the journal and read it; nothing is changed yet.
+
+        OutputError when another run has it, when it is of something else, and when a file
+        is in the way.
+        """
+        for part in self.parts:
+            check_path(part.file.path, force=True)
+        if not self.target.journal.exists():  # or it would be left behind by a refusal
+            self._refuse_taken()
+        self._journal = self._lock()
+        story = parse_journal(self._read())
+        self._change(os.ftruncate, story.nbytes)  # a line that was cut off goes
+        self._append(run_line(os.getpid()))
+        self.has_rows = self._resume and bool(story.rows)
+        if self.has_rows and self._is_the_same(story):
+            self._story, self._complete = story, story.complete
+            for part in self.parts:
+                self._look_for(part)
+            self._open_found()
+        elif self.has_rows:
+            self.has_rows = False
+            self.notes.append(f"{self.target.journal} is damaged at its start: starting over")
+        self._refuse_taken()
+
+    def _is_the_same(self, story: Journal) -> bool:
+        """False when it cannot be known. OutputError when something has changed."""
+        if story.made_of is None:
+            return False
+        schema = story.made_of.get("schema")
+        if schema != JOURNAL_SCHEMA:
+            raise OutputError(
+                "the journal of an unfinished run is not one that this version can read",
+                path=self.target.journal,
+                found=str(schema)[:80],
+                expected=JOURNAL_SCHEMA,
+                hint="use the version that began it, or start over: --no-resume",
+            )
+        changed = differences(story.made_of, self._made_of)
+        if not changed:
+            return True
+        shown = changed[:_MOST_NAMED]
+        more = f" and {len(changed) - len(shown)} more" if len(changed) > len(shown) else ""
+        raise OutputError(
+            "an unfinished run for this file was of something else",
+            path=self.target.path,
+            found="; ".join(f"{each.name} = {each.now}" for each in shown) + more,
+            expected="; ".join(f"{each.name} = {each.before}" for each in shown) + more,
+            hint="as before, and it goes on where it was; or --no-resume, to start over",
+        )
+
+    def _look_for(self, part: Part) -> None:
+        file = part.file
+        if file.partial.is_file() and not file.partial.is_symlink():
+            part.fresh = False
+            # Between the link and the removal of the old name.
+            linked = file.path.exists() and file.path.samefile(file.partial)
+            part.named = self._complete and linked
+        elif self._complete and file.path.is_file():
+            part.named = file.path.stat().st_size == file.size
+            part.fresh = not part.named
+
+    def _open_found(self) -> None:
+        for part in self.parts:
+            if part.named:
+                part.file.adopt()
+            elif not part.fresh:
+                part.file.reopen()
+            else:
+                self.notes.append(f"{part.file.partial.name} is gone: it is made again")
+
+    def checks(self) -> list[Check]:
+        """What the journal says is there, to be read back."""
+        found, rows = [], []
+        for done in () if self._story is None else self._story.rows:
+            if done.part >= len(self.parts) or done.rows < 1:
+                continue
+            part = self.parts[done.part]
+            if part.fresh or done.tensor >= len(part.plan.tensors):
+                continue
+            tensor = part.plan.tensors[done.tensor]
+            if done.first + done.rows > tensor.rows:
+                continue
+            start = part.plan.data_offset + tensor.offset + done.first * tensor.row_bytes
+            nbytes = done.rows * tensor.row_bytes
+            found.append(Check(part.file.fileno(), start, nbytes, done.crc))
+            rows.append(done)
+        self._rows = tuple(rows)
+        return found
+
+    def judge(self, held: Sequence[bool]) -> None:
+        """Take what the checks found; see `done` and `notes`.
+
+        OutputError when a file that seemed to be ours is not.
+        """
+        bad: dict[str, None] = {}
+        ranges: dict[str, list[tuple[int, int]]] = {}
+        for done, holds in zip(self._rows, held, strict=True):
+            name = self.parts[done.part].plan.tensors[done.tensor].name
+            if holds:
+                ranges.setdefault(name, []).append((done.first, done.first + done.rows))
+            else:
+                bad[name] = None
+        self.done = {name: merged(found) for name, found in ranges.items()}
+        for part in self.parts:
+            if part.named and not self._is_whole(part):
+                self._disown(part)
+        if bad:
+            some = ", ".join(list(bad)[:_MOST_NAMED])
+            more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
+            self.notes.append(
+                f"{self.target.path.name}: {some}{more} came back from the disk damaged: "
+                "those rows are made again"
+            )
+        self.has_rows = bool(self.done)
+
+    def _is_whole(self, part: Part) -> bool:
+        if any(self.done.get(each.name) != ((0, each.rows),) for each in part.plan.tensors):
+            return False
+        header = part.header
+        return os.pread(part.file.fileno(), len(header), 0) == header
+
+    def _disown(self, part: Part) -> None:
+        """The file has the name, but not what the journal says."""
+        part.file.close()
+        if not self._force:
+            raise taken(part.file.path)
+        part.named, part.fresh = False, True
+        for tensor in part.plan.tensors:
+            self.done.pop(tensor.name, None)
+
+    # ------------------------------------------------------------------ the files
+
+    @property
+    def missing_bytes(self) -> dict[Path, int]:
+        """How much more each file takes on the disk than it does now."""
+        found = {}
+        for part in self.parts:
+            if part.fresh:
+                found[part.file.path] = part.file.size
+            else:
+                found[part.file.path] = part.file.size - allocated(os.fstat(part.file.fileno()))
+        return found
+
+    def make_way(self) -> None:
+        """Remove what an earlier run left that is of no use."""
+        if self._story is not None:
+            return
+        story = parse_journal(self._read())
+        for path in {*self.target.paths, *self._paths_of(story)}:
+            _partial(path).unlink(missing_ok=True)
+
+    def _paths_of(self, story: Journal) -> tuple[Path, ...]:
+        files = (story.made_of or {}).get("files")
+        count = files.get("number") if isinstance(files, dict) else None
+        if not isinstance(count, int) or not 1 <= count <= MAX_PARTS:
+            return ()
+        return self.target.split_paths(count)
+
+    def prepare(self) -> None:
+        """Have the files open, of their size, with header and padding."""
+        if self._story is None:
+            self._change(os.ftruncate, 0)
+            self._append(made_of_line(self._made_of) + run_line(os.getpid()))
+        for part in self.parts:
+            if part.named:
+                part.file.partial.unlink(missing_ok=True)
+                continue
+            if part.fresh:
+                part.file.create()
+                part.fresh = False
+            else:
+                self._clear_padding(part)
+            part.file.write(0, part.header)
+
+    @staticmethod
+    def _clear_padding(part: Part) -> None:
+        """What no checksum covers is written again."""
+        at = part.plan.data_offset
+        for tensor in part.plan.tensors:
+            start = part.plan.data_offset + tensor.offset
+            part.file.write(at, bytes(start - at))
+            at = start + tensor.nbytes
+        part.file.write(at, bytes(part.plan.file_bytes - at))
+
+    def record(self, rows: Sequence[RowsDone]) -> None:
+        """Make these rows durable, then say so in the journal. From one thread at a time."""
+        for number in {done.part for done in rows}:
+            self.parts[number].file.make_durable()
+        self._append(b"".join(map(rows_line, rows)))
+        self._sync_journal()
+        if not self.has_rows:
+            self.has_rows = True
+            try:
+                sync_folder(self.target.journal.parent)
+            except OSError as error:
+                raise self._failure(error) from error
+
+    def give_names(self) -> None:
+        """All rows are recorded: let the files appear."""
+        if not self._complete:
+            self._append(complete_line())
+            self._sync_journal()
+            self._complete = True
+        for part in self.parts:
+            if not part.named:
+                part.file.give_name(force=self._force)
+                part.named = True
+            part.file.close()
+
+    # -------------------------------------------------------------------- the end
+
+    def finish(self) -> None:
+        """Nothing is left to do for this target: the journal goes."""
+        self.target.journal.unlink(missing_ok=True)
+        self.leave()
+
+    def leave(self) -> None:
+        """Close everything and keep it for the next run."""
+        for part in self.parts:
+            part.file.close()
+        if self._journal >= 0:
+            os.close(self._journal)  # which unlocks it
+            self._journal = -1
+
+    def discard(self) -> None:
+        """Remove what is unfinished."""
+        if self._journal < 0:
+            return
+        for part in self.parts:
+            part.file.remove()
+        self.finish()
+
+    # ---------------------------------------------------------------- the journal
+
+    def _lock(self) -> int:
+        path = self.target.journal
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        while True:
+            try:
+                descriptor = os.open(path, flags, 0o666)
+            except OSError as error:
+                raise self._failure(error) from error
+            try:
+                if fcntl is not None:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = parse_journal(_content(descriptor)).pid
+                os.close(descriptor)
+                raise self._in_use(pid) from None
+            except OSError:  # a filesystem without locks
+                pass
+            # The run that had it may just have removed it.
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return descriptor
+            os.close(descriptor)
+
+    def _in_use(self, pid: int | None) -> OutputError:
+        return OutputError(
+            "another run is making this file",
+            path=self.target.path,
+            found="a process that does not say its number" if pid is None else f"process {pid}",
+            hint="wait until it is done"
+            + ("" if pid is None else f", or end it (kill {pid}): the same command goes on then"),
+        )
+
+    def _read(self) -> bytes:
+        try:
+            return _content(self._journal)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _append(self, lines: bytes) -> None:
+        view = memoryview(lines)
+        while view:
+            try:
+                view = view[os.write(self._journal, view) :]
+            except OSError as error:
+                raise self._failure(error) from error
+
+    def _sync_journal(self) -> None:
+        self._change(getattr(os, "fdatasync", os.fsync))
+
+    def _change(self, function: Any, *arguments: int) -> None:
+        try:
+            function(self._journal, *arguments)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"cannot be written: {error.strerror or error}", path=self.target.journal
+        )
+
+    def _refuse_taken(self) -> None:
+        for part in self.parts:
+            if not part.named:
+                check_path(part.file.path, force=self._force)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)

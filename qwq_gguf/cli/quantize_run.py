@@ -13,6 +13,7 @@ from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
 from qwq_gguf.cli.stream_flags import bring_whole, shard_supply
 from qwq_gguf.cli.target import modelfile_beside
+from qwq_gguf.errors import OutputError
 
 if TYPE_CHECKING:
     from qwq_gguf.cli.quantize_flags import KernelChoice
@@ -70,6 +71,7 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     }
     refuse_sources(sizes, opened.shards)
     check_outputs(sizes, force=how.force)  # before hours of download
+    _open_files(len(sizes), len(opened.shards))
     bar = StreamBar(_title(jobs))
     supply = shard_supply(opened, sizes, bar.downloaded)
     if supply is None:
@@ -97,6 +99,21 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
             recording.write(job.files, followed, job.recipe, options)
     for job in jobs if how.modelfile else ():
         _write_modelfile(job, how)
+
+
+def _open_files(outputs: int, shards: int) -> None:
+    """Room for all of them to be open at once; a limit of 256 or 1024 is usual."""
+    from qwq_gguf.machine import allow_open_files
+
+    needed = 2 * outputs + shards + 100  # each is written, and followed for the manifest
+    allowed = allow_open_files(needed)
+    if allowed is not None:
+        raise OutputError(
+            f"{outputs} files cannot be written side by side",
+            found=f"{allowed} open files allowed",
+            expected=f"{needed}",
+            hint=f"ulimit -n {needed}, or fewer, larger files",
+        )
 
 
 def _write_modelfile(job: Job, how: How) -> None:

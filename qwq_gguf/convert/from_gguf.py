@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.values import TensorInfo
-from qwq_gguf.convert.architectures import ARCHITECTURES
 from qwq_gguf.convert.overrides import apply_overrides
 from qwq_gguf.convert.tensors import some
 from qwq_gguf.convert.values import Conversion, ModelFacts, SourceTensor
@@ -40,12 +39,29 @@ _LAYER = re.compile(r"blk\.(\d{1,6})\.")
 _PART = re.compile(r"-\d{5}-of-\d{5}$")
 _PRECISION = re.compile(r"[-._](B?F16|F32)$", re.IGNORECASE)
 
-# What the mixes count; a layer without one would move the types of all later layers.
-_BLOCK = tuple(
-    f"{name}.weight"
-    for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
-)
 _OUTER = ("token_embd.weight", "output_norm.weight")
+_ATTENTION = ("attn_q", "attn_k", "attn_v", "attn_output")
+_DENSE = (*_ATTENTION, "ffn_gate", "ffn_up", "ffn_down")
+_EXPERTS = (*_ATTENTION, "ffn_gate_inp", "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps")
+# The matrices of each layer, of the architectures whose types the tests compare with those
+# that llama.cpp decides.
+_BLOCKS = {
+    "llama": _DENSE,
+    "qwen2": _DENSE,
+    "qwen3": _DENSE,
+    "qwen3moe": _EXPERTS,
+    "gemma3": _DENSE,
+    "glm4": (*_ATTENTION, "ffn_up", "ffn_down"),
+    "mistral3": _DENSE,
+    "phi3": ("attn_qkv", "attn_output", "ffn_up", "ffn_down"),
+    "seed_oss": _DENSE,
+    "smollm3": _DENSE,
+}
+# The mixes count the matrices with these in their names: one more or less in a layer would
+# move the types of all later ones.
+_COUNTED = ("attn_v.", "attn_qkv.", "attn_kv_b.", "ffn_up", "ffn_gate", "ffn_down")
+# llama.cpp has rules of their own for models with eight experts (Mixtral).
+_OTHER_RULES = 8
 
 
 def from_gguf(
@@ -55,9 +71,8 @@ def from_gguf(
 
     Keys stay as they are, in their order, but for those of the file itself; tensors that no
     recipe touches keep their type. `name` replaces the model's name, entries of `extra`
-    those of the same key. UnsupportedError for what is not a dense decoder of a known
-    architecture: only for those the mixes are known to be llama.cpp's. GgufError and
-    TensorError for a file that contradicts itself.
+    those of the same key. UnsupportedError for an architecture for which the mixes are not
+    known to be llama.cpp's. GgufError and TensorError for a file that contradicts itself.
     """
     head = model.head
     architecture = _architecture(head)
@@ -90,23 +105,22 @@ def model_name(file: GgufFile, metadata: Sequence[KeyValue] | None = None) -> st
 def _architecture(head: GgufFile) -> str:
     kind = head.text("general.type")
     name = head.architecture
-    known = [architecture.name for architecture in ARCHITECTURES]
-    if kind not in (None, "model") or name not in known:
+    if kind not in (None, "model") or name not in _BLOCKS:
         raise UnsupportedError(
             "only whole models of these architectures can be quantized again",
             path=head.path,
             found=f"{name or 'no architecture'}" + (f", type {kind}" if kind else ""),
-            expected=", ".join(known),
+            expected=", ".join(_BLOCKS),
             hint="llama-quantize knows more of them",
         )
-    experts = head.metadata.get(f"{name}.expert_count")
-    if experts is not None and experts.value != 0:
+    experts = head.integer(f"{name}.expert_count") or 0
+    if (experts != 0) is not (_BLOCKS[name] is _EXPERTS) or experts == _OTHER_RULES:
         raise UnsupportedError(
-            "mixtures of experts cannot be quantized here",
+            "this mixture of experts cannot be quantized here",
             path=head.path,
-            found=f"{name} with {experts.value} experts",
-            expected="a dense model",
-            hint="llama-quantize can",
+            found=f"{name} with {experts} experts",
+            expected="qwen3moe with any number but 8, or no experts",
+            hint="llama-quantize knows more of them",
         )
     return name
 
@@ -135,7 +149,7 @@ def _facts(model: SplitGguf, architecture: str) -> ModelFacts:
         layers=size("block_count", _MOST_LAYERS),
         heads=heads,
         kv_heads=size("attention.head_count_kv", 1 << 14, heads),
-        experts=0,
+        experts=head.integer(f"{architecture}.expert_count") or 0,
         embedding=size("embedding_length", 1 << 20),
         vocab=shapes.get("token_embd.weight", (0,))[-1],
         tied="output.weight" not in shapes,
@@ -194,7 +208,9 @@ def _other_alignment(entry: KeyValue) -> bool:
 
 def _check_complete(head: GgufFile, facts: ModelFacts, tensors: Sequence[SourceTensor]) -> None:
     names = {tensor.name for tensor in tensors}
-    needed = [*_OUTER, *(f"blk.{i}.{part}" for i in range(facts.layers) for part in _BLOCK)]
+    block = _BLOCKS[facts.architecture]
+    needed = dict.fromkeys(_OUTER)
+    needed |= {f"blk.{i}.{part}.weight": None for i in range(facts.layers) for part in block}
     missing = [name for name in needed if name not in names]
     if missing:
         raise TensorError(
@@ -202,12 +218,24 @@ def _check_complete(head: GgufFile, facts: ModelFacts, tensors: Sequence[SourceT
             path=head.path,
             found=f"{len(names)} tensors",
             expected=some(missing),
+            hint="download it again; or llama-quantize may know this kind of model",
         )
-    beyond = [t.name for t in tensors if t.layer is not None and t.layer >= facts.layers]
-    if beyond:
+    surplus = [
+        tensor.name
+        for tensor in tensors
+        if (tensor.layer is not None and tensor.layer >= facts.layers)
+        or (_is_counted(tensor) and tensor.name not in needed)
+    ]
+    if surplus:
         raise TensorError(
-            "tensors of layers that the model does not have",
+            "tensors that the model should not have",
             path=head.path,
-            found=some(beyond),
-            expected=f"{facts.layers} layers",
+            found=some(surplus),
+            expected=f"{facts.layers} layers of {', '.join(block)}",
+            hint="llama-quantize may know this kind of model",
         )
+
+
+def _is_counted(tensor: SourceTensor) -> bool:
+    matrix = len(tensor.shape) > 1 and tensor.name.endswith("weight")
+    return matrix and any(part in tensor.name for part in _COUNTED)

@@ -176,7 +176,8 @@ def test_a_name_and_keys_of_the_users() -> None:
         ({"general__architecture": text("general.architecture", "falcon")}, "falcon"),
         ({"general__architecture": None}, "no architecture"),
         ({"general__type": text("general.type", "adapter")}, "type adapter"),
-        ({"qwen2__expert_count": u32("qwen2.expert_count", 8)}, "8 experts"),
+        ({"qwen2__expert_count": u32("qwen2.expert_count", 4)}, "qwen2 with 4 experts"),
+        ({"general__architecture": text("general.architecture", "qwen3moe")}, "with 0 experts"),
     ],
 )
 def test_what_is_not_supported_is_named(changes: dict[str, Any], words: str) -> None:
@@ -214,8 +215,44 @@ def test_a_missing_tensor_is_named(name: str) -> None:
 @pytest.mark.parametrize("layer", [2, 999_999])
 def test_a_layer_too_many(layer: int) -> None:
     name = f"blk.{layer}.attn_q.weight"
-    with pytest.raises(TensorError, match="does not have"):
+    with pytest.raises(TensorError, match="should not have"):
         from_gguf(gguf(stored=tensors() | {name: tensor(name, (256, 8))}))
+
+
+@pytest.mark.parametrize(
+    "name", ["blk.0.ffn_up_shexp.weight", "attn_v.weight", "x.ffn_down.weight"]
+)
+def test_a_matrix_that_llama_cpp_would_count_among_others(name: str) -> None:
+    with pytest.raises(TensorError, match="should not have"):
+        from_gguf(gguf(stored=tensors() | {name: tensor(name, (256, 8))}))
+    vector = tensor(name, (256,))
+    bias = tensor(name.replace("weight", "bias"), (256, 8))
+    from_gguf(gguf(stored=tensors() | {name: vector, bias.name: bias}))
+
+
+def test_experts() -> None:
+    moe = ("attn_q", "attn_k", "attn_v", "attn_output")
+    stored = tensors(0)
+    stored |= {
+        t.name: t for i in range(2) for p in moe if (t := tensor(f"blk.{i}.{p}.weight", (256, 8)))
+    }
+    for part in ("ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"):
+        for layer in range(2):
+            stored[f"blk.{layer}.{part}.weight"] = tensor(f"blk.{layer}.{part}.weight", (256, 8, 4))
+    for layer in range(2):
+        name = f"blk.{layer}.ffn_gate_inp.weight"
+        stored[name] = tensor(name, (256, 4), GgmlType.F32)
+
+    def with_experts(count: int) -> Conversion:
+        return from_gguf(
+            gguf(
+                keys("qwen3moe", qwen3moe__expert_count=u32("qwen3moe.expert_count", count)), stored
+            )
+        )
+
+    assert with_experts(4).facts.experts == 4
+    with pytest.raises(UnsupportedError, match="8 experts"):
+        with_experts(8)
 
 
 def test_every_refusal_names_the_file() -> None:

@@ -14,11 +14,10 @@ from qwq_gguf.cli.output import note
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-    from qwq_gguf.checkpoint import Checkpoint
     from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.recipe import Recipe
     from qwq_gguf.verify.follow import WriteFollower
-    from qwq_gguf.verify.record import ShardDigests
+    from qwq_gguf.verify.record import ShardDigests, Source
 
 __all__ = ["ManifestFlag", "Recording", "named_file"]
 
@@ -49,14 +48,14 @@ class Recording:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        source: Source,
         *,
         wanted: bool,
         models: int = 1,
         passed: Callable[[Path], tuple[str, int] | None] | None = None,
     ) -> None:
         """`models`: how many are written side by side. `passed`: see ShardDigests."""
-        self._checkpoint = checkpoint
+        self._source = source
         self._wanted = wanted
         self._models = models
         self._passed = passed
@@ -70,9 +69,7 @@ class Recording:
 
             from qwq_gguf.verify.record import ShardDigests
 
-            self._shards = self._open.enter_context(
-                ShardDigests(self._checkpoint, passed=self._passed)
-            )
+            self._shards = self._open.enter_context(ShardDigests(self._source, passed=self._passed))
             # Of each model the file that is written now, and the one finished just before.
             pool = ThreadPoolExecutor(2 * self._models, thread_name_prefix="follow")
             self._pool = self._open.enter_context(pool)

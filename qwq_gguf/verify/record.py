@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qwq_gguf.errors import OutputError, ShardError
 from qwq_gguf.gguf_file.stored import file_identity
@@ -23,17 +23,30 @@ from qwq_gguf.verify.contents import Contents, file_record
 from qwq_gguf.verify.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.values import Checkpoint
+    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
     from qwq_gguf.quantize.recipe import Recipe
 
-__all__ = ["ShardDigests", "make_manifest", "write_manifest"]
+__all__ = ["ShardDigests", "Source", "make_manifest", "write_manifest"]
 
 _WINDOW = 1 << 22
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+class Source(Protocol):
+    """What a model is made from: a checkpoint, or a GGUF."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def shards(self) -> tuple[Path, ...]: ...
+    @property
+    def hub(self) -> HubSnapshot | None: ...
+
+
 class ShardDigests:
-    """The digests of a checkpoint's shards, in the making as long as the context lasts.
+    """The digests of a source's shards, in the making as long as the context lasts.
 
     Of shards that pass by, `passed` tells SHA-256 and size when all have; what the Hub lists
     goes first.
@@ -41,16 +54,16 @@ class ShardDigests:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        source: Source,
         *,
         passed: Callable[[Path], tuple[str, int] | None] | None = None,
     ) -> None:
-        self._checkpoint = checkpoint
+        self._source = source
         self._passed = passed
         self._stop = threading.Event()
         at_once = max(1, min(4, (os.cpu_count() or 1) // 4))  # leave the cores to the run
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="shards")
-        self._work = [self._pool.submit(self._digest, path) for path in checkpoint.shards]
+        self._work = [self._pool.submit(self._digest, path) for path in source.shards]
 
     def __enter__(self) -> ShardDigests:
         return self
@@ -66,16 +79,15 @@ class ShardDigests:
 
     def record(self) -> SourceRecord:
         """Wait for all of them. ShardError when a shard changed or cannot be read."""
-        checkpoint = self._checkpoint
         shards = tuple(self._made(work.result()) for work in self._work)
-        hub = checkpoint.hub
+        hub = self._source.hub
         if hub is not None:
             return SourceRecord(hub.repo, hub.commit, shards)
-        folder = checkpoint.folder
+        folder = self._source.folder
         in_cache = folder.parent.name == "snapshots"
         repo = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
         return SourceRecord(
-            repo if in_cache else checkpoint.name, folder.name if in_cache else None, shards
+            repo if in_cache else self._source.name, folder.name if in_cache else None, shards
         )
 
     def _made(self, digest: ShardDigest | Path) -> ShardDigest:
@@ -92,7 +104,7 @@ class ShardDigests:
         listed = self._listed(path)
         if listed is not None:
             return listed
-        hub = self._checkpoint.hub
+        hub = self._source.hub
         if hub is not None and hub.stream is not None and path.is_relative_to(hub.stream):
             return path
         digest = hashlib.sha256()
@@ -111,7 +123,7 @@ class ShardDigests:
 
     def _listed(self, path: Path) -> ShardDigest | None:
         """What the Hub says of a shard: its list of files, or the name its cache gives it."""
-        hub = self._checkpoint.hub
+        hub = self._source.hub
         if hub is not None:
             file = hub.file_at(path)
             if file is not None and file.sha256 is not None and file.size is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from qwq_gguf.quantize import Imatrix, Overrides, Progress, load_recipe, make_pl
 from qwq_gguf.quantize.plan import Plan
 from qwq_gguf.quantize.run import Target, run_plans
 from qwq_gguf.quantize.split import SplitRule, split_plan
+from qwq_gguf.quantize.supply import OnDisk
 from support.checkpoints import write_checkpoint
 from support.imatrix import importance
 from support.shapes import Shape, conversion, write_weights
@@ -94,6 +96,41 @@ def test_whole_and_in_parts_from_shards(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in both[1].paths] == [
         path.read_bytes() for path in alone.paths
     ]
+
+
+class OneByOne(OnDisk):
+    """Shards in the order of reading, and when each was done with."""
+
+    by_shard = True
+
+    def __init__(self) -> None:
+        self.order: list[Path] = []
+        self.finished: list[Path] = []
+
+    def begin(self, shards: Sequence[Path]) -> None:
+        self.order = list(shards)
+
+    def done(self, shard: Path) -> None:
+        self.finished.append(shard)
+
+
+def test_whole_and_in_parts_shard_by_shard(tmp_path: Path) -> None:
+    source = write_checkpoint(tmp_path / "Tiny-1B", "llama", shards=3)
+    made = convert(open_checkpoint(source))
+    plans = [
+        make_plan(made, load_recipe("Q4_K_M")),
+        split_plan(make_plan(made, load_recipe("BF16")), SplitRule(max_bytes=500_000)),
+    ]
+    streamed, supply = targets(plans, tmp_path), OneByOne()
+    run_plans(streamed, threads=3, supply=supply)
+    assert sorted(supply.finished) == supply.order == sorted(source.glob("*.safetensors"))
+    (tmp_path / "alone").mkdir()
+    for target in streamed:
+        alone = Target(target.plan, tmp_path / "alone" / target.path.name)
+        run_plans([alone], threads=2)
+        assert [path.read_bytes() for path in target.paths] == [
+            path.read_bytes() for path in alone.paths
+        ]
 
 
 def test_progress_counts_the_model_once(tmp_path: Path, made: Conversion) -> None:

@@ -1,9 +1,9 @@
 """Seeded problems of six skills, split for good into training and held-out ones.
 
 A problem's `key` names its skill and content whatever its wording (``multiply:7*43``). A hash
-of the key puts it on one side of the split, whatever the seed. The split is by skill: the same
-two numbers may be held out for `multiply` and trained on for `calculator`
-(scripts/train_demo/seen.py counts how often that happened to the demo model).
+of the key puts it on one side of the split, whatever the seed. A key alone does not keep two
+numbers apart: held out for `multiply`, they may be drawn for `calculator`. So a suite also leaves
+out what the demo's training met in some other guise or as a line of work (evaluate/met.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from qwq_gguf.errors import EvaluationError
+from qwq_gguf.evaluate.met import was_met
 from qwq_gguf.evaluate.words import WORDS, invented_word
 
 __all__ = ["SHOWCASE", "SKILLS", "Problem", "generate", "is_held_out", "suite", "suite_names"]
@@ -40,7 +41,8 @@ class Problem:
     tools: tuple[str, ...] = ()
 
 
-# Asked in the README and the demo, so never trained on.
+# Asked in the README and the demo, so no question of the training. The shipped weights did
+# meet 7*43 as a line of longer products: this suite shows, it does not measure.
 SHOWCASE = (
     Problem("multiply", "What is 7*43?", "301", ("7", "43"), "multiply:7*43"),
     Problem(
@@ -66,6 +68,7 @@ SHOWCASE = (
         ("calculator",),
     ),
 )
+_PATIENCE = 100_000  # held-out draws in a row that bring nothing new
 _SHOWCASE_KEYS = frozenset(problem.key for problem in SHOWCASE)
 
 
@@ -258,18 +261,26 @@ def suite_names() -> tuple[str, ...]:
 
 def _distinct(skill: str, rng: random.Random) -> Iterator[Problem]:
     seen: set[str] = set()
-    while True:
+    fruitless = 0
+    while fruitless < _PATIENCE:
         problem = generate(skill, rng, held_out=True)
-        if problem.key not in seen:
+        fruitless += 1
+        if problem.key not in seen and not was_met(problem.key):
             seen.add(problem.key)
+            fruitless = 0
             yield problem
+    raise EvaluationError(
+        f"{skill} has no more held-out problems", found=len(seen), hint="a lower --limit"
+    )
 
 
 def suite(name: str, *, limit: int | None = None, seed: int = 0) -> list[Problem]:
     """The held-out problems of a suite, the same for the same seed on every machine.
 
-    `limit` is the number of problems a skill (100 unless given). Problems of one skill are
-    distinct by key. Raises EvaluationError for a name that is not in `suite_names()`.
+    The training of the demo model met none of them, `showcase` apart: neither that of the
+    shipped weights nor any that scripts/train_demo makes now. Of other models this says nothing.
+    `limit` is the number of problems a skill (100 unless given), distinct by key. Raises
+    EvaluationError for a name that is not in `suite_names()` and for more than there are.
     """
     if name not in suite_names():
         raise EvaluationError(

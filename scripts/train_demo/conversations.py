@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import thoughts
+from stated import stated
 from thoughts import Span
 
+from qwq_gguf.evaluate.guises import content, guises, is_step
 from qwq_gguf.evaluate.problems import Problem, generate, is_held_out
 
 TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
@@ -103,6 +106,14 @@ class Sample:
     prompt: str
     reply: tuple[Span, ...]
 
+    @property
+    def text(self) -> str:
+        return self.prompt + "".join(span.text for span in self.reply)
+
+
+Draw = Callable[[str, random.Random, bool], Problem]
+"""Draws a problem of a skill to train on; the flag says whether its work is written out."""
+
 
 def _reply(thought: Sequence[Span], said: str) -> tuple[Span, ...]:
     return (*thought, Span(f"\n</think>\n\n{said}<|im_end|>\n"))
@@ -139,46 +150,58 @@ def _talk(rng: random.Random) -> tuple[str, tuple[Span, ...]]:
     return asked, _reply([Span("This is not something I know.")], "I do not know that. " + _SELF)
 
 
-def _earlier(rng: random.Random) -> list[dict[str, Any]]:
+def _earlier(rng: random.Random, draw: Draw) -> list[dict[str, Any]]:
     """A turn that came before: its thought is gone, as the template drops it."""
-    problem = generate(rng.choice(("multiply", "add", "compare")), rng, held_out=False)
+    problem = draw(rng.choice(("multiply", "add", "compare")), rng, False)
     return [
         {"role": "user", "content": problem.question},
         {"role": "assistant", "content": thoughts.answer(problem)},
     ]
 
 
-def hides_held_out(problem: Problem) -> bool:
-    """Whether the work of a training problem would spell out that of a held-out one."""
-    if problem.skill == "multiply":
-        short, long = sorted(map(int, problem.operands))
-        tens, ones = divmod(short, 10)
-        if not tens:
-            return False
-        parts = [f"multiply:{digit}*{long}" for digit in (tens, ones)]
-        low, high = sorted((long * ones, long * tens * 10))
-        return any(map(is_held_out, [*parts, f"add:{low}+{high}"]))
-    if problem.skill == "subtract":
-        a, b = problem.operands
-        return is_held_out(f"subtract:{b}-{a}")
-    return False
+def states_held_out(problem: Problem, worked: bool) -> bool:
+    """Whether training on a problem would state one that is held out in any guise.
+
+    With `worked` the lines of its thought count as well. The steps of all work (`is_step`)
+    cannot be kept back, and no suite asks them.
+    """
+    text = f"{problem.question}\n{thoughts.answer(problem)}\n"
+    if worked:
+        text += "".join(s.work + s.result + s.after for s in thoughts.steps(problem))
+    contents = {content(problem.key), *stated(text)}
+    return any(is_held_out(key) for c in contents if not is_step(c) for key in guises(c))
 
 
-def sample(rng: random.Random, *, slip: float) -> Sample:
-    """One training sample, never of a problem that is held out for its skill."""
+def draw_unstated(skill: str, rng: random.Random, worked: bool) -> Problem:
+    """A problem that states nothing held out.
+
+    Large numbers have more guises and more lines of work, short decimals more zeros to add.
+    So what is refused is drawn again in the same shape, lest training see less of those.
+    """
+    first = problem = generate(skill, rng, held_out=False)
+    while _shape(problem) != _shape(first) or states_held_out(problem, worked):
+        problem = generate(skill, rng, held_out=False)
+    return problem
+
+
+def _shape(problem: Problem) -> str:
+    """How long its numbers are, before and after a point, and their sign: `000*00`."""
+    return re.sub(r"\d", "0", " ".join(problem.operands[:2]))
+
+
+def sample(rng: random.Random, *, slip: float, draw: Draw = draw_unstated) -> Sample:
+    """One training sample."""
     skill = rng.choices(list(SHARES), list(SHARES.values()))[0]
     messages: list[dict[str, Any]] = []
     if rng.random() < 0.12:
         messages.append({"role": "system", "content": rng.choice(_SYSTEMS)})
     if rng.random() < 0.12:
-        messages += _earlier(rng)
+        messages += _earlier(rng, draw)
     if skill == "talk":
         asked, reply = _talk(rng)
         messages.append({"role": "user", "content": asked})
         return Sample(render(messages), reply)
-    problem = generate(skill, rng, held_out=False)
-    while hides_held_out(problem):
-        problem = generate(skill, rng, held_out=False)
+    problem = draw(skill, rng, skill != "calculator")
     suffix = _BOX if rng.random() < 0.05 else ""
     messages.append({"role": "user", "content": problem.question + suffix})
     if skill == "calculator":
@@ -186,3 +209,9 @@ def sample(rng: random.Random, *, slip: float) -> Sample:
         return Sample(render(messages, [CALCULATOR]), reply)
     work = thoughts.write(thoughts.steps(problem), rng, slip)
     return Sample(render(messages), _reply(work, thoughts.answer(problem)))
+
+
+def samples(rng: random.Random, *, slip: float, draw: Draw = draw_unstated) -> Iterator[Sample]:
+    """Training samples without end."""
+    while True:
+        yield sample(rng, slip=slip, draw=draw)

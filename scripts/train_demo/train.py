@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import conversations
@@ -20,65 +20,12 @@ import torch
 import torch.nn.functional as F
 import vocabulary
 from network import Qwen2, Shape
+from rows import batches
 from save import load_weights, save_checkpoint
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 
-SHORT, LONG = 256, 512  # row lengths; most conversations are short, and attention is quadratic
-SHORT_ROWS = 24
-USER_WEIGHT = 0.05  # a little loss on the question teaches copying, too much wastes capacity
-
-
-def encode(tokenizer: Tokenizer, sample: conversations.Sample) -> tuple[list[int], list[float]]:
-    ids = tokenizer.encode(sample.prompt, add_special_tokens=False).ids
-    weights = [USER_WEIGHT] * len(ids)
-    for span in sample.reply:
-        piece = tokenizer.encode(span.text, add_special_tokens=False).ids
-        ids += piece
-        weights += [span.weight] * len(piece)
-    return ids, weights
-
-
-class Rows:
-    """Conversations laid end to end into rows of one length; each row starts with a fresh one.
-
-    Later conversations in a row see the earlier ones: that is what a long chat looks like.
-    """
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-        self.full: list[tuple[list[int], list[float]]] = []
-        self.ids: list[int] = []
-        self.weights: list[float] = []
-
-    def add(self, ids: list[int], weights: list[float]) -> None:
-        self.ids += ids
-        self.weights += weights
-        if len(self.ids) > self.length:
-            self.close()
-
-    def close(self) -> None:
-        room = self.length + 1
-        pad = max(0, room - len(self.ids))
-        self.full.append((self.ids[:room] + [0] * pad, self.weights[:room] + [0.0] * pad))
-        self.ids, self.weights = [], []
-
-    def take(self) -> tuple[Tensor, Tensor]:
-        if self.ids:
-            self.close()
-        rows, self.full = self.full, []
-        return torch.tensor([r[0] for r in rows]), torch.tensor([r[1] for r in rows])
-
-
-def batches(tokenizer: Tokenizer, seed: int, slip: float) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """One step's conversations, as a batch of short rows and one of long rows."""
-    rng = random.Random(seed)
-    while True:
-        short, long = Rows(SHORT), Rows(LONG)
-        while len(short.full) < SHORT_ROWS:
-            ids, weights = encode(tokenizer, conversations.sample(rng, slip=slip))
-            (short if len(ids) <= SHORT else long).add(ids, weights)
-        yield [rows.take() for rows in (short, long) if rows.full or rows.ids]
+SLIP = 0.2  # of the conversations hold a slip
 
 
 def optimizers(model: Qwen2, rate: float) -> list[torch.optim.Optimizer]:
@@ -117,10 +64,8 @@ def main() -> None:
         tokenizer = Tokenizer.from_file(str(arguments.start / "tokenizer.json"))
         model.load_state_dict(load_weights(arguments.start))
     else:
-        rng = random.Random(arguments.seed)
-        corpus = [conversations.sample(rng, slip=0.2) for _ in range(3000)]
-        texts = [s.prompt + "".join(span.text for span in s.reply) for s in corpus]
-        tokenizer = vocabulary.build(texts)
+        corpus = conversations.samples(random.Random(arguments.seed), slip=SLIP)
+        tokenizer = vocabulary.build([sample.text for sample in islice(corpus, 3000)])
     for share in arguments.share:
         skill, _, weight = share.partition("=")
         conversations.SHARES[skill] = int(weight)
@@ -129,7 +74,8 @@ def main() -> None:
     peaks = [o.param_groups[0]["lr"] for o in optimize]
     start, step = time.monotonic(), 0
     recent: list[float] = []
-    data = batches(tokenizer, arguments.seed, slip=0.2)
+    rng = random.Random(arguments.seed)
+    data = batches(tokenizer, conversations.samples(rng, slip=SLIP))
     while True:
         passed = (time.monotonic() - start) / 60
         done = step / arguments.steps if arguments.steps else passed / arguments.minutes
@@ -137,7 +83,7 @@ def main() -> None:
             break
         for o, peak in zip(optimize, peaks, strict=True):
             o.param_groups[0]["lr"] = peak * schedule(done)
-        parts = next(data)
+        parts = [tuple(map(torch.tensor, zip(*rows, strict=True))) for rows in next(data)]
         total = sum(weights[:, 1:].sum() for _, weights in parts)
         loss = 0.0
         for tokens, weights in parts:

@@ -1,4 +1,4 @@
-"""The trainer's pure modules, which live outside the package."""
+"""The trainer's modules that need no torch, which live outside the package."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if _FOLDER not in sys.path:
     sys.path.append(_FOLDER)
 
 import conversations  # noqa: E402
+import seen  # noqa: E402
+import stated  # noqa: E402
 import thoughts  # noqa: E402
 
-__all__ = ["conversations", "thoughts"]
+__all__ = ["conversations", "seen", "stated", "thoughts"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -14,10 +18,14 @@ if TYPE_CHECKING:
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.profiles import Profile, Resolved
     from qwq_gguf.sampling.chain import ChainRow
+    from qwq_gguf.sampling.settings import SettingValue
     from qwq_gguf.sampling.stages import Window
 
 __all__ = [
     "FrequencyPenalty",
+    "Grammar",
+    "GrammarFile",
+    "LogitBias",
     "MinP",
     "ProfileName",
     "PresencePenalty",
@@ -86,6 +94,24 @@ RepeatLastN: TypeAlias = Annotated[
         help="Tokens the penalties look back on: a number, generation, or context (-1).",
     ),
 ]
+LogitBias: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-l",
+        "--logit-bias",
+        metavar="TOKEN=BIAS",
+        help="Add BIAS to a token's logit, -inf forbids it. TOKEN: an id, or the token's text. "
+        "May be repeated.",
+    ),
+]
+Grammar: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--grammar", metavar="GBNF", help="Let the answer be a text of this grammar."),
+]
+GrammarFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--grammar-file", metavar="FILE", help="The same, read from a file."),
+]
 
 
 def resolved_for(
@@ -93,12 +119,20 @@ def resolved_for(
     requested: str | None,
     *,
     repeat_last_n: str | None = None,
+    logit_bias: Sequence[str] | None = None,
+    grammar: str | None = None,
+    grammar_file: Path | None = None,
     **values: float | int | None,
 ) -> Resolved:
     """The settings for a GGUF with this metadata and these flags. Usage error for a bad flag."""
     from qwq_gguf.profiles import resolve
 
-    flags = {**values, "penalty_window": _window(repeat_last_n)}
+    flags: dict[str, SettingValue | None] = {
+        **values,
+        "penalty_window": _window(repeat_last_n),
+        "logit_bias": tuple(map(_bias, logit_bias)) if logit_bias else None,
+        "grammar": _grammar(grammar, grammar_file),
+    }
     try:
         return resolve(metadata, requested=requested, overrides=flags)
     except ChainError as error:
@@ -119,6 +153,58 @@ def _window(text: str | None) -> Window | None:
         raise typer.BadParameter(
             f"--repeat-last-n is a number, generation or context, not {text}"
         ) from None
+
+
+_NOT_A_BIAS = '--logit-bias is a token and a number, such as 15043=-2 or " Hello=-inf", not'
+
+
+def _bias(text: str) -> tuple[int | str, float]:
+    """ID=BIAS, TEXT=BIAS, or ID+BIAS and ID-BIAS as llama.cpp writes it."""
+    token, equals, number = text.rpartition("=")
+    if not equals:
+        found = re.fullmatch(r"(\d+)([+-].+)", text)
+        if found is None:
+            raise typer.BadParameter(f"{_NOT_A_BIAS} {text}")
+        token, number = found[1], found[2]
+    try:
+        bias = -math.inf if number == "false" else float(number)
+    except ValueError:
+        raise typer.BadParameter(f"{_NOT_A_BIAS} {text}") from None
+    if token.isdecimal():
+        return int(token), bias
+    return _unquoted(token), bias
+
+
+def _unquoted(text: str) -> str:
+    """A text in JSON's quotes as what it stands for: digits, a line end."""
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
+        return text
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text
+
+
+def _grammar(text: str | None, file: Path | None) -> str | None:
+    if file is None:
+        return text
+    if text is not None:
+        raise typer.BadParameter("--grammar and --grammar-file exclude each other")
+    from qwq_gguf.sampling.gbnf import MAX_BYTES
+
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
+        found = raw.decode()
+    except OSError as error:
+        raise typer.BadParameter(f"--grammar-file {file}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"--grammar-file {file} is not UTF-8 text") from None
+    if len(raw) > MAX_BYTES:
+        raise typer.BadParameter(f"--grammar-file {file} is larger than {MAX_BYTES} bytes")
+    if not found.strip():
+        raise typer.BadParameter(f"--grammar-file {file} is empty")
+    return found
 
 
 def show_chain(resolved: Resolved, *, stderr: bool) -> None:

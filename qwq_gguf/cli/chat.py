@@ -111,6 +111,9 @@ def chat(
     frequency_penalty: chain_flags.FrequencyPenalty = None,
     repeat_penalty: chain_flags.RepeatPenalty = None,
     repeat_last_n: chain_flags.RepeatLastN = None,
+    logit_bias: chain_flags.LogitBias = None,
+    grammar: chain_flags.Grammar = None,
+    grammar_file: chain_flags.GrammarFile = None,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
@@ -128,6 +131,8 @@ def chat(
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 3394*35979?" --tools calculator
       echo "What is 12+34?" | qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p - --json
+      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?" --grammar 'root ::= [0-9]+'
+      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf --logit-bias " so=-3"
       qwq-gguf chat bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
     """
@@ -147,6 +152,9 @@ def chat(
             presence_penalty=presence_penalty,
             frequency_penalty=frequency_penalty,
             repeat_penalty=repeat_penalty,
+            logit_bias=logit_bias,
+            grammar=grammar,
+            grammar_file=grammar_file,
         )
     if show_chain:
         chain_flags.show_chain(resolved, stderr=prompt is not None)

@@ -118,10 +118,11 @@ def compare_at(
 ) -> Compared:
     """Compare at the place `at` tokens into the reply, or where the two differ most.
 
-    The reply takes the model's best token at each place. The question is put as
-    `prompt_profile` puts it. ModelError when the reply is shorter than that.
+    The reply takes the model's best token at each place, so a grammar is left out of it. The
+    question is put as `prompt_profile` puts it. ModelError when the reply is shorter than that.
     """
     from qwq_gguf.runtime.conversation import Conversation
+    from qwq_gguf.runtime.native_stages import with_token_ids
     from qwq_gguf.runtime.positions import dry_breakers, positions
     from qwq_gguf.runtime.session import Session
     from qwq_gguf.sampling.compare import compare_chains
@@ -129,7 +130,7 @@ def compare_at(
 
     session = Session(model)
     read = Conversation(model, prompt_profile, session=session).prompt_tokens(prompt)
-    chains = {profile.name: profile.chain for profile in profiles}
+    chains = {profile.name: with_token_ids(profile.chain, model.vocabulary) for profile in profiles}
     breakers = dry_breakers(model, chains.values())
     found: tuple[int, tuple[int, ...], Comparison] | None = None
     last = -1

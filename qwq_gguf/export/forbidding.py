@@ -84,7 +84,7 @@ def _after_thought(stage: Grammar, tags: ThinkingTags, *, opened: bool) -> str:
     while any(name.startswith(prefix) for name in stage.rules.names):
         prefix += "-"
     rules = _until(tags.close, prefix)
-    lead = f"{prefix}0 [ \\n]{{0,4}}"
+    lead = f"{prefix}0 [\\n]{{0,4}}"
     if not opened:
         lead = f"({_literal(tags.open)} {lead})?"
     return "\n".join([f"root ::= {lead} {answer}", *rules, text])

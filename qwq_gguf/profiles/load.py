@@ -12,6 +12,14 @@
     value = 0.6
     source = "where the number comes from"
 
+    [chain.logit_bias]              # a token's id or text and a number; false forbids it
+    value = [["Wait", -2.0], [151668, false]]
+    source = "..."
+
+    [chain.grammar]                 # GBNF as the value, or a file in the profile's folder
+    file = "answer.gbnf"
+    source = "..."
+
     [stops]                         # this and the tables below may be left out
     texts = ["<|im_end|>"]
     source = "..."
@@ -34,22 +42,22 @@ Unknown keys are refused: a misspelt number must not silently be a default.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ProfileError
+from qwq_gguf.profiles.load_chain import read_chain
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
+from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
 from qwq_gguf.resources import profiles_dir
-from qwq_gguf.sampling import SamplerChain
-from qwq_gguf.sampling.settings import SETTINGS, SettingValue, did_you_mean
+from qwq_gguf.sampling.settings import did_you_mean
 
 __all__ = ["DEFAULT_PROFILE", "load_profile", "parse_profile", "profile_names"]
 
 DEFAULT_PROFILE = "qwq"
 SCHEMA = 1
 _MAX_BYTES = 64 * 1024
-_MAX_TEXT = 2000
 
 
 def profile_names() -> tuple[str, ...]:
@@ -81,7 +89,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
 
 
 def parse_profile(text: str, path: Path | None = None) -> Profile:
-    """Make a Profile from TOML; `path` is only for messages."""
+    """Make a Profile from TOML; `path` is for messages, and for the files that it names."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -89,7 +97,7 @@ def parse_profile(text: str, path: Path | None = None) -> Profile:
     except RecursionError:
         raise ProfileError("the profile is nested too deeply", path=path) from None
     try:
-        return _profile(data)
+        return _profile(data, None if path is None else path.parent)
     except ProfileError as error:
         raise type(error)(
             error.message, path=path, found=error.found, expected=error.expected, hint=error.hint
@@ -112,24 +120,24 @@ def _locate(name_or_path: str | Path) -> Path:
     return profiles_dir() / f"{text.lower()}.toml"
 
 
-def _profile(data: Mapping[str, Any]) -> Profile:
-    _only("", data, ("schema", "name", "description", "chain", *_TABLES))
+def _profile(data: Mapping[str, Any], folder: Path | None) -> Profile:
+    only("", data, ("schema", "name", "description", "chain", *_TABLES))
     schema = data.get("schema")
     if schema != SCHEMA:
         raise ProfileError("schema is not one this version reads", found=schema, expected=SCHEMA)
     if "chain" not in data:
         raise ProfileError("the profile has no [chain]")
-    chain, given, sources = _chain(_table("chain", data["chain"]))
+    chain, given, sources = read_chain(table_of("chain", data["chain"]), folder)
     parts: dict[str, Any] = {}
     for name, read in _TABLES.items():
         if name in data:
-            fields, source = read(_table(name, data[name]))
+            fields, source = read(table_of(name, data[name]))
             parts |= fields
             if source is not None:
                 sources[name] = source
     return Profile(
-        name=_text("name", data.get("name")),
-        description=_text("description", data.get("description")),
+        name=text_of("name", data.get("name")),
+        description=text_of("description", data.get("description")),
         chain=chain,
         given=given,
         sources=sources,
@@ -137,48 +145,23 @@ def _profile(data: Mapping[str, Any]) -> Profile:
     )
 
 
-def _chain(
-    table: Mapping[str, Any],
-) -> tuple[SamplerChain, dict[str, SettingValue], dict[str, str]]:
-    _only("chain.", table, ("order", "source", *SETTINGS))
-    order = _texts("chain.order", table.get("order"))
-    sources = {"order": _text("chain.source", table.get("source"))}
-    given: dict[str, SettingValue] = {}
-    for name in table:
-        if name not in SETTINGS:
-            continue
-        entry = _table(f"chain.{name}", table[name])
-        _only(f"chain.{name}.", entry, ("value", "source"))
-        if "value" not in entry:
-            raise ProfileError(f"chain.{name} has no value")
-        value = entry["value"]
-        given[name] = _texts(f"chain.{name}.value", value) if isinstance(value, list) else value
-        sources[name] = _text(f"chain.{name}.source", entry.get("source"))
-    chain = SamplerChain.from_settings(order, given)
-    for name in chain.settings():
-        sources.setdefault(name, "the stage's default")
-    # Idle numbers are checked as well: they are somebody's intention.
-    chain.idle_settings(given)
-    return chain, given, sources
-
-
 def _stops(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    _only("stops.", table, ("texts", "source"))
-    return {"stops": _texts("stops.texts", table.get("texts"))}, _text(
+    only("stops.", table, ("texts", "source"))
+    return {"stops": texts_of("stops.texts", table.get("texts"))}, text_of(
         "stops.source", table.get("source")
     )
 
 
 def _context(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    _only("context.", table, ("tokens", "source"))
+    only("context.", table, ("tokens", "source"))
     tokens = table.get("tokens")
     if isinstance(tokens, bool) or not isinstance(tokens, int):
         raise ProfileError("context.tokens must be a whole number", found=tokens)
-    return {"context": tokens}, _text("context.source", table.get("source"))
+    return {"context": tokens}, text_of("context.source", table.get("source"))
 
 
 def _template(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    _only("template.", table, ("opens_thought", "history"))
+    only("template.", table, ("opens_thought", "history"))
     opens = table.get("opens_thought", True)
     if not isinstance(opens, bool):
         raise ProfileError("template.opens_thought must be true or false", found=opens)
@@ -189,8 +172,8 @@ def _template(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
 
 
 def _thinking(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    _only("thinking.", table, ("open", "close"))
-    tags = {name: _text(f"thinking.{name}", table[name]) for name in table}
+    only("thinking.", table, ("open", "close"))
+    tags = {name: text_of(f"thinking.{name}", table[name]) for name in table}
     return {"thinking": ThinkingTags(**tags)}, None
 
 
@@ -201,37 +184,3 @@ _TABLES: dict[str, Callable[[Mapping[str, Any]], tuple[dict[str, Any], str | Non
     "template": _template,
     "thinking": _thinking,
 }
-
-
-def _only(prefix: str, table: Mapping[str, Any], known: Collection[str]) -> None:
-    for key in table:
-        if key not in known:
-            raise ProfileError(
-                f"unknown key {prefix}{key}",
-                expected=", ".join(known),
-                hint=did_you_mean(key, known),
-            )
-
-
-def _table(name: str, value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ProfileError(f"{name} must be a table", found=repr(value))
-    return value
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > _MAX_TEXT:
-        raise ProfileError(
-            f"{name} must be a text of 1 to {_MAX_TEXT} characters",
-            found="nothing" if value is None else repr(value)[:80],
-        )
-    return value
-
-
-def _texts(name: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ProfileError(f"{name} must be a list of texts", found=repr(value)[:80])
-    for item in value:
-        if not isinstance(item, str):
-            raise ProfileError(f"{name} must be a list of texts", found=repr(item)[:80])
-    return tuple(value)

@@ -21,10 +21,11 @@ from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
 from qwq_gguf.errors import ChainError, ModelError, ToolError
 from qwq_gguf.runtime.native_chain import MOST_SEED
+from qwq_gguf.runtime.native_stages import with_token_ids
 from qwq_gguf.runtime.reply import ReplyStream
 from qwq_gguf.runtime.session import PromptProgress, Session
 from qwq_gguf.runtime.tally import Tally
-from qwq_gguf.sampling import Grammar
+from qwq_gguf.sampling import Grammar, LogitBias
 from qwq_gguf.thinking import ThoughtSplitter
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Conversation:
         most `tool_rounds`. `session` shares a KV cache between conversations.
 
         ModelError when the model has no chat template, or none that knows tools;
-        ChainError for tools beside a grammar; TemplateError when the template is malformed.
+        ChainError for tools beside a grammar, or a logit bias of a token that the model
+        lacks; TemplateError when the template is malformed.
         """
         source = model.chat_template
         if source is None:
@@ -76,14 +78,13 @@ class Conversation:
             )
         if tools and "tools" not in source:
             raise ModelError("this model's chat template has no place for tools", path=model.path)
-        grammar = profile.chain.stage(Grammar)
-        if tools and grammar is not None and not grammar.off:
-            raise ChainError(
-                "a grammar and tools exclude each other: it would forbid every call",
-                hint="leave out one of them",
-            )
+        if tools and (grammar := profile.chain.stage(Grammar)) is not None and not grammar.off:
+            raise ChainError("a grammar and tools exclude each other: it would forbid every call")
         self.model = model
         self.profile = profile
+        self._chain = profile.chain
+        if self._chain.stage(LogitBias) is not None:
+            self._chain = with_token_ids(self._chain, model.vocabulary)
         self._template = ChatTemplate(source)
         self._tools = {tool.spec.name: tool for tool in tools}
         self._system = [Message("system", system)] if system else []
@@ -232,7 +233,7 @@ class Conversation:
             return FinishReason.LENGTH
         generation = self._session.generate(
             self.model.encode(prompt.segments),
-            self.profile.chain,
+            self._chain,
             seed=seed,
             max_tokens=left,
             stop_tokens=self._stop_tokens,

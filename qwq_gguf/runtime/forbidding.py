@@ -36,14 +36,14 @@ class GrammarSampler:
     def __init__(
         self, api: Any, vocabulary: Vocabulary, stage: Grammar, *, after_thought: bool
     ) -> None:
-        """Begin a text; after a thought it may have blank space in front."""
+        """Begin a text; after a thought it may have line ends in front."""
         if vocabulary.longest_piece > _LONGEST_PIECE:
             raise ModelError(
                 "this model has tokens too long for grammars",
                 found=f"{vocabulary.longest_piece} bytes",
                 expected=f"at most {_LONGEST_PIECE}",
             )
-        text, root = stage.after_blanks() if after_thought else (stage.text, stage.root)
+        text, root = stage.after_lines() if after_thought else (stage.text, stage.root)
         self._recogniser = Recogniser(parse_gbnf(text, root))
         self._reading = self._recogniser.begin()
         self._vocabulary = vocabulary

@@ -6,6 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ChainError, ModelError
+from qwq_gguf.sampling.chain import SamplerChain
 from qwq_gguf.sampling.stages import (
     Dist,
     Dry,
@@ -26,7 +27,7 @@ from qwq_gguf.sampling.stages import (
 if TYPE_CHECKING:
     from qwq_gguf.runtime.vocabulary import Vocabulary
 
-__all__ = ["init_stage"]
+__all__ = ["init_stage", "with_token_ids"]
 
 # Truncating stages never leave less than the best token.
 _MIN_KEEP = 1
@@ -50,6 +51,18 @@ def init_stage(
     if not sampler:
         raise ModelError("llama.cpp refused a sampler stage", found=stage)
     return sampler
+
+
+def with_token_ids(chain: SamplerChain, vocabulary: Vocabulary) -> SamplerChain:
+    """The chain with the tokens of its logit bias by their ids; ChainError if one is not there."""
+    return SamplerChain(
+        tuple(
+            LogitBias(tuple(_biases(stage, vocabulary.size, vocabulary).items()))
+            if isinstance(stage, LogitBias)
+            else stage
+            for stage in chain.stages
+        )
+    )
 
 
 def _init(

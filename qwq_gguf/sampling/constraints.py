@@ -86,7 +86,7 @@ class Grammar:
     """Forbid every token that cannot continue a text of this GBNF grammar. Off: no grammar.
 
     `root` is the rule that the whole text satisfies. With the scope `answer` a thought is
-    left alone, and the answer after it, blank space before it aside, is such a text; with
+    left alone, and the answer after it, blank lines before it aside, is such a text; with
     `reply` everything is that the model generates.
     """
 
@@ -106,7 +106,7 @@ class Grammar:
                 "grammar: there is no such scope", found=self.scope, expected=" or ".join(SCOPES)
             )
         if not self.off:
-            _ = self.rules, parse_gbnf(*self.after_blanks())
+            _ = self.rules, parse_gbnf(*self.after_lines())
 
     @property
     def off(self) -> bool:
@@ -118,16 +118,16 @@ class Grammar:
         """The grammar, read. Not to be asked for when it is off."""
         return parse_gbnf(self.text, self.root)
 
-    def after_blanks(self) -> tuple[str, str]:
-        """Text and root of the same with up to four blanks or line ends allowed in front.
+    def after_lines(self) -> tuple[str, str]:
+        """Text and root of the same with up to four line ends allowed in front.
 
-        A model that closes a thought goes on with a new line or two; an answer that must
-        not begin with them begins as no answer did that it has learnt from.
+        A model that closes a thought goes on with a new line or two, which are no part of the
+        answer; without them it would begin as no answer did that it has learnt from.
         """
         name = "start"
         while name in self.rules.names:
             name += "-"
-        return f"{name} ::= [ \\n]{{0,4}} {self.root}\n{self.text}", name
+        return f"{name} ::= [\\n]{{0,4}} {self.root}\n{self.text}", name
 
 
 def _pair(entry: object) -> tuple[object, object]:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from qwq_gguf.cli.app import app
 from qwq_gguf.runtime.remember import CACHE_VARIABLE
+from support.demo import make_demo
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,7 +21,4 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("demo") / "demo.gguf"
-    done = CliRunner().invoke(app, ["quantize", "demo", str(path), "--no-modelfile"])
-    assert done.exit_code == 0, done.output
-    return path
+    return make_demo(tmp_path_factory.mktemp("demo"))

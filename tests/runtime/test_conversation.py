@@ -17,7 +17,7 @@ from qwq_gguf.chat.events import (
     ToolResult,
 )
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
-from qwq_gguf.errors import ModelError, PromptTooLongError, TemplateError, ToolError
+from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError, TemplateError, ToolError
 from qwq_gguf.profiles import Profile, TemplatePolicy
 from qwq_gguf.runtime.conversation import Conversation
 from qwq_gguf.runtime.model import Model
@@ -390,3 +390,23 @@ def test_random_weights_never_break_a_chat(tmp_path: Path) -> None:
             assert shown(events, ThinkingDelta) == reply.thinking
             assert shown(events, AnswerDelta) == reply.answer
             assert 0 < reply.thinking_tokens + reply.answer_tokens <= 60
+
+
+def test_the_answer_is_announced_when_the_thought_ends() -> None:
+    conversation, session = chat(["so it is\n</think>\n\n301"])
+    ask(conversation, "What is 7*43?")
+    assert session.options[0]["in_thought"] is True
+    assert session.generations[0].answers_began == 1
+
+
+def test_a_grammar_and_tools_exclude_each_other() -> None:
+    profile = PROFILE.with_overrides(grammar='root ::= "yes"')
+    with pytest.raises(ChainError, match="exclude each other"):
+        chat([], profile=profile, tools=[Adder()])
+    chat([], profile=PROFILE.with_overrides(grammar=" "), tools=[Adder()])
+
+
+def test_a_bias_of_no_token_is_refused_before_anything_is_asked(model: Model) -> None:
+    profile = PROFILE.with_overrides(logit_bias=((10**6, 1.0),))
+    with pytest.raises(ChainError, match="does not have"):
+        Conversation(model, profile)

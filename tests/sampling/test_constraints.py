@@ -96,10 +96,16 @@ def test_a_grammar_out_of_order_is_refused(arguments: dict[str, object]) -> None
         Grammar(**arguments)  # type: ignore[arg-type]
 
 
-def test_blanks_may_come_before_an_answer() -> None:
+def test_line_ends_may_come_before_an_answer() -> None:
     stage = Grammar('start ::= "a"\nroot ::= start start')
-    recogniser = Recogniser(parse_gbnf(*stage.after_blanks()))
-    for text, allowed in (("\n\naa", True), ("aa", True), ("\n" * 5, False), ("ab", False)):
+    recogniser = Recogniser(parse_gbnf(*stage.after_lines()))
+    for text, allowed in (
+        ("\n\naa", True),
+        ("aa", True),
+        (" aa", False),
+        ("\n" * 5, False),
+        ("ab", False),
+    ):
         reading = recogniser.read(recogniser.begin(), text.encode())
         assert (reading is not None) is allowed, text
 

@@ -101,6 +101,7 @@ class ScriptedSession:
         self.replies = list(replies)
         self.prompts: list[str] = []
         self.options: list[dict[str, Any]] = []
+        self.generations: list[ScriptedGeneration] = []
         self.ends_with = FinishReason.STOP
         self.interrupted = False
         self.context_size = 4096
@@ -118,14 +119,17 @@ class ScriptedSession:
     ) -> ScriptedGeneration:
         self.interrupted = False
         self.prompts.append(self.model.decode(prompt))
-        self.options.append({"seed": seed, "max_tokens": max_tokens, "stops": set(stop_tokens)})
+        self.options.append(
+            {"seed": seed, "max_tokens": max_tokens, "stops": set(stop_tokens)} | others
+        )
         tokens: list[int] = []
         rest = self.replies.pop(0)
         while rest:
             tag = next((text for text in CONTROL if rest.startswith(text)), rest[0])
             tokens.append(self.model.control_tokens.get(tag) or ord(tag))
             rest = rest[len(tag) :]
-        return ScriptedGeneration(self, len(prompt), tokens, max_tokens or 10**6)
+        self.generations.append(ScriptedGeneration(self, len(prompt), tokens, max_tokens or 10**6))
+        return self.generations[-1]
 
     def interrupt(self) -> None:
         self.interrupted = True

@@ -152,7 +152,12 @@ def write_random(
 
 
 def write_bigram(
-    path: Path, follows: Mapping[str, str], *, words: Vocab, context: int = 512
+    path: Path,
+    follows: Mapping[str, str],
+    *,
+    words: Vocab,
+    context: int = 512,
+    keys: Mapping[str, Any] | None = None,
 ) -> Path:
     """A model in which each token text (as stored) is followed by the one `follows` names.
 
@@ -182,6 +187,7 @@ def write_bigram(
         ffn=32,
         context=context,
         words=words,
+        keys=keys,
         tensors={"token_embd.weight": embedding, "output.weight": output, **zeros},
     )
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from support.tiny_gguf import byte_level, vocab
 
 
 def chat(*arguments: object) -> Result:
@@ -25,8 +26,9 @@ def test_the_answer_is_bound_and_the_thought_is_not(talker: Path, tmp_path: Path
     assert chat(talker, "-p", "Hi", "--grammar-file", file).stdout == done.stdout
 
 
-def test_tokens_by_text_are_biased(talker: Path) -> None:
-    done = chat(talker, "-p", "Hi", "--logit-bias", " 301.=-inf", "-l", "z=20")
+def test_tokens_are_biased_by_id_and_by_text(talker: Path) -> None:
+    number = vocab(["Let me see.", "**It** is", " 301."]).id(byte_level(b" 301."))
+    done = chat(talker, "-p", "Hi", "--logit-bias", f"{number}=-inf", "-l", "z=20")
     assert done.stdout == "**It** isz\n"
 
 

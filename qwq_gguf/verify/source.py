@@ -1,4 +1,5 @@
-"""A GGUF's tensors made again from the checkpoint, and compared byte for byte.
+"""A GGUF's tensors made again from the checkpoint or the GGUF that they came from, and
+compared byte for byte.
 
 Each tensor is quantized to the type it has in the file, so the file may come from any
 program that gives llama.cpp's bytes, and no recipe is needed. libggml itself does it,
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from qwq_gguf.checkpoint.reader import ShardReader
-from qwq_gguf.errors import GgufError, TensorError
+from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
+from qwq_gguf.metadata import text_bytes
 from qwq_gguf.quantize.importance import Imatrix, matrices, use_imatrix
 from qwq_gguf.quantize.kernels.ggml import Ggml
 from qwq_gguf.quantize.recipe import TARGET_TYPES
@@ -89,8 +91,8 @@ def chunks_to_check(
         if source is None or source.shape != tensor.shape:
             continue
         chunks = list(_cut(file, tensor, source))
-        if not everything:  # a text seeds the same way in every Python
-            chunks = [random.Random(f"{seed}|{tensor.name}").choice(chunks)]
+        if not everything:  # bytes seed the same way in every Python
+            chunks = [random.Random(text_bytes(f"{seed}|{tensor.name}")).choice(chunks)]
         found += chunks
     return found
 
@@ -118,10 +120,10 @@ def compare_with_source(
     imatrix: Imatrix | None = None,
     passed: Passed | None = None,
 ) -> SourceCheck:
-    """Compare the tensors of a model's files with what the checkpoint gives.
+    """Compare the tensors of a model's files with what the source gives.
 
     `imatrix` is the one the file was made with. ImatrixError when it is of another model;
-    ShardError and TensorError where the checkpoint cannot be read; GgufError where a file
+    ShardError and TensorError where the source cannot be read; GgufError where a file
     shrinks.
     """
     sources = {source.name: source for source in conversion.tensors}
@@ -203,6 +205,8 @@ def _make(
         return ggml.quantize_rows(kind, decode(stored, source_type), importance)
     except OverflowError as error:
         return str(error)
+    except UnsupportedError as error:  # a table of whole numbers in the source
+        return error.message
 
 
 def _stored(chunk: Chunk) -> bytes:

@@ -14,14 +14,16 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.cli.app import app
-from qwq_gguf.ggml_types import FileType
+from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.gguf_file.room import without_room
+from qwq_gguf.metadata import text
 from qwq_gguf.verify.manifest import manifest_path
 from support.checkpoints import write_checkpoint
 from support.hub import LoopbackHub
 from support.imatrix import gguf_bytes, random_sums
 from support.llama_quantize import quantize as llama_quantize
+from support.one_layer import write_one_layer
 from support.split_files import cut
 
 runner = CliRunner()
@@ -261,3 +263,55 @@ def test_a_repository_of_ggufs_names_its_exact_one(hub: LoopbackHub, here: Path)
     refused = run("quantize", "org/Tiny-GGUF")
     assert refused.exit_code == 1
     assert "or quantize org/Tiny-GGUF:F16" in refused.stderr
+
+
+def test_names_and_texts_of_a_stranger(here: Path) -> None:
+    """Controls and bytes that are no text pass through the file, and not to the terminal."""
+    name = "blk.0.\x1b[31m\udcff\n.weight"
+    path = write_one_layer(
+        here / "odd.gguf",
+        GgmlType.F16,
+        bytes(2048),
+        keys=[text("general.name", "../\x1b]0;x\x07\udcfe"), text("zz.\udcff", "\x1b[2J")],
+        more={name: ((256, 4), GgmlType.F16, bytes(2048))},
+    )
+    shown = run("quantize", path, "--dry-run", "--json")
+    assert shown.exit_code == 0, shown.output
+    done = [shown, run("quantize", path, "--dry-run"), run("quantize", path, "--kernels", "ggml")]
+    (made,) = here.glob("*-Q4_K_M.gguf")
+    assert made.name == "0-x-Q4_K_M.gguf"
+    done.append(run("verify", made, "--source", path))
+    assert [result.exit_code for result in done] == [0, 0, 0, 0]
+    assert not any(sign in result.output for result in done for sign in "\x1b\x07\udcff")
+    file = read_gguf(made)
+    assert name in {tensor.name for tensor in file.tensors}
+    assert file.text("zz.\udcff") == "\x1b[2J"
+
+
+def test_a_source_whose_tensor_holds_no_weights(here: Path) -> None:
+    name = "blk.0.table.weight"
+
+    def with_table(file: str, kind: GgmlType) -> Path:
+        content = bytes(kind.row_bytes(256) * 4)
+        more = {name: ((256, 4), kind, content)}
+        return write_one_layer(here / file, GgmlType.F16, bytes(2048), more=more)
+
+    good, bad = with_table("good.gguf", GgmlType.F16), with_table("bad.gguf", GgmlType.I32)
+    assert run("quantize", good, "a.gguf", "q8_0", *BARE).exit_code == 0
+    refused = run("quantize", bad, "b.gguf", "q8_0", "--allow-requantize", *BARE)
+    assert refused.exit_code == 1
+    assert f"{name} cannot become Q8_0" in refused.stderr
+    checked = run("verify", "a.gguf", "--source", bad)
+    assert checked.exit_code == 1
+    assert f"source: {name}: I32 holds no weights" in checked.stdout
+
+
+def test_a_damaged_block_is_found_where_it_is(here: Path) -> None:
+    rows = np.zeros((4, 8, 34), dtype=np.uint8)
+    rows[2, 5, 1] = 0x7C  # the scale is infinite
+    path = write_one_layer(here / "odd.gguf", GgmlType.Q8_0, rows.tobytes())
+    for recipe in ("q4_0", "q8_0"):
+        refused = run("quantize", path, "a.gguf", recipe, "--allow-requantize", *BARE)
+        assert refused.exit_code == 1
+        assert "a block that is no Q8_0, in row 2" in refused.stderr
+    assert not (here / "a.gguf").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from qwq_gguf.convert.from_gguf import from_gguf
 from qwq_gguf.ggml_types import FileType, GgmlType
-from qwq_gguf.gguf_file import encode_header, padded, read_gguf, read_splits
+from qwq_gguf.gguf_file import read_gguf, read_splits
 from qwq_gguf.metadata import KeyValue, array, text, u32
 from qwq_gguf.metadata import ValueType as Kind
 from qwq_gguf.quantize import Overrides, load_recipe, make_plan, run_plan
@@ -18,6 +17,7 @@ from qwq_gguf.quantize.imatrix import Imatrix
 from qwq_gguf.quantize.kernels.ggml import load_ggml
 from support.imatrix import importance
 from support.llama_quantize import LlamaQuantizeError, quantize
+from support.one_layer import write_one_layer
 from support.oracle import Model, make_model
 from support.shapes import LITTLE_LLAMA, RAGGED_TIED
 from support.split_files import cut
@@ -137,7 +137,7 @@ def test_blocks_are_decoded_as_llama_quantize_decodes_them(kind: GgmlType, tmp_p
         if load_ggml().is_valid(kind, row):
             rows.append(row.tobytes())
     base = tmp_path / "base.gguf"
-    write_model(base, kind, b"".join(rows), rows=4)
+    write_one_layer(base, kind, b"".join(rows))
     assert same(base, tmp_path, "F32", requantize=True)
 
 
@@ -154,7 +154,7 @@ def test_what_no_recipe_touches_keeps_its_type_and_ones_at_the_end_are_no_dimens
         "zero": ((1,), GgmlType.F32, bytes(4)),
     }
     blocks = np.random.default_rng(1).normal(0, 1, (4, 256)).astype("<f2")
-    write_model(base, GgmlType.F16, blocks.tobytes(), rows=4, more=odd)
+    write_one_layer(base, GgmlType.F16, blocks.tobytes(), more=odd)
     assert same(base, tmp_path, "Q4_K_M")
     made = {tensor.name: tensor for tensor in read_gguf(tmp_path / "ours.gguf").tensors}
     assert made["blk.0.attn_norm.weight"].type is GgmlType.F16
@@ -178,7 +178,7 @@ def test_odd_keys_pass_through_in_their_order(tmp_path: Path) -> None:
         KeyValue("zz.exact", Kind.FLOAT64, 0.1),
         u32("general.alignment", 32),
     ]
-    write_model(base, GgmlType.F16, bytes(2048), rows=4, keys=keys)
+    write_one_layer(base, GgmlType.F16, bytes(2048), keys=keys)
     assert same(base, tmp_path, "Q8_0")
 
 
@@ -187,7 +187,7 @@ def test_another_alignment_is_not_taken_over(tmp_path: Path) -> None:
     base = tmp_path / "base.gguf"
     odd = {"a": ((3,), GgmlType.F32, bytes(12)), "b": ((3,), GgmlType.F32, bytes(12))}
     keys = [u32("general.alignment", 128)]
-    write_model(base, GgmlType.F16, bytes(2048), rows=4, keys=keys, more=odd, alignment=128)
+    write_one_layer(base, GgmlType.F16, bytes(2048), keys=keys, more=odd, alignment=128)
     ours(base, tmp_path / "ours.gguf", "Q8_0")
     made = read_gguf(tmp_path / "ours.gguf")
     assert made.alignment == 32
@@ -211,40 +211,3 @@ def test_llama_quantize_refuses_a_second_time_too(llama: Model, tmp_path: Path) 
     with pytest.raises(LlamaQuantizeError, match="requantizing from type q8_0 is disabled"):
         theirs(base, tmp_path / "x", "Q4_K_M")
     theirs(base, tmp_path / "x", "Q8_0")  # a copy is none
-
-
-def write_model(
-    path: Path,
-    kind: GgmlType,
-    blocks: bytes,
-    *,
-    rows: int,
-    keys: Sequence[KeyValue] = (),
-    more: dict[str, tuple[tuple[int, ...], GgmlType, bytes]] | None = None,
-    alignment: int = 32,
-) -> None:
-    """A model of one layer whose matrices all hold the same blocks, rows of 256 weights."""
-
-    class Record:
-        def __init__(self, name: str, shape: tuple[int, ...], kind: GgmlType, at: int) -> None:
-            self.name, self.shape, self.type, self.offset = name, shape, kind, at
-
-    parts = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
-    names = ["token_embd.weight", *(f"blk.0.{part}.weight" for part in parts)]
-    contents = dict.fromkeys(names, ((256, rows), kind, blocks))
-    contents["output_norm.weight"] = ((256,), GgmlType.F32, bytes(1024))
-    records, data = [], b""
-    for name, (shape, stored, content) in (contents | (more or {})).items():
-        records.append(Record(name, shape, stored, len(data)))
-        data += content + bytes(padded(len(content), alignment) - len(content))
-    metadata = [
-        text("general.architecture", "qwen2"),
-        u32("qwen2.block_count", 1),
-        u32("qwen2.context_length", 64),
-        u32("qwen2.embedding_length", 256),
-        u32("qwen2.feed_forward_length", 256),
-        u32("qwen2.attention.head_count", 4),
-        KeyValue("qwen2.attention.layer_norm_rms_epsilon", Kind.FLOAT32, 1.0),
-        *keys,
-    ]
-    path.write_bytes(encode_header(metadata, records, alignment) + data)

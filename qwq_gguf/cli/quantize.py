@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
@@ -163,6 +165,7 @@ def quantize(
         "repair": repair,
     }
     make(
+        "split": None if split is None else asdict(split),
         jobs,
         opened,
         options,

@@ -146,6 +146,18 @@ def test_verify_looks_at_all_files(first: str, here: Path) -> None:
     assert found["where"] in {tensor.name for tensor in read_gguf(last).tensors}
 
 
+def test_the_manifest_says_how_it_was_cut(first: str, here: Path) -> None:
+    said = json.loads((here / first.replace(".gguf", ".manifest.json")).read_text())
+    assert said["options"]["split"] == {
+        "max_bytes": 500_000,
+        "max_tensors": None,
+        "bare_first": False,
+    }
+    assert [file["name"] for file in said["files"]] == sorted(
+        path.name for path in here.glob("*.gguf")
+    )
+
+
 def test_one_of_its_files_is_missing(first: str, here: Path) -> None:
     gone = sorted(path for path in here.iterdir() if path.suffix == ".gguf")[1]
     gone.unlink()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, note
+from qwq_gguf.cli.set_manifest import Following, tidy_up
 from qwq_gguf.cli.text import human_bytes
-from qwq_gguf.errors import GgufError, NotAGgufError, TemplateError
+from qwq_gguf.errors import NotAGgufError, TemplateError
 
 __all__ = ["app"]
 
@@ -89,6 +89,8 @@ def set_(
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.profiles import load_profile
 
+    if not dry_run:
+        tidy_up(path)
     file = read_gguf(path)
     if (file.integer("split.no") or 0) > 0:
         raise NotAGgufError(
@@ -115,52 +117,21 @@ def set_(
         return
     from qwq_gguf.cli.progress import ByteBar
 
-    with ByteBar(path.name) as bar:
-        written = write_entries(file, changed.entries, progress=bar.update)
-    how = "changed in place" if written.in_place else "written anew"
-    note(f"{path}: {how}, {human_bytes(written.file_bytes)}")
-    if written.replaced_link:
-        note("note: it was a link, or had another name: what that leads to is as it was")
     asked = {
         "profile": profile_name,
         "kv": list(kv or ()),
         "chat_template": None if chat_template is None else chat_template.name,
         "yarn": yarn,
     }
-    _let_manifest_follow(path, {name: value for name, value in asked.items() if value})
-
-
-def _let_manifest_follow(path: Path, asked: dict[str, Any]) -> None:
-    """Bring the manifest beside the file up to date, where there is one.
-
-    Only if the weights are still those that it names: a change of keys must not vouch for
-    a change of weights.
-    """
-    from qwq_gguf.cli.progress import ByteBar
-    from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.verify.check import read_manifest
-    from qwq_gguf.verify.contents import read_contents
-    from qwq_gguf.verify.record import write_manifest
-
-    try:
-        manifest = read_manifest(path)
-    except GgufError as error:
-        note(f"note: its manifest is damaged and stays so: {error.message}")
-        return
-    if manifest is None:
-        return
-    with ByteBar(path.name, path.stat().st_size) as bar:
-        contents = read_contents(read_gguf(path), passed=bar.passed)
-    first, *rest = manifest.files
-    if contents.tensors != first.tensors:
-        note("note: its weights are not those of its manifest, which stays as it was")
-        return
-    earlier = manifest.options.get("set")
-    sets = [*(earlier if isinstance(earlier, list) else ()), asked]
-    options = {**manifest.options, "set": sets}
-    changed = replace(first, file=contents.file, header=contents.header)
-    renewed = replace(manifest, files=(changed, *rest), options=options)
-    note(f"{write_manifest(renewed, path)}: follows")
+    with ByteBar(path.name) as bar:
+        follow = Following(file, {name: value for name, value in asked.items() if value}, bar)
+        written = write_entries(file, changed.entries, progress=bar.update, follow=follow)
+    how = "changed in place" if written.in_place else "written anew"
+    note(f"{path}: {how}, {human_bytes(written.file_bytes)}")
+    if written.replaced_link:
+        note("note: it was a link, or had another name: what that leads to is as it was")
+    if follow.told is not None:
+        note(follow.told)
 
 
 def _read_template(path: Path) -> str:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from qwq_gguf.edit.change import Changed, change_entries
-from qwq_gguf.edit.write import Written, write_entries
+from qwq_gguf.edit.write import Written, blank_unread, locked, write_entries
 from qwq_gguf.edit.yarn import stretch
 
-__all__ = ["Changed", "Written", "change_entries", "stretch", "write_entries"]
+__all__ = [
+    "Changed",
+    "Written",
+    "blank_unread",
+    "change_entries",
+    "locked",
+    "stretch",
+    "write_entries",
+]

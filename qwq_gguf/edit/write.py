@@ -9,10 +9,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from qwq_gguf.errors import GgufError, OutputError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.gguf_file import GgufFile, encode_header
+from qwq_gguf.gguf_file import GgufFile, encode_header, read_gguf
 from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
 from qwq_gguf.gguf_file.room import (
     REST_KEY,
@@ -30,7 +31,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Written", "write_entries"]
+__all__ = ["Follower", "Written", "blank_unread", "locked", "write_entries"]
 
 _CHUNK = 8 << 20
 
@@ -46,6 +47,18 @@ class Written:
     replaced_link: bool = False
 
 
+class Follower(Protocol):
+    """Told of a change while nobody else can make one. What it raises in `announce` keeps
+    the change from being made.
+    """
+
+    def announce(self, header: bytes) -> None:
+        """The file is about to begin with `header`, with the same data behind it."""
+
+    def made(self) -> None:
+        """It does."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Record:
     name: str
@@ -59,19 +72,20 @@ def write_entries(
     entries: Sequence[KeyValue],
     *,
     progress: Callable[[int, int], None] | None = None,
+    follow: Follower | None = None,
 ) -> Written:
     """Give a file other metadata; `file` is its header as read just before.
 
-    `progress` hears of a copy: bytes done, bytes in all. OutputError when it cannot be
-    written, or another program is changing it; GgufError when it is no longer the file
-    that was read.
+    `progress` hears of a copy: bytes done, bytes in all; `follow` of every change.
+    OutputError when it cannot be written, or another program is changing it; GgufError
+    when it is no longer the file that was read.
     """
     linked = file.path.is_symlink() or file.path.stat().st_nlink > 1
     room = None if linked else find_room(file.metadata)
     inside = None if room is None else _slot_entries(file, room, entries)
-    if room is not None and inside is not None and _change_in_place(file, room, inside):
+    if room is not None and inside is not None and _change_in_place(file, room, inside, follow):
         return Written(True, file.file_bytes)
-    return Written(False, _copy(file, entries, progress), linked)
+    return Written(False, _copy(file, entries, progress, follow), linked)
 
 
 def _slot_entries(file: GgufFile, room: Room, entries: Sequence[KeyValue]) -> list[KeyValue] | None:
@@ -84,33 +98,62 @@ def _slot_entries(file: GgufFile, room: Room, entries: Sequence[KeyValue]) -> li
     return inside
 
 
-def _change_in_place(file: GgufFile, room: Room, inside: Sequence[KeyValue]) -> bool:
+def _change_in_place(
+    file: GgufFile, room: Room, inside: Sequence[KeyValue], follow: Follower | None
+) -> bool:
     """False when there is too little room, or the bytes are not laid out as ours are."""
     filled = room.fill(inside)
     if filled is None:
         return False
-    with _opened(file, os.O_RDWR) as descriptor:
+    steps = (
+        (room.slot(1 - room.live), filled),
+        (KEY_COUNT_AT, room.switched(inside)),
+        # Nothing reads the other slot now; some programs print it.
+        (room.slot(room.live), b" " * room.size),
+    )
+    with locked(file, os.O_RDWR) as descriptor:
         start = HEADER_BYTES
         expected = room.head + (room.size if room.live else 0).to_bytes(8, "little") + room.region
         if file.version != 3 or os.pread(descriptor, len(expected), start) != expected:
             return False
-        try:
-            _write(descriptor, filled, room.slot(1 - room.live))
-            os.fsync(descriptor)
-            _write(descriptor, room.switched(inside), KEY_COUNT_AT)
-            os.fsync(descriptor)
-            # Nothing reads the other slot now; some programs print it.
-            _write(descriptor, b" " * room.size, room.slot(room.live))
-            os.fsync(descriptor)
-        except OSError as error:
-            raise OutputError(
-                f"cannot be written: {error.strerror or error}", path=file.path
-            ) from error
+        if follow is not None:
+            header = bytearray(os.pread(descriptor, file.data_offset, 0))
+            for offset, data in steps:
+                header[offset : offset + len(data)] = data
+            follow.announce(bytes(header))
+        for offset, data in steps:
+            _write_durably(file, descriptor, data, offset)
+        if follow is not None:
+            follow.made()
     return True
 
 
+def blank_unread(file: GgufFile, descriptor: int) -> None:
+    """Leave nothing in the slot that is not read, in a file that is `locked` for writing."""
+    room = find_room(file.metadata)
+    if room is not None:
+        _write_durably(file, descriptor, b" " * room.size, room.slot(1 - room.live))
+
+
+def _write_durably(file: GgufFile, descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            written = os.pwrite(descriptor, view, offset)
+            offset += written
+            view = view[written:]
+        os.fsync(descriptor)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror or error}", path=file.path
+        ) from error
+
+
 def _copy(
-    file: GgufFile, entries: Sequence[KeyValue], progress: Callable[[int, int], None] | None
+    file: GgufFile,
+    entries: Sequence[KeyValue],
+    progress: Callable[[int, int], None] | None,
+    follow: Follower | None,
 ) -> int:
     records = [
         _Record(tensor.name, tensor.shape, tensor.type, tensor.offset - file.data_offset)
@@ -123,7 +166,7 @@ def _copy(
     data_bytes = max(0, file.file_bytes - file.data_offset)
     total = len(header) + data_bytes
     mode = file.path.stat().st_mode & 0o777
-    with _opened(file, os.O_RDONLY) as source, NewFile(file.path, total, force=True) as out:
+    with locked(file, os.O_RDONLY) as source, NewFile(file.path, total, force=True) as out:
         out.write(0, header)
         done = 0
         while done < data_bytes:
@@ -134,14 +177,24 @@ def _copy(
             done += len(piece)
             if progress is not None:
                 progress(done, data_bytes)
-        _check_unchanged(file, source)
+        _check_size(file, source)
+        if hasattr(os, "fchmod"):
+            os.fchmod(out.fileno(), mode)
+        if follow is not None:
+            follow.announce(header)
         out.commit()
-    file.path.chmod(mode)
+        if follow is not None:
+            follow.made()
     return total
 
 
 @contextmanager
-def _opened(file: GgufFile, flags: int) -> Iterator[int]:
+def locked(file: GgufFile, flags: int) -> Iterator[int]:
+    """The open file, which no other `set` changes meanwhile.
+
+    OutputError when it cannot be opened or another program is changing it, GgufError when
+    it is no longer as it was read.
+    """
     try:
         descriptor = os.open(file.path, flags | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
@@ -154,21 +207,25 @@ def _opened(file: GgufFile, flags: int) -> Iterator[int]:
                 raise OutputError("another program is changing it", path=file.path) from None
             except OSError:
                 pass  # a filesystem without locks
-        _check_unchanged(file, descriptor)
+        _check_size(file, descriptor)
+        _check_header(file)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _check_unchanged(file: GgufFile, descriptor: int) -> None:
-    """What was decided from a header must not be written over another."""
+def _check_size(file: GgufFile, descriptor: int) -> None:
     if os.fstat(descriptor).st_size != file.file_bytes:
         raise GgufError("the file changed while it was in use", path=file.path)
 
 
-def _write(descriptor: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        offset += written
-        view = view[written:]
+def _check_header(file: GgufFile) -> None:
+    """What was decided from a header must not be written over another."""
+    now = read_gguf(file.path)
+    if _plain(now) != _plain(file) or now.tensors != file.tensors:
+        raise GgufError("the file changed while it was in use", path=file.path)
+
+
+def _plain(file: GgufFile) -> list[KeyValue | str]:
+    """Its keys in order; of the arrays, which nobody changes here, the names."""
+    return [entry if entry.element is None else key for key, entry in file.metadata.items()]

@@ -104,6 +104,11 @@ class Room:
         rest = encode_entries([text(REST_KEY, "")])[:-8]
         return written + rest + (left + beyond).to_bytes(8, "little") + b" " * left
 
+    def blanked(self, header: bytes) -> bytes:
+        """A file's bytes from its beginning, with nothing left in the slot that is not read."""
+        at = self.slot(1 - self.live)
+        return header[:at] + b" " * self.size + header[at + self.size :]
+
     def switched(self, entries: Sequence[KeyValue]) -> bytes:
         """The bytes at KEY_COUNT_AT that make the other slot, filled with `entries`, count."""
         keys = self.others + 2 + len(entries)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import GgufError, ImatrixError
 from qwq_gguf.gguf_file.reader import GgufFile
+from qwq_gguf.gguf_file.room import find_room
 from qwq_gguf.gguf_file.splits import SplitGguf, read_splits
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.quantize.kernels.ggml import load_ggml
 from qwq_gguf.verify.compare import compare_keys, compare_manifest, compare_tensors
-from qwq_gguf.verify.contents import Contents, Passed, file_record, read_contents
+from qwq_gguf.verify.contents import Contents, Passed, file_record, read_contents, read_header
 from qwq_gguf.verify.findings import Finding, Report, difference
 from qwq_gguf.verify.manifest import (
     MAX_MANIFEST_BYTES,
@@ -21,6 +22,7 @@ from qwq_gguf.verify.manifest import (
     manifest_path,
     parse_manifest,
 )
+from qwq_gguf.verify.pending import explain
 from qwq_gguf.verify.structure import check_structure
 
 if TYPE_CHECKING:
@@ -168,7 +170,12 @@ def _check_manifest(
         file_record(part.path.name, content)
         for part, content in zip(model.parts, contents, strict=True)
     ]
-    return compare_manifest(files, manifest)
+    told: list[Finding] = []
+    if manifest.pending is not None:
+        header = read_header(model.head)
+        room = find_room(model.head.metadata)
+        manifest, files[0], told = explain(manifest, files[0], header, room)
+    return [*told, *compare_manifest(files, manifest)]
 
 
 def _check_listed(digests: Mapping[str, str], listed: Mapping[str, str]) -> list[Finding]:

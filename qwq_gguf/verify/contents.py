@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,16 @@ from qwq_gguf.verify.manifest import FileRecord, PartDigest, TensorDigest
 if TYPE_CHECKING:
     from qwq_gguf.quantize.kernels.ggml import Ggml
 
-__all__ = ["Contents", "Passed", "Read", "digest_parts", "file_record", "read_contents"]
+__all__ = [
+    "Contents",
+    "Passed",
+    "Read",
+    "digest_parts",
+    "file_record",
+    "read_contents",
+    "read_header",
+    "read_with_header",
+]
 
 _WINDOW = 1 << 22
 _VALIDATED = frozenset(TARGET_TYPES) | {
@@ -63,6 +73,37 @@ def read_contents(
 
     GgufError when the file shrinks meanwhile, or cannot be read.
     """
+    with _reading(file) as read:
+        return digest_parts(file, read, ggml=ggml, passed=passed)
+
+
+def read_header(file: GgufFile) -> bytes:
+    """All before the first tensor's data. GgufError as above."""
+    with _reading(file) as read:
+        return read(0, min(file.data_offset, file.file_bytes))
+
+
+def read_with_header(
+    file: GgufFile, header: bytes, *, passed: Passed | None = None
+) -> tuple[Contents, PartDigest]:
+    """The same of `file`, and what all of it comes to with another header before its data."""
+    whole = hashlib.sha256(header)
+    start = min(file.data_offset, file.file_bytes)
+    with _reading(file) as read:
+
+        def tap(at: int, count: int) -> bytes:
+            data = read(at, count)
+            if at >= start:  # the header is read by itself
+                whole.update(data)
+            return data
+
+        contents = digest_parts(file, tap, passed=passed)
+    total = len(header) + file.file_bytes - start
+    return contents, PartDigest(total, whole.hexdigest())
+
+
+@contextmanager
+def _reading(file: GgufFile) -> Iterator[Read]:
     try:
         descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
@@ -85,7 +126,7 @@ def read_contents(
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     try:
-        return digest_parts(file, read, ggml=ggml, passed=passed)
+        yield read
     finally:
         os.close(descriptor)
 

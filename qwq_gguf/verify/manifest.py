@@ -24,6 +24,7 @@ __all__ = [
     "FileRecord",
     "Manifest",
     "PartDigest",
+    "Pending",
     "ShardDigest",
     "SourceRecord",
     "TensorDigest",
@@ -88,8 +89,21 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A change of the first file's keys, written down before it is made: what the file and
+    its header then come to, and what was `asked` for.
+    """
+
+    file: PartDigest
+    header: PartDigest
+    asked: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """A model's GGUF files in order and how they came about."""
+    """A model's GGUF files in order and how they came about. With a `pending` change the
+    first file is as `files` has it, or as the change would make it, or on the way.
+    """
 
     files: tuple[FileRecord, ...]
     source: SourceRecord
@@ -97,6 +111,7 @@ class Manifest:
     recipe_text: str
     options: Mapping[str, Any]
     versions: Mapping[str, str]
+    pending: Pending | None = None
 
     @property
     def tensors(self) -> tuple[TensorDigest, ...]:
@@ -123,6 +138,7 @@ class Manifest:
         return {
             "schema": MANIFEST_SCHEMA,
             **(single if len(self.files) == 1 else {"files": several}),
+            **({} if self.pending is None else {"pending": _pending(self.pending)}),
             "source": {
                 "name": self.source.name,
                 "commit": self.source.commit,
@@ -162,6 +178,11 @@ class Manifest:
 
 def _part(part: PartDigest) -> dict[str, Any]:
     return {"bytes": part.nbytes, "sha256": part.sha256}
+
+
+def _pending(pending: Pending) -> dict[str, Any]:
+    header = _part(pending.header)
+    return {"file": _part(pending.file), "header": header, "set": dict(pending.asked)}
 
 
 def manifest_path(gguf: Path) -> Path:
@@ -211,7 +232,13 @@ def _read(value: Mapping[str, Any]) -> Manifest:
         recipe_text=_text(recipe["text"]),
         options=dict(value["options"]),
         versions={_text(key): _text(item) for key, item in value["versions"].items()},
+        pending=_read_pending(value["pending"]) if "pending" in value else None,
     )
+
+
+def _read_pending(value: Mapping[str, Any]) -> Pending:
+    file, header = _read_part(value["file"]), _read_part(value["header"])
+    return Pending(file, header, dict(value["set"]))
 
 
 def _read_files(value: Mapping[str, Any]) -> tuple[FileRecord, ...]:

@@ -1,0 +1,119 @@
+"""The manifest beside a GGUF whose keys `set` changes.
+
+It is written twice: before the change, with what the file then comes to, and after it. So
+whatever interrupts a `set`, the two still know each other, `verify` can say what happened,
+and the next `set` puts them in order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.cli.output import note
+from qwq_gguf.errors import GgufError
+
+if TYPE_CHECKING:
+    from qwq_gguf.cli.progress import ByteBar
+    from qwq_gguf.gguf_file import GgufFile
+    from qwq_gguf.verify.manifest import Manifest
+
+__all__ = ["Following", "tidy_up"]
+
+
+def tidy_up(path: Path) -> None:
+    """Finish or take back what an interrupted `set` left between a file and its manifest."""
+    from qwq_gguf.edit import blank_unread, locked
+    from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.gguf_file.room import find_room
+    from qwq_gguf.verify.contents import read_header
+    from qwq_gguf.verify.pending import progress_of, settled
+    from qwq_gguf.verify.record import write_manifest
+
+    if not _is_pending(path):
+        return
+    file = read_gguf(path)
+    flags = os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY  # those are only replaced
+    with locked(file, flags) as descriptor:
+        manifest = _read(path)  # again: another `set` may have ended meanwhile
+        if manifest is None or manifest.pending is None:
+            return
+        progress = progress_of(manifest, read_header(file), find_room(file.metadata))
+        if progress is None:
+            return  # `Following` says so
+        if progress.remains:
+            blank_unread(file, descriptor)
+        where = write_manifest(settled(manifest, made=progress.counts), path)
+    how = "which had been made" if progress.counts else "which had not been made"
+    note(f"{where}: in order again after an interrupted change, {how}")
+
+
+class Following:
+    """Lets the manifest of one file follow a change; see `edit.write.Follower`.
+
+    It does so only where the file is, to the byte, what the manifest says: a change of keys
+    must not vouch for what else was changed. `told` is what to say afterwards.
+    """
+
+    def __init__(self, file: GgufFile, asked: Mapping[str, Any], bar: ByteBar) -> None:
+        self.told: str | None = None
+        self._file = file
+        self._asked = dict(asked)
+        self._bar = bar
+        self._announced: Manifest | None = None
+
+    def announce(self, header: bytes) -> None:
+        """Write down what is about to happen; OutputError if that cannot be written."""
+        from qwq_gguf.verify.contents import read_with_header
+        from qwq_gguf.verify.manifest import PartDigest
+        from qwq_gguf.verify.pending import announced
+        from qwq_gguf.verify.record import write_manifest
+
+        path = self._file.path
+        try:
+            manifest = _read(path)
+        except GgufError as error:
+            self.told = f"note: its manifest is damaged and stays so: {error.message}"
+            return
+        if manifest is None:
+            return
+        self._bar.update(0, self._file.file_bytes)
+        contents, whole = read_with_header(self._file, header, passed=self._bar.passed)
+        said = manifest.files[0]
+        if contents.tensors != said.tensors:
+            self.told = "note: its weights are not those of its manifest, which stays as it was"
+        elif contents.header != said.header:
+            self.told = "note: its keys were not those of its manifest, which stays as it was"
+        elif contents.file != said.file:
+            self.told = "note: its padding is not that of its manifest, which stays as it was"
+        else:
+            after = PartDigest(len(header), hashlib.sha256(header).hexdigest())
+            self._announced = announced(manifest, whole, after, self._asked)
+            write_manifest(self._announced, path)
+
+    def made(self) -> None:
+        """Write down that it has happened."""
+        if self._announced is None:
+            return
+        from qwq_gguf.verify.pending import settled
+        from qwq_gguf.verify.record import write_manifest
+
+        where = write_manifest(settled(self._announced, made=True), self._file.path)
+        self.told = f"{where}: follows"
+
+
+def _is_pending(path: Path) -> bool:
+    try:
+        manifest = _read(path)
+    except GgufError:
+        return False  # `Following` says so
+    return manifest is not None and manifest.pending is not None
+
+
+def _read(path: Path) -> Manifest | None:
+    from qwq_gguf.verify.check import read_manifest
+
+    return read_manifest(path)

@@ -10,8 +10,8 @@ conversation for the numbers it joins or compares, and lists those that some hel
 asks. About a minute. The next training leaves them out itself (conversations.py), so it takes
 an empty list and this script can go.
 
-What is not counted as the same problem: the reverse of an operation (43 + 57 beside 100 - 57),
-and counting on through a longer word that begins with the one asked for.
+What is not counted as the same problem: the reverse of an operation (79*87 beside 6873/79), and
+counting on through a longer word that begins with the one asked for.
 """
 
 from __future__ import annotations

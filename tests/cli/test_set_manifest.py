@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,8 +15,10 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.edit import write_entries
+from qwq_gguf.errors import OutputError
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantize import load_recipe
+from qwq_gguf.verify import record
 from qwq_gguf.verify.check import verify
 from qwq_gguf.verify.contents import read_contents
 from qwq_gguf.verify.manifest import SourceRecord, manifest_path
@@ -196,11 +197,17 @@ def test_a_damaged_manifest_stays_as_it_is(own: Path) -> None:
         assert manifest_path(own).read_text(encoding="utf-8") == text
 
 
-def test_a_manifest_that_cannot_be_written_keeps_the_change_from_being_made(own: Path) -> None:
+def test_a_manifest_that_cannot_be_written_keeps_the_change_from_being_made(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Path:
+        raise OutputError("cannot be written: no space", path=manifest_path(own))
+
     before = own.read_bytes()
-    manifest_path(own).with_name(f".model.manifest.json.{os.getpid()}.partial").mkdir()
-    done = set_(own, "--kv", "general.version=str:2")
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "write_manifest", refuse)
+        done = set_(own, "--kv", "general.version=str:2")
     assert done.exit_code == 1
-    assert "model.manifest.json" in done.stderr
+    assert "cannot be written: no space" in done.stderr
     assert own.read_bytes() == before
     assert verify(own).findings == ()

@@ -54,6 +54,7 @@ __all__ = [
     "HubOfflineError",
     "ImatrixError",
     "LibraryError",
+    "MemoryLimitError",
     "MissingPackageError",
     "ModelError",
     "NotACheckpointError",
@@ -183,6 +184,10 @@ class ImatrixError(QwqGgufError):
 
 class OutputError(QwqGgufError):
     """The output exists already, or cannot be written."""
+
+
+class MemoryLimitError(QwqGgufError):
+    """A run cannot be done within the memory it was given."""
 
 
 class LibraryError(QwqGgufError):

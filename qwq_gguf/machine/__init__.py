@@ -5,7 +5,7 @@ from __future__ import annotations
 from qwq_gguf.machine.cards import Card, find_cards
 from qwq_gguf.machine.cores import cpu_identity, physical_cores
 from qwq_gguf.machine.limits import allow_open_files
-from qwq_gguf.machine.memory import available_memory
+from qwq_gguf.machine.memory import available_memory, used_memory
 
 __all__ = [
     "Card",
@@ -14,4 +14,5 @@ __all__ = [
     "cpu_identity",
     "find_cards",
     "physical_cores",
+    "used_memory",
 ]

@@ -1,4 +1,4 @@
-"""How much memory is there to load a model into."""
+"""How much memory is there to load a model into, and how much this process has."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["available_memory"]
+__all__ = ["available_memory", "used_memory"]
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
@@ -24,6 +24,24 @@ def available_memory(root: Path = Path("/")) -> int | None:
         left = max(0, limit - used)
         return left if free is None else min(free, left)
     return free
+
+
+def used_memory() -> int | None:
+    """Bytes of memory that this process has now, its libraries included; None if unknown.
+
+    Where the system tells only the most there ever was, it is that.
+    """
+    try:
+        pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _meminfo(path: Path, name: str) -> int | None:

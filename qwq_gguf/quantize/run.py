@@ -11,14 +11,16 @@ import os
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.reader import ShardReader
+from qwq_gguf.machine import used_memory
 from qwq_gguf.quantize.blocks import make_blocks
+from qwq_gguf.quantize.budget import DEFAULT_MEMORY, MOST_WEIGHTS, Stages, arrange, need_of
 from qwq_gguf.quantize.chunks import Chunk, Work, line_up
 from qwq_gguf.quantize.kernels.choose import Job, Kernels, choose_kernels
 from qwq_gguf.quantize.outputs import Outputs
@@ -42,11 +44,8 @@ __all__ = [
     "run_plans",
 ]
 
-DEFAULT_MEMORY = 1 << 28
-"""Bytes that the chunks in work may take together, unless told otherwise."""
-
-_BYTES_PER_WEIGHT = 16  # stored, checked, as float32 and as blocks, at their widest
-_CHUNK_WEIGHTS = 1 << 20
+_UNKNOWN = 256 << 20  # this process, where the system does not tell
+_FOLLOWED = 16 << 20  # what a follower's windows take, and the digests of the shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,7 @@ def run_plan(
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     max_memory: int = DEFAULT_MEMORY,
+    chunk_weights: int | None = None,
     kernels: str | Kernels = "auto",
 ) -> Summary:
     """`run_plans` of a single target in one file."""
@@ -96,6 +96,7 @@ def run_plan(
         threads=threads,
         progress=progress,
         max_memory=max_memory,
+        chunk_weights=chunk_weights,
         kernels=kernels,
     )
     return summary
@@ -110,6 +111,7 @@ def run_plans(
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     max_memory: int = DEFAULT_MEMORY,
+    chunk_weights: int | None = None,
     kernels: str | Kernels = "auto",
     supply: Supply | None = None,
 ) -> tuple[Summary, ...]:
@@ -118,36 +120,43 @@ def run_plans(
     The weights are read once for all `targets`. `threads` defaults to the cores this
     process may use. `progress` is called on the calling thread; followers hear of every
     range that is written. `kernels` is one of kernels.choose.CHOICES, or made there.
+    `max_memory` is in bytes and for the whole process: threads and chunks follow from it;
+    `chunk_weights` makes the chunks smaller still.
     `supply` brings the shards; unless given they are on the disk. `outputs` are those of
     the same targets, entered and not finished; unless given they are made with `force` and
     `resume`, and finished.
 
-    OutputError: see Outputs. TensorError: a weight that is not finite, or too large for its
-    type. ShardError: the checkpoint changed. Whatever ends the run early, a kill included,
-    leaves older files as they were, and the next run of the same goes on where it was.
+    MemoryLimitError: `max_memory` is too little. OutputError: see Outputs. TensorError: a
+    weight that is not finite, or too large for its type. ShardError: the checkpoint
+    changed. Whatever ends the run early, a kill included, leaves older files as they were,
+    and the next run of the same goes on where it was.
     """
     started = time.monotonic()
     makers = choose_kernels(kernels) if isinstance(kernels, str) else kernels
     supply = OnDisk() if supply is None else supply
-    workers = max(1, threads or _usable_cores())
-    readers = -(-workers // 4)  # one reads from memory as fast as four quantize
-    places = 2 * workers + readers + 1
-    most = max(1, min(_CHUNK_WEIGHTS, max_memory // (_BYTES_PER_WEIGHT * places)))
-    makers.prepare(
+    jobs = {
         Job(tensor.type, stored_type(tensor.source), tensor.importance is not None)
         for target in targets
         for tensor in target.plan.tensors
+    }
+    stages = arrange(
+        max_memory,
+        _base(targets, makers, jobs),
+        need_of([target.plan for target in targets], makers.widens),
+        max(1, threads or _usable_cores()),
+        chunk_weights or MOST_WEIGHTS,
     )
+    makers.prepare(jobs)
     busy = Busy()
     with ExitStack() as stack:
         files = outputs
         if files is None:
             files = stack.enter_context(Outputs(targets, force=force, resume=resume))
         plans = [target.plan for target in targets]
-        work = line_up(plans, most, by_shard=supply.by_shard, done=files.done)
+        work = line_up(plans, stages.chunk_weights, by_shard=supply.by_shard, done=files.done)
         files.follow([target.follow for target in targets])
         reader = stack.enter_context(ShardReader())
-        _quantize(work, files, reader, supply, makers, (workers, readers, places), busy, progress)
+        _quantize(work, files, reader, supply, makers, stages, busy, progress)
         files.commit()
         if outputs is None:
             files.finish()
@@ -173,11 +182,10 @@ def _quantize(
     reader: ShardReader,
     supply: Supply,
     makers: Kernels,
-    stages: tuple[int, int, int],
+    stages: Stages,
     busy: Busy,
     progress: Callable[[Progress], None] | None,
 ) -> None:
-    workers, readers, places = stages
     left = work.chunks_of_shards()
     supply.begin(tuple(left))
 
@@ -198,9 +206,9 @@ def _quantize(
         work.chunks,
         read,
         make,
-        workers=workers,
-        readers=readers,
-        places=places,
+        workers=stages.workers,
+        readers=stages.readers,
+        places=stages.places,
         interrupt=supply.stop,
         busy=busy,
     ):
@@ -219,6 +227,14 @@ def _quantize(
     files.flush()
     for _, shard in passing:
         supply.done(shard)
+
+
+def _base(targets: Sequence[Target], makers: Kernels, jobs: Iterable[Job]) -> int:
+    """The memory of this process without any chunk."""
+    headers = [part.data_offset for target in targets for part in target.plan.parts]
+    followers = sum(len(target.follow) for target in targets)
+    used = used_memory() or _UNKNOWN
+    return used + 2 * max(headers) + makers.reserve(jobs) + _FOLLOWED * followers
 
 
 def _usable_cores() -> int:

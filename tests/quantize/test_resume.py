@@ -75,7 +75,7 @@ class Stopper:
 
 
 def interrupt(targets: Sequence[Target], chunks: int = 12, **options: Any) -> None:
-    options = {"threads": 2, "max_memory": 2_000_000, "kernels": "ggml", **options}
+    options = {"threads": 2, "chunk_weights": 20_000, "kernels": "ggml", **options}
     with pytest.raises(KeyboardInterrupt):
         run_plans(targets, progress=Stopper(chunks), **options)
 
@@ -91,14 +91,14 @@ class Counting(ShardReader):
         return data
 
 
-@pytest.mark.parametrize("threads, memory", [(1, 1 << 28), (3, 4_000_000)])
-def test_it_goes_on_with_any_threads_and_memory(
+@pytest.mark.parametrize("threads, chunk", [(1, 1 << 20), (3, 30_000)])
+def test_it_goes_on_with_any_threads_and_chunks(
     tmp_path: Path,
     plan: Plan,
     whole: bytes,
     monkeypatch: pytest.MonkeyPatch,
     threads: int,
-    memory: int,
+    chunk: int,
 ) -> None:
     interrupt([Target(plan, tmp_path / "out.gguf")])
     assert names(tmp_path) == [*UNFINISHED, "weights.bin"]
@@ -109,7 +109,7 @@ def test_it_goes_on_with_any_threads_and_memory(
         plan,
         tmp_path / "out.gguf",
         threads=threads,
-        max_memory=memory,
+        chunk_weights=chunk,
         kernels="ggml",
         progress=steps.append,
     )
@@ -425,7 +425,7 @@ def test_a_target_that_is_further_than_the_other(tmp_path: Path, made: Conversio
     with Outputs(targets) as found:
         assert all(found.done)
         assert found.done[0] != found.done[1]
-    run_plans(targets, kernels="ggml", threads=3, max_memory=1_000_000)
+    run_plans(targets, kernels="ggml", threads=3, chunk_weights=8_000)
     assert [target.path.read_bytes() for target in targets] == expected
     assert names(tmp_path) == ["BF16.gguf", "Q8_0.gguf", "weights.bin"]
 
@@ -486,7 +486,7 @@ def test_a_source_that_shrinks_in_mid_run(tmp_path: Path, plan: Plan) -> None:
         os.truncate(shard, 1000)
 
     with pytest.raises(ShardError, match=r"shorter|changed"):
-        run_plan(plan, tmp_path / "out.gguf", threads=1, max_memory=10_000, progress=shrink)
+        run_plan(plan, tmp_path / "out.gguf", threads=1, chunk_weights=150, progress=shrink)
     assert names(tmp_path) == ["weights.bin"]
 
 
@@ -531,7 +531,7 @@ def test_a_disk_that_is_full_and_then_is_not(
     with monkeypatch.context() as patched:
         patched.setattr(os, call, full_after(count, getattr(os, call)))
         with pytest.raises(OutputError) as caught:
-            run_plan(plan, out, force=True, kernels="ggml", max_memory=300_000)
+            run_plan(plan, out, force=True, kernels="ggml", chunk_weights=3_000)
     assert "disk is full" in caught.value.message or "No space" in caught.value.message
     assert out.read_bytes() == b"old"
     run_plan(plan, out, force=True, kernels="ggml")

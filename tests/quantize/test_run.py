@@ -67,13 +67,13 @@ def test_the_file_is_the_plan(tmp_path: Path, made: Conversion) -> None:
     assert summary.bits_per_weight == plan.bits_per_weight
 
 
-@pytest.mark.parametrize("threads, memory", [(1, 1 << 28), (3, 1 << 28), (2, 1), (5, 70_000)])
-def test_threads_and_memory_do_not_change_a_byte(
-    tmp_path: Path, made: Conversion, threads: int, memory: int
+@pytest.mark.parametrize("threads, chunk", [(1, 1 << 20), (3, 1 << 20), (2, 1), (5, 300)])
+def test_threads_and_chunks_do_not_change_a_byte(
+    tmp_path: Path, made: Conversion, threads: int, chunk: int
 ) -> None:
     plan = make_plan(made, load_recipe("Q4_K_M"))
     run_plan(plan, tmp_path / "a.gguf")
-    run_plan(plan, tmp_path / "b.gguf", threads=threads, max_memory=memory)
+    run_plan(plan, tmp_path / "b.gguf", threads=threads, chunk_weights=chunk)
     assert (tmp_path / "a.gguf").read_bytes() == (tmp_path / "b.gguf").read_bytes()
 
 
@@ -118,7 +118,7 @@ def permuted(rows: np.ndarray, heads: int) -> np.ndarray:
 def test_progress_counts_every_weight_once(tmp_path: Path, made: Conversion) -> None:
     seen: list[Progress] = []
     plan = make_plan(made, load_recipe("Q8_0"))
-    run_plan(plan, tmp_path / "out.gguf", progress=seen.append, max_memory=100_000)
+    run_plan(plan, tmp_path / "out.gguf", progress=seen.append, chunk_weights=1_000)
     done = [step.done_weights for step in seen]
     assert done == sorted(set(done))
     assert done[-1] == plan.weights == seen[0].total_weights

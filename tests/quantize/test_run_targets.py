@@ -74,7 +74,7 @@ def test_several_files_of_one_read(
     Counting.total = 0
     monkeypatch.setattr(run_module, "ShardReader", Counting)
     targets = [Target(plan, tmp_path / f"{name}.gguf") for name, plan in plans.items()]
-    summaries = run_plans(targets, threads=2, max_memory=2_000_000)
+    summaries = run_plans(targets, threads=2, chunk_weights=20_000)
     assert Counting.total == (tmp_path / "weights.bin").stat().st_size
     for name, summary in zip(RECIPES, summaries, strict=True):
         assert summary.path == tmp_path / f"{name}.gguf"
@@ -127,7 +127,7 @@ def test_shards_are_asked_for_in_order_and_given_back(tmp_path: Path, made: Conv
     dealt, paths = in_shards(made, tmp_path)
     supply = Lending(paths)
     target = Target(make_plan(dealt, load_recipe("Q4_K_M")), tmp_path / "out.gguf")
-    run_plans([target], threads=3, max_memory=1_000_000, supply=supply)
+    run_plans([target], threads=3, chunk_weights=8_000, supply=supply)
     assert (tmp_path / "out.gguf").read_bytes() == (tmp_path / "whole.gguf").read_bytes()
     assert supply.asked == paths
     assert max(supply.here) <= 2

@@ -57,13 +57,13 @@ class Reads:
         monkeypatch.setattr(ShardReader, "read", read)
 
 
-@pytest.mark.parametrize("memory", [1 << 28, 3_000_000])  # whole tensors, and heads
+@pytest.mark.parametrize("chunk", [1 << 20, 30_000])  # whole tensors, and heads
 def test_each_weight_is_read_once(
-    tmp_path: Path, made: Conversion, monkeypatch: pytest.MonkeyPatch, memory: int
+    tmp_path: Path, made: Conversion, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     reads = Reads(monkeypatch)
     plans = [make_plan(made, load_recipe(name)) for name in RECIPES]
-    run_plans(targets(plans, tmp_path), threads=2, max_memory=memory)
+    run_plans(targets(plans, tmp_path), threads=2, chunk_weights=chunk)
     assert reads.bytes == {
         tensor.source.name: tensor.source.nbytes
         for tensor in made.tensors
@@ -71,11 +71,11 @@ def test_each_weight_is_read_once(
     }
 
 
-@pytest.mark.parametrize("memory", [1 << 28, 200_000])
-def test_each_file_is_as_if_made_alone(tmp_path: Path, made: Conversion, memory: int) -> None:
+@pytest.mark.parametrize("chunk", [1 << 20, 1_500])
+def test_each_file_is_as_if_made_alone(tmp_path: Path, made: Conversion, chunk: int) -> None:
     plans = [make_plan(made, load_recipe(name)) for name in RECIPES]
     together = targets(plans, tmp_path)
-    summaries = run_plans(together, threads=3, max_memory=memory)
+    summaries = run_plans(together, threads=3, chunk_weights=chunk)
     for plan, target, summary in zip(plans, together, summaries, strict=True):
         run_plan(plan, tmp_path / "alone.gguf", force=True)
         assert target.path.read_bytes() == (tmp_path / "alone.gguf").read_bytes()

@@ -31,13 +31,13 @@ def test_the_front_is_the_first_gap(seed: int) -> None:
         assert front.position == (1000 if gap < 0 else gap)
 
 
-@pytest.mark.parametrize("recipe, threads, memory", [("Q4_K_M", 1, 1 << 28), ("Q8_0", 3, 40_000)])
+@pytest.mark.parametrize("recipe, threads, chunk", [("Q4_K_M", 1, 1 << 20), ("Q8_0", 3, 300)])
 def test_the_same_as_reading_the_finished_file(
-    tmp_path: Path, checkpoint: Checkpoint, recipe: str, threads: int, memory: int
+    tmp_path: Path, checkpoint: Checkpoint, recipe: str, threads: int, chunk: int
 ) -> None:
     plan, path = make_plan(convert(checkpoint), load_recipe(recipe)), tmp_path / "model.gguf"
     with WriteFollower() as follower:
-        run_plan(plan, path, threads=threads, max_memory=memory, follow=follower)
+        run_plan(plan, path, threads=threads, chunk_weights=chunk, follow=follower)
         assert follower.contents() == read_contents(read_gguf(path))
 
 

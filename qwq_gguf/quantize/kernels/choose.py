@@ -54,6 +54,12 @@ class Kernels(Protocol):
     def prepare(self, jobs: Iterable[Job]) -> None:
         """Make ready for these jobs; returns before the work is done, where it can."""
 
+    def reserve(self, jobs: Iterable[Job]) -> int:
+        """Bytes of memory that `prepare` will take for them, at most."""
+
+    def widens(self, stored: GgmlType, kind: GgmlType) -> bool:
+        """Whether rows become float32 on their way to this type."""
+
     def quantize(
         self,
         kind: GgmlType,
@@ -112,6 +118,14 @@ class GgmlKernels:
         for job in jobs:
             self._ggml.prepare(job.kind)
 
+    def reserve(self, jobs: Iterable[Job]) -> int:
+        """The tables of ggml."""
+        return _TABLES
+
+    def widens(self, stored: GgmlType, kind: GgmlType) -> bool:
+        """All that are not float32 already."""
+        return stored not in (GgmlType.F32, kind)
+
     def quantize(
         self,
         kind: GgmlType,
@@ -147,6 +161,16 @@ _MODULES = {
 _STORED = {GgmlType.F32: "<f4", GgmlType.BF16: "<u2", GgmlType.F16: "<i2"}
 
 
+_TABLES = 8 << 20
+_COMPILER = 100 << 20
+_KERNEL = 20 << 20
+
+
+def _ours(jobs: Iterable[Job]) -> list[Job]:
+    """Those that numba kernels are for, as they get their rows."""
+    return sorted({job.decoded for job in jobs if job.kind in _MODULES and job.kind != job.stored})
+
+
 @cache
 def _functions(kind: GgmlType) -> tuple[Callable[..., bool], Callable[..., bool] | None]:
     module: Any = import_module(_MODULES[kind])
@@ -173,9 +197,19 @@ class NumbaKernels:
         rest = [job for job in wanted if job.kind not in _MODULES]
         if rest:
             self._libggml().prepare(rest)
-        ours = {job.decoded for job in wanted if job.kind in _MODULES and job.kind != job.stored}
+        ours = _ours(wanted)
         if ours:
-            Thread(target=self._compile, args=(sorted(ours),), name="compile", daemon=True).start()
+            Thread(target=self._compile, args=(ours,), name="compile", daemon=True).start()
+
+    def reserve(self, jobs: Iterable[Job]) -> int:
+        """What the compiler was seen to take, for the first kernel and for each."""
+        return _TABLES + _COMPILER + _KERNEL * len(_ours(jobs))
+
+    def widens(self, stored: GgmlType, kind: GgmlType) -> bool:
+        """Where ggml works, and of what is quantized already."""
+        if kind in _MODULES:
+            return stored.quantized and stored != kind
+        return stored not in (GgmlType.F32, kind)
 
     def _compile(self, jobs: list[Job]) -> None:
         started = time.monotonic()

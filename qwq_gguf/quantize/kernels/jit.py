@@ -45,6 +45,7 @@ import numba  # noqa: E402
 import numba.extending  # noqa: E402
 from numba.core import config  # noqa: E402
 
+_NOT_COMPILED = {"__init__.py", "choose.py", "ggml.py"}
 _settings_lock = Lock()
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 
@@ -54,6 +55,8 @@ def _code_folder() -> Path:
     """Where machine code made from these very sources belongs."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
+        if source.name in _NOT_COMPILED:
+            continue
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return cache_folder() / "kernels" / digest.hexdigest()[:16]
 

@@ -47,11 +47,11 @@ class ShardReader:
                 ) from problem
             if not part:
                 raise ShardError(
-                    f"the shard has become shorter: {info.name} ends beyond it",
+                    f"the file has become shorter: {info.name} ends beyond it",
                     path=info.shard,
                     found=f"{os.fstat(file).st_size} bytes",
                     expected=f"at least {info.start + info.nbytes}",
-                    hint="let nothing change the checkpoint while it is being converted",
+                    hint="let nothing change the source while it is being quantized",
                 )
             parts.append(part)
             position += len(part)

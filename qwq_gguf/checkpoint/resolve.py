@@ -214,7 +214,8 @@ def _refuse_revision(source: str | Path, revision: str | None) -> None:
 
 def _hint(source: str, command: str) -> str:
     name = re.sub(r"[^\w.-]+", "-", source, flags=re.ASCII).strip("-.")[:60]
-    on_hub = f"; on the Hub it is called org/{name}" if "/" not in source and name else ""
+    maybe = name and "/" not in source and not name.lower().endswith(".gguf")
+    on_hub = f"; on the Hub it is called org/{name}" if maybe else ""
     return f"check the path{on_hub}; or qwq-gguf {command} --help"
 
 

@@ -31,7 +31,7 @@ def tensor(name: str, shape: tuple[int, ...], kind: GgmlType = GgmlType.BF16) ->
     return GgufTensor(name, shape, kind, 4096, tensor_bytes(kind, shape))
 
 
-def keys(architecture: str = "qwen2", **changes: Any) -> dict[str, KeyValue]:
+def keys(architecture: str = "qwen2", /, **changes: Any) -> dict[str, KeyValue]:
     entries = [
         text("general.architecture", architecture),
         text("general.type", "model"),
@@ -231,11 +231,10 @@ def test_a_matrix_that_llama_cpp_would_count_among_others(name: str) -> None:
 
 
 def test_experts() -> None:
-    moe = ("attn_q", "attn_k", "attn_v", "attn_output")
     stored = tensors(0)
-    stored |= {
-        t.name: t for i in range(2) for p in moe if (t := tensor(f"blk.{i}.{p}.weight", (256, 8)))
-    }
+    for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
+        for layer in range(2):
+            stored[f"blk.{layer}.{part}.weight"] = tensor(f"blk.{layer}.{part}.weight", (256, 8))
     for part in ("ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"):
         for layer in range(2):
             stored[f"blk.{layer}.{part}.weight"] = tensor(f"blk.{layer}.{part}.weight", (256, 8, 4))

@@ -12,8 +12,7 @@ from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file import read_gguf, read_splits
 from qwq_gguf.metadata import KeyValue, array, text, u32
 from qwq_gguf.metadata import ValueType as Kind
-from qwq_gguf.quantize import Overrides, load_recipe, make_plan, run_plan
-from qwq_gguf.quantize.imatrix import Imatrix
+from qwq_gguf.quantize import Imatrix, Overrides, load_recipe, make_plan, run_plan
 from qwq_gguf.quantize.kernels.ggml import load_ggml
 from support.imatrix import importance
 from support.llama_quantize import LlamaQuantizeError, quantize
@@ -195,9 +194,18 @@ def test_another_alignment_is_not_taken_over(tmp_path: Path) -> None:
     assert len(made.tensors) == len(read_gguf(base).tensors)
 
 
+def test_version_2_is_read_and_version_3_written(llama: Model, tmp_path: Path) -> None:
+    base = tmp_path / "base.gguf"
+    content = bytearray(llama.base.read_bytes())
+    content[4] = 2
+    base.write_bytes(content)
+    assert same(base, tmp_path, "Q8_0")
+    assert read_gguf(tmp_path / "ours.gguf").version == 3
+
+
 def test_what_the_user_asks_for(llama: Model, tmp_path: Path) -> None:
     asked = {"output": GgmlType.Q5_0, "token_embedding": GgmlType.Q8_0}
-    made = ours(llama.base, tmp_path / "a", "Q4_K_M", asked=Overrides(**asked))
+    made = ours(llama.base, tmp_path / "a", "Q4_K_M", asked=Overrides(**asked))  # type: ignore[arg-type]
     quantize(llama.base, tmp_path / "b", FileType.Q4_K_M, **asked)  # type: ignore[arg-type]
     assert made == (tmp_path / "b").read_bytes()
     made = ours(llama.base, tmp_path / "a", "Q4_K_M", asked=Overrides(pure=True))

@@ -22,7 +22,7 @@ def plan(kind: GgmlType, recipe: str, only: str = "weight") -> Plan:
     def stored(tensor: SourceTensor) -> SourceTensor:
         if len(tensor.shape) < 2 or only not in tensor.name:
             return tensor
-        source = replace(tensor.source, dtype=kind.name)  # type: ignore[type-var]
+        source = replace(tensor.source, dtype=kind.name)
         return replace(tensor, source=source, kept=kind)
 
     tensors = tuple(map(stored, made.tensors))

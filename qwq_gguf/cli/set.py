@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,9 @@ def _complete_profile(incomplete: str) -> list[str]:
 
 @app.command("set", cls=HouseCommand)
 def set_(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A GGUF file, anyone's.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A GGUF file, anyone's; of several, the first.")
+    ],
     profile_name: Annotated[
         str | None,
         typer.Option(
@@ -87,16 +90,18 @@ def set_(
         raise typer.BadParameter("say what to set: --profile, --kv, --chat-template or --yarn")
     from qwq_gguf.edit import change_entries, write_entries
     from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.gguf_file.splits import part_path
     from qwq_gguf.profiles import load_profile
 
     if not dry_run:
         tidy_up(path)
     file = read_gguf(path)
     if (file.integer("split.no") or 0) > 0:
+        first = part_path(path, 0, file.integer("split.count") or 1)
         raise NotAGgufError(
-            "is a later part of a split model, which has no such keys",
+            "is a later file of a model in several, and the first has its keys",
             path=path,
-            hint="name the first part, ...-00001-of-...",
+            hint=f"qwq-gguf set {shlex.quote(str(first))} ...",
         )
     changed = change_entries(
         file.metadata,

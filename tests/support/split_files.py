@@ -12,11 +12,13 @@ from qwq_gguf.metadata import KeyValue, ValueType, i32
 __all__ = ["cut"]
 
 
-def cut(path: Path, parts: int) -> tuple[Path, ...]:
-    """Write `parts` files beside `path`, tensors in its order, all keys in the first."""
+def cut(path: Path, parts: int, *, bare_first: bool = False) -> tuple[Path, ...]:
+    """Write `parts` files beside `path`, tensors in its order, all keys in the first, which
+    may have nothing else.
+    """
     whole = read_gguf(path)
     raw = path.read_bytes()
-    share = -(-len(whole.tensors) // parts)
+    share = -(-len(whole.tensors) // (parts - bare_first))
     made = []
     for number in range(parts):
         keys = [
@@ -26,7 +28,8 @@ def cut(path: Path, parts: int) -> tuple[Path, ...]:
             i32("split.tensors.count", len(whole.tensors)),
         ]
         tensors, data = [], b""
-        for tensor in whole.tensors[number * share : (number + 1) * share]:
+        at = (number - bare_first) * share
+        for tensor in whole.tensors[max(at, 0) : max(at + share, 0)]:
             tensors.append(replace(tensor, offset=len(data)))
             content = raw[tensor.offset :][: tensor.nbytes]
             data += content + bytes(padded(len(content), 32) - len(content))

@@ -63,7 +63,7 @@ Source = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="A checkpoint: a folder, org/name[@revision] on the Hub, or demo; or a GGUF: a "
-        "file (of a split one, the first), or org/name-GGUF:BF16.",
+        "file (of a split one, any), or org/name-GGUF:BF16.",
     ),
 ]
 Out = Annotated[

@@ -132,13 +132,14 @@ def run_plans(
     and the next run of the same goes on where it was.
     """
     started = time.monotonic()
-    makers = choose_kernels(kernels) if isinstance(kernels, str) else kernels
     supply = OnDisk() if supply is None else supply
     jobs = {
         Job(tensor.type, stored_type(tensor.source), tensor.importance is not None)
         for target in targets
         for tensor in target.plan.tensors
     }
+    weights = sum(target.plan.weights for target in targets)
+    makers = choose_kernels(kernels, jobs, weights) if isinstance(kernels, str) else kernels
     stages = arrange(
         max_memory,
         _base(targets, makers, jobs),
@@ -146,9 +147,10 @@ def run_plans(
         max(1, threads or _usable_cores()),
         chunk_weights or MOST_WEIGHTS,
     )
-    makers.prepare(jobs)
     busy = Busy()
     with ExitStack() as stack:
+        makers.prepare(jobs)
+        stack.callback(makers.close)
         files = outputs
         if files is None:
             files = stack.enter_context(Outputs(targets, force=force, resume=resume))
@@ -201,7 +203,11 @@ def _quantize(
     done = work.weights - sum(chunk.weights for chunk in work.chunks)
     if progress is not None and done:
         progress(Progress(done, work.weights, ""))
-    passing: deque[tuple[int, Path]] = deque()  # shards that are read, until it is durable
+
+    def let_go() -> None:
+        while passing and files.is_durable(passing[0][0]):
+            supply.done(passing.popleft()[1])
+
     for chunk, blocks in pipeline(
         work.chunks,
         read,
@@ -210,6 +216,7 @@ def _quantize(
         readers=stages.readers,
         places=stages.places,
         interrupt=supply.stop,
+        idle=let_go,  # the next shard may wait for the room of one of these
         busy=busy,
     ):
         for place, (data, crc) in zip(chunk.places, blocks, strict=True):
@@ -219,14 +226,11 @@ def _quantize(
             if not left[chunk.shard]:
                 reader.forget(chunk.shard)
                 passing.append((files.sync_soon(), chunk.shard))
-        while passing and files.is_durable(passing[0][0]):
-            supply.done(passing.popleft()[1])
+        let_go()
         done += chunk.weights
         if progress is not None:
             progress(Progress(done, work.weights, chunk.source.name))
     files.flush()
-    for _, shard in passing:
-        supply.done(shard)
 
 
 def _base(targets: Sequence[Target], makers: Kernels, jobs: Iterable[Job]) -> int:

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Event, Lock, Semaphore, Thread
 from time import perf_counter
 from typing import Generic, TypeVar
 
 __all__ = ["Busy", "pipeline"]
-
-IDLE_SECONDS = 0.2
 
 Item = TypeVar("Item")
 Raw = TypeVar("Raw")
@@ -52,7 +50,6 @@ def pipeline(
     readers: int = 1,
     places: int | None = None,
     interrupt: Callable[[], None] = _nothing,
-    idle: Callable[[], None] = _nothing,
     busy: Busy | None = None,
 ) -> Iterator[Result]:
     """`make(item, read(item))` of every item, as they get ready.
@@ -60,8 +57,7 @@ def pipeline(
     `places` defaults to enough that no stage waits for another's place. The first error
     of any stage is raised here. However it ends, close of the generator included, the
     threads are gone afterwards; `interrupt` is called before they are waited for when
-    work is left, to end a `read` that blocks. `idle` is called here, now and then, while
-    there is no result; what it raises ends the whole. `busy` is added to as they work.
+    work is left, to end a `read` that blocks. `busy` is added to as they work.
     """
     if workers < 1 or readers < 1:
         raise ValueError("at least one reader and one worker are needed")
@@ -75,7 +71,7 @@ def pipeline(
     try:
         for thread in threads:
             thread.start()
-        yield from line.results(idle)
+        yield from line.results()
         finished = True
     finally:
         line.stop()
@@ -169,14 +165,10 @@ class _Line(Generic[Item, Raw, Result]):
         except BaseException as error:
             self._made.put(_Failed(error))
 
-    def results(self, idle: Callable[[], None]) -> Iterator[Result]:
+    def results(self) -> Iterator[Result]:
         running = self._workers
         while running:
-            try:
-                got = self._made.get(timeout=IDLE_SECONDS)
-            except Empty:
-                idle()
-                continue
+            got = self._made.get()
             if isinstance(got, _Failed):
                 raise got.error
             if isinstance(got, _End):

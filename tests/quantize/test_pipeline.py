@@ -126,35 +126,6 @@ def test_a_consumer_that_leaves_ends_a_read_that_waits() -> None:
     assert not threads()
 
 
-def test_a_read_may_wait_for_what_is_done_while_there_is_no_result() -> None:
-    waited = threading.Event()
-
-    def read(item: int) -> int:
-        assert item == 0 or waited.wait(WAIT)
-        return item
-
-    steps = pipeline(range(3), read, lambda item, raw: raw, workers=1, idle=waited.set)
-    assert sorted(steps) == [0, 1, 2]
-
-
-def test_an_error_while_there_is_no_result_ends_a_read_that_waits() -> None:
-    left = threading.Event()
-
-    def read(item: int) -> int:
-        assert left.wait(WAIT)
-        return item
-
-    def fails() -> None:
-        raise OSError("the disk is full")
-
-    steps = pipeline(
-        range(3), read, lambda item, raw: raw, workers=1, interrupt=left.set, idle=fails
-    )
-    with pytest.raises(OSError, match="full"):
-        list(steps)
-    assert not threads()
-
-
 def test_what_is_finished_is_not_interrupted() -> None:
     called = threading.Event()
     steps = pipeline(

@@ -119,13 +119,13 @@ class HubSupply:
             self._done.add(shard)
             self._change.notify_all()
 
-    def stop(self) -> None:
+    def stop(self, problem: BaseException | None = None) -> None:
         """End the download and every `bring` that waits. What is here stays."""
-        self._line.stop()
         with self._change:
             if self._problem is None:
-                self._problem = Stopped()
+                self._problem = problem or Stopped()
             self._change.notify_all()
+        self._line.stop()
 
     def passed(self, shard: Path) -> tuple[str, int] | None:
         """SHA-256 and size of a shard that this run or the ones it goes on from brought.

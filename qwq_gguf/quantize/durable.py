@@ -28,6 +28,7 @@ class Recorder:
         self._record = record
         self._change = Condition()
         self._pending: dict[int, list[RowsDone]] = {}
+        self._after: list[tuple[int, Callable[[BaseException | None], None]]] = []
         self._added = 0
         self._durable = 0
         self._hurry = False
@@ -47,23 +48,26 @@ class Recorder:
             elif self._added == self._durable + 1:
                 self._change.notify_all()
 
-    def soon(self) -> int:
-        """Have all that was added recorded without delay; a ticket for `is_durable`."""
-        with self._change:
-            self._hurry = True
-            self._change.notify_all()
-            return self._added
+    def soon(self, then: Callable[[BaseException | None], None]) -> None:
+        """Have all that was added recorded without delay, and then call `then`, on the thread,
+        with what kept it from being recorded, if anything did.
 
-    def is_durable(self, ticket: int) -> bool:
-        """Whether all that was added before `soon` gave this ticket is recorded."""
+        Nobody has to come and ask: what waits for `then` may be what keeps others from adding.
+        """
         with self._change:
-            self._raise()
-            return self._durable >= ticket
+            if self._problem is None and self._durable < self._added:
+                self._after.append((self._added, then))
+                self._hurry = True
+                self._change.notify_all()
+                return
+        then(self._problem)
 
     def flush(self) -> None:
-        """Return when all that was added is recorded."""
-        ticket = self.soon()
+        """Return when all that was added is recorded, and who asked for it was told."""
         with self._change:
+            ticket = self._added
+            self._hurry = True
+            self._change.notify_all()
             self._change.wait_for(lambda: self._durable >= ticket or self._problem is not None)
             self._raise()
 
@@ -87,13 +91,27 @@ class Recorder:
                     return
                 for target, rows in batch.items():
                     self._record(target, rows)
-                with self._change:
-                    self._durable = upto
-                    self._change.notify_all()
+                self._tell(upto)
         except BaseException as problem:
             with self._change:
                 self._problem = problem
+                waiting, self._after = self._after, []
                 self._change.notify_all()
+            for _, then in waiting:
+                then(problem)
+
+    def _tell(self, upto: int) -> None:
+        """So many are recorded: call who waits for them, then say so."""
+        while True:
+            with self._change:
+                due = [then for ticket, then in self._after if ticket <= upto]
+                self._after = [each for each in self._after if each[0] > upto]
+                if not due:
+                    self._durable = upto
+                    self._change.notify_all()
+                    return
+            for then in due:
+                then(None)
 
     def _next(self) -> tuple[Mapping[int, list[RowsDone]] | None, int]:
         with self._change:

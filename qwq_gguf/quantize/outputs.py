@@ -192,13 +192,11 @@ class Outputs:
         part, tensor = self._numbers[place.target][place.tensor.name]
         self._recorder.add(place.target, RowsDone(part, tensor, chunk.first, chunk.rows, crc))
 
-    def sync_soon(self) -> int:
-        """Make durable what is written so far, beside the writing; a ticket for `is_durable`."""
-        return self._recorder.soon()
-
-    def is_durable(self, ticket: int) -> bool:
-        """Whether all that was written before the ticket is on the disk and recorded."""
-        return self._recorder.is_durable(ticket)
+    def sync_soon(self, then: Callable[[BaseException | None], None]) -> None:
+        """Make durable and record what is written so far, beside the writing; then call `then`,
+        from the thread that does it, with what kept it from being done.
+        """
+        self._recorder.soon(then)
 
     def flush(self) -> None:
         """Make durable and record what is written so far. OutputError."""

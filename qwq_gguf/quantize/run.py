@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -203,11 +202,6 @@ def _quantize(
     done = work.weights - sum(chunk.weights for chunk in work.chunks)
     if progress is not None and done:
         progress(Progress(done, work.weights, ""))
-
-    def let_go() -> None:
-        while passing and files.is_durable(passing[0][0]):
-            supply.done(passing.popleft()[1])
-
     for chunk, blocks in pipeline(
         work.chunks,
         read,
@@ -216,7 +210,6 @@ def _quantize(
         readers=stages.readers,
         places=stages.places,
         interrupt=supply.stop,
-        idle=let_go,  # the next shard may wait for the room of one of these
         busy=busy,
     ):
         for place, (data, crc) in zip(chunk.places, blocks, strict=True):
@@ -225,12 +218,25 @@ def _quantize(
             left[chunk.shard] -= 1
             if not left[chunk.shard]:
                 reader.forget(chunk.shard)
-                passing.append((files.sync_soon(), chunk.shard))
-        let_go()
+                files.sync_soon(_passes(supply, chunk.shard))
         done += chunk.weights
         if progress is not None:
             progress(Progress(done, work.weights, chunk.source.name))
     files.flush()
+
+
+def _passes(supply: Supply, shard: Path) -> Callable[[BaseException | None], None]:
+    """The shard goes when what is made of it is durable. If that fails, none comes any more:
+    or readers would wait for the place that it was to make.
+    """
+
+    def durable(problem: BaseException | None) -> None:
+        if problem is None:
+            supply.done(shard)
+        else:
+            supply.stop(problem)
+
+    return durable
 
 
 def _base(targets: Sequence[Target], makers: Kernels, jobs: Iterable[Job]) -> int:

@@ -29,10 +29,16 @@ class Supply(Protocol):
         """
 
     def done(self, shard: Path) -> None:
-        """All that is made of the shard is on the disk for good, in every file."""
+        """All that is made of the shard is on the disk for good, in every file.
 
-    def stop(self) -> None:
-        """The run ends early: end every `bring` that waits, with an error."""
+        From any thread. A later `bring` may wait for it.
+        """
+
+    def stop(self, problem: BaseException | None = None) -> None:
+        """The run ends early: end every `bring` that waits, with `problem` or an error.
+
+        From any thread, and more than once.
+        """
 
 
 class OnDisk:
@@ -49,5 +55,5 @@ class OnDisk:
     def done(self, shard: Path) -> None:
         """It stays."""
 
-    def stop(self) -> None:
+    def stop(self, problem: BaseException | None = None) -> None:
         """Nothing waits."""

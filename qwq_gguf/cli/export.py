@@ -176,6 +176,7 @@ def _origin(located: LocatedGguf, folder: Path, runtime: str, *, hub: bool, inst
 
 def _facts(gguf: GgufFile, origin: str, profile_name: str) -> tuple[Profile, GgufFacts]:
     from qwq_gguf.export.facts import gguf_facts
+    from qwq_gguf.export.forbidding import words_of
     from qwq_gguf.profiles import resolve
 
     resolved = resolve(gguf.metadata, requested=profile_name)
@@ -183,7 +184,7 @@ def _facts(gguf: GgufFile, origin: str, profile_name: str) -> tuple[Profile, Ggu
     for sentence in resolved.notes:
         note(f"note: {sentence}")
     profile = resolved.profile
-    return profile, gguf_facts(gguf.metadata, file=origin, stops=profile.stops)
+    return profile, gguf_facts(gguf.metadata, file=origin, words=words_of(profile))
 
 
 def _render(

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import cast
 
 from qwq_gguf.errors import ChainError
+from qwq_gguf.export.forbidding import grammar_spellings
 from qwq_gguf.metadata import shortest_float32
 from qwq_gguf.profiles import Profile
-from qwq_gguf.sampling import Greedy
+from qwq_gguf.sampling import Grammar, Greedy, LogitBias
 from qwq_gguf.sampling.chain import show
+from qwq_gguf.sampling.constraints import Biases
 from qwq_gguf.sampling.settings import OFF_VALUES, SETTINGS, SettingValue, stage_from_settings
 from qwq_gguf.sampling.stages import MAX_WINDOW, UNNAMED_STAGES
 
 __all__ = ["Applied", "Row", "Verdict", "advice", "compare"]
 
+_CONSTRAINTS = (LogitBias.name, Grammar.name)
 _UNNAMED = {kind.name for kind in UNNAMED_STAGES}
 
 
@@ -67,7 +71,12 @@ def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
     if isinstance(profile.chain.stages[-1], Greedy):
         wanted["temperature"] = 0.0
     rows = [_order_row(order, wanted, applied)]
-    rows += [_setting_row(name, value, profile, applied) for name, value in wanted.items()]
+    rows += _constraint_rows(profile, applied)
+    rows += [
+        _setting_row(name, value, profile, applied)
+        for name, value in wanted.items()
+        if SETTINGS[name][0] not in _CONSTRAINTS
+    ]
     for stage in applied.order or ():
         if stage not in order and _is_on(stage, applied.settings):
             rows += [
@@ -106,6 +115,40 @@ def _order_row(order: Sequence[str], wanted: Mapping[str, SettingValue], applied
         Verdict.SAME if same else Verdict.DIFFERS,
         applied.origins.get("order", ""),
     )
+
+
+def _constraint_rows(profile: Profile, applied: Applied) -> list[Row]:
+    """The logit bias and the grammar, where the profile or the server has one."""
+    bias, told_bias = profile.chain.stage(LogitBias), applied.settings.get("logit_bias")
+    grammar, told_grammar = profile.chain.stage(Grammar), applied.settings.get("grammar")
+    rows = []
+    wants = () if bias is None or bias.off else bias.biases
+    if wants or told_bias:
+        verdict = Verdict.UNTOLD  # also while a token is named by its text
+        if isinstance(told_bias, tuple) and all(isinstance(t, int) for t, _ in wants):
+            same = dict(wants) == dict(cast(Biases, told_bias))
+            verdict = Verdict.SAME if same else Verdict.DIFFERS
+        rows.append(_constraint_row("logit_bias", wants, told_bias, verdict, applied))
+    text = "" if grammar is None or grammar.off else grammar.text
+    if text or told_grammar:
+        verdict = Verdict.UNTOLD
+        if isinstance(told_grammar, str):
+            spelt = {spelling.strip() for spelling in grammar_spellings(profile)}
+            same = told_grammar.strip() in spelt
+            verdict = Verdict.SAME if same else Verdict.DIFFERS
+        rows.append(_constraint_row("grammar", text, told_grammar, verdict, applied))
+    return rows
+
+
+def _constraint_row(
+    name: str,
+    wanted: SettingValue,
+    told: SettingValue | None,
+    verdict: Verdict,
+    applied: Applied,
+) -> Row:
+    shown = "" if told is None else show(told) or "off"
+    return Row(name, show(wanted) or "off", shown, verdict, applied.origins.get(name, ""))
 
 
 def _is_on(stage: str, values: Mapping[str, SettingValue]) -> bool:

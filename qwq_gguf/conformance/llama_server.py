@@ -38,6 +38,7 @@ FIELDS: Mapping[str, str] = {
     "dry_penalty_last_n": "dry_window",
     "dry_sequence_breakers": "dry_breakers",
 }
+_MOST_BIASES = 1024
 _WHOLE = ("top_k", "penalty_window", "dry_allowed_length", "dry_window")
 # Off is written in several ways.
 _NEGATIVE_IS_OFF = ("top_n_sigma", "top_k", "temperature", "penalty_window")
@@ -98,7 +99,20 @@ def sampler_settings(told: Mapping[str, Any]) -> dict[str, SettingValue]:
         if ours in _NEGATIVE_IS_OFF:
             value = max(value, 0)
         settings[ours] = int(value) if ours in _WHOLE else float(value)
+    grammar, biases = told.get("grammar"), told.get("logit_bias")
+    if isinstance(grammar, str):
+        settings["grammar"] = grammar
+    if isinstance(biases, list):
+        settings["logit_bias"] = tuple(map(_bias, biases[:_MOST_BIASES]))
     return settings
+
+
+def _bias(entry: Any) -> tuple[int | str, float]:
+    """A token and its bias; JSON knows no infinity, so a ban is told as null."""
+    entry = entry if isinstance(entry, Mapping) else {}
+    token, bias = entry.get("token"), entry.get("bias")
+    number = float(bias) if isinstance(bias, (int, float)) else -math.inf
+    return token if isinstance(token, int) else -1, number
 
 
 def told_order(told: Mapping[str, Any]) -> tuple[str, ...] | None:

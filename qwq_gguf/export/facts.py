@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from qwq_gguf.convert.vocabulary.bpe import byte_letters
 from qwq_gguf.export.chatml import ChatMl, read_chatml
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
@@ -21,8 +22,8 @@ class GgufFacts:
 
     `file` is how the exported files name it, relative to where they lie. `context` is the
     most tokens the model knows. `chatml` are the words of its `template`, where that is
-    ChatML. `base` is the Hub repository it was made from. `ids` are ids of stops that are
-    single tokens.
+    ChatML. `base` is the Hub repository it was made from. `ids` are ids of the texts that
+    were asked for, as far as they are single tokens.
     """
 
     file: str
@@ -51,9 +52,12 @@ class GgufFacts:
 
 
 def gguf_facts(
-    metadata: Mapping[str, KeyValue], *, file: str, stops: Collection[str] = ()
+    metadata: Mapping[str, KeyValue], *, file: str, words: Collection[str] = ()
 ) -> GgufFacts:
-    """Read the facts off a GGUF's keys. A key of the wrong type counts as absent."""
+    """Read the facts off a GGUF's keys. A key of the wrong type counts as absent.
+
+    `words` are texts whose token ids will be needed: stops, and tokens with a bias.
+    """
     architecture = _text(metadata, "general.architecture")
     template = _text(metadata, "tokenizer.chat_template")
     parts = (_text(metadata, f"general.license{part}") for part in ("", ".name", ".link"))
@@ -70,7 +74,7 @@ def gguf_facts(
         bos=_integer(metadata, "tokenizer.ggml.bos_token_id"),
         eos=_integer(metadata, "tokenizer.ggml.eos_token_id"),
         pad=_integer(metadata, "tokenizer.ggml.padding_token_id"),
-        ids=_ids(metadata, frozenset(stops)),
+        ids=_ids(metadata, frozenset(words)),
         sampling=read_sampling(metadata),
     )
 
@@ -89,4 +93,14 @@ def _ids(metadata: Mapping[str, KeyValue], wanted: Collection[str]) -> dict[str,
     entry = metadata.get("tokenizer.ggml.tokens")
     if entry is None or not wanted or isinstance(entry.value, (str, bool, int, float)):
         return {}
-    return {str(text): index for index, text in enumerate(entry.value) if text in wanted}
+    spellings = {text: text for text in wanted}
+    if _text(metadata, "tokenizer.ggml.model") == "gpt2":
+        letters = byte_letters()
+        # A special token is stored as it is written, any other in letters for its bytes.
+        for text in wanted:
+            spellings.setdefault("".join(letters[byte] for byte in text.encode()), text)
+    return {
+        spellings[str(stored)]: index
+        for index, stored in enumerate(entry.value)
+        if stored in spellings
+    }

@@ -14,7 +14,7 @@ from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.profiles import Profile, ThinkingTags
 from qwq_gguf.sampling import Grammar, LogitBias
 
-__all__ = ["SpokenBiases", "spoken_biases", "spoken_grammar"]
+__all__ = ["SpokenBiases", "grammar_spellings", "spoken_biases", "spoken_grammar", "words_of"]
 
 # What in a grammar's text may look like a name and is none, or is one.
 _PARTS = re.compile(
@@ -36,6 +36,13 @@ class SpokenBiases:
             return ()
         texts = ", ".join(map(repr, self.unknown))
         return (f"the logit bias of {texts}: not one token that this file's vocabulary lists",)
+
+
+def words_of(profile: Profile) -> tuple[str, ...]:
+    """The texts whose token ids an exporter may need."""
+    stage = profile.chain.stage(LogitBias)
+    biased = () if stage is None else stage.biases
+    return (*profile.stops, *(token for token, _ in biased if isinstance(token, str)))
 
 
 def spoken_biases(profile: Profile, facts: GgufFacts) -> SpokenBiases:
@@ -68,6 +75,18 @@ def spoken_grammar(profile: Profile, facts: GgufFacts, *, thoughts: bool = True)
     if stage.scope == "reply" or not thinks or not thoughts:
         return _at_root(stage)
     return _after_thought(stage, tags, opened=profile.template.opens_thought)
+
+
+def grammar_spellings(profile: Profile) -> tuple[str, ...]:
+    """Every text by which an exporter may have given a runtime the profile's grammar."""
+    stage = profile.chain.stage(Grammar)
+    if stage is None or stage.off:
+        return ()
+    bare = _at_root(stage)
+    if stage.scope == "reply":
+        return (bare,)
+    tags = profile.thinking
+    return (bare, *(_after_thought(stage, tags, opened=opened) for opened in (True, False)))
 
 
 def _at_root(stage: Grammar) -> str:

@@ -12,6 +12,7 @@ import shlex
 
 from qwq_gguf.errors import ExportError
 from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.forbidding import spoken_biases, spoken_grammar
 from qwq_gguf.export.value import Export
 from qwq_gguf.export.vocabulary import Flat, Vocabulary, flatten, spoken_order
 from qwq_gguf.profiles import Profile
@@ -23,6 +24,8 @@ VOCABULARY = Vocabulary(
     "llama-server",
     {
         "order": "samplers",
+        "logit_bias": "logit-bias",
+        "grammar": "grammar-file",
         "repeat_penalty": "repeat-penalty",
         "frequency_penalty": "frequency-penalty",
         "presence_penalty": "presence-penalty",
@@ -65,7 +68,8 @@ _BREAKERS = ("\n", ":", '"', "*")
 # Tokens of these texts end a reply in llama.cpp, whatever the stops (llama-vocab.cpp).
 _ENDS = ("<|im_end|>", "<|endoftext|>")
 # Said in lists of their own.
-_APART = ("order", "dry_breakers", "stops", "context", "thinking")
+_APART = ("order", "logit_bias", "grammar", "dry_breakers", "stops", "context", "thinking")
+_GRAMMAR = "grammar.gbnf"
 
 
 def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
@@ -80,6 +84,9 @@ def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
     ]
     if flat.breakers != _BREAKERS and not flat.is_neutral("dry_breakers"):
         found += [("dry-sequence-breaker", breaker) for breaker in flat.breakers or ("none",)]
+    found += [("logit-bias", _bias(*pair)) for pair in spoken_biases(profile, facts).by_id]
+    if spoken_grammar(profile, facts) is not None:
+        found.append(("grammar-file", _GRAMMAR))
     found += [("reverse-prompt", stop) for stop in profile.stops]
     if profile.thinking.open == "<think>":
         found.append(("reasoning-format", "deepseek"))
@@ -93,18 +100,22 @@ def _wanted(setting: str, flat: Flat) -> bool:
 
 
 def export(profile: Profile, facts: GgufFacts) -> Export:
-    """`preset.ini` for `llama-server --models-preset`, and the command as a script."""
+    """`preset.ini` for `llama-server --models-preset`, the command as a script, and the grammar."""
     said = flags(profile, facts)
     words = ["exec llama-server", *(f"--{flag} {shlex.quote(value)}" for flag, value in said)]
     script = "#!/bin/sh\n# Further flags are passed on: sh llama-server.sh --port 8081\n"
     script += 'cd -- "$(dirname -- "$0")" || exit\n'
     script += " \\\n    ".join([*words, "--jinja", '"$@"']) + "\n"
     preset, left_out = _preset(profile, facts, said)
+    files = {"preset.ini": preset, "llama-server.sh": script}
+    if (grammar := spoken_grammar(profile, facts)) is not None:
+        files[_GRAMMAR] = grammar.rstrip("\n") + "\n"
+    unsaid = (*VOCABULARY.unsaid(profile, facts.sampling), *spoken_biases(profile, facts).unsaid)
     return Export(
         "llama-server",
-        {"preset.ini": preset, "llama-server.sh": script},
+        files,
         VOCABULARY.rows(),
-        (*VOCABULARY.unsaid(profile, facts.sampling), *left_out),
+        (*unsaid, *left_out),
         (
             "in this folder: llama-server --models-preset preset.ini",
             "or one model alone: sh llama-server.sh",
@@ -122,6 +133,7 @@ def _preset(
         f"[{_plain(facts.name, ']')}]",
     ]
     stops = [stop for stop in profile.stops if stop not in _ENDS]
+    biases = [value for flag, value in said if flag == "logit-bias"]
     left_out = []
     for flag, value in said:
         if flag == "samplers":
@@ -131,16 +143,23 @@ def _preset(
             # A preset holds each key once; the tokens that end a turn stop it anyway.
             if [value] == stops and not _trouble(value):
                 lines.append(f"reverse-prompt = {value}")
-        elif flag == "dry-sequence-breaker":
+        elif flag == "dry-sequence-breaker" or (flag == "logit-bias" and len(biases) > 1):
             continue
         else:
             lines.append(f"{flag} = {_plain(value)}")
     if len(stops) > 1 or any(map(_trouble, stops)):
         shown = ", ".join(map(repr, stops))
         left_out.append(f"the stops {shown}: preset.ini holds one, without ; and #")
+    if len(biases) > 1:
+        left_out.append("the logit biases: preset.ini has room for one, the script has them")
     if any(flag == "dry-sequence-breaker" for flag, _ in said):
         left_out.append("dry's breakers: preset.ini has room for one key each, the script has them")
     return "\n".join([*lines, "jinja = true"]) + "\n", tuple(left_out)
+
+
+def _bias(token: int, bias: float) -> str:
+    """As --logit-bias takes it: the id, a sign, and how much."""
+    return f"{token}{'-' if bias < 0 else '+'}{abs(bias):g}"
 
 
 def _plain(value: str, more: str = "") -> str:

@@ -9,15 +9,17 @@ window: LM Studio runs llama.cpp, which takes both from the GGUF.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.errors import ExportError
 from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.forbidding import spoken_biases, spoken_grammar
+from qwq_gguf.export.lmstudio_hub import VirtualModel
 from qwq_gguf.export.value import Export, slug
 from qwq_gguf.export.vocabulary import Flat, Vocabulary, flatten
-from qwq_gguf.export.yaml_text import to_yaml
 from qwq_gguf.profiles import Profile
 
 __all__ = ["VOCABULARY", "export", "load_fields", "operation_fields", "split_user_repo"]
@@ -26,6 +28,8 @@ _PREDICTION = "llm.prediction."
 VOCABULARY = Vocabulary(
     "LM Studio",
     {
+        "logit_bias": "llama.logitBias",
+        "grammar": "structured",
         "repeat_penalty": "repeatPenalty",
         "frequency_penalty": "llama.frequencyPenalty",
         "presence_penalty": "llama.presencePenalty",
@@ -69,6 +73,11 @@ def operation_fields(
         ("topKSampling", top_k),
     ]
     fields += [(VOCABULARY.names[name], _checked(name, flat)) for name in _CHECKED]
+    if biases := spoken_biases(profile, facts).by_id:
+        said = [[token, "-inf" if bias == -math.inf else bias] for token, bias in biases]
+        fields.append(("llama.logitBias", said))
+    if (grammar := spoken_grammar(profile, facts)) is not None:
+        fields.append(("structured", {"type": "gbnf", "gbnfGrammar": grammar}))
     if profile.stops:
         fields.append(("stopStrings", list(profile.stops)))
     tags = {"startString": profile.thinking.open, "endString": profile.thinking.close}
@@ -106,7 +115,7 @@ def export(
     user_repo: str | None = None,
     system: str | None = None,
 ) -> Export:
-    """`model.yaml`, `NAME.preset.json` and `FILE.gguf.json`.
+    """A virtual model (`model.yaml`, `manifest.json`), `NAME.preset.json` and `FILE.gguf.json`.
 
     `user_repo` is where the file lies, or will lie, in LM Studio's models folder.
     """
@@ -116,20 +125,18 @@ def export(
     name = f"{profile.name} for {facts.name}"
     preset = {"identifier": f"@local:{slug(name)}", "name": name, "operation": operation}
     defaults = {"preset": "", "operation": operation, "load": load}
-    virtual: dict[str, object] = {
-        "model": f"{publisher}/{slug(f'{facts.name}-{profile.name}')}",
-        "base": f"{publisher}/{model}",
-        "metadataOverrides": _metadata(profile, facts),
-        "config": {"operation": operation, "load": load},
-    }
-    unsaid = list(VOCABULARY.unsaid(profile, facts.sampling))
+    virtual = VirtualModel(publisher, model, f"{facts.name}-{profile.name}")
+    unsaid = [
+        *VOCABULARY.unsaid(profile, facts.sampling),
+        *spoken_biases(profile, facts).unsaid,
+    ]
     asked = int(flatten(profile, facts.context).number("top_k"))
     if asked > _MOST_TOP_K:
         unsaid.append(f"top k {asked}: LM Studio's goes up to {_MOST_TOP_K}, which is written")
     return Export(
         "lmstudio",
         {
-            "model.yaml": to_yaml(virtual, ("A model for LM Studio that is run as it should be.",)),
+            **virtual.files({"operation": operation, "load": load}, _metadata(profile, facts)),
             f"{slug(name)}.preset.json": _json(preset),
             f"{facts.filename}.json": _json(defaults),
         },

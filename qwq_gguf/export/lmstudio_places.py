@@ -2,7 +2,7 @@
 
 The same on Linux, macOS and Windows: a folder `.lmstudio` in the user's home, unless a
 file `.lmstudio-home-pointer` beside it names another; models below it or in the
-`downloadsFolder` of its settings.json.
+`downloadsFolder` of its settings.json, and virtual models in `hub/models`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from qwq_gguf.errors import ExportError
 from qwq_gguf.export.lmstudio import split_user_repo
+from qwq_gguf.export.lmstudio_hub import MANIFEST, MODEL
 
 __all__ = ["HOME_POINTER", "InstallPlan", "install_plan", "lmstudio_home", "models_folder"]
 
@@ -24,11 +25,14 @@ P = TypeVar("P", bound=PurePath)
 HOME_POINTER = ".lmstudio-home-pointer"
 _DEFAULTS = (".internal", "user-concrete-model-default-config")
 _PRESETS = "config-presets"
+_HUB = ("hub", "models")
 
 
 @dataclass(frozen=True, slots=True)
 class InstallPlan:
-    """The GGUFs to link or copy (source -> target), and the texts to write."""
+    """The GGUFs to link or copy (source -> target), and the texts to write. What comes later
+    names what comes earlier.
+    """
 
     models: Mapping[PurePath, PurePath]
     texts: Mapping[PurePath, str]
@@ -72,8 +76,8 @@ def install_plan(
 ) -> InstallPlan:
     """What to do with the GGUF in `parts` and the files of an export named `texts`.
 
-    Presets and the file's defaults go to LM Studio's folder. `model.yaml` is published on
-    LM Studio's hub, not found on the disk, so it stays out.
+    All of these go to LM Studio's folder: the file's defaults, presets, and the virtual
+    model to where those of its hub lie.
     """
     publisher, model = split_user_repo(user_repo)
     targets: dict[PurePath, PurePath] = {
@@ -85,4 +89,8 @@ def install_plan(
             written[lmstudio / _PRESETS / name] = text
         elif name.endswith(".gguf.json"):
             written[lmstudio.joinpath(*_DEFAULTS, publisher, model, name)] = text
+    if MODEL in texts and MANIFEST in texts:
+        about = json.loads(texts[MANIFEST])
+        folder = lmstudio.joinpath(*_HUB, about["owner"], about["name"])
+        written |= {folder / name: texts[name] for name in (MODEL, MANIFEST)}
     return InstallPlan(targets, written)

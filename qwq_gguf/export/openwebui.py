@@ -2,7 +2,9 @@
 
 Read in its sources: backend/open_webui/utils/payload.py. `params` become the request's
 fields, or Ollama's options; what stands in `custom_params` is sent as it is, which is how
-an order reaches llama-server. Stops are decoded as Python escapes first.
+an order reaches llama-server. Stops are decoded as Python escapes first. A logit bias is a
+text there, `ID:BIAS` behind commas, of whole numbers from -100 to 100 (utils/misc.py,
+convert_logit_bias_input_to_json).
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 import json
 
 from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.forbidding import spoken_biases, spoken_grammar
 from qwq_gguf.export.value import Export, slug
 from qwq_gguf.export.vocabulary import Vocabulary, flatten, spoken_order
 from qwq_gguf.profiles import Profile
+from qwq_gguf.sampling.chain import show
 
 __all__ = ["VOCABULARY", "export"]
 
@@ -44,6 +48,8 @@ VOCABULARY = Vocabulary(
         "order": "custom_params.samplers",
         **_PARAMS,
         **{setting: f"custom_params.{name}" for setting, name in _TO_SERVER.items()},
+        "logit_bias": "logit_bias",
+        "grammar": "custom_params.grammar",
         "dry_breakers": "custom_params.dry_sequence_breakers",
         "stops": "stop",
         "context": "num_ctx",
@@ -60,6 +66,9 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     params["num_ctx"] = flat.tokens
     if profile.stops:
         params["stop"] = [_escaped(stop) for stop in profile.stops]
+    biases = spoken_biases(profile, facts)
+    if biases.by_id:
+        params["logit_bias"] = ",".join(f"{token}:{_whole(b)}" for token, b in biases.by_id)
     params["reasoning_tags"] = [profile.thinking.open, profile.thinking.close]
     custom: dict[str, object] = {"samplers": list(spoken_order(profile))}
     custom |= {
@@ -67,6 +76,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     }
     if not flat.is_neutral("dry_breakers"):
         custom["dry_sequence_breakers"] = list(flat.breakers)
+    if (grammar := spoken_grammar(profile, facts)) is not None:
+        custom["grammar"] = grammar
     params["custom_params"] = custom
     model = {
         "id": slug(f"{facts.name}-{profile.name}"),
@@ -76,7 +87,12 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         "meta": {"description": profile.description, "capabilities": {"vision": False}},
         "is_active": True,
     }
-    unsaid = list(VOCABULARY.unsaid(profile, facts.sampling))
+    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
+    rough = [show(bias) for _, bias in biases.by_id if _whole(bias) != bias]
+    if rough:
+        unsaid.append(f"logit bias {', '.join(rough)}: whole numbers from -100 to 100 are all")
+    if grammar is not None:
+        unsaid.append("the grammar: llama-server gets it; Ollama leaves custom parameters out")
     if len(flat.order) > 1 and facts.sampling.order != spoken_order(profile):
         unsaid.append(
             f"the order {' > '.join(profile.chain.order)}: llama-server gets it; Ollama leaves "
@@ -92,6 +108,10 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
             f"base_model_id must be what your server calls the model (here {facts.name})",
         ),
     )
+
+
+def _whole(bias: float) -> int:
+    return round(max(-100.0, min(100.0, bias)))
 
 
 def _escaped(stop: str) -> str:

@@ -3,14 +3,17 @@
 Read in its sources: modules/presets.py, modules/llama_cpp_server.py (which runs
 llama-server and sends the order along), modules/models_settings.py. `sampler_priority`
 speaks of `repetition_penalty` where all penalties are meant, and one range serves the
-penalties and DRY.
+penalties and DRY. Presets hold no grammar and no tokens; the settings of a model do, and of
+tokens they can only forbid some.
 """
 
 from __future__ import annotations
 
 import json
+import math
 
 from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.forbidding import spoken_biases, spoken_grammar
 from qwq_gguf.export.value import Export, slug
 from qwq_gguf.export.vocabulary import Flat, Vocabulary, flatten, spoken_order
 from qwq_gguf.export.yaml_text import to_yaml
@@ -23,6 +26,8 @@ VOCABULARY = Vocabulary(
     "text-generation-webui",
     {
         "order": "sampler_priority",
+        "logit_bias": "custom_token_bans",
+        "grammar": "grammar_string",
         "repeat_penalty": "repetition_penalty",
         "frequency_penalty": "frequency_penalty",
         "presence_penalty": "presence_penalty",
@@ -82,8 +87,15 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if profile.stops:
         stops = ", ".join(json.dumps(stop, ensure_ascii=False) for stop in profile.stops)
         model["custom_stopping_strings"] = stops
+    biases = spoken_biases(profile, facts)
+    if banned := [str(token) for token, bias in biases.by_id if bias == -math.inf]:
+        model["custom_token_bans"] = ",".join(banned)
+    if (grammar := spoken_grammar(profile, facts)) is not None:
+        model["grammar_string"] = grammar
     entry = {f"{facts.filename}$": model}
-    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *_one_range(flat)]
+    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *_one_range(flat), *biases.unsaid]
+    if any(math.isfinite(bias) and bias for _, bias in biases.by_id):
+        unsaid.append("logit biases that do not forbid: text-generation-webui has none")
     return Export(
         "text-generation-webui",
         {

@@ -1,14 +1,17 @@
 """A profile as a generation_config.json, which Transformers and vLLM read.
 
-The order there is fixed (GenerationMixin._get_logits_processor): repetition penalty, then
-temperature, top_k, top_p, min_p, typical_p. The penalty looks at the prompt, too.
+The order there is fixed (GenerationMixin._get_logits_processor): sequence bias, repetition
+penalty, then temperature, top_k, top_p, min_p, typical_p. The penalty looks at the prompt, too.
+Tokens that are forbidden stand in suppress_tokens, as JSON has no infinity.
 """
 
 from __future__ import annotations
 
 import json
+import math
 
 from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.forbidding import spoken_biases
 from qwq_gguf.export.value import Export
 from qwq_gguf.export.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
@@ -19,6 +22,7 @@ __all__ = ["VOCABULARY", "export"]
 VOCABULARY = Vocabulary(
     "Transformers",
     {
+        "logit_bias": "sequence_bias",
         "repeat_penalty": "repetition_penalty",
         "top_k": "top_k",
         "typical_p": "typical_p",
@@ -46,6 +50,11 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
             for name in names
             if name != "typical_p" or not flat.is_neutral(name)
         }
+    biases = spoken_biases(profile, facts)
+    if added := [[[token], float(b)] for token, b in biases.by_id if b not in (0, -math.inf)]:
+        config["sequence_bias"] = added
+    if banned := [token for token, bias in biases.by_id if bias == -math.inf]:
+        config["suppress_tokens"] = banned
     config["repetition_penalty"] = flat.number("repeat_penalty")
     config["max_length"] = flat.tokens
     if facts.bos is not None:
@@ -60,7 +69,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     files = {"generation_config.json": json.dumps(config, indent=2) + "\n"}
     if facts.template is not None:
         files["chat_template.jinja"] = facts.template
-    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling)]
+    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
     if texts := [stop for stop in profile.stops if stop not in facts.ids]:
         unsaid.append(
             f"the stops {', '.join(texts)}: no single token, so generate(stop_strings=...) "

@@ -4,6 +4,10 @@ Server-wide defaults come from the generation config, of which vLLM takes
 repetition_penalty, temperature, top_k, top_p, min_p and max_new_tokens (vllm/config/model.py,
 get_diff_sampling_param); the rest is the request's. The order is fixed: penalties,
 temperature, min_p, top_k, top_p; presence and frequency count the reply alone.
+
+A request's logit_bias is clamped to -100 and 100 (vllm/sampling_params.py). Its grammar goes to
+structured_outputs since 0.12 and binds what follows the thought that the reasoning parser sees
+(enable_in_reasoning is off, vllm/config/structured_outputs.py).
 """
 
 from __future__ import annotations
@@ -12,15 +16,19 @@ import json
 import shlex
 
 from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.forbidding import SpokenBiases, spoken_biases, spoken_grammar
 from qwq_gguf.export.value import Export
 from qwq_gguf.export.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
+from qwq_gguf.sampling import Grammar
 
 __all__ = ["VOCABULARY", "export"]
 
 VOCABULARY = Vocabulary(
     "vLLM",
     {
+        "logit_bias": "logit_bias (request)",
+        "grammar": "structured_outputs.grammar (request)",
         "repeat_penalty": "repetition_penalty",
         "frequency_penalty": "frequency_penalty (request)",
         "presence_penalty": "presence_penalty (request)",
@@ -37,6 +45,7 @@ VOCABULARY = Vocabulary(
     counts="reply",
 )
 
+_MOST_BIAS = 100.0
 _HEAD = '#!/bin/sh\ncd -- "$(dirname -- "$0")" || exit\n'
 
 
@@ -70,12 +79,21 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         "frequency_penalty": flat.number("frequency_penalty"),
         "stop": list(profile.stops),
     }
+    biases = spoken_biases(profile, facts)
+    if biases.by_id:
+        request["logit_bias"] = {
+            str(token): max(-_MOST_BIAS, min(_MOST_BIAS, bias)) for token, bias in biases.by_id
+        }
+    grammar = spoken_grammar(profile, facts, thoughts=False)
+    if grammar is not None:
+        request["structured_outputs"] = {"grammar": grammar}
     files["vllm.sh"] = _HEAD + " \\\n    ".join([*words, '"$@"']) + "\n"
     files["request.json"] = json.dumps(request, ensure_ascii=False, indent=2) + "\n"
     unsaid = [*VOCABULARY.unsaid(profile, facts.sampling)]
     if not facts.base:
         unsaid.append("the tokenizer: this GGUF names no base model; add --tokenizer ORG/NAME")
-    unsaid += _only_in_requests(profile, request)
+    unsaid += [*biases.unsaid, *_bound_otherwise(profile, biases)]
+    unsaid += _only_in_requests(request)
     return Export(
         "vllm",
         files,
@@ -85,10 +103,26 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     )
 
 
-def _only_in_requests(profile: Profile, request: dict[str, object]) -> list[str]:
-    told = [name for name in ("presence_penalty", "frequency_penalty") if request[name]]
+def _bound_otherwise(profile: Profile, biases: SpokenBiases) -> list[str]:
+    found = []
+    if any(abs(bias) > _MOST_BIAS for _, bias in biases.by_id):
+        found.append(f"a logit bias beyond {_MOST_BIAS:g}: vLLM goes no further, nor forbids")
+    grammar = profile.chain.stage(Grammar)
+    if grammar is not None and not grammar.off and grammar.scope == "reply":
+        found.append("a grammar for the thought, too: vLLM leaves the thought alone")
+    return found
+
+
+def _only_in_requests(request: dict[str, object]) -> list[str]:
+    told = [
+        f"{name.replace('_', ' ')} {request[name]}"
+        for name in ("presence_penalty", "frequency_penalty")
+        if request[name]
+    ]
+    told += ["the logit bias"] * ("logit_bias" in request)
+    told += ["the grammar"] * ("structured_outputs" in request)
     return [
-        f"{name.replace('_', ' ')} {request[name]}: a vLLM server has no default for it, "
+        f"{what}: a vLLM server has no default for it, "
         "so every request has to carry it (request.json)"
-        for name in told
+        for what in told
     ]

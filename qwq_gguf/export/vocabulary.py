@@ -9,7 +9,15 @@ from typing import Literal
 from qwq_gguf.export.value import SettingRow, Support
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
-from qwq_gguf.sampling import Dist, Dry, Greedy, Penalties, SamplerChain
+from qwq_gguf.sampling import (
+    Dist,
+    Dry,
+    Greedy,
+    LogitBias,
+    Penalties,
+    SamplerChain,
+    Temperature,
+)
 from qwq_gguf.sampling.chain import show
 from qwq_gguf.sampling.settings import (
     OFF_VALUES,
@@ -23,8 +31,8 @@ from qwq_gguf.sampling.stages import FINAL_STAGES, STAGE_TYPES, UNNAMED_STAGES
 __all__ = ["ALL_SETTINGS", "Flat", "Vocabulary", "flatten", "spoken_order"]
 
 # Every setting an exporter answers for, in the order of the table in docs/runtimes.md.
-# A grammar's root and scope are said by its own text (`qwq_gguf.export.spoken_grammar`).
-_WITHIN = ("grammar_root", "grammar_scope", "logit_bias", "grammar")
+# A grammar's root and scope are said by its own text (`export.forbidding.spoken_grammar`).
+_WITHIN = ("grammar_root", "grammar_scope")
 ALL_SETTINGS = (
     "order",
     *(name for name in SETTINGS if name not in _WITHIN),
@@ -145,7 +153,7 @@ class Vocabulary:
         `sampling` is what the GGUF says; what it carries for this runtime is not unsaid.
         """
         found = [*self._order(profile, sampling), *self._numbers(profile, sampling)]
-        found += self._window(profile, sampling)
+        found += [*self._window(profile, sampling), *self._bias_place(profile)]
         if profile.stops and "stops" not in self.names:
             texts = ", ".join(profile.stops)
             found.append(f"the stops {texts}: {self.runtime} has no setting for them")
@@ -217,6 +225,18 @@ class Vocabulary:
         flat = flatten(profile)
         known = {*self.names, *self.carried}
         return any(name in known and flat.values[name] != _NEUTRAL[name] for name in _PENALTIES)
+
+    def _bias_place(self, profile: Profile) -> list[str]:
+        """Whether it matters that these runtimes add a bias before they do anything else."""
+        chain = profile.chain
+        bias = chain.stage(LogitBias)
+        if bias is None or bias.off or "logit_bias" not in self.names:
+            return []
+        before = chain.stages[: chain.stages.index(bias)]
+        scaling = [s.name for s in before if isinstance(s, (Penalties, Temperature)) and not s.off]
+        if not scaling:
+            return []
+        return [f"logit bias after {' and '.join(scaling)}: {self.runtime} adds it first"]
 
     def _window(self, profile: Profile, sampling: FileSampling | None) -> list[str]:
         too = f"{self.runtime} counts the prompt's tokens, too"

@@ -62,8 +62,10 @@ def _scalar(value: object) -> str:
         return mantissa + (".0" if e and "." not in mantissa else "") + e + exponent
     if isinstance(value, (bool, int)) or value is None:
         return json.dumps(value)
-    if value in ((), [], {}):
-        return "{}" if isinstance(value, Mapping) else "[]"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_scalar, value))}]"
+    if value == {}:
+        return "{}"
     raise TypeError(f"no YAML for {type(value).__name__}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from qwq_gguf.conformance import Applied, Row, Verdict, advice, compare
 from qwq_gguf.conformance.llama_server import read_llama_server
 from qwq_gguf.conformance.ollama import read_ollama
+from qwq_gguf.export.forbidding import grammar_spellings
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
 
@@ -148,3 +150,51 @@ def test_advice_is_for_what_no_file_can_carry() -> None:
         "or send it with requests",
     )
     assert advice(compare(QWQ, llama(top_k=1))) == ()
+
+
+def test_grammars_and_biases_that_nobody_wants_or_applies_are_no_rows() -> None:
+    rows = by_name(compare(QWQ, llama(grammar="", logit_bias=[])))
+    assert not {"grammar", "grammar_root", "grammar_scope", "logit_bias"} & rows.keys()
+
+
+@pytest.mark.parametrize(
+    "told, verdict",
+    [
+        ('root ::= "a"\n', Verdict.SAME),
+        ('root ::= "b"', Verdict.DIFFERS),
+        ("", Verdict.DIFFERS),
+        (None, Verdict.UNTOLD),
+    ],
+)
+def test_a_grammar_is_compared_as_a_text(told: str | None, verdict: Verdict) -> None:
+    wanted = QWQ.with_overrides(grammar='root ::= "a"')
+    assert by_name(compare(wanted, llama(grammar=told)))["grammar"].verdict is verdict
+    # However an exporter may have spelt it.
+    for spelling in grammar_spellings(wanted):
+        assert by_name(compare(wanted, llama(grammar=spelling)))["grammar"].verdict is Verdict.SAME
+
+
+@pytest.mark.parametrize(
+    "told, verdict",
+    [
+        ([{"token": 7, "bias": None}, {"token": 5, "bias": 1.5}], Verdict.SAME),
+        ([{"token": 5, "bias": 1.5}], Verdict.DIFFERS),
+        ([], Verdict.DIFFERS),
+        (["nonsense", {"token": "5"}], Verdict.DIFFERS),
+        ("nonsense", Verdict.UNTOLD),
+    ],
+)
+def test_biases_are_compared_token_by_token(told: Any, verdict: Verdict) -> None:
+    wanted = QWQ.with_overrides(logit_bias=((5, 1.5), (7, -math.inf)))
+    assert by_name(compare(wanted, llama(logit_bias=told)))["logit_bias"].verdict is verdict
+
+
+def test_a_token_named_by_its_text_cannot_be_compared() -> None:
+    wanted = QWQ.with_overrides(logit_bias=(("Wait", 1.5),))
+    row = by_name(compare(wanted, llama(logit_bias=[{"token": 5, "bias": 1.5}])))["logit_bias"]
+    assert (row.verdict, row.wanted, row.applied) == (Verdict.UNTOLD, "'Wait'=1.5", "5=1.5")
+
+
+def test_what_a_server_adds_of_its_own_differs() -> None:
+    applied = llama(grammar='root ::= "a"', logit_bias=[{"token": 5, "bias": 1.5}])
+    assert {"grammar", "logit_bias"} <= differing(applied)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +21,18 @@ from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.cli.app import app
 from qwq_gguf.conformance import Verdict, ask_server, compare
 from qwq_gguf.conformance.http import Client
+from qwq_gguf.conformance.llama_server import read_llama_server
 from qwq_gguf.convert import convert
 from qwq_gguf.edit import change_entries, write_entries
+from qwq_gguf.export.facts import gguf_facts
+from qwq_gguf.export.forbidding import spoken_grammar
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import read_sampling
 from qwq_gguf.quantize import load_recipe, make_plan, run_plan
 from qwq_gguf.runtime.model import Model
 from qwq_gguf.runtime.session import Session
-from qwq_gguf.sampling import SamplerChain
+from qwq_gguf.sampling import LogitBias, SamplerChain
 from support.llama_server import ask, llama_server, needs_llama_server
 
 pytestmark = needs_llama_server
@@ -81,6 +87,25 @@ def test_a_request_as_ollama_sends_it_keeps_the_order(server: str) -> None:
     assert used["samplers"] == ["temperature", "top_k", "top_p", "min_p", "penalties"]
     assert used["top_p"] == pytest.approx(0.9)
     assert used["presence_penalty"] == pytest.approx(1.5)
+
+
+def test_an_exported_grammar_lets_it_think_and_binds_the_answer(server: str, demo: Path) -> None:
+    profile = load_profile("qwq").with_overrides(grammar='root ::= "yes" | "no"')
+    grammar = spoken_grammar(profile, gguf_facts(read_gguf(demo).metadata, file="demo.gguf"))
+    with Model.load(demo, threads=1, context=2048) as model:
+        _, tokens = prompt_of(model)
+        bias = LogitBias(((model.vocabulary.only_token("W"), -math.inf), (5, 1.5)))
+    body = {"prompt": tokens, "n_predict": 400, "seed": 3, "grammar": grammar}
+    body["logit_bias"] = [[token, False if b == -math.inf else b] for token, b in bias.biases]
+    said = ask(server, "/completion", body | {"special": True})
+    thought, _, answer = said["content"].partition("</think>")
+    assert len(thought) > 10
+    assert re.fullmatch(r"\n{0,4}(yes|no)", answer), said["content"]
+    # And what it says of itself is what we asked for.
+    used = read_llama_server({}, said, None, None)
+    wanted = replace(profile, chain=profile.chain.with_overrides(logit_bias=bias.biases))
+    rows = {row.setting: row.verdict for row in compare(wanted, used)}
+    assert rows["grammar"] is rows["logit_bias"] is Verdict.SAME
 
 
 def test_the_first_tokens_are_those_of_our_engine(server: str, demo: Path) -> None:

@@ -89,7 +89,8 @@ def test_what_is_called_expressed_is_written(runtime: str) -> None:
 def test_what_is_not_written_is_said(runtime: str) -> None:
     made = EXPORTERS[runtime](EVERYTHING, FACTS)
     told = " ".join(made.unsaid)
-    stages = {"dry": "dry", "top_n_sigma": "top_n_sigma", "xtc": "xtc", "typical_p": "typ_p"}
+    stages = {name: name for name in ("dry", "logit_bias", "grammar", "top_n_sigma", "xtc")}
+    stages["typical_p"] = "typ_p"
     for row in made.settings:
         if row.support is Support.EXPRESSED or row.setting in ("template", "thinking"):
             continue
@@ -160,7 +161,7 @@ def test_the_preset_says_what_the_command_says() -> None:
     assert words[-2:] == ["--jinja", "$@"]
     flags = dict(zip(words[2:-2:2], words[3:-2:2], strict=True))
     assert flags.pop("--samplers") == EVERYTHING.chain.gguf_sequence()
-    for apart in ("--dry-sequence-breaker", "--reverse-prompt"):
+    for apart in ("--dry-sequence-breaker", "--reverse-prompt", "--logit-bias"):
         flags.pop(apart)
     said = preset()
     assert said.pop("sampler-seq") == "dtkpmysxe"

@@ -9,8 +9,8 @@ from qwq_gguf.metadata import KeyValue, ValueType, array, f32, text, u32
 from support.exports import TEMPLATE
 
 
-def facts(*keys: KeyValue, file: str = "./a.gguf", stops: tuple[str, ...] = ()) -> GgufFacts:
-    return gguf_facts({key.key: key for key in keys}, file=file, stops=stops)
+def facts(*keys: KeyValue, file: str = "./a.gguf", words: tuple[str, ...] = ()) -> GgufFacts:
+    return gguf_facts({key.key: key for key in keys}, file=file, words=words)
 
 
 def test_everything_may_be_missing() -> None:
@@ -28,7 +28,7 @@ def test_what_a_file_tells() -> None:
         array("tokenizer.ggml.tokens", ValueType.STRING, ["a", "<|im_end|>", "b"]),
         text("tokenizer.chat_template", TEMPLATE),
         f32("general.sampling.temp", 0.25),
-        stops=("<|im_end|>", "STOP"),
+        words=("<|im_end|>", "STOP"),
     )
     assert (found.context, found.eos, found.base) == (4096, 2, "Qwen/QwQ-32B")
     assert found.license == "other\nhttps://x"
@@ -53,3 +53,13 @@ def test_keys_of_the_wrong_type_are_absent() -> None:
 @pytest.mark.parametrize("file", ["../x/a.b.gguf", "C:\\models\\a.b.gguf", "a.b.gguf"])
 def test_names(file: str) -> None:
     assert (facts(file=file).filename, facts(file=file).name) == ("a.b.gguf", "a.b")
+
+
+def test_words_are_found_as_byte_level_vocabularies_store_them() -> None:
+    tokens = array(
+        "tokenizer.ggml.tokens", ValueType.STRING, ["Wait", "\u0120so", "\u010a", "\u00c3\u00a9"]
+    )
+    words = ("Wait", " so", "\n", "\u00e9", "none")
+    kind = text("tokenizer.ggml.model", "gpt2")
+    assert facts(tokens, kind, words=words).ids == {"Wait": 0, " so": 1, "\n": 2, "\u00e9": 3}
+    assert facts(tokens, words=words).ids == {"Wait": 0}

@@ -15,6 +15,7 @@ from qwq_gguf.profiles import load_profile, profile_names
 from qwq_gguf.sampling import Dist, SamplerChain, TopK
 from support.exports import EVERYTHING, FACTS
 from support.lmstudio import SCHEMA, check_fields
+from support.lmstudio_hub import check_manifest, check_virtual_model
 
 PROFILES = {name: load_profile(name) for name in profile_names()} | {"all": EVERYTHING}
 
@@ -41,8 +42,36 @@ def test_every_field_is_one_that_lm_studio_knows(name: str) -> None:
     assert set(defaults) == {"preset", "operation", "load"}
     assert defaults["operation"] == preset["operation"] == virtual["config"]["operation"]
     assert defaults["load"] == virtual["config"]["load"]
+    check_virtual_model(virtual)
     check_fields(defaults["operation"]["fields"])
     check_fields(defaults["load"]["fields"])
+
+
+@pytest.mark.parametrize(
+    "user_repo, file, identifier, key",
+    [
+        ("Qwen/QwQ-32B", "QwQ 'x'.gguf", "qwen/qwq-x-qwq", "qwen/qwq-32b"),
+        ("My_Self/a.B", "1.5B_Q4.gguf", "my-self/1-5b-q4-qwq", "my_self/a.b"),
+        ("x/y", "q" * 150 + ".gguf", "x/" + "q" * 100, "x/y"),
+        ("x/y", "q" * 99 + "--z.gguf", "x/" + "q" * 99, "x/y"),
+        (None, "模型.gguf", "local/qwq", "local/model"),
+    ],
+)
+def test_a_virtual_model_names_the_file_in_the_models_folder(
+    user_repo: str | None, file: str, identifier: str, key: str
+) -> None:
+    made = lmstudio.export(load_profile("qwq"), replace(FACTS, file=file), user_repo=user_repo)
+    virtual = yaml.safe_load(made.files["model.yaml"])
+    manifest = json.loads(made.files["manifest.json"])
+    check_virtual_model(virtual)
+    check_manifest(manifest)
+    assert virtual["model"] == f"{manifest['owner']}/{manifest['name']}" == identifier
+    (base,), (dependency,) = virtual["base"], manifest["dependencies"]
+    assert dependency["modelKeys"] == [base["key"]] == [key]
+    assert dependency["sources"] == base["sources"]
+    if user_repo is not None:
+        user, repo = user_repo.split("/")
+        assert base["sources"] == [{"type": "huggingface", "user": user, "repo": repo}]
 
 
 def fields(profile: Any) -> dict[str, Any]:
@@ -86,9 +115,10 @@ def test_where_things_go_on_every_system(
     assert models_folder(studio, '{"other": 1}') == studio / "models"
     settings = json.dumps({"downloadsFolder": str(models)})
     assert models_folder(studio, settings) == models
+    about = json.dumps({"owner": "qwen", "name": "q-qwq"})
     plan = install_plan(
         (home / "q.gguf",),
-        {"q.preset.json": "p", "q.gguf.json": "d", "model.yaml": "m"},
+        {"q.preset.json": "p", "q.gguf.json": "d", "model.yaml": "m", "manifest.json": about},
         user_repo="qwen/QwQ-32B",
         lmstudio=studio,
         models=models,
@@ -102,6 +132,8 @@ def test_where_things_go_on_every_system(
         / "qwen"
         / "QwQ-32B"
         / "q.gguf.json": "d",
+        studio / "hub" / "models" / "qwen" / "q-qwq" / "model.yaml": "m",
+        studio / "hub" / "models" / "qwen" / "q-qwq" / "manifest.json": about,
     }
 
 

@@ -29,13 +29,17 @@ def test_open_webuis_parameters_reach_it(address: str) -> None:
     params = dict(model["params"])
     custom = params.pop("custom_params")
     params.pop("reasoning_tags")  # Open WebUI keeps these for itself
+    # Open WebUI makes an object of this text (convert_logit_bias_input_to_json).
+    biases = [pair.split(":") for pair in params.pop("logit_bias").split(",")]
+    params["logit_bias"] = {token: int(bias) for token, bias in biases}
     stops = [bytes(text, "utf-8").decode("unicode_escape") for text in params.pop("stop")]
     # The custom parameters are laid over the others.
     body = {**params, **custom, "stop": stops, "prompt": "a", "n_predict": 1}
     applied = ask(address, "/completion", body)["generation_settings"]
     assert applied["samplers"] == EVERYTHING.chain.gguf_sequence().split(";")
     assert applied["stop"] == stops
-    for name in {*params, *custom} - {"samplers", "num_ctx"}:
+    assert applied["logit_bias"] == [{"bias": -2.0, "token": 65}, {"bias": -100.0, "token": 66}]
+    for name in {*params, *custom} - {"samplers", "num_ctx", "logit_bias"}:
         wanted = {**params, **custom}[name]
         expected = pytest.approx(wanted) if isinstance(wanted, float) else wanted
         assert applied[name] == expected, name
@@ -43,7 +47,7 @@ def test_open_webuis_parameters_reach_it(address: str) -> None:
 
 def test_a_stage_that_is_not_named_does_not_exist(address: str) -> None:
     # Why the order is sent at all: the default has stages of its own.
-    alone = replace(EVERYTHING, chain=SamplerChain((*EVERYTHING.chain.stages[1:3], Dist())))
+    alone = replace(EVERYTHING, chain=SamplerChain((*EVERYTHING.chain.stages[3:5], Dist())))
     (model,) = json.loads(openwebui.export(alone, FACTS).files["openwebui.json"])
     custom = model["params"]["custom_params"]
     body = {"prompt": "a", "n_predict": 1}

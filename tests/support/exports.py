@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.sampling import (
     Dist,
     Dry,
+    Grammar,
+    LogitBias,
     MinP,
     Penalties,
     SamplerChain,
@@ -38,7 +41,7 @@ FACTS = GgufFacts(
     bos=5,
     eos=7,
     pad=5,
-    ids={"<|im_end|>": 7, "<|endoftext|>": 5, "<|im_start|>": 6},
+    ids={"<|im_end|>": 7, "<|endoftext|>": 5, "<|im_start|>": 6, "Wait": 65},
 )
 # Every stage at work, every number its own.
 EVERYTHING: Profile = replace(
@@ -46,6 +49,8 @@ EVERYTHING: Profile = replace(
     name="Everything ../.. at once",
     chain=SamplerChain(
         (
+            LogitBias((("Wait", -2.0), (66, -math.inf))),
+            Grammar('root ::= "yes" | "no"'),
             Dry(0.5, 1.6, 3, 77, ("\n", "§")),
             Temperature(0.61, 0.21, 1.3),
             TopK(41),

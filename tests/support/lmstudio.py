@@ -2,7 +2,8 @@
 
 tests/data/lmstudio-keys.json holds the keys, types and limits (scripts/lmstudio_schema);
 the forms of the types are written out here, from the zod schemas of @lmstudio/sdk 2.0.0:
-kvValueTypesLibrary and llmReasoningParsingSchema.
+kvValueTypesLibrary, llmReasoningParsingSchema, llmLlamaLogitBiasConfigSchema and
+llmStructuredPredictionSettingSchema.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ def _check(key: str, rule: dict[str, Any], value: Any) -> None:
             assert set(value) == {"enabled", "startString", "endString"}, key
             assert isinstance(value["enabled"], bool), key
             assert isinstance(value["startString"] + value["endString"], str), key
+        case "llamaLogitBias":
+            for token, bias in value:
+                _number(key, {"int": True, "min": 0}, token)
+                assert bias == "-inf" or isinstance(bias, (int, float)), key
+        case "llamaStructuredOutput":
+            assert set(value) == {"type", "gbnfGrammar"}, key
+            assert value["type"] == "gbnf", key
+            assert isinstance(value["gbnfGrammar"], str), key
         case other:
             raise AssertionError(f"{key}: the form of {other} is not written out here")
 

@@ -163,9 +163,9 @@ def quantize(
         "profile": profile_option,
         "sampling_metadata": sampling_metadata,
         "repair": repair,
+        "split": None if split is None else asdict(split),
     }
     make(
-        "split": None if split is None else asdict(split),
         jobs,
         opened,
         options,

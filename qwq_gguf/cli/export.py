@@ -230,6 +230,7 @@ def _install(
     plan = plan_install(located.parts, made.files, user_repo=user_repo)
     for path in install(plan, copy=copy, force=force):
         note(f"{path}")
+    note("restart LM Studio to have it look; `lms ls` lists what it found")
 
 
 def _explain(made: Export) -> None:

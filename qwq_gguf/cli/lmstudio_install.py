@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -41,24 +42,74 @@ def plan_install(
 
 
 def install(plan: InstallPlan, *, copy: bool = False, force: bool = False) -> list[Path]:
-    """Do it, and return what was made. Nothing is done when something else is in the way.
+    """Do all of it or nothing, and return what was made.
 
-    A link leaves the file where it is; `copy` makes a second one. Nothing is ever moved.
+    A link leaves the file where it is; `copy` makes a second one. Nothing is ever moved,
+    and only with `force` is something else replaced. OutputError says what was in the way.
     """
     models = {Path(source): Path(target) for source, target in plan.models.items()}
     texts = {Path(target): text for target, text in plan.texts.items()}
-    todo = {source: target for source, target in models.items() if not _same(source, target)}
-    changed = {target: text for target, text in texts.items() if _read(target) != text}
-    taken = [path for path in (*todo.values(), *changed) if os.path.lexists(path)]
+    todo = {
+        target: partial(_bring, source, copy=copy)
+        for source, target in models.items()
+        if not _same(source, target)
+    } | {target: partial(_write, text) for target, text in texts.items() if _read(target) != text}
+    taken = [path for path in todo if os.path.lexists(path)]
     if taken and not force:
         raise OutputError(
             "exists already", path=taken[0], hint="choose another name, or --force to replace it"
         )
-    for source, target in todo.items():
-        _put(target, partial(_bring, source, copy=copy))
-    for target, text in changed.items():
-        _put(target, partial(_write, text))
-    return [*todo.values(), *changed]
+    with ExitStack() as undo:
+        for target, make in todo.items():
+            _make_folder(target.parent, undo)
+            undo.callback(_beside(target, "part").unlink, missing_ok=True)
+            with _named(target):
+                make(_beside(target, "part"))
+        for target in todo:
+            _put(target, undo)
+        undo.pop_all()
+    for target in todo:
+        _beside(target, "before").unlink(missing_ok=True)
+    return list(todo)
+
+
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.{what}")
+
+
+def _make_folder(folder: Path, undo: ExitStack) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    with _named(folder):
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+            undo.callback(_remove_empty, each)
+
+
+def _put(target: Path, undo: ExitStack) -> None:
+    """Give a file that is ready its name; what had it lies beside until all are."""
+    before = _beside(target, "before")
+    with _named(target):
+        if os.path.lexists(target):
+            target.replace(before)
+            undo.callback(before.replace, target)
+        else:
+            undo.callback(target.unlink, missing_ok=True)
+        _beside(target, "part").replace(target)
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
+
+
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        pass  # somebody put something there
 
 
 def _same(source: Path, target: Path) -> bool:
@@ -83,21 +134,8 @@ def _bring(source: Path, target: Path, *, copy: bool) -> None:
             target.hardlink_to(source.resolve())
         except OSError as error:
             raise OutputError(
-                f"cannot be linked: {error.strerror}", path=target, hint="--copy makes a copy"
+                f"cannot be linked: {error.strerror}", path=source, hint="--copy makes a copy"
             ) from None
-
-
-def _put(target: Path, make: Callable[[Path], object]) -> None:
-    """Make `target` under another name first, so that a killed copy leaves no half a model."""
-    new = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        make(new)
-        new.replace(target)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> str | None:

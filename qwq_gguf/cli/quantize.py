@@ -7,6 +7,7 @@ from dataclasses import asdict
 import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
+from qwq_gguf.cli.memory_flags import MaxMemory, read_memory
 from qwq_gguf.cli.output import emit_json, note
 from qwq_gguf.cli.quantize_flags import (
     AllowRequantize,
@@ -59,6 +60,7 @@ def quantize(
     dry_run: DryRun = False,
     as_json: Json = False,
     threads: Threads = None,
+    max_memory: MaxMemory = None,
     with_modelfile: WithModelfile = True,
     with_manifest: ManifestFlag = True,
     max_size: MaxSize = None,
@@ -113,6 +115,7 @@ def quantize(
 
     out, named = read_words(out, recipe_word, recipe_option or (), recipe_names())
     recipes = [load_recipe(recipe) for recipe in named]
+    memory = read_memory(max_memory)
     split = read_split(max_size, max_tensors, bare_first=bare_first)
     importance = read_importance(imatrix)
     profile, profile_option = read_profile(profile_name)
@@ -172,6 +175,7 @@ def quantize(
         How(
             force=force,
             threads=threads,
+            max_memory=memory,
             kernels=kernels,
             manifest=with_manifest,
             modelfile=with_modelfile,

@@ -49,6 +49,7 @@ class How:
 
     force: bool
     threads: int | None
+    max_memory: int | None
     kernels: KernelChoice
     manifest: bool
     modelfile: bool
@@ -61,6 +62,7 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     `options` are those that change bytes, for the manifests.
     """
     from qwq_gguf.cli.progress import StreamBar
+    from qwq_gguf.quantize.budget import DEFAULT_MEMORY
     from qwq_gguf.quantize.run import Target, run_plans
     from qwq_gguf.quantize.space import check_outputs, refuse_sources
 
@@ -90,6 +92,7 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
                 targets,
                 force=how.force,
                 threads=how.threads,
+                max_memory=how.max_memory or DEFAULT_MEMORY,
                 progress=bar.update,
                 kernels=how.kernels.value,
                 supply=supply,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from qwq_gguf.cli.sizes import read_size
 
 if TYPE_CHECKING:
     from qwq_gguf.quantize.split import SplitRule
@@ -39,9 +39,6 @@ BareFirst = Annotated[
     ),
 ]
 
-_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([MGT])(i?)B?", re.IGNORECASE | re.ASCII)
-_POWER = {"M": 2, "G": 3, "T": 4}
-
 
 def read_split(size: str | None, tensors: int | None, *, bare_first: bool) -> SplitRule | None:
     """The three flags as one value, None for a model in one file."""
@@ -55,15 +52,6 @@ def read_split(size: str | None, tensors: int | None, *, bare_first: bool) -> Sp
         return None
     from qwq_gguf.quantize.split import SplitRule
 
-    max_bytes = None if size is None else _bytes(size)
+    # Powers of 1000, as gguf-split counts, unless GiB is written out.
+    max_bytes = None if size is None else read_size(size, "--split-max-size")
     return SplitRule(max_bytes=max_bytes, max_tensors=tensors, bare_first=bare_first)
-
-
-def _bytes(text: str) -> int:
-    """Powers of 1000, as gguf-split counts, unless GiB is written out."""
-    match = _SIZE.fullmatch(text.strip())
-    number = Decimal(match[1]) if match else Decimal(0)
-    if match is None or not number:
-        raise typer.BadParameter(f"--split-max-size {text}: expected a size, such as 8G or 500M")
-    unit = (1024 if match[3] else 1000) ** _POWER[match[2].upper()]
-    return max(1, int(number * unit))

@@ -336,7 +336,7 @@ def test_the_examples_and_the_table_are_up_to_date(tmp_path: Path) -> None:
     }
     kept.pop("qwq-32b.jinja")
     assert fresh == kept, "run scripts/render_exports"
-    assert len(fresh) == 17
+    assert len(fresh) == 18
 
 
 def files(folder: Path) -> dict[str, str]:

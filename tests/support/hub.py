@@ -290,8 +290,11 @@ class _Handler(BaseHTTPRequestHandler):
         commit = parts.path.split("/")[1]
         (name,) = parse_qs(parts.query)["file"]
         for repository in hub.repositories.values():
-            if commit in repository.commits:
-                self._send_bytes(repository.commits[commit][name], {}, fault)
+            content = repository.commits.get(commit, {}).get(name)
+            if content is not None:
+                self._send_bytes(content, {}, fault)
+                return
+        self._refuse(404, {})
 
     def _send_bytes(self, content: Content, headers: Mapping[str, str], fault: Fault) -> None:
         if fault.body is not None:

@@ -11,8 +11,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.cli.memory_flags import read_memory
-from qwq_gguf.quantize import run as run_module
-from qwq_gguf.quantize.budget import DEFAULT_MEMORY
+from qwq_gguf.quantize.budget import DEFAULT_MEMORY, arrange
 from support.checkpoints import write_checkpoint
 
 runner = CliRunner()
@@ -27,13 +26,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What runs are allowed, in turn."""
     seen: list[int] = []
-    arrange = run_module.arrange
 
     def seeing(limit: int, *rest: Any) -> Any:
         seen.append(limit)
         return arrange(limit, *rest)
 
-    monkeypatch.setattr(run_module, "arrange", seeing)
+    monkeypatch.setattr("qwq_gguf.quantize.run.arrange", seeing)
     return seen
 
 

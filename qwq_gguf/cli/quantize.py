@@ -40,6 +40,7 @@ from qwq_gguf.cli.quantize_run import How, Job, make
 from qwq_gguf.cli.quantize_show import jobs_json, show_jobs, warnings
 from qwq_gguf.cli.quantize_source import convert_source, open_source
 from qwq_gguf.cli.recording import ManifestFlag, named_file
+from qwq_gguf.cli.resuming import Resume
 from qwq_gguf.cli.sources import Revision, Token
 from qwq_gguf.cli.split_flags import BareFirst, MaxSize, MaxTensors, read_split
 from qwq_gguf.cli.stream_flags import Stream, announce, stream_source
@@ -57,6 +58,7 @@ def quantize(
     recipe_word: RecipeWord = None,
     recipe_option: RecipeOption = None,
     force: Force = False,
+    resume: Resume = True,
     dry_run: DryRun = False,
     as_json: Json = False,
     threads: Threads = None,
@@ -174,6 +176,7 @@ def quantize(
         options,
         How(
             force=force,
+            resume=resume,
             threads=threads,
             max_memory=memory,
             kernels=kernels,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
+from platform import machine
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
+from qwq_gguf.cli.resuming import opened_outputs
 from qwq_gguf.cli.stream_flags import bring_whole, shard_supply
 from qwq_gguf.cli.target import modelfile_beside
 from qwq_gguf.errors import OutputError
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from qwq_gguf.cli.quantize_flags import KernelChoice
     from qwq_gguf.cli.quantize_source import Opened
     from qwq_gguf.profiles import Profile
+    from qwq_gguf.quantize.outputs import Outputs
     from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.recipe import Recipe
 
@@ -48,6 +52,7 @@ class How:
     """
 
     force: bool
+    resume: bool
     threads: int | None
     max_memory: int | None
     kernels: KernelChoice
@@ -61,21 +66,50 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
 
     `options` are those that change bytes, for the manifests.
     """
+    from qwq_gguf.checkpoint.identity import shard_identity
+    from qwq_gguf.quantize.space import refuse_sources
+    from qwq_gguf.quantize.target import Target
+
+    targets = [Target(job.plan, job.path, about=_about(job, options, how)) for job in jobs]
+    paths = [path for target in targets for path in target.paths]
+    refuse_sources(paths, opened.shards)
+    _open_files(len(paths), len(opened.shards))
+
+    def identity(shard: Path) -> str:
+        return shard_identity(shard, opened.hub)
+
+    # Before hours of download.
+    with opened_outputs(targets, identity, force=how.force, resume=how.resume) as outputs:
+        _fill(outputs, jobs, opened, options, how)
+        for job in jobs if how.modelfile else ():
+            _write_modelfile(job, how)
+
+
+def _about(job: Job, options: Mapping[str, Any], how: How) -> dict[str, Any]:
+    """What else the file is made of, so that none is gone on with that differs."""
+    about: dict[str, Any] = {
+        "recipe": {"text": f"sha256 {sha256(job.recipe.text.encode()).hexdigest()[:16]}"},
+        "options": options,
+    }
+    if machine().lower() not in ("x86_64", "amd64"):  # there, all give the same bytes
+        about["options"] = {**options, "kernels": how.kernels.value}
+    return about
+
+
+def _fill(
+    outputs: Outputs,
+    jobs: Sequence[Job],
+    opened: Opened,
+    options: Mapping[str, Any],
+    how: How,
+) -> None:
+    """Have the weights here, and make of them what is missing; and the manifests."""
     from qwq_gguf.cli.progress import StreamBar
     from qwq_gguf.quantize.budget import DEFAULT_MEMORY
-    from qwq_gguf.quantize.run import Target, run_plans
-    from qwq_gguf.quantize.space import check_outputs, refuse_sources
+    from qwq_gguf.quantize.run import run_plans
 
-    sizes = {
-        path: part.file_bytes
-        for job in jobs
-        for path, part in zip(job.files, job.plan.parts, strict=True)
-    }
-    refuse_sources(sizes, opened.shards)
-    check_outputs(sizes, force=how.force)  # before hours of download
-    _open_files(len(sizes), len(opened.shards))
     bar = StreamBar(_title(jobs))
-    supply = shard_supply(opened, sizes, bar.downloaded)
+    supply = shard_supply(opened, outputs, bar.downloaded)
     if supply is None:
         bring_whole(opened)
     passed = None if supply is None else supply.passed
@@ -85,12 +119,13 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     ):
         followers = [recording.follow(job.plan) for job in jobs]
         targets = [
-            Target(job.plan, job.path, follow) for job, follow in zip(jobs, followers, strict=True)
+            replace(target, follow=follow)
+            for target, follow in zip(outputs.targets, followers, strict=True)
         ]
         with bar:
             summaries = run_plans(
                 targets,
-                force=how.force,
+                outputs=outputs,
                 threads=how.threads,
                 max_memory=how.max_memory or DEFAULT_MEMORY,
                 progress=bar.update,
@@ -100,8 +135,6 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
         show_summaries([job.plan for job in jobs], summaries)
         for job, followed in zip(jobs, followers, strict=True):
             recording.write(job.files, followed, job.recipe, options)
-    for job in jobs if how.modelfile else ():
-        _write_modelfile(job, how)
 
 
 def _open_files(outputs: int, shards: int) -> None:

@@ -12,10 +12,11 @@ from qwq_gguf.cli.quantize_source import Opened, bring_source
 from qwq_gguf.cli.text import count, human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from qwq_gguf.checkpoint import Checkpoint, DownloadProgress
     from qwq_gguf.checkpoint.hub_supply import HubSupply
+    from qwq_gguf.quantize.outputs import Outputs
 
 __all__ = ["Stream", "announce", "bring_whole", "shard_supply", "stream_source"]
 
@@ -42,9 +43,9 @@ def stream_source(opened: Opened, target: Path) -> Checkpoint:
 
 
 def shard_supply(
-    opened: Opened, sizes: Mapping[Path, int], progress: Callable[[DownloadProgress], None]
+    opened: Opened, outputs: Outputs, progress: Callable[[DownloadProgress], None]
 ) -> HubSupply | None:
-    """What brings the shards of a streamed source, for files of these sizes; else None.
+    """What brings the shards of a streamed source, to make these files; else None.
 
     DiskSpaceError, before anything is downloaded, where both will not fit.
     """
@@ -55,7 +56,8 @@ def shard_supply(
     from qwq_gguf.checkpoint.hub_stream import check_room
     from qwq_gguf.checkpoint.hub_supply import HubSupply
 
-    check_room(opened, sum(sizes.values()))
+    sizes = [part.file_bytes for target in outputs.targets for part in target.plan.parts]
+    check_room(opened, sum(sizes), present=outputs.present_bytes)
     return HubSupply(opened, progress=progress)
 
 
@@ -94,7 +96,7 @@ def announce(opened: Opened, *, would: bool = False) -> None:
     rest = len(opened.shards) - len(shards)
     note(
         f"{'would stream' if would else 'streaming'} {count(len(shards), 'shard')} of {hub.repo} "
-        f"at {hub.commit[:12]}: {human_bytes(total)}, at most "
+        f"at {hub.commit}: {human_bytes(total)}, at most "
         f"{human_bytes(peak_bytes(opened))} of it on the disk at a time"
         + (f"; the other {rest} are in the cache" if rest else "")
     )

@@ -11,22 +11,21 @@ with, except where that could not succeed.
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from qwq_gguf.errors import OutputError, ShardError, TensorError
+from qwq_gguf.checkpoint.identity import shard_identity
+from qwq_gguf.errors import ShardError, TensorError
 from qwq_gguf.quantize.checking import check_all
 from qwq_gguf.quantize.durable import Recorder
 from qwq_gguf.quantize.journal import RowsDone
 from qwq_gguf.quantize.made_of import made_of, shards_of
 from qwq_gguf.quantize.output import gigabytes
+from qwq_gguf.quantize.space import check_room
 from qwq_gguf.quantize.versions import tool_versions
 from qwq_gguf.quantize.workplace import Workplace
 
@@ -35,16 +34,15 @@ if TYPE_CHECKING:
     from qwq_gguf.quantize.rows import Rows
     from qwq_gguf.quantize.target import Follower, Target
 
-__all__ = ["Outputs", "file_identity"]
+__all__ = ["Outputs"]
 
 
 class Outputs:
     """The files of all targets; see above.
 
     `resume`: go on with unfinished files, if they are of the same plans, versions and
-    shards. `identity` says of a shard what tells it from any other content; unless given it
-    is the file's size and time. `checking` hears how many bytes of unfinished files are
-    read back, of how many.
+    shards. `identity` says of a shard what tells it from any other content, in a line for
+    people. `checking` hears how many bytes of unfinished files are read back, of how many.
 
     After entering, `done` says for each target which rows are there, and `notes` are
     sentences about it. OutputError: another run makes one of the files, an unfinished one
@@ -58,11 +56,11 @@ class Outputs:
         *,
         force: bool = False,
         resume: bool = True,
-        identity: Callable[[Path], str] | None = None,
+        identity: Callable[[Path], str] = shard_identity,
         checking: Callable[[int, int], None] | None = None,
     ) -> None:
         self.targets = tuple(targets)
-        self._identity = file_identity if identity is None else identity
+        self._identity = identity
         self._checking = checking
         versions = tool_versions()
         self._places = [
@@ -87,10 +85,11 @@ class Outputs:
             for target in self.targets
         ]
         self._followers: list[list[Follower | None]] = []
-        self._finished = False
+        self._entered = self._finished = False
         self.notes: list[str] = []
-        self.kept: list[Path] = []
-        """After leaving early: the targets that the same command would go on with."""
+        self.kept: list[tuple[Path, float]] = []
+        """After leaving early: what is kept for the same command to go on with, and which
+        share of it is done."""
 
     # ------------------------------------------------------------------ the start
 
@@ -102,10 +101,11 @@ class Outputs:
             self._check()
             for place in self._places:
                 place.make_way()
-            self._check_room()
+            check_room({k: v for place in self._places for k, v in place.missing_bytes.items()})
             for place in self._places:
                 place.prepare()
             undo.pop_all()
+        self._entered = True
         return self
 
     @property
@@ -136,33 +136,8 @@ class Outputs:
             )
 
     def _share(self) -> float:
-        total = there = 0
-        for target, place in zip(self.targets, self._places, strict=True):
-            for tensor in target.plan.tensors:
-                total += tensor.nbytes
-                rows = sum(stop - first for first, stop in place.done.get(tensor.name, ()))
-                there += rows * tensor.row_bytes
-        return there / max(1, total)
-
-    def _check_room(self) -> None:
-        """Before hours of work: whether all of them fit on their disks together."""
-        disks: defaultdict[int, dict[Path, int]] = defaultdict(dict)
-        for place in self._places:
-            for path, missing in place.missing_bytes.items():
-                disks[_disk(path.parent)][path] = missing
-        for missing_of in disks.values():
-            folder = next(iter(missing_of)).parent
-            free, needed = shutil.disk_usage(folder).free, sum(missing_of.values())
-            if free < needed:
-                names = [path.name for path, missing in missing_of.items() if missing]
-                raise OutputError(
-                    "the disk is too small" + (" for all of them" if len(names) > 1 else ""),
-                    path=folder,
-                    found=f"{gigabytes(free)} free",
-                    expected=f"{gigabytes(needed)} for "
-                    + (names[0] if len(names) == 1 else f"{len(names)} files"),
-                    hint="make space, choose another folder, or make fewer or smaller ones",
-                )
+        total = sum(tensor.nbytes for each in self.targets for tensor in each.plan.tensors)
+        return sum(place.done_bytes for place in self._places) / max(1, total)
 
     # ----------------------------------------------------------------- the writing
 
@@ -249,7 +224,10 @@ class Outputs:
         for place in self._places:
             if worth and place.has_rows:
                 place.leave()
-                self.kept.append(place.target.path)
+                if not self._entered:
+                    continue
+                total = sum(tensor.nbytes for tensor in place.target.plan.tensors)
+                self.kept.append((place.target.path, place.done_bytes / total))
             else:
                 place.discard()
 
@@ -259,18 +237,3 @@ class Outputs:
             for target in self.targets[:1]
             for shard in shards_of(target.plan)
         }
-
-
-def file_identity(path: Path) -> str:
-    """What tells a file on this disk from another, without reading it."""
-    try:
-        status = path.stat()
-    except OSError:
-        return "not there"
-    seconds, rest = divmod(status.st_mtime_ns, 10**9)
-    changed = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{status.st_size} bytes, changed {changed}.{rest:09d}"
-
-
-def _disk(folder: Path) -> int:
-    return folder.stat().st_dev

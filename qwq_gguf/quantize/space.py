@@ -8,27 +8,30 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.quantize.output import check_path
+from qwq_gguf.quantize.output import gigabytes
 
-__all__ = ["check_outputs", "refuse_sources"]
+__all__ = ["check_room", "refuse_sources"]
 
 
-def check_outputs(sizes: Mapping[Path, int], *, force: bool) -> None:
-    """OutputError unless files of these sizes can be made together."""
+def check_room(missing: Mapping[Path, int]) -> None:
+    """OutputError unless these files can grow by so many bytes together."""
     disks: defaultdict[int, list[Path]] = defaultdict(list)
-    for path in sizes:
-        check_path(path, force=force)
-        disks[_disk(path.parent)].append(path)
+    for path, nbytes in missing.items():
+        if nbytes:
+            disks[_disk(path.parent)].append(path)
     for paths in disks.values():
         folder = paths[0].parent
-        free, needed = shutil.disk_usage(folder).free, sum(sizes[path] for path in paths)
+        free, needed = shutil.disk_usage(folder).free, sum(missing[path] for path in paths)
         if free < needed:
+            several = len(paths) > 1
             raise OutputError(
-                "the disk is too small for all of them",
+                "the disk is too small" + (" for all of them" if several else ""),
                 path=folder,
-                found=f"{free / 1e9:.2f} GB free",
-                expected=f"{needed / 1e9:.2f} GB for {len(paths)} files",
-                hint="make space, choose another folder, or make fewer or smaller ones",
+                found=f"{gigabytes(free)} free",
+                expected=f"{gigabytes(needed)} for "
+                + (f"{len(paths)} files" if several else paths[0].name),
+                hint="make space, choose another folder, or make "
+                + ("fewer or smaller ones" if several else "a smaller one"),
             )
 
 

@@ -73,6 +73,7 @@ class Workplace:
         self.notes: list[str] = []
         self.done: dict[str, Rows] = {}
         self.has_rows = False
+        self.done_bytes = 0
         self._made_of = made_of
         self._force = force
         self._resume = resume
@@ -202,6 +203,10 @@ class Workplace:
                 "those rows are made again"
             )
         self.has_rows = bool(self.done)
+        self.done_bytes = sum(
+            tensor.row_bytes * sum(stop - first for first, stop in self.done.get(tensor.name, ()))
+            for tensor in self.target.plan.tensors
+        )
 
     def _is_whole(self, part: Part) -> bool:
         if any(self.done.get(each.name) != ((0, each.rows),) for each in part.plan.tensors):
@@ -278,6 +283,9 @@ class Workplace:
             self.parts[number].file.make_durable()
         self._append(b"".join(map(rows_line, rows)))
         self._sync_journal()
+        for done in rows:
+            tensor = self.parts[done.part].plan.tensors[done.tensor]
+            self.done_bytes += done.rows * tensor.row_bytes
         if not self.has_rows:
             self.has_rows = True
             try:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from qwq_gguf.checkpoint.identity import listed_sha256
 from qwq_gguf.errors import OutputError, ShardError
 from qwq_gguf.gguf_file.stored import file_identity
 from qwq_gguf.quantize.versions import tool_versions
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["ShardDigests", "Source", "make_manifest", "write_manifest"]
 
 _WINDOW = 1 << 22
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Source(Protocol):
@@ -95,7 +94,9 @@ class ShardDigests:
             return digest
         found = None if self._passed is None else self._passed(digest)
         if found is None:
-            raise ShardError("the digest of this shard is not known", path=digest)
+            raise ShardError(
+                "the digest of this shard is not known", path=digest, hint="--no-manifest"
+            )
         sha256, size = found
         return ShardDigest(digest.name, size, sha256, "computed")
 
@@ -124,15 +125,12 @@ class ShardDigests:
     def _listed(self, path: Path) -> ShardDigest | None:
         """What the Hub says of a shard: its list of files, or the name its cache gives it."""
         hub = self._source.hub
-        if hub is not None:
-            file = hub.file_at(path)
-            if file is not None and file.sha256 is not None and file.size is not None:
-                return ShardDigest(path.name, file.size, file.sha256, "hub")
-        blob = path.resolve()
-        in_cache = path.parent.parent.name == "snapshots" and "blobs" in blob.parts[-3:-1]
-        if in_cache and path.is_symlink() and _SHA256.fullmatch(blob.name):
-            return ShardDigest(path.name, blob.stat().st_size, blob.name, "hub")
-        return None
+        sha256 = listed_sha256(path, hub)
+        if sha256 is None:
+            return None
+        file = None if hub is None else hub.file_at(path)
+        size = None if file is None else file.size
+        return ShardDigest(path.name, path.stat().st_size if size is None else size, sha256, "hub")
 
 
 def make_manifest(
@@ -155,7 +153,7 @@ def make_manifest(
 def write_manifest(manifest: Manifest, gguf: Path) -> Path:
     """Write the manifest beside its first GGUF, by rename, replacing an older one. OutputError."""
     path = manifest_path(gguf)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         try:
             with partial.open("w", encoding="utf-8", newline="\n") as file:

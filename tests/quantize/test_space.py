@@ -9,24 +9,22 @@ import pytest
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.quantize import space
-from qwq_gguf.quantize.space import check_outputs
+from qwq_gguf.quantize.space import check_room
 
 
 def test_two_that_fit_only_alone(tmp_path: Path) -> None:
     half = shutil.disk_usage(tmp_path).free * 6 // 10
-    check_outputs({tmp_path / "a": half}, force=False)
+    check_room({tmp_path / "a": half, tmp_path / "b": 0})
     with pytest.raises(OutputError, match="too small for all of them") as caught:
-        check_outputs({tmp_path / "a": half, tmp_path / "b": half}, force=False)
+        check_room({tmp_path / "a": half, tmp_path / "b": half})
     assert "2 files" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_each_is_looked_at(tmp_path: Path) -> None:
-    (tmp_path / "b").write_bytes(b"")
-    sizes = {tmp_path / "a": 1, tmp_path / "b": 1}
-    with pytest.raises(OutputError, match="exists already"):
-        check_outputs(sizes, force=False)
-    check_outputs(sizes, force=True)
+def test_one_that_is_too_large(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="disk is too small\n") as caught:
+        check_room({tmp_path / "a": shutil.disk_usage(tmp_path).free + 10**12})
+    assert "for a" in str(caught.value.expected)
 
 
 def test_disks_are_counted_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +33,6 @@ def test_disks_are_counted_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     half = shutil.disk_usage(tmp_path).free * 6 // 10
     sizes = {tmp_path / "a" / "x": half, tmp_path / "b" / "x": half}
     with pytest.raises(OutputError):
-        check_outputs(sizes, force=False)
+        check_room(sizes)
     monkeypatch.setattr(space, "_disk", lambda folder: hash(folder))
-    check_outputs(sizes, force=False)
+    check_room(sizes)

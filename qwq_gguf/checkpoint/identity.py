@@ -1,0 +1,47 @@
+"""What tells a shard from any other, without reading it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
+
+__all__ = ["listed_sha256", "shard_identity"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def shard_identity(path: Path, hub: HubSnapshot | None = None) -> str:
+    """By what the Hub says of its content, so that it may be deleted and come again; of
+    other files, size and time of the last change. A line for people, to be compared.
+    """
+    sha256 = listed_sha256(path, hub)
+    if sha256 is not None:
+        return f"sha256 {sha256}"
+    if hub is not None:
+        file = hub.file_at(path)
+        blob = None if file is None else file.blob
+        return f"commit {hub.commit}" if blob is None else f"git blob {blob}"
+    try:
+        status = path.stat()
+    except OSError:
+        return "not there"
+    seconds, rest = divmod(status.st_mtime_ns, 10**9)
+    changed = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{status.st_size} bytes, changed {changed}.{rest:09d}"
+
+
+def listed_sha256(path: Path, hub: HubSnapshot | None = None) -> str | None:
+    """What the Hub says of a file: its list, or the name that its cache gives the content."""
+    file = None if hub is None else hub.file_at(path)
+    if file is not None and file.sha256 is not None:
+        return file.sha256
+    blob = path.resolve()
+    in_cache = path.parent.parent.name == "snapshots" and "blobs" in blob.parts[-3:-1]
+    if in_cache and path.is_symlink() and _SHA256.fullmatch(blob.name):
+        return blob.name
+    return None

@@ -6,9 +6,12 @@ Whatever ends this early, also a kill or a power cut, leaves the old or the new 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
 from typing import Protocol
 
 from qwq_gguf.errors import GgufError, OutputError
@@ -34,6 +37,7 @@ except ImportError:  # Windows
 __all__ = ["Follower", "Written", "blank_unread", "locked", "write_entries"]
 
 _CHUNK = 8 << 20
+_PID = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,26 +170,48 @@ def _copy(
     data_bytes = max(0, file.file_bytes - file.data_offset)
     total = len(header) + data_bytes
     mode = file.path.stat().st_mode & 0o777
-    with locked(file, os.O_RDONLY) as source, NewFile(file.path, total, force=True) as out:
-        out.write(0, header)
-        done = 0
-        while done < data_bytes:
-            piece = os.pread(source, min(_CHUNK, data_bytes - done), file.data_offset + done)
-            if not piece:
-                raise GgufError("the file became shorter while it was read", path=file.path)
-            out.write(len(header) + done, piece)
-            done += len(piece)
-            if progress is not None:
-                progress(done, data_bytes)
-        _check_size(file, source)
-        if hasattr(os, "fchmod"):
-            os.fchmod(out.fileno(), mode)
-        if follow is not None:
-            follow.announce(header)
-        out.commit()
+    with locked(file, os.O_RDONLY) as source:
+        _sweep(file.path)
+        with NewFile(file.path, total, force=True) as out:
+            out.write(0, header)
+            done = 0
+            while done < data_bytes:
+                piece = os.pread(source, min(_CHUNK, data_bytes - done), file.data_offset + done)
+                if not piece:
+                    raise GgufError("the file became shorter while it was read", path=file.path)
+                out.write(len(header) + done, piece)
+                done += len(piece)
+                if progress is not None:
+                    progress(done, data_bytes)
+            _check_size(file, source)
+            if hasattr(os, "fchmod"):
+                os.fchmod(out.fileno(), mode)
+            if follow is not None:
+                follow.announce(header)
+            out.commit()
         if follow is not None:
             follow.made()
     return total
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed copies of this file have left, which nobody else makes now."""
+    if os.name != "posix":
+        return
+    for remains in path.parent.glob(f".{escape(path.name)}.*.partial"):
+        number = remains.name.split(".")[-2]
+        if _PID.fullmatch(number) and not _is_running(int(number)):
+            remains.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # somebody else's
+    return True
 
 
 @contextmanager

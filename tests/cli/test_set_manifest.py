@@ -124,6 +124,8 @@ def test_a_kill_at_any_moment_is_explained_and_mended(
         assert ("in order again after an interrupted change" in mended.stderr) is bool(what)
         assert verify(path).findings == ()
         assert len(manifest(path)["options"]["set"]) == 1 + new
+        left = [other.name for other in path.parent.iterdir() if other.name.endswith(".partial")]
+        assert left == []
     # Each state comes in its turn, and none comes back.
     order = [state for state, following in pairwise([*states, (None, "")]) if state != following]
     assert len(order) == len(set(order)) == (6 if killed[0] == "write_own" else 4)

@@ -177,6 +177,13 @@ def test_a_kill_during_a_copy_leaves_the_old_file(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", program, str(path)], check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
     assert path.read_bytes() == before
+    (remains,) = tmp_path.glob(".theirs.gguf.*.partial")
+    others = [tmp_path / f".theirs.gguf.{what}.partial" for what in (os.getppid(), "x", 9**99)]
+    for other in others:
+        other.touch()
+    write_entries(*changed(path))
+    assert not remains.exists(), "the next copy takes it away"
+    assert all(other.exists() for other in others), "these may be somebody's"
 
 
 def test_a_file_that_only_looks_like_ours_is_copied(tmp_path: Path) -> None:

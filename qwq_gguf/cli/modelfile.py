@@ -96,6 +96,7 @@ def write_beside(file: Path, target: Path, *, force: bool, profile: Profile | No
     """
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.profiles import resolve
+    from qwq_gguf.quantize.output import write_text
 
     if target.exists() and not force:
         note(f"{target} is there already and stays (--force replaces it)")
@@ -104,7 +105,7 @@ def write_beside(file: Path, target: Path, *, force: bool, profile: Profile | No
         gguf = read_gguf(file)
         chosen = resolve(gguf.metadata).profile if profile is None else profile
         made = modelfile_of(gguf, chosen, seen_from(file, target.parent))
-        _write(target, made.text, force=force)
+        write_text(target, made.text, force=force)
     except (ExportError, OutputError) as error:
         note(f"note: no Modelfile was written: {error}")
         return

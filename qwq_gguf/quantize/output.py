@@ -12,7 +12,15 @@ from types import TracebackType
 from qwq_gguf.errors import OutputError
 from qwq_gguf.quantize.reserve import reserve
 
-__all__ = ["NewFile", "PartialFile", "check_path", "gigabytes", "sync_folder", "taken"]
+__all__ = [
+    "NewFile",
+    "PartialFile",
+    "check_path",
+    "gigabytes",
+    "sync_folder",
+    "taken",
+    "write_text",
+]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -179,6 +187,20 @@ class NewFile(PartialFile):
         """Make the content durable, then the name."""
         self.give_name(force=self._force)
         self.close()
+
+
+def write_text(path: Path, text: str, *, force: bool) -> None:
+    """Write a small text file, whole or not at all. OutputError."""
+    check_path(path, force=force)
+    data = text.encode()
+    file = PartialFile(path, len(data), path.with_name(f".{path.name}.partial"))
+    file.create()
+    try:
+        file.write(0, data)
+        # A rename, since a kill between a link and the removal of the old name leaves both.
+        file.give_name(force=True)
+    finally:
+        file.remove()
 
 
 def check_path(path: Path, *, force: bool) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qwq_gguf.checkpoint.identity import listed_sha256
-from qwq_gguf.errors import OutputError, ShardError
+from qwq_gguf.errors import ShardError
 from qwq_gguf.gguf_file.stored import file_identity
+from qwq_gguf.quantize.output import write_text
 from qwq_gguf.quantize.versions import tool_versions
 from qwq_gguf.verify.contents import Contents, file_record
 from qwq_gguf.verify.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
@@ -153,16 +154,5 @@ def make_manifest(
 def write_manifest(manifest: Manifest, gguf: Path) -> Path:
     """Write the manifest beside its first GGUF, by rename, replacing an older one. OutputError."""
     path = manifest_path(gguf)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(manifest.text())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}", path=path) from error
+    write_text(path, manifest.text(), force=True)
     return path

@@ -116,7 +116,7 @@ class Lending:
     def done(self, shard: Path) -> None:
         shard.unlink()
 
-    def stop(self) -> None:
+    def stop(self, problem: BaseException | None = None) -> None:
         self.stopped.set()
 
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 __all__ = [
     "MAX_KEY_BYTES",
@@ -149,6 +149,17 @@ def fits(kind: ValueType, value: object) -> bool:
     return limits[0] <= value <= limits[1]
 
 
+def _all_fit(kind: ValueType, values: Sequence[Any]) -> bool:
+    """What `fits` says of every one, found quickly; False also where that takes asking each."""
+    types = set(map(type, values))
+    if kind is ValueType.STRING:
+        return types <= {str}
+    if kind not in _RANGES or not all(issubclass(each, int) for each in types - {bool}):
+        return False
+    least, most = _RANGES[kind]
+    return bool not in types and (not values or least <= min(values) <= max(values) <= most)
+
+
 def text_bytes(value: str) -> bytes:
     """The stored bytes of a string."""
     return value.encode("utf-8", "surrogateescape")
@@ -214,7 +225,8 @@ def array(key: str, element: ValueType, values: Iterable[Scalar]) -> KeyValue:
     items: tuple[Scalar, ...] = tuple(values)
     if element is ValueType.FLOAT32:
         items = tuple(float32(float(item)) for item in items)
-    for index, item in enumerate(items):
-        if not fits(element, item):
-            raise ValueError(f"{key}[{index}]: {item!r} is not a {element.name.lower()}")
+    if not _all_fit(element, items):
+        for index, item in enumerate(items):
+            if not fits(element, item):
+                raise ValueError(f"{key}[{index}]: {item!r} is not a {element.name.lower()}")
     return KeyValue(key, ValueType.ARRAY, items, element)

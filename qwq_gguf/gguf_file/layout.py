@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import chain
 from typing import Protocol
 
 from qwq_gguf.ggml_types import GgmlType
@@ -37,6 +38,7 @@ DEFAULT_ALIGNMENT = 32
 MAX_DIMENSIONS = 4
 MAX_NAME_BYTES = 63  # ggml's names are 64 bytes with the closing zero
 
+_LENGTH = struct.Struct("<Q")
 _FIXED_HEADER = struct.Struct("<4sIQQ")
 HEADER_BYTES = _FIXED_HEADER.size
 KEY_COUNT_AT = HEADER_BYTES - 8
@@ -140,7 +142,7 @@ def _check_record(tensor: TensorRecord, alignment: int) -> None:
 
 def _append_text(out: bytearray, value: str) -> None:
     raw = text_bytes(value)
-    out += struct.pack("<Q", len(raw))
+    out += _LENGTH.pack(len(raw))
     out += raw
 
 
@@ -151,8 +153,9 @@ def _append_value(out: bytearray, entry: KeyValue) -> None:
     items = entry.items
     out += struct.pack("<IQ", entry.element, len(items))
     if entry.element is ValueType.STRING:
-        for item in items:
-            _append_text(out, str(item))
+        raws = [text_bytes(str(item)) for item in items]
+        lengths = map(_LENGTH.pack, map(len, raws))
+        out += b"".join(chain.from_iterable(zip(lengths, raws, strict=True)))
     else:
         out += struct.pack(f"<{len(items)}{entry.element.format}", *items)
 
@@ -171,4 +174,4 @@ def _value_bytes(entry: KeyValue) -> int:
     fixed = entry.element.fixed_size
     if fixed is not None:
         return 12 + fixed * len(entry.items)
-    return 12 + sum(8 + len(text_bytes(str(item))) for item in entry.items)
+    return 12 + 8 * len(entry.items) + len(text_bytes("".join(map(str, entry.items))))

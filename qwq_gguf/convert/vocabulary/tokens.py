@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -158,20 +159,17 @@ def _merges(merges: Any, path: Path) -> tuple[tuple[str, str], ...]:
     pairs: list[tuple[str, str]] = []
     for rank, merge in enumerate(merges):
         parts = merge.split(" ") if isinstance(merge, str) else merge
-        if (
-            not isinstance(parts, list)
-            or len(parts) != 2
-            or not all(isinstance(part, str) and part for part in parts)
-        ):
+        left, right = parts if isinstance(parts, list) and len(parts) == 2 else ("", "")
+        if not (left and right and isinstance(left, str) and isinstance(right, str)):
             raise TokenizerError(
                 f"merge {rank} is no pair of tokens", path=path, found=str(merge)[:80]
             )
-        pairs.append((parts[0], parts[1]))
-    _check_text([part for pair in pairs for part in pair], path)
+        pairs.append((left, right))
+    _check_text(chain.from_iterable(pairs), path)
     return tuple(pairs)
 
 
-def _check_text(texts: Any, path: Path) -> None:
+def _check_text(texts: Iterable[str], path: Path) -> None:
     try:
         "".join(texts).encode("utf-8")
     except UnicodeEncodeError as problem:

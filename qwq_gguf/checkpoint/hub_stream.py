@@ -27,6 +27,7 @@ __all__ = [
     "stream_folder",
     "streamed",
     "streaming",
+    "taken",
     "unlisted",
 ]
 
@@ -97,7 +98,7 @@ def check_room(
         free = shutil.disk_usage(folder.parent).free
     except OSError:  # not every filesystem tells
         return
-    left = _taken(folder)
+    left = taken(folder)
     needed = max(0, result - present) + max(0, peak - left) + SPARE
     if needed <= free:
         return
@@ -112,7 +113,7 @@ def check_room(
     )
 
 
-def _taken(folder: Path) -> int:
+def taken(folder: Path) -> int:
     """The bytes of disk that the files of a folder take."""
     total = 0
     for parent, _, names in os.walk(folder):

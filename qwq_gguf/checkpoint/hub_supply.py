@@ -19,7 +19,7 @@ from typing import Self
 from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub_checkpoint import check_planned
 from qwq_gguf.checkpoint.hub_download import Download, partial_path
-from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
+from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, gib
 from qwq_gguf.checkpoint.hub_line import Line, Stopped
 from qwq_gguf.checkpoint.hub_retry import PATIENT, RetryPolicy
 from qwq_gguf.checkpoint.hub_snapshot import HubFile
@@ -29,6 +29,7 @@ from qwq_gguf.checkpoint.hub_stream import (
     shard_bytes,
     shard_file,
     streaming,
+    taken,
 )
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
@@ -43,9 +44,9 @@ _STEP = MIB  # between two reports
 class HubSupply:
     """Has the shards of a `streamed` checkpoint there when they are read.
 
-    A Supply of quantize/supply.py, and a context: at its end the thread is gone, and the
-    folder too, unless something lies there that another run can use. `progress` is called
-    on the thread that downloads.
+    A Supply of quantize/supply.py, and a context around the whole run: at its end the thread
+    is gone, and the folder too, unless something lies there that another run can use; the
+    exception that ends it has a note that says so. `progress` is called on the thread.
     """
 
     by_shard = True
@@ -162,6 +163,12 @@ class HubSupply:
             _remove_empty(self._folder)
             os.close(self._lock)
             self._lock = -1
+        left = taken(self._folder)
+        if error is not None and left:
+            error.add_note(
+                f"{self._folder}: {gib(left)} of shards stay for the next run; "
+                "delete the folder if there will be none"
+            )
 
     # ---------------------------------------------------------------- the thread
 

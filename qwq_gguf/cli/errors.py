@@ -42,9 +42,10 @@ def error_boundary() -> Iterator[None]:
         yield
     except (typer.Exit, typer.Abort, typer.TyperException):
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         # The terminal has just echoed ^C on the line in progress.
         _say("\nInterrupted.")
+        _say_notes(end)
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         _discard_stdout()
@@ -70,7 +71,14 @@ def _fail(error: Exception) -> NoReturn:
             "  try:      the same command with QWQ_GGUF_DEBUG=1 in the environment, and report\n"
             "            the traceback it shows together with `qwq-gguf --version`"
         )
+    _say_notes(error)
     raise typer.Exit(ERROR) from None
+
+
+def _say_notes(error: BaseException) -> None:
+    """What those whom it passed had to add."""
+    for line in getattr(error, "__notes__", ()):
+        _say(f"note: {line}")
 
 
 def _say(message: str) -> None:

@@ -14,11 +14,13 @@ from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
 from qwq_gguf.cli.resuming import opened_outputs
-from qwq_gguf.cli.stream_flags import bring_whole, shard_supply
+from qwq_gguf.cli.stream_flags import bring_whole, check_stream_room, shard_supply
 from qwq_gguf.cli.target import modelfile_beside
 from qwq_gguf.errors import OutputError
 
 if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.hub_supply import HubSupply
+    from qwq_gguf.cli.progress import StreamBar
     from qwq_gguf.cli.quantize_flags import KernelChoice
     from qwq_gguf.cli.quantize_source import Opened
     from qwq_gguf.profiles import Profile
@@ -67,6 +69,7 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     `options` are those that change bytes, for the manifests.
     """
     from qwq_gguf.checkpoint.identity import shard_identity
+    from qwq_gguf.cli.progress import StreamBar
     from qwq_gguf.quantize.space import refuse_sources
     from qwq_gguf.quantize.target import Target
 
@@ -78,9 +81,17 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     def identity(shard: Path) -> str:
         return shard_identity(shard, opened.hub)
 
-    # Before hours of download.
-    with opened_outputs(targets, identity, force=how.force, resume=how.resume) as outputs:
-        _fill(outputs, jobs, opened, options, how)
+    bar = StreamBar(_title(jobs))
+    supply = shard_supply(opened, bar.downloaded)
+    with (
+        supply or nullcontext(),
+        opened_outputs(targets, identity, force=how.force, resume=how.resume) as outputs,
+    ):
+        if supply is None:
+            bring_whole(opened)
+        else:
+            check_stream_room(opened, outputs)
+        _fill(outputs, supply, bar, jobs, opened, options, how)
         for job in jobs if how.modelfile else ():
             _write_modelfile(job, how)
 
@@ -98,25 +109,19 @@ def _about(job: Job, options: Mapping[str, Any], how: How) -> dict[str, Any]:
 
 def _fill(
     outputs: Outputs,
+    supply: HubSupply | None,
+    bar: StreamBar,
     jobs: Sequence[Job],
     opened: Opened,
     options: Mapping[str, Any],
     how: How,
 ) -> None:
-    """Have the weights here, and make of them what is missing; and the manifests."""
-    from qwq_gguf.cli.progress import StreamBar
+    """Make what is missing of the weights; and the manifests."""
     from qwq_gguf.quantize.budget import DEFAULT_MEMORY
     from qwq_gguf.quantize.run import run_plans
 
-    bar = StreamBar(_title(jobs))
-    supply = shard_supply(opened, outputs, bar.downloaded)
-    if supply is None:
-        bring_whole(opened)
     passed = None if supply is None else supply.passed
-    with (
-        supply or nullcontext(),
-        Recording(opened, wanted=how.manifest, models=len(jobs), passed=passed) as recording,
-    ):
+    with Recording(opened, wanted=how.manifest, models=len(jobs), passed=passed) as recording:
         followers = [recording.follow(job.plan) for job in jobs]
         targets = [
             replace(target, follow=follow)

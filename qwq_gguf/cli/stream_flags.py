@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub_supply import HubSupply
     from qwq_gguf.quantize.outputs import Outputs
 
-__all__ = ["Stream", "announce", "bring_whole", "shard_supply", "stream_source"]
+__all__ = [
+    "Stream",
+    "announce",
+    "bring_whole",
+    "check_stream_room",
+    "shard_supply",
+    "stream_source",
+]
 
 Stream = Annotated[
     bool,
@@ -42,23 +49,25 @@ def stream_source(opened: Opened, target: Path) -> Checkpoint:
     return streamed(opened, stream_folder(target))
 
 
-def shard_supply(
-    opened: Opened, outputs: Outputs, progress: Callable[[DownloadProgress], None]
-) -> HubSupply | None:
-    """What brings the shards of a streamed source, to make these files; else None.
-
-    DiskSpaceError, before anything is downloaded, where both will not fit.
-    """
+def shard_supply(opened: Opened, progress: Callable[[DownloadProgress], None]) -> HubSupply | None:
+    """What brings the shards of a streamed source; None for one that is to be here as a whole."""
     from qwq_gguf.checkpoint import Checkpoint
 
     if not isinstance(opened, Checkpoint) or opened.hub is None or opened.hub.stream is None:
         return None
-    from qwq_gguf.checkpoint.hub_stream import check_room
     from qwq_gguf.checkpoint.hub_supply import HubSupply
 
-    sizes = [part.file_bytes for target in outputs.targets for part in target.plan.parts]
-    check_room(opened, sum(sizes), present=outputs.present_bytes)
     return HubSupply(opened, progress=progress)
+
+
+def check_stream_room(opened: Opened, outputs: Outputs) -> None:
+    """DiskSpaceError where these files and two of the streamed shards will not fit."""
+    from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.checkpoint.hub_stream import check_room
+
+    if isinstance(opened, Checkpoint):
+        sizes = [part.file_bytes for target in outputs.targets for part in target.plan.parts]
+        check_room(opened, sum(sizes), present=outputs.present_bytes)
 
 
 def bring_whole(opened: Opened) -> None:

@@ -133,7 +133,7 @@ def test_the_same_file_with_a_small_disk(
     peak = max(map(sum, pairwise(sizes)))
     assert 1 <= files <= 2
     assert 0 < most <= peak
-    assert f"streaming {SHARDS} shards of {REPO} at {commit[:12]}" in made.stderr
+    assert f"streaming {SHARDS} shards of {REPO} at {commit}" in made.stderr
     manifest = json.loads((here / MANIFEST).read_text())
     assert manifest["source"]["commit"] == commit
     assert [
@@ -360,6 +360,7 @@ def test_what_does_not_pass_is_said_and_resumed(
     visible = [name for name in left(here) if not name.startswith(".")]
     assert visible == []
     assert len(sizes_in(here / PRIVATE)) <= 2
+    assert (f"note: {PRIVATE}: " in refused.stderr) == (here / PRIVATE).exists()
 
     hub.watch = lambda request: None
     hub.faults.clear()
@@ -399,6 +400,8 @@ def test_ended_in_a_download_it_goes_on_there(
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL), stderr
     assert "Traceback" not in stderr
+    if number == signal.SIGINT:
+        assert f"Interrupted.\nnote: {PRIVATE}: " in stderr
     kept = [path.name for path in (here / PRIVATE).iterdir()]
     assert any(name.startswith(shard(3)) and name.endswith(".incomplete") for name in kept)
 

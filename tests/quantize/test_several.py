@@ -143,7 +143,7 @@ def test_progress_counts_the_model_once(tmp_path: Path, made: Conversion) -> Non
 def test_an_imatrix_weighs_where_each_recipe_uses_it(tmp_path: Path, made: Conversion) -> None:
     given: Imatrix = importance(made)
     plans = [
-        make_plan(made, load_recipe(name), imatrix=given) for name in ("IQ3_XXS", "Q4_K_M", "Q8_0")
+        make_plan(made, load_recipe(name), imatrix=given) for name in ("Q3_K_S", "Q4_K_M", "Q8_0")
     ]
     together = targets(plans, tmp_path)
     run_plans(together, threads=2)

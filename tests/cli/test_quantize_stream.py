@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -422,6 +423,33 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_disk_that_fails_when_it_is_synced(
+    hub: LoopbackHub,
+    checkpoint: Path,
+    here: Path,
+    expected: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The third shard waits for the room of the first, which is not let go of."""
+    hub.add_folder(REPO, checkpoint)
+    sync = os.fdatasync
+
+    def failing(descriptor: int) -> None:
+        if threading.current_thread().name == "sync":
+            raise OSError(errno.EIO, "Input/output error")
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", failing)
+        refused = run("--stream")
+    assert refused.exit_code == 1
+    assert "Input/output error" in refused.stderr
+    assert not hub.seen(f"file={shard(3)}")[1:]
+    made = run("--stream")
+    assert made.exit_code == 0, made.output
+    whole(here, expected)
 
 
 # -------------------------------------------------------------------- refusals

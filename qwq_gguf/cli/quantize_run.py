@@ -92,8 +92,8 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
         else:
             check_stream_room(opened, outputs)
         _fill(outputs, supply, bar, jobs, opened, options, how)
-        for job in jobs if how.modelfile else ():
-            _write_modelfile(job, how)
+        if how.modelfile:
+            _write_modelfiles(jobs, how)
 
 
 def _about(job: Job, options: Mapping[str, Any], how: How) -> dict[str, Any]:
@@ -157,18 +157,19 @@ def _open_files(outputs: int, shards: int) -> None:
         )
 
 
-def _write_modelfile(job: Job, how: How) -> None:
+def _write_modelfiles(jobs: Sequence[Job], how: How) -> None:
     from qwq_gguf.cli.modelfile import write_beside
 
-    if job.plan.split:
-        first = job.files[0]
+    for job in jobs:
+        if not job.plan.split:
+            target = modelfile_beside(job.path)
+            write_beside(job.path, target, force=how.force, profile=how.profile)
+    first = next((job.files[0] for job in jobs if job.plan.split), None)
+    if first is not None:
         note(
-            f"no Modelfile: Ollama imports a model in one file only; `qwq-gguf modelfile {first}` "
-            "says how to join them"
+            "no Modelfile: Ollama imports a model in one file only; "
+            f"`qwq-gguf modelfile {first}` says how to join them"
         )
-        return
-    target = modelfile_beside(job.path)
-    write_beside(job.path, target, force=how.force, profile=how.profile)
 
 
 def _title(jobs: Sequence[Job]) -> str:

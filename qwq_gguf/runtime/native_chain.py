@@ -223,18 +223,20 @@ class NativeChain:
 
     def _run(self, logits: npt.NDArray[np.float32]) -> Candidates | None:
         """All stages in order, from which forbidden tokens do not come back; see `sample`."""
+        import numpy as np
+
         from qwq_gguf.runtime.forbidding import Candidates
 
         apply = self._api.llama_sampler_apply
-        candidates = Candidates(self._api, logits)
+        candidates = Candidates(self._api, np.arange(len(logits), dtype=np.int32), logits)
         for stage, sampler in self._steps:
             if isinstance(stage, Grammar):
-                self._apply_grammar(candidates)
+                if self._grammar is not None:
+                    self._grammar.apply(candidates, self._thought_token)
             else:
                 apply(sampler, candidates.pointer)
-            if not _forbids(stage):
-                continue
-            candidates.drop_forbidden()
+                if _forbids(stage):
+                    candidates.keep_allowed()
             if len(candidates):
                 continue
             if self._grammar is not None and self._grammar.complete:
@@ -244,16 +246,6 @@ class NativeChain:
                 hint="the grammar and the logit biases together forbid all that could come next",
             )
         return candidates
-
-    def _apply_grammar(self, candidates: Candidates) -> None:
-        grammar = self._grammar
-        if grammar is None:
-            return
-        opens = self._thought_token if grammar.fresh else None
-        logit = None if opens is None else candidates.logit(opens)
-        self._api.llama_sampler_apply(grammar.handle, candidates.pointer)
-        if opens is not None and logit is not None:
-            candidates.set_logit(opens, logit)
 
 
 def _forbids(stage: Stage) -> bool:

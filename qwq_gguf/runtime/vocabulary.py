@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from qwq_gguf.errors import ChainError, ModelError
 if TYPE_CHECKING:
     from qwq_gguf.chat.template import Segment
     from qwq_gguf.runtime.library import Library
+    from qwq_gguf.runtime.pieces import Pieces
 
 __all__ = ["Vocabulary"]
 
@@ -97,10 +99,12 @@ class Vocabulary:
             piece = self._pieces[token] = self._piece(token)
         return piece
 
-    @property
-    def longest_piece(self) -> int:
-        """Bytes of the token that stands for the most of them."""
-        return max((len(self.piece(token)) for token in range(self.size)), default=0)
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The bytes of all tokens."""
+        from qwq_gguf.runtime.pieces import Pieces
+
+        return Pieces(self)
 
     def only_token(self, text: str) -> int:
         """The token that is this text: a special one written so, or all that it encodes to.

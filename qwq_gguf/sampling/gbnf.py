@@ -20,19 +20,23 @@ MAX_BYTES = 64 * 1024
 # llama.cpp looks for left recursion by recursion.
 _MAX_CHAIN = 2000
 # Ways in which one rule may begin; each is a stack of its own, and all are tried.
-_MAX_BEGINNINGS = 1000
+_MAX_BEGINNINGS = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Gbnf:
     """Rules by number, each a tuple of alternatives; `root` is the rule to begin with.
 
-    Repetitions are written out as rules, as llama.cpp does. `names` are those in the text.
+    Repetitions are written out as rules, as llama.cpp does. `names` are those in the text,
+    `empty` the rules that the empty text satisfies. In `order` each rule stands after those
+    that it can begin with, of which none is itself.
     """
 
     rules: tuple[tuple[tuple[Symbol, ...], ...], ...]
     root: int
     names: tuple[str, ...]
+    empty: frozenset[int]
+    order: tuple[int, ...]
 
 
 @functools.lru_cache(maxsize=16)
@@ -55,10 +59,11 @@ def parse_gbnf(text: str, root: str = "root") -> Gbnf:
     numbers = {number: name for name, number in parser.names.items()}
     owners = [numbers.get(number) or parser.owners[number] for number in range(len(rules))]
     start = parser.names[root]
-    _check_beginnings(rules, owners)
+    empty = frozenset(_can_end(rules, empty=True))
+    order = _check_beginnings(rules, empty, owners)
     if start not in _can_end(rules):
         raise ChainError("grammar: no text ever satisfies it, for it goes on for ever", found=root)
-    return Gbnf(rules, start, tuple(parser.names))
+    return Gbnf(rules, start, tuple(parser.names), empty, order)
 
 
 def _can_end(rules: Sequence[Sequence[Sequence[Symbol]]], *, empty: bool = False) -> set[int]:
@@ -89,9 +94,13 @@ def _can_end(rules: Sequence[Sequence[Sequence[Symbol]]], *, empty: bool = False
     return done
 
 
-def _check_beginnings(rules: Sequence[Sequence[Sequence[Symbol]]], owners: Sequence[str]) -> None:
-    """Refuse rules that can begin with themselves, and those that can begin in too many ways."""
-    empty = _can_end(rules, empty=True)
+def _check_beginnings(
+    rules: Sequence[Sequence[Sequence[Symbol]]], empty: frozenset[int], owners: Sequence[str]
+) -> tuple[int, ...]:
+    """Refuse rules that can begin with themselves, and those that can begin in too many ways.
+
+    Gives `Gbnf.order`.
+    """
     first: list[list[Symbol]] = []
     for rule in rules:
         first.append([])
@@ -103,6 +112,7 @@ def _check_beginnings(rules: Sequence[Sequence[Sequence[Symbol]]], owners: Seque
     ways: dict[int, int] = {}
     for number in range(len(rules)):
         _count_ways(number, first, ways, owners)
+    return tuple(ways)
 
 
 def _count_ways(

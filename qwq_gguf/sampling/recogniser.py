@@ -22,6 +22,8 @@ Stack: TypeAlias = tuple[int, ...]
 
 _MAX_STACKS = 5000
 _MAX_DEPTH = 2000
+_FEW = 32
+_MOST_KNOWN = 4096
 # Bytes of a UTF-8 character by the high half of its first one; 0 where none begins.
 _LENGTHS = (1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 3, 4)
 
@@ -44,7 +46,7 @@ class Reading:
 
 
 class Recogniser:
-    """Reads texts by one grammar; holds no state of any of them."""
+    """Reads texts by one grammar; holds no state of any of them but what saves reading again."""
 
     def __init__(self, grammar: Gbnf) -> None:
         # All alternatives behind one another, None at the end of each.
@@ -56,6 +58,7 @@ class Recogniser:
                 self._starts[-1].append(len(self._places))
                 self._places += [*part, None]
         self._root = grammar.root
+        self._known: dict[tuple[frozenset[Stack], int], frozenset[Stack]] = {}
 
     def begin(self) -> Reading:
         """Before any text. ChainError, here and in `read`, for too many ways to read on."""
@@ -66,6 +69,11 @@ class Recogniser:
 
     def read(self, reading: Reading, piece: bytes) -> Reading | None:
         """What may follow after this token as well; None where it may not stand."""
+        after = self._follow(reading, piece)
+        return after if after is not None and self._may_go_on(after) else None
+
+    def _follow(self, reading: Reading, piece: bytes) -> Reading | None:
+        """As `read`, but a character that has begun need not be one that may stand there."""
         decoded = _decode(piece, reading.value, reading.missing)
         if decoded is None or not piece or piece[0] == 0:
             return None
@@ -74,9 +82,11 @@ class Recogniser:
         stacks = reading.stacks - {()}
         for point in points:
             stacks = self._step(stacks, point)
-        if not stacks or (missing and not any(self._fits(s, value, missing) for s in stacks)):
-            return None
-        return Reading(stacks, value, missing)
+        return Reading(stacks, value, missing) if stacks else None
+
+    def _may_go_on(self, reading: Reading) -> bool:
+        value, missing = reading.value, reading.missing
+        return not missing or any(self._fits(stack, value, missing) for stack in reading.stacks)
 
     def allowed(self, reading: Reading, pieces: Sequence[bytes], ends: Iterable[int]) -> set[int]:
         """The tokens that may come next. `ends` are those that end a text."""
@@ -88,7 +98,42 @@ class Recogniser:
         }
         return found | ends if reading.complete else found
 
+    def allowed_of(self, reading: Reading, pieces: Iterable[tuple[bytes, int]]) -> set[int]:
+        """Those of these tokens that may come next; their bytes must be in order.
+
+        Each beginning that several of them share is read once. Of bytes that are no UTF-8
+        within a token nothing is allowed.
+        """
+        found: set[int] = set()
+        path, last, dead = [reading], b"", False  # after each byte of the last piece
+        for piece, token in pieces:
+            shared = _shared(last, piece)
+            if dead and shared >= len(path):
+                continue  # it has the byte at which the last one was refused
+            del path[shared + 1 :]
+            last, dead = piece, False
+            for at in range(shared, len(piece)):
+                after = self._follow(path[-1], piece[at : at + 1])
+                if after is None:
+                    dead = True
+                    break
+                path.append(after)
+            if piece and not dead and self._may_go_on(path[-1]):
+                found.add(token)
+        return found
+
     def _step(self, stacks: frozenset[Stack], point: int) -> frozenset[Stack]:
+        """What may follow after one more character; few readings are remembered."""
+        if len(stacks) > _FEW:
+            return self._read_point(stacks, point)
+        after = self._known.get((stacks, point))
+        if after is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            after = self._known[stacks, point] = self._read_point(stacks, point)
+        return after
+
+    def _read_point(self, stacks: frozenset[Stack], point: int) -> frozenset[Stack]:
         found: set[Stack] = set()
         for stack in stacks:
             if stack and point and self._set(stack[-1]).has(point):
@@ -134,6 +179,14 @@ class Recogniser:
         if low == 0:
             low = {2: 1 << 11, 3: 1 << 16}.get(missing, 0)
         return self._set(stack[-1]).may_have(low, high)
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """How many bytes two pieces have in common at their beginning."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
 
 
 def _decode(piece: bytes, value: int, missing: int) -> tuple[list[int], int, int] | None:

@@ -43,7 +43,19 @@ pair ::= text ":" (text | number | root)
 text ::= "\"" [^"\\\x00-\x1f]{0,5} "\""
 number ::= "-"? [0-9]{1,3}
 """
-GRAMMARS = ['root ::= "yes" | "no"', "root ::= [0-9]+", WORDS, JSON, "root ::= .{0,7}"]
+# Its long tokens are too many ways for llama.cpp: they are read by ourselves.
+AMBIGUOUS = """root ::= ("-"+ "="? | the+ " "?)+ "."
+the ::= "the" | "t" "he" | "th" "e"
+"""
+GRAMMARS = [
+    'root ::= "yes" | "no"',
+    "root ::= [0-9]+",
+    "root ::= .{0,7}",
+    'root ::= [^"]+ "é"? [^-]',
+    WORDS,
+    JSON,
+    AMBIGUOUS,
+]
 
 
 def drawn(seed: int, size: int, scale: float = 3.0) -> npt.NDArray[np.float32]:
@@ -293,6 +305,22 @@ def test_a_grammar_with_exponentially_many_readings_ends_in_an_error(tmp_path: P
         a = model.vocabulary.encode_text("a")
         with pytest.raises(ChainError, match="too many ways"):
             list(session.generate(a, SamplerChain((Grammar(text), Greedy())), seed=1))
+
+
+def test_a_long_token_of_very_many_readings_is_tried_without_end_by_nobody(
+    tmp_path: Path,
+) -> None:
+    # llama.cpp would try the last of these in 2 ** 60 ways.
+    words = vocab(["-" * 30 + ".", "-" * 60 + "x"])
+    path = write_random(tmp_path / "long.gguf", words=words)
+    chain = SamplerChain((Grammar('root ::= ("-"+ "="?)+ "."'), Dist()))
+    with Model.load(path, threads=1) as model, native(model, chain) as built:
+        kept = {model.piece(t) for t, _ in built.apply([0.0] * model.vocab_size).kept}
+        assert kept == {b"-" * size for size in (1, 2, 4, 8, 16, 32, 64)} | {b"-" * 30 + b"."}
+        built.accept(words.tokens.index("-" * 64))
+        kept = {model.piece(t) for t, _ in built.apply([0.0] * model.vocab_size).kept}
+        assert kept > {b"=", b".", b"-" * 64, b"-" * 30 + b"."}
+        assert b"-" * 60 + b"x" not in kept
 
 
 def test_a_vocabulary_with_an_absurdly_long_token_has_no_grammars(tmp_path: Path) -> None:

@@ -10,16 +10,16 @@ A number at its *off* value makes a stage do nothing; llama.cpp then drops the s
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, TypeAlias
 
-from qwq_gguf.errors import ChainError
 from qwq_gguf.sampling.constraints import Grammar, LogitBias
+from qwq_gguf.sampling.limits import MAX_FACTOR, MAX_WINDOW, Window, integer, number
+from qwq_gguf.sampling.repetition import Dry, Penalties
 
 __all__ = [
     "FINAL_STAGES",
+    "MAX_WINDOW",
     "STAGE_TYPES",
     "UNNAMED_STAGES",
     "Dist",
@@ -39,92 +39,7 @@ __all__ = [
     "Xtc",
 ]
 
-# The last n tokens (prompt included, as llama.cpp counts), every token generated in this
-# reply (none of the prompt), or everything there is.
-Window: TypeAlias = int | Literal["generation", "context"]
-
-# llama.cpp takes 32-bit integers, and allocates a window of this many tokens at once.
-MAX_WINDOW = 1 << 24
 _MAX_INT32 = 2**31 - 1
-# Any larger factor leaves one token in practice; a finite bound keeps float32 exact enough.
-_MAX_FACTOR = 1000.0
-_MAX_BREAKERS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Penalties:
-    """Lower the logits of tokens already seen in the window.
-
-    A seen token's logit is divided (if positive, else multiplied) by `repeat`; then
-    `frequency` times its count and `presence` once are taken off. Off: 1, 0 and 0.
-    """
-
-    name: ClassVar[str] = "penalties"
-    repeat: float = 1.0
-    frequency: float = 0.0
-    presence: float = 0.0
-    window: Window = "generation"
-
-    def __post_init__(self) -> None:
-        _number(self, "repeat", low=0.0, high=_MAX_FACTOR, low_open=True)
-        # The range of OpenAI's API, which vLLM enforces: a wider one is not portable.
-        _number(self, "frequency", low=-2.0, high=2.0)
-        _number(self, "presence", low=-2.0, high=2.0)
-        _window(self, self.window)
-
-    @property
-    def off(self) -> bool:
-        """Whether it changes nothing."""
-        return self.window == 0 or (
-            self.repeat == 1.0 and self.frequency == 0.0 and self.presence == 0.0
-        )
-
-    def counted(self, prompt: Sequence[int], generated: Sequence[int]) -> Sequence[int]:
-        """The tokens whose repetition counts, oldest first."""
-        return _counted(self.window, prompt, generated)
-
-
-@dataclass(frozen=True, slots=True)
-class Dry:
-    """Lower the logit of a token that would lengthen a sequence already seen.
-
-    A token extending a repeat of n tokens (n >= `allowed_length`) loses
-    `multiplier * base ** (n - allowed_length)`; sequences end at the `breakers`. Off:
-    multiplier 0. Breakers longer than 40 bytes are cut by llama.cpp, so they are refused.
-    """
-
-    name: ClassVar[str] = "dry"
-    multiplier: float = 0.0
-    base: float = 1.75
-    allowed_length: int = 2
-    window: Window = 64
-    breakers: tuple[str, ...] = ("\n", ":", '"', "*")
-
-    def __post_init__(self) -> None:
-        _number(self, "multiplier", low=0.0, high=_MAX_FACTOR)
-        _number(self, "base", low=1.0, high=_MAX_FACTOR)
-        _integer(self, "allowed_length", low=0, high=MAX_WINDOW)
-        _window(self, self.window)
-        if not isinstance(self.breakers, tuple):  # a TOML list, say
-            raise ChainError("dry: the breakers must be a tuple of texts", found=self.breakers)
-        if len(self.breakers) > _MAX_BREAKERS:
-            raise ChainError(
-                "dry: too many breakers", found=len(self.breakers), expected=_MAX_BREAKERS
-            )
-        for text in self.breakers:
-            if not 0 < len(text.encode()) <= 40 or "\0" in text:
-                raise ChainError(
-                    "dry: a breaker is 1 to 40 bytes of text without a zero byte", found=repr(text)
-                )
-
-    @property
-    def off(self) -> bool:
-        """Whether it changes nothing."""
-        return self.multiplier == 0.0 or self.window == 0
-
-    def counted(self, prompt: Sequence[int], generated: Sequence[int]) -> Sequence[int]:
-        """The tokens searched for repeats, oldest first."""
-        return _counted(self.window, prompt, generated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +53,7 @@ class TopNSigma:
     n: float = 0.0
 
     def __post_init__(self) -> None:
-        _number(self, "n", low=0.0, high=_MAX_FACTOR)
+        number(self, "n", low=0.0, high=MAX_FACTOR)
 
     @property
     def off(self) -> bool:
@@ -154,7 +69,7 @@ class TopK:
     k: int
 
     def __post_init__(self) -> None:
-        _integer(self, "k", low=0, high=_MAX_INT32)
+        integer(self, "k", low=0, high=_MAX_INT32)
 
     @property
     def off(self) -> bool:
@@ -173,7 +88,7 @@ class TypicalP:
     p: float = 1.0
 
     def __post_init__(self) -> None:
-        _number(self, "p", low=0.0, high=1.0, low_open=True)
+        number(self, "p", low=0.0, high=1.0, low_open=True)
 
     @property
     def off(self) -> bool:
@@ -192,7 +107,7 @@ class TopP:
     p: float
 
     def __post_init__(self) -> None:
-        _number(self, "p", low=0.0, high=1.0, low_open=True)
+        number(self, "p", low=0.0, high=1.0, low_open=True)
 
     @property
     def off(self) -> bool:
@@ -211,7 +126,7 @@ class MinP:
     p: float
 
     def __post_init__(self) -> None:
-        _number(self, "p", low=0.0, high=1.0)
+        number(self, "p", low=0.0, high=1.0)
 
     @property
     def off(self) -> bool:
@@ -231,8 +146,8 @@ class Xtc:
     threshold: float = 0.1
 
     def __post_init__(self) -> None:
-        _number(self, "probability", low=0.0, high=1.0)
-        _number(self, "threshold", low=0.0, high=1.0)
+        number(self, "probability", low=0.0, high=1.0)
+        number(self, "threshold", low=0.0, high=1.0)
 
     @property
     def off(self) -> bool:
@@ -254,9 +169,9 @@ class Temperature:
     exponent: float = 1.0
 
     def __post_init__(self) -> None:
-        _number(self, "t", low=0.0, high=_MAX_FACTOR)
-        _number(self, "range", low=0.0, high=_MAX_FACTOR)
-        _number(self, "exponent", low=0.0, high=_MAX_FACTOR)
+        number(self, "t", low=0.0, high=MAX_FACTOR)
+        number(self, "range", low=0.0, high=MAX_FACTOR)
+        number(self, "exponent", low=0.0, high=MAX_FACTOR)
 
     @property
     def off(self) -> bool:
@@ -324,46 +239,3 @@ STAGE_TYPES: dict[str, type[Stage]] = {
         Dist,
     )
 }
-
-
-def _counted(window: Window, prompt: Sequence[int], generated: Sequence[int]) -> Sequence[int]:
-    if window == "generation":
-        return generated
-    everything = [*prompt, *generated]
-    if window == "context":
-        return everything
-    return everything[-window:] if window else ()
-
-
-def _number(stage: object, field: str, *, low: float, high: float, low_open: bool = False) -> None:
-    value = getattr(stage, field)
-    allowed = (
-        f"a number {'over' if low_open else 'from'} {low:g} {'up ' if low_open else ''}to {high:g}"
-    )
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise _refusal(stage, field, value, allowed)
-    if value < low or value > high or (low_open and value == low):
-        raise _refusal(stage, field, value, allowed)
-
-
-def _integer(stage: object, field: str, *, low: int, high: int) -> None:
-    value = getattr(stage, field)
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise _refusal(stage, field, value, f"a whole number from {low} to {high}")
-
-
-def _window(stage: object, window: object) -> None:
-    if window in ("generation", "context"):
-        return
-    if isinstance(window, bool) or not isinstance(window, int) or not 0 <= window <= MAX_WINDOW:
-        raise _refusal(
-            stage,
-            "window",
-            window,
-            f'"generation", "context" or a number of tokens from 0 to {MAX_WINDOW}',
-        )
-
-
-def _refusal(stage: object, field: str, value: object, allowed: str) -> ChainError:
-    name = getattr(stage, "name", type(stage).__name__)
-    return ChainError(f"{name}: {field} is out of range", found=repr(value), expected=allowed)

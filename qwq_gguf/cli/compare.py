@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qwq_gguf.cli.output import emit, show_table
 from qwq_gguf.cli.text import clean, count, one_line
 from qwq_gguf.errors import ModelError
+from qwq_gguf.sampling import Grammar
 
 if TYPE_CHECKING:
     from qwq_gguf.profiles import Profile
@@ -76,6 +77,8 @@ class Compared:
         )
         show_table(("", "", *names), facts, right=",".join(names))
         emit(f"\nthey differ by {_percent(self.difference)}")
+        if any((g := p.chain.stage(Grammar)) is not None and not g.off for p in self.profiles):
+            emit("the reply is the model's own, so a grammar is left out of this")
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as one object, with its schema."""

@@ -124,13 +124,16 @@ def _until(tag: str, prefix: str) -> list[str]:
     The rule with number n has read the first n characters of the tag and no more of it
     (Knuth, Morris, Pratt).
     """
-    letters = sorted(set(tag))
     rules = []
     for have in range(len(tag)):
-        ways = [f"{_set(letters, negated=True)} {prefix}0"]
-        for letter in letters:
+        onward = {}
+        for letter in sorted(set(tag)):
             read = tag[:have] + letter
             after = next(n for n in range(len(read), -1, -1) if read.endswith(tag[:n]))
+            if after:
+                onward[letter] = after
+        ways = [f"{_set(list(onward), negated=True)} {prefix}0"]
+        for letter, after in onward.items():
             ways.append(_set([letter]) + ("" if after == len(tag) else f" {prefix}{after}"))
         rules.append(f"{prefix}{have} ::= " + " | ".join(ways))
     return rules
@@ -145,4 +148,5 @@ def _literal(text: str) -> str:
 
 
 def _escaped(letter: str) -> str:
-    return letter if letter.isalnum() and letter.isascii() else f"\\U{ord(letter):08X}"
+    plain = letter.isascii() and letter.isprintable() and letter not in '"[]\\^-'
+    return letter if plain else f"\\U{ord(letter):08X}"

@@ -154,3 +154,22 @@ def test_a_reply_that_ends_before(talker: Path) -> None:
     refused = profiles("--compare", "qwq", "unsloth", "-m", talker, "-p", "Hi", "--at", 50)
     assert refused.exit_code == 1
     assert "the reply ends before that" in refused.stderr
+
+
+def test_a_bias_counts_and_a_grammar_is_left_out(babbler: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bound.toml"
+    path.write_text(
+        'schema = 1\nname = "bound"\ndescription = "d"\n'
+        '[chain]\norder = ["logit_bias", "grammar", "dist"]\nsource = "s"\n'
+        '[chain.logit_bias]\nvalue = [["a", 60.0], [7, false]]\nsource = "s"\n'
+        '[chain.grammar]\nvalue = \'root ::= "x"\'\nsource = "s"\n'
+    )
+    found = compared(babbler, "--at", 0, names=f"{path} llama-cpp")
+    best = max(found["tokens"], key=lambda token: token["profiles"]["bound"])
+    assert (best["text"], best["profiles"]["bound"]) == ("a", pytest.approx(1.0))
+    shown = profiles("--compare", path, "llama-cpp", "-m", babbler, "-p", "Hi", "--at", 0)
+    assert "a grammar is left out" in shown.stdout
+    path.write_text(path.read_text().replace('"a", 60.0', '"not one", 1.0'))
+    refused = profiles("--compare", path, "llama-cpp", "-m", babbler, "-p", "Hi", "--at", 0)
+    assert refused.exit_code == 1
+    assert "is not one token" in refused.stderr

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from qwq_gguf.cli.output import stderr_console
-from qwq_gguf.cli.text import human_count, human_time, one_line
+from qwq_gguf.cli.text import human_bytes, human_count, human_time, one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -29,8 +29,11 @@ def _bar(unit: str, *, big: bool) -> Bar:
             speed = task.finished_speed or task.speed
             if not speed:
                 return Text("")
+            per = task.fields.get("unit", unit)
+            if per == "B":
+                return Text(f"{human_bytes(speed)}/s", style="cyan")
             shown = human_count(speed) if big else f"{speed:.1f} "
-            return Text(f"{shown}{task.fields.get('unit', unit)}/s", style="cyan")
+            return Text(f"{shown}{per}/s", style="cyan")
 
     class Left(ProgressColumn):
         def render(self, task: Task) -> Text:

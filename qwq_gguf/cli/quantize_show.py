@@ -23,7 +23,7 @@ def show_summaries(plans: Sequence[Plan], summaries: Sequence[Summary]) -> None:
     """What was made, how large it is and how long it took."""
     for plan, made in zip(plans, summaries, strict=True):
         several = f" in {len(plan.parts)} files" if plan.split else ""
-        took = f" in {human_time(made.seconds)} ({_rate(made)} a second)"
+        took = f"{_rest(made)} in {human_time(made.seconds)} ({_rate(made)} a second)"
         note(
             f"{made.path}: {human_bytes(made.file_bytes)}{several}, "
             f"{made.bits_per_weight:.2f} bits a weight, {human_count(made.weights)} weights"
@@ -38,11 +38,18 @@ def show_summaries(plans: Sequence[Plan], summaries: Sequence[Summary]) -> None:
     )
     note(f"  blocks by {last.kernels}{compiled}")
     if len(plans) > 1:
-        note(f"{len(plans)} models in {human_time(last.seconds)}, from one reading")
+        note(f"{len(plans)} models{_rest(last)} in {human_time(last.seconds)}, from one reading")
+
+
+def _rest(made: Summary) -> str:
+    """Of a run that went on with another's work, what was left of it."""
+    if made.read_weights == made.weights:
+        return ""
+    return f", the last {100 * made.read_weights / made.weights:.0f} % of them"
 
 
 def _rate(made: Summary) -> str:
-    return human_count(made.weights / made.seconds if made.seconds else 0.0)
+    return human_count(made.read_weights / made.seconds if made.seconds else 0.0)
 
 
 def _types_line(plan: Plan) -> str:

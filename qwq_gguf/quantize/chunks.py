@@ -76,6 +76,11 @@ class Work:
         return sum(places[0].tensor.weights for places in self.tensors)
 
     @property
+    def missing(self) -> int:
+        """How many of them are to be read."""
+        return sum(chunk.weights for chunk in self.chunks)
+
+    @property
     def chunks(self) -> Iterator[Chunk]:
         """What is to be read, in order; each row for the targets that miss it."""
         for places in self.tensors:

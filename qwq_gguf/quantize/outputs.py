@@ -131,13 +131,13 @@ class Outputs:
         if nbytes:
             seconds = time.monotonic() - begun
             self.notes.append(
-                f"going on at {self._share():.0%}: checked {gigabytes(nbytes)} of an unfinished "
+                f"going on at {100 * self._share():.0f} %: checked {gigabytes(nbytes)} of an unfinished "
                 f"run in {seconds:.1f} s (--no-resume starts over)"
             )
 
     def _share(self) -> float:
-        total = sum(tensor.nbytes for each in self.targets for tensor in each.plan.tensors)
-        return sum(place.done_bytes for place in self._places) / max(1, total)
+        done = sum(place.done_weights for place in self._places)
+        return done / sum(target.plan.weights for target in self.targets)
 
     # ----------------------------------------------------------------- the writing
 
@@ -226,8 +226,8 @@ class Outputs:
                 place.leave()
                 if not self._entered:
                     continue
-                total = sum(tensor.nbytes for tensor in place.target.plan.tensors)
-                self.kept.append((place.target.path, place.done_bytes / total))
+                share = place.done_weights / place.target.plan.weights
+                self.kept.append((place.target.path, share))
             else:
                 place.discard()
 

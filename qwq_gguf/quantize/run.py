@@ -63,6 +63,8 @@ class Summary:
     path: Path
     file_bytes: int
     weights: int
+    read_weights: int
+    """How many of the weights were still to be made, when an earlier run had begun."""
     seconds: float
     bits_per_weight: float
     kernels: str
@@ -167,6 +169,7 @@ def run_plans(
             path=target.paths[0],
             file_bytes=sum(part.file_bytes for part in target.plan.parts),
             weights=target.plan.weights,
+            read_weights=work.missing,
             seconds=seconds,
             bits_per_weight=target.plan.bits_per_weight,
             kernels=makers.description,
@@ -199,7 +202,7 @@ def _quantize(
         made = [blocks.data for blocks in make_blocks(chunk, rows, makers)]
         return chunk, [(blocks, zlib.crc32(blocks)) for blocks in made]
 
-    done = work.weights - sum(chunk.weights for chunk in work.chunks)
+    done = work.weights - work.missing
     if progress is not None and done:
         progress(Progress(done, work.weights, ""))
     for chunk, blocks in pipeline(

@@ -73,7 +73,7 @@ class Workplace:
         self.notes: list[str] = []
         self.done: dict[str, Rows] = {}
         self.has_rows = False
-        self.done_bytes = 0
+        self.done_weights = 0
         self._made_of = made_of
         self._force = force
         self._resume = resume
@@ -132,11 +132,11 @@ class Workplace:
         shown = changed[:_MOST_NAMED]
         more = f" and {len(changed) - len(shown)} more" if len(changed) > len(shown) else ""
         raise OutputError(
-            "an unfinished run for this file was of something else",
+            "an unfinished run of this file is kept, and was of something else",
             path=self.target.path,
             found="; ".join(f"{each.name} = {each.now}" for each in shown) + more,
             expected="; ".join(f"{each.name} = {each.before}" for each in shown) + more,
-            hint="as before, and it goes on where it was; or --no-resume, to start over",
+            hint="--no-resume, to start over; or what was expected, and it goes on where it was",
         )
 
     def _look_for(self, part: Part) -> None:
@@ -203,8 +203,8 @@ class Workplace:
                 "those rows are made again"
             )
         self.has_rows = bool(self.done)
-        self.done_bytes = sum(
-            tensor.row_bytes * sum(stop - first for first, stop in self.done.get(tensor.name, ()))
+        self.done_weights = sum(
+            tensor.shape[0] * sum(stop - first for first, stop in self.done.get(tensor.name, ()))
             for tensor in self.target.plan.tensors
         )
 
@@ -285,7 +285,7 @@ class Workplace:
         self._sync_journal()
         for done in rows:
             tensor = self.parts[done.part].plan.tensors[done.tensor]
-            self.done_bytes += done.rows * tensor.row_bytes
+            self.done_weights += done.rows * tensor.shape[0]
         if not self.has_rows:
             self.has_rows = True
             try:

@@ -140,7 +140,7 @@ def test_a_second_interruption_keeps_what_the_first_did(
 def changed(tmp_path: Path, plan: Plan, **options: Any) -> OutputError:
     """What the second run says; the unfinished files stay as they are."""
     before = {name: (tmp_path / name).read_bytes() for name in UNFINISHED}
-    with pytest.raises(OutputError, match="unfinished run for this file") as caught:
+    with pytest.raises(OutputError, match="unfinished run of this file") as caught:
         run_plans([Target(plan, tmp_path / "out.gguf", **options)])
     assert "--no-resume" in str(caught.value.hint)
     partial, journal = UNFINISHED[1], UNFINISHED[0]

@@ -54,7 +54,7 @@ def _saying_what_is_kept(outputs: Outputs) -> Iterator[None]:
             note("")  # the terminal has just echoed ^C
         for path, share in outputs.kept:
             note(
-                f"{path}: {100 * share:.0f} % is done and kept; the same command goes on from there "
-                "(--no-resume starts over)"
+                f"{path}: {100 * share:.0f} % is done and kept; the same command goes on from "
+                "there (--no-resume starts over)"
             )
         raise

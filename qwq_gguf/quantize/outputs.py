@@ -131,8 +131,8 @@ class Outputs:
         if nbytes:
             seconds = time.monotonic() - begun
             self.notes.append(
-                f"going on at {100 * self._share():.0f} %: checked {gigabytes(nbytes)} of an unfinished "
-                f"run in {seconds:.1f} s (--no-resume starts over)"
+                f"going on at {100 * self._share():.0f} %: checked {gigabytes(nbytes)} of an "
+                f"unfinished run in {seconds:.1f} s (--no-resume starts over)"
             )
 
     def _share(self) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,8 +20,10 @@ from qwq_gguf.errors import DiskSpaceError
 
 __all__ = [
     "check_room",
+    "clear",
     "is_streamed",
     "peak_bytes",
+    "remove_empty",
     "shard_bytes",
     "shard_file",
     "stream_folder",
@@ -30,6 +32,9 @@ __all__ = [
     "taken",
     "unlisted",
 ]
+
+
+_OURS = (".safetensors", ".incomplete", ".sha256")
 
 
 def stream_folder(path: Path) -> Path:
@@ -111,6 +116,23 @@ def check_room(
         expected=f"{of_result}{peak:,} bytes for two shards at a time{here}",
         hint="make room, name an OUT on another disk, or choose a smaller recipe",
     )
+
+
+def clear(folder: Path, keep: Collection[Path] = ()) -> None:
+    """Remove the files of a stream that are not to be kept, or are empty; no others."""
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names if name.endswith(_OURS)):
+            if path not in keep or path.lstat().st_size == 0:
+                path.unlink(missing_ok=True)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove the folder, if nothing lies in it, and likewise those in it."""
+    for parent, _, _ in os.walk(folder, topdown=False):
+        try:
+            Path(parent).rmdir()
+        except OSError:  # something lies there
+            pass
 
 
 def taken(folder: Path) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,9 @@ from qwq_gguf.checkpoint.hub_retry import PATIENT, RetryPolicy
 from qwq_gguf.checkpoint.hub_snapshot import HubFile
 from qwq_gguf.checkpoint.hub_stream import (
     check_room,
+    clear,
     is_streamed,
+    remove_empty,
     shard_bytes,
     shard_file,
     streaming,
@@ -156,11 +158,9 @@ class HubSupply:
         if self._thread is not None:
             self._thread.join()
         if self._lock >= 0:
-            self._clean(keep=self._needed)
-            if kind is None:
-                for path in self._checkpoint.shards:
-                    _note(path).unlink(missing_ok=True)
-            _remove_empty(self._folder)
+            finished = error is None and len(self._done) == len(self._needed)
+            clear(self._folder, keep=() if finished else set(self._useful(self._needed)))
+            remove_empty(self._folder)
             os.close(self._lock)
             self._lock = -1
         left = taken(self._folder)
@@ -250,31 +250,16 @@ class HubSupply:
         except OSError:  # a filesystem without locks
             pass
         # Of what an earlier run left, no more is kept than may lie here.
-        self._clean(keep=self._needed[:AT_ONCE])
+        clear(self._folder, keep=set(self._useful(self._needed[:AT_ONCE])))
 
-    def _clean(self, keep: Iterable[Path]) -> None:
-        """Remove what is of no use to another run: other shards, and empty ones."""
-        useful = set()
-        for path in keep:
-            partial = partial_path(path, shard_file(self._checkpoint, path), self._snapshot.commit)
-            useful |= {path, partial}
-        for parent, _, names in os.walk(self._folder):
-            for name in names:
-                path = Path(parent, name)
-                if not name.endswith((".safetensors", ".incomplete")):
-                    continue  # not ours
-                if path not in useful or path.lstat().st_size == 0:
-                    path.unlink(missing_ok=True)
+    def _useful(self, shards: Iterable[Path]) -> Iterator[Path]:
+        """Where these may lie, whole or in part; and what is known of those that have gone."""
+        for path in shards:
+            yield path
+            yield partial_path(path, shard_file(self._checkpoint, path), self._snapshot.commit)
+        yield from map(_note, self._checkpoint.shards)
 
 
 def _note(shard: Path) -> Path:
     """Where the digest of a shard lies when the shard has gone."""
     return shard.with_name(f"{shard.name}.sha256")
-
-
-def _remove_empty(folder: Path) -> None:
-    for parent, _, _ in os.walk(folder, topdown=False):
-        try:
-            Path(parent).rmdir()
-        except OSError:  # something lies there
-            pass

@@ -43,7 +43,7 @@ from qwq_gguf.cli.recording import ManifestFlag, named_file
 from qwq_gguf.cli.resuming import Resume
 from qwq_gguf.cli.sources import Revision, Token
 from qwq_gguf.cli.split_flags import BareFirst, MaxSize, MaxTensors, read_split
-from qwq_gguf.cli.stream_flags import Stream, announce, stream_source
+from qwq_gguf.cli.stream_flags import Stream, announce, stream_json, stream_source
 from qwq_gguf.cli.target import output_paths, read_words
 
 __all__ = ["app"]
@@ -149,7 +149,7 @@ def quantize(
     for line in (*dict.fromkeys(filter(None, again)), *warnings(plans)):
         note(f"warning: {line}")
     if as_json:
-        emit_json(jobs_json(jobs))
+        emit_json(jobs_json(jobs) | stream_json(opened))
         return
     if dry_run:
         show_jobs(jobs)

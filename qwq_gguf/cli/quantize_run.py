@@ -14,7 +14,12 @@ from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
 from qwq_gguf.cli.resuming import opened_outputs
-from qwq_gguf.cli.stream_flags import bring_whole, check_stream_room, shard_supply
+from qwq_gguf.cli.stream_flags import (
+    bring_whole,
+    check_stream_room,
+    shard_supply,
+    sweep_stream,
+)
 from qwq_gguf.cli.target import modelfile_beside
 from qwq_gguf.errors import OutputError
 
@@ -94,6 +99,8 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
         _fill(outputs, supply, bar, jobs, opened, options, how)
         if how.modelfile:
             _write_modelfiles(jobs, how)
+    if supply is None:
+        sweep_stream(jobs[0].path)
 
 
 def _about(job: Job, options: Mapping[str, Any], how: How) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,7 +24,9 @@ __all__ = [
     "bring_whole",
     "check_stream_room",
     "shard_supply",
+    "stream_json",
     "stream_source",
+    "sweep_stream",
 ]
 
 Stream = Annotated[
@@ -87,6 +89,34 @@ def bring_whole(opened: Opened) -> None:
                 f"beside the result; or {problem.hint}"
             )
         raise
+
+
+def sweep_stream(target: Path) -> None:
+    """Remove what a stream that was ended has left for `target`, which is here now without it."""
+    from qwq_gguf.checkpoint.hub_stream import clear, remove_empty, stream_folder
+
+    folder = stream_folder(target)
+    if folder.is_dir() and not folder.is_symlink():
+        clear(folder)
+        remove_empty(folder)
+
+
+def stream_json(opened: Opened) -> dict[str, Any]:
+    """What `announce` says, as JSON; empty for a source that is not streamed."""
+    from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.checkpoint.hub_stream import is_streamed, peak_bytes, shard_bytes
+
+    if not isinstance(opened, Checkpoint) or opened.hub is None or opened.hub.stream is None:
+        return {}
+    shards = [path for path in opened.shards if is_streamed(opened, path)]
+    return {
+        "stream": {
+            "commit": opened.hub.commit,
+            "shards": len(shards),
+            "bytes": sum(shard_bytes(opened, path) for path in shards),
+            "peak_bytes": peak_bytes(opened),
+        }
+    }
 
 
 def announce(opened: Opened, *, would: bool = False) -> None:

@@ -483,21 +483,66 @@ def test_too_little_room_is_said_before_the_download(
     assert all(request.span for request in hub.seen("file="))
 
 
-def test_what_is_not_on_the_hub_is_not_streamed(checkpoint: Path, here: Path) -> None:
-    for source in ("demo", str(checkpoint)):
-        refused = runner.invoke(app, ["quantize", source, "--stream"])
-        assert refused.exit_code == 2
-        assert "--stream goes with a model on the Hub" in " ".join(refused.stderr.split())
-    assert left(here) == []
+def test_what_is_not_on_the_hub_is_not_streamed(
+    hub: LoopbackHub, checkpoint: Path, here: Path, tmp_path: Path
+) -> None:
+    def refused(source: str | Path) -> str:
+        done = runner.invoke(app, ["quantize", str(source), "--stream"])
+        assert done.exit_code == 2
+        assert left(here) == []
+        return " ".join(done.stderr.replace("\u2502", " ").split())
+
+    for source in ("demo", checkpoint):
+        assert "--stream goes with a model on the Hub" in refused(source)
+    file = tmp_path / "tiny-F16.gguf"
+    words = ["quantize", str(checkpoint), str(file), "-r", "F16", "--no-modelfile"]
+    assert runner.invoke(app, words).exit_code == 0
+    assert "--stream takes safetensors from the Hub" in refused(file)
 
 
 def test_a_dry_run_says_what_it_would_take(hub: LoopbackHub, checkpoint: Path, here: Path) -> None:
-    hub.add_folder(REPO, checkpoint)
+    commit = hub.add_folder(REPO, checkpoint)
+    sizes = [path.stat().st_size for path in sorted(checkpoint.glob("*.safetensors"))]
     planned = run("--stream", "--dry-run")
     assert planned.exit_code == 0
-    assert f"would stream {SHARDS} shards" in planned.stderr
+    assert f"would stream {SHARDS} shards of {REPO} at {commit}" in planned.stderr
+    as_json = run("--stream", "--dry-run", "--json")
+    assert as_json.stderr == ""
+    assert json.loads(as_json.stdout)["stream"] == {
+        "commit": commit,
+        "shards": SHARDS,
+        "bytes": sum(sizes),
+        "peak_bytes": max(map(sum, pairwise(sizes))),
+    }
+    assert "stream" not in json.loads(run("--dry-run", "--json").stdout)
     assert left(here) == []
-    assert run("--stream", "--dry-run", "--json").stderr == ""
+
+
+def test_split_files_come_of_a_stream_too(hub: LoopbackHub, checkpoint: Path, here: Path) -> None:
+    hub.add_folder(REPO, checkpoint)
+    for folder, flags in (("streamed", ["--stream"]), ("plain", [])):
+        (here / folder).mkdir()
+        made = run(folder, "--split-max-size", "1M", *flags)
+        assert made.exit_code == 0, made.output
+    names = left(here / "plain")
+    assert len(names) == 3
+    assert left(here / "streamed") == names
+    assert {name: digest(here / "streamed" / name) for name in names} == {
+        name: digest(here / "plain" / name) for name in names
+    }
+
+
+def test_a_run_without_it_removes_what_an_ended_one_left(
+    hub: LoopbackHub, checkpoint: Path, here: Path, expected: dict[str, str], waits: list[float]
+) -> None:
+    hub.add_folder(REPO, checkpoint)
+    hub.faults += only_downloads(hub, [Fault(f"file={shard(3)}", cut_after=1000)])
+    assert run("--stream").exit_code == 1
+    assert (here / PRIVATE).is_dir()
+    hub.faults.clear()
+    made = run()
+    assert made.exit_code == 0, made.output
+    whole(here, expected)
 
 
 def test_a_mirror_without_digests(

@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts" / "lib")]
+
+from soak_kill import kill  # noqa: E402
 
 from support.gguf_fuzz import probe, write_mutant  # noqa: E402
 from support.header_files import qwq_keys, qwq_tensors, write_header_file  # noqa: E402
@@ -86,9 +88,14 @@ def main() -> None:
     damage.add_argument("--count", type=int, default=100_000)
     damage.add_argument("--seed", type=int, default=0)
     runs.add_parser("recipes", help="every recipe's bytes against llama.cpp's")
+    kills = runs.add_parser("kill", help="killed quantize runs")
+    kills.add_argument("--count", type=int, default=200)
+    kills.add_argument("--seed", type=int, default=random.randrange(10**6))
     asked = parser.parse_args()
     if asked.run == "gguf":
         gguf(asked.count, asked.seed)
+    elif asked.run == "kill":
+        kill(asked.count, asked.seed)
     else:
         recipes()
 

@@ -16,7 +16,6 @@ import stat
 import sys
 import tempfile
 import threading
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -113,7 +112,6 @@ def child(job: dict[str, Any]) -> None:
 
     durable.SYNC_SECONDS = job["sync_seconds"]
     os.chdir(job["folder"])
-    os.environ.update(job["environment"])
     said = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(said, 1)
     os.dup2(said, 2)
@@ -140,9 +138,6 @@ def run(job: dict[str, Any]) -> int:
     pid = os.fork()
     if pid == 0:
         child(job)
-    if job["seconds"] is not None:
-        time.sleep(job["seconds"])
-        os.kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

@@ -55,11 +55,12 @@ class KillServer:
 
     def __init__(self, scratch: Path, hub_url: str) -> None:
         self._scratch = scratch
-        self._environment = hub_environment(hub_url, scratch / "hf")
+        self.environment = {**os.environ, **hub_environment(hub_url, scratch / "hf")}
+        """Of the children, and for others that are to find the same Hub."""
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> KillServer:
-        environment = {**os.environ, **self._environment, "OPENBLAS_NUM_THREADS": "1"}
+        environment = {**self.environment, "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, str(_SERVER)],
             stdin=subprocess.PIPE,
@@ -86,11 +87,10 @@ class KillServer:
         *,
         places: Sequence[Path] = (),
         kill: Moment | None = None,
-        after: float | None = None,
         sync_seconds: float = 0.0,
     ) -> Run:
         """Run `qwq-gguf` with these arguments in `folder`. Calls on files there and in `places`
-        are counted. `after` so many seconds it is killed wherever it is.
+        are counted.
         """
         assert self._process is not None
         assert self._process.stdin is not None
@@ -100,9 +100,7 @@ class KillServer:
             "arguments": list(arguments),
             "folder": str(folder),
             "places": [str(folder), *map(str, places)],
-            "environment": self._environment,
             "kill": None if kill is None else vars(kill),
-            "seconds": after,
             "sync_seconds": sync_seconds,
             "counts": str(counts),
             "output": str(output),

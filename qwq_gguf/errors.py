@@ -19,6 +19,7 @@
     ├── RecipeError             a recipe is unknown or malformed
     ├── PlanError               a recipe cannot be applied to this model
     ├── ImatrixError            an importance matrix is malformed or another model's
+    ├── MemoryLimitError        the work does not fit into the memory it may take
     ├── OutputError             the output cannot be written where it was asked for
     ├── LibraryError            the native llama.cpp library is missing, wrong or crashes
     ├── ModelError              a model cannot be loaded or run

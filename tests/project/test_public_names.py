@@ -37,6 +37,7 @@ ERRORS = {
     "HubOfflineError",
     "ImatrixError",
     "LibraryError",
+    "MemoryLimitError",
     "MissingPackageError",
     "ModelError",
     "NotACheckpointError",

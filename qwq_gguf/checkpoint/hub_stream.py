@@ -103,17 +103,18 @@ def check_room(
         free = shutil.disk_usage(folder.parent).free
     except OSError:  # not every filesystem tells
         return
-    left = taken(folder)
-    needed = max(0, result - present) + max(0, peak - left) + SPARE
-    if needed <= free:
+    taken_already = min(present, result) + min(taken(folder), peak)
+    needed, usable = result + peak + SPARE, free + taken_already
+    if needed <= usable:
         return
-    here = f", of it {left + present:,} here already" if left + present else ""
-    of_result = f"{result:,} bytes for the result and " if result else ""
+    of_result = f"{result:,} for the result, " if result else ""
     raise DiskSpaceError(
-        f"this needs {gib(needed)}{' more' if here else ''}, and the disk has {gib(free)} free",
-        path=folder.parent,
-        found=f"{free:,} bytes free",
-        expected=f"{of_result}{peak:,} bytes for two shards at a time{here}",
+        f"this needs {gib(needed)}, and the disk has {gib(usable)} for it",
+        path=folder.parent.absolute(),
+        found=f"{free:,} bytes free"
+        + (f", and {taken_already:,} bytes taken for this already" if taken_already else ""),
+        expected=f"{needed:,} bytes: {of_result}{peak:,} for two shards at a time, "
+        f"{SPARE:,} to spare",
         hint="make room, name an OUT on another disk, or choose a smaller recipe",
     )
 

@@ -405,9 +405,18 @@ def test_the_room_is_the_result_s_and_two_shards(
     assert caught.value.path == str(place.parent)
     assert caught.value.found == f"{needed - 1:,} bytes free"
     assert caught.value.expected == (
-        f"1,000,000 bytes for the result and {peak:,} bytes for two shards at a time"
+        f"{needed:,} bytes: 1,000,000 for the result, {peak:,} for two shards at a time, "
+        f"{SPARE:,} to spare"
     )
     check_room(checkpoint, 10**6, present=1)
+    free(needed - 1001)
+    with pytest.raises(DiskSpaceError) as caught:
+        check_room(checkpoint, 10**6, present=1000)
+    assert (
+        caught.value.found
+        == f"{needed - 1001:,} bytes free, and 1,000 bytes taken for this already"
+    )
+    free(needed - 1)
     check_room(checkpoint, 10**6, present=10**9)
     check_room(checkpoint, 10**6, shards=checkpoint.shards[:1])
     # The room is looked for again when the shards are known that are needed.

@@ -472,7 +472,7 @@ def test_too_little_room_is_said_before_the_download(
     free(result + 1000)
     refused = run("--stream")
     assert refused.exit_code == 1
-    assert f"{result:,} bytes for the result and" in refused.stderr
+    assert f"{result:,} for the result, " in refused.stderr
     assert "for two shards at a time" in refused.stderr
     assert left(here) == []
     assert all(request.span for request in hub.seen("file="))

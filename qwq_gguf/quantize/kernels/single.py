@@ -16,14 +16,17 @@ from qwq_gguf.quantize.kernels.memory import at, decoded
 from qwq_gguf.quantize.kernels.vector import BYTES, FLOATS, INTEGERS, LANES, MASK
 
 __all__ = [
+    "at_most",
     "fetch",
     "first_lane",
     "highest",
     "lane_of",
+    "levels_of",
     "load_block",
-    "mask_bits",
+    "load_dealt",
     "set_lane",
     "store_block",
+    "store_fifth_bits",
     "store_nibbles",
     "value_at",
 ]
@@ -41,6 +44,83 @@ def load_block(typingctx: Any, array: Any, start: Any) -> Any:
         return decoded(builder, builder.load(place, align=element.bitwidth // 8), element)
 
     return signature(FLOATS, array, types.int64), codegen
+
+
+@native
+def load_dealt(typingctx: Any, array: Any, start: Any) -> Any:
+    """The same in the order that takes the fewest instructions; see `levels_of`.
+
+    Of BF16, those with even numbers come before the others: an integer of 32 bits holds two
+    weights, and either is a float as soon as the other's bits are gone.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source = context.make_array(sig.args[0])(context, builder, args[0])
+        element = sig.args[0].dtype
+        if element != types.uint16:
+            chunk = ir.VectorType(context.get_data_type(element), LANES)
+            place = at(builder, source.data, args[1], chunk)
+            return decoded(builder, builder.load(place, align=element.bitwidth // 8), element)
+        half = LANES // 2
+        pairs = ir.VectorType(ir.IntType(32), half)
+        both = builder.load(at(builder, source.data, args[1], pairs), align=2)
+        even = builder.shl(both, ir.Constant(pairs, [16] * half))
+        odd = builder.and_(both, ir.Constant(pairs, [0xFFFF0000] * half))
+        order = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(LANES)))
+        bits = builder.shuffle_vector(even, odd, order)
+        return builder.bitcast(bits, ir.VectorType(ir.FloatType(), LANES))
+
+    return signature(FLOATS, array, types.int64), codegen
+
+
+@native
+def levels_of(typingctx: Any, array: Any, codes: Any) -> Any:
+    """The low bytes of integers that `load_dealt` led to, in the order of the weights."""
+    if codes != INTEGERS:
+        return None
+    dealt = array.dtype == types.uint16
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        byte, number = ir.IntType(8), ir.IntType(32)
+        result = ir.VectorType(byte, LANES)
+        if not dealt:
+            return builder.trunc(args[1], result)
+        half = LANES // 2
+        words = ir.VectorType(number, half)
+        even, odd = (
+            builder.shuffle_vector(
+                args[1], args[1], ir.Constant(words, list(range(side, side + half)))
+            )
+            for side in (0, half)
+        )
+        pairs = builder.or_(
+            builder.and_(even, ir.Constant(words, [0xFF] * half)),
+            builder.shl(odd, ir.Constant(words, [8] * half)),
+        )
+        return builder.bitcast(builder.trunc(pairs, ir.VectorType(ir.IntType(16), half)), result)
+
+    return signature(BYTES, array, codes), codegen
+
+
+@native
+def at_most(typingctx: Any, levels: Any, most: Any) -> Any:
+    """Bytes, taken as 0 to 255, or `most` if that is less."""
+    if levels != BYTES:
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = args[0].type
+        number = builder.trunc(args[1], kind.element)
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        first = builder.insert_element(ir.Constant(kind, ir.Undefined), number, ir.IntType(32)(0))
+        limit = builder.shuffle_vector(first, first, zeros)
+        function = ir.FunctionType(kind, [kind, kind])
+        name = f"llvm.umin.v{LANES}i8"
+        return builder.call(
+            cgutils.get_or_insert_function(builder.module, function, name), [args[0], limit]
+        )
+
+    return signature(BYTES, levels, types.int64), codegen
 
 
 @native
@@ -86,18 +166,6 @@ def first_lane(typingctx: Any, mask: Any) -> Any:
         return builder.zext(found, ir.IntType(64))
 
     return signature(types.int64, mask), codegen
-
-
-@native
-def mask_bits(typingctx: Any, mask: Any) -> Any:
-    """The mask as an integer, lane by lane from the lowest bit."""
-    if mask != MASK:
-        return None
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.IntType(LANES))
-
-    return signature(types.int32, mask), codegen
 
 
 @native
@@ -153,25 +221,44 @@ def store_block(typingctx: Any, values: Any, array: Any, start: Any) -> Any:
 
 
 @native
-def store_nibbles(typingctx: Any, codes: Any, array: Any, start: Any) -> Any:
+def store_nibbles(typingctx: Any, levels: Any, array: Any, start: Any) -> Any:
     """16 bytes from array[start]: the low four bits of lane i below those of lane i + 16."""
-    if codes != INTEGERS:
+    if levels != BYTES:
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         target = context.make_array(sig.args[1])(context, builder, args[1])
-        order = ir.VectorType(ir.IntType(32), LANES // 2)
-        half = list(range(LANES // 2))
+        half = LANES // 2
+        number, kind = ir.IntType(32), ir.VectorType(ir.IntType(8), half)
         low, high = (
             builder.shuffle_vector(
-                args[0], args[0], ir.Constant(order, [side + lane for lane in half])
+                args[0],
+                args[0],
+                ir.Constant(ir.VectorType(number, half), list(range(side, side + half))),
             )
-            for side in (0, LANES // 2)
+            for side in (0, half)
         )
-        low = builder.and_(low, ir.Constant(order, [15] * len(half)))
-        high = builder.shl(high, ir.Constant(order, [4] * len(half)))
-        both = builder.trunc(builder.or_(low, high), ir.VectorType(ir.IntType(8), len(half)))
-        builder.store(both, at(builder, target.data, args[2], both.type), align=1)
+        low = builder.and_(low, ir.Constant(kind, [15] * half))
+        both = builder.or_(low, builder.shl(high, ir.Constant(kind, [4] * half)))
+        builder.store(both, at(builder, target.data, args[2], kind), align=1)
         return context.get_dummy_value()
 
-    return signature(types.void, codes, array, types.int64), codegen
+    return signature(types.void, levels, array, types.int64), codegen
+
+
+@native
+def store_fifth_bits(typingctx: Any, levels: Any, array: Any, start: Any) -> Any:
+    """4 bytes from array[start]: the bits worth 16, that of lane 0 the lowest."""
+    if levels != BYTES:
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        target = context.make_array(sig.args[1])(context, builder, args[1])
+        kind = args[0].type
+        kept = builder.and_(args[0], ir.Constant(kind, [16] * LANES))
+        mask = builder.icmp_unsigned("!=", kept, ir.Constant(kind, [0] * LANES))
+        word = builder.bitcast(mask, ir.IntType(LANES))
+        builder.store(word, at(builder, target.data, args[2], word.type), align=1)
+        return context.get_dummy_value()
+
+    return signature(types.void, levels, array, types.int64), codegen

@@ -109,7 +109,8 @@ def arrange(
         alone = stages.places == 1
         if weights >= need.least_weights and (alone or weights >= _ENOUGH_WEIGHTS):
             return replace(stages, chunk_weights=min(weights, most_weights))
-    least = -(-(base + need.of(Stages(1, 1, 1, need.least_weights))) >> 20) + 1
+    # What the process has by then is not the same in each run.
+    least = ((base + need.of(Stages(1, 1, 1, need.least_weights))) >> 20) + 12
     raise MemoryLimitError(
         "the run does not fit into the memory it may use",
         found=f"--max-memory {limit >> 20}M",

@@ -161,14 +161,14 @@ class HubSupply:
             finished = error is None and len(self._done) == len(self._needed)
             clear(self._folder, keep=() if finished else set(self._useful(self._needed)))
             remove_empty(self._folder)
+            left = taken(self._folder)
+            if error is not None and left:
+                error.add_note(
+                    f"{self._folder}: {gib(left)} of shards stay for the next run; "
+                    "delete the folder if there will be none"
+                )
             os.close(self._lock)
             self._lock = -1
-        left = taken(self._folder)
-        if error is not None and left:
-            error.add_note(
-                f"{self._folder}: {gib(left)} of shards stay for the next run; "
-                "delete the folder if there will be none"
-            )
 
     # ---------------------------------------------------------------- the thread
 

@@ -99,8 +99,8 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
         _fill(outputs, supply, bar, jobs, opened, options, how)
         if how.modelfile:
             _write_modelfiles(jobs, how)
-    if supply is None:
-        sweep_stream(jobs[0].path)
+        if supply is None:
+            sweep_stream(jobs[0].path)
 
 
 def _about(job: Job, options: Mapping[str, Any], how: How) -> dict[str, Any]:

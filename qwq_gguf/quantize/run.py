@@ -140,12 +140,15 @@ def run_plans(
         for tensor in target.plan.tensors
     }
     weights = sum(target.plan.weights for target in targets)
-    makers = choose_kernels(kernels, jobs, weights) if isinstance(kernels, str) else kernels
+    threads = max(1, threads or _usable_cores())
+    makers = kernels
+    if isinstance(makers, str):
+        makers = choose_kernels(makers, jobs, weights, threads)
     stages = arrange(
         max_memory,
         _base(targets, makers, jobs),
         need_of([target.plan for target in targets], makers.widens),
-        max(1, threads or _usable_cores()),
+        threads,
         chunk_weights or MOST_WEIGHTS,
     )
     busy = Busy()

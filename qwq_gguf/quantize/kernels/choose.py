@@ -22,7 +22,8 @@ __all__ = ["CHOICES", "GgmlKernels", "Job", "Kernels", "NumbaKernels", "choose_k
 CHOICES = ("auto", "numba", "ggml")
 Choice = Literal["auto", "numba", "ggml"]
 
-_LITTLE = 1 << 24  # weights that libggml makes before numba is loaded and ready
+_LITTLE = 1 << 23  # weights that a thread of libggml makes in the time that loading numba takes
+_TO_SPARE = 4  # threads of which the compiler can have one without all of them noticing
 
 
 class Kernels(Protocol):
@@ -64,25 +65,27 @@ class Kernels(Protocol):
 
 
 def choose_kernels(
-    choice: str = "auto", jobs: Collection[Job] = (), weights: int | None = None
+    choice: str = "auto", jobs: Collection[Job] = (), weights: int | None = None, threads: int = 1
 ) -> Kernels:
     """The kernels asked for; `auto` takes our own where numba works, and libggml elsewhere.
 
-    Where a libggml gives the same bytes, `auto` has it work until our own are compiled, and
-    leaves all to it when there are few `weights`. `jobs` are what there is to do.
-    LibraryError if numba is asked for and cannot be used.
+    Where a libggml gives the same bytes, `auto` leaves all to it when there are few
+    `weights` for so many `threads`; and has it work until our own are compiled, when there
+    are threads enough for both (it is so slow that a compiler with less than a core to
+    itself costs more). `jobs` are what there is to do. LibraryError if numba is asked for
+    and cannot be used.
     """
     if choice not in CHOICES:
         raise ValueError(f"kernels must be one of {', '.join(CHOICES)}, not {choice!r}")
     if choice == "ggml":
         return GgmlKernels("libggml, as asked")
-    if choice == "auto" and weights is not None and weights <= _LITTLE:
+    if choice == "auto" and weights is not None and weights <= _LITTLE * threads:
         ours = for_numba(jobs)
         if all(gives_known_bytes(job.kind, weighted=job.weighted) for job in ours):
             return GgmlKernels("libggml, as there is little to do")
     missing = _why_not_numba()
     if missing is None:
-        return NumbaKernels(stand_in=choice == "auto")
+        return NumbaKernels(stand_in=choice == "auto" and threads >= _TO_SPARE)
     if choice == "numba":
         raise LibraryError(f"our own kernels cannot be used: {missing}", hint="pip install numba")
     return GgmlKernels(f"libggml alone, several times slower: {missing}")

@@ -150,9 +150,21 @@ def test_little_is_left_to_libggml_and_much_is_not(monkeypatch: pytest.MonkeyPat
     little = choose_kernels("auto", [JOB], 5_000_000)
     assert isinstance(little, GgmlKernels)
     assert "little to do" in little.description
-    assert isinstance(choose_kernels("auto", [JOB], 500_000_000), NumbaKernels)
+    assert isinstance(choose_kernels("auto", [JOB], 50_000_000, 2), NumbaKernels)
+    assert isinstance(choose_kernels("auto", [JOB], 50_000_000, 16), GgmlKernels)
     assert isinstance(choose_kernels("numba", [JOB], 5_000_000), NumbaKernels)
     monkeypatch.setattr(
         "qwq_gguf.quantize.kernels.choose.gives_known_bytes", lambda kind, weighted: False
     )
     assert isinstance(choose_kernels("auto", [JOB], 5_000_000), NumbaKernels)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4, 64])
+def test_libggml_stands_in_where_the_compiler_has_a_core(threads: int) -> None:
+    made = choose_kernels("auto", [JOB], 10**10, threads)
+    assert isinstance(made, NumbaKernels)
+    made.prepare([JOB])
+    made.wait()
+    assert made.widens(GgmlType.BF16, GgmlType.Q8_0) == (threads >= 4)
+    asked = choose_kernels("numba", [JOB], 10**10, threads)
+    assert not asked.widens(GgmlType.BF16, GgmlType.Q8_0)

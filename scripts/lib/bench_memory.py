@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+import bench_base
 from bench_child import run
 from bench_models import Shape, weights_of, write_model
 
@@ -47,6 +48,18 @@ def least(command: list[str]) -> list[str]:
     if possible is None:
         sys.exit(f"no least memory is named:\n{asked.stderr}")
     return [word.replace("least", possible[1]) for word in command]
+
+
+def show_base(model: Path) -> dict[str, int]:
+    """Where the memory goes that a run has before its first row."""
+    command = (sys.executable, bench_base.__file__, model, "Q4_K_M")
+    steps: dict[str, int] = json.loads(run(command).output)
+    print("\nresident, step by step, before the first row is read:")
+    before = 0
+    for name, held in steps.items():
+        print(f"  {name:28}{held / (1 << 20):6.0f} M  +{(held - before) / (1 << 20):.0f}")
+        before = held
+    return steps
 
 
 def main() -> int:
@@ -90,8 +103,9 @@ def main() -> int:
             for path in out.iterdir():
                 path.unlink()
             out.rmdir()
+        base = show_base(model)
     if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
+        asked.json.write_text(json.dumps({"base": base, "runs": figures}, indent=2) + "\n")
     print("over the limit: " + (", ".join(too_much) or "none"))
     return 1 if too_much else 0
 

@@ -8,7 +8,6 @@ At most two lie on the disk: the one that is worked on and the one that comes.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,6 +34,7 @@ from qwq_gguf.checkpoint.hub_stream import (
 )
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
+from qwq_gguf.locks import lock
 
 __all__ = ["HubSupply"]
 
@@ -239,16 +239,12 @@ class HubSupply:
             raise OutputError("is a link, where shards are to be put", path=self._folder)
         self._folder.mkdir(exist_ok=True)
         self._lock = os.open(self._folder, os.O_RDONLY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(self._lock):
             os.close(self._lock)
             self._lock = -1
             raise OutputError(
                 "another run puts its shards here", path=self._folder, hint="wait until it ends"
-            ) from None
-        except OSError:  # a filesystem without locks
-            pass
+            )
         # Of what an earlier run left, no more is kept than may lie here.
         clear(self._folder, keep=set(self._useful(self._needed[:AT_ONCE])))
 

@@ -26,13 +26,9 @@ from qwq_gguf.gguf_file.room import (
     is_small,
     with_room,
 )
+from qwq_gguf.locks import lock
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.quantize.output import NewFile
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Follower", "Written", "blank_unread", "locked", "write_entries"]
 
@@ -226,13 +222,8 @@ def locked(file: GgufFile, flags: int) -> Iterator[int]:
     except OSError as error:
         raise OutputError(f"cannot be opened: {error.strerror or error}", path=file.path) from error
     try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError("another program is changing it", path=file.path) from None
-            except OSError:
-                pass  # a filesystem without locks
+        if not lock(descriptor):
+            raise OutputError("another program is changing it", path=file.path)
         _check_size(file, descriptor)
         _check_header(file)
         yield descriptor

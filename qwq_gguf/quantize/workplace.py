@@ -16,6 +16,7 @@ from typing import Any
 from qwq_gguf.errors import OutputError
 from qwq_gguf.gguf_file.layout import encode_header
 from qwq_gguf.gguf_file.splits import MAX_PARTS
+from qwq_gguf.locks import lock
 from qwq_gguf.quantize.checking import Check
 from qwq_gguf.quantize.journal import (
     JOURNAL_SCHEMA,
@@ -33,11 +34,6 @@ from qwq_gguf.quantize.plan import PartPlan
 from qwq_gguf.quantize.reserve import allocated
 from qwq_gguf.quantize.rows import Rows, merged
 from qwq_gguf.quantize.target import Target
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Part", "Workplace"]
 
@@ -339,15 +335,10 @@ class Workplace:
                 descriptor = os.open(path, flags, 0o666)
             except OSError as error:
                 raise self._failure(error) from error
-            try:
-                if fcntl is not None:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock(descriptor):
                 pid = parse_journal(_content(descriptor)).pid
                 os.close(descriptor)
-                raise self._in_use(pid) from None
-            except OSError:  # a filesystem without locks
-                pass
+                raise self._in_use(pid)
             # The run that had it may just have removed it.
             if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
                 return descriptor

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.convert.values import ComputedTensor
+from qwq_gguf.errors import OutputError
+from qwq_gguf.quantize.journal import JOURNAL_SCHEMA
 
 if TYPE_CHECKING:
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.quantize.plan import Plan, TensorPlan
 
-__all__ = ["Difference", "differences", "made_of", "shards_of"]
+__all__ = ["Difference", "differences", "made_of", "refuse_change", "shards_of"]
 
+_MOST_NAMED = 3
 _LONGEST = 48  # characters of a value that are shown as they are
 # What is derived of the sections before it is only named where they agree.
 _CAUSES = ("source", "recipe", "options", "versions")
@@ -81,6 +84,33 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Diff
         return tuple(causes)
     return tuple(
         found for name in _EFFECTS for found in _compare(name, before.get(name), now.get(name))
+    )
+
+
+def refuse_change(before: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    """OutputError, naming what has changed, if an unfinished file for `path` is of something
+    else.
+    """
+    schema = before.get("schema")
+    if schema != JOURNAL_SCHEMA:
+        raise OutputError(
+            "an unfinished run of this file is kept, in a form that this version cannot read",
+            path=path,
+            found=str(schema)[:80],
+            expected=JOURNAL_SCHEMA,
+            hint="--no-resume, to start over; or the version that began it",
+        )
+    changed = differences(before, now)
+    if not changed:
+        return
+    shown = changed[:_MOST_NAMED]
+    more = f" and {len(changed) - len(shown)} more" if len(changed) > len(shown) else ""
+    raise OutputError(
+        "an unfinished run of this file is kept, and was of something else",
+        path=path,
+        found="; ".join(f"{each.name} = {each.now}" for each in shown) + more,
+        expected="; ".join(f"{each.name} = {each.before}" for each in shown) + more,
+        hint="--no-resume, to start over; or what was expected, and it goes on where it was",
     )
 
 

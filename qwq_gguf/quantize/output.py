@@ -16,6 +16,7 @@ __all__ = [
     "NewFile",
     "PartialFile",
     "check_path",
+    "failure",
     "gigabytes",
     "sync_folder",
     "taken",
@@ -46,7 +47,7 @@ class PartialFile:
             self.partial.unlink(missing_ok=True)
             self._descriptor = os.open(self.partial, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
         except OSError as error:
-            raise self._failure(error) from error
+            raise failure(error, self.path, self.size) from error
         try:
             self._reserve()
         except OutputError:
@@ -58,7 +59,7 @@ class PartialFile:
         try:
             self._descriptor = os.open(self.partial, _FLAGS)
         except OSError as error:
-            raise self._failure(error) from error
+            raise failure(error, self.path, self.size) from error
         self._reserve()
 
     def adopt(self) -> None:
@@ -66,7 +67,7 @@ class PartialFile:
         try:
             self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError as error:
-            raise self._failure(error) from error
+            raise failure(error, self.path, self.size) from error
 
     def fileno(self) -> int:
         """The descriptor of the file, until it is closed."""
@@ -82,7 +83,7 @@ class PartialFile:
             try:
                 written = os.pwrite(descriptor, view, offset)
             except OSError as error:
-                raise self._failure(error) from error
+                raise failure(error, self.path, self.size) from error
             offset += written
             view = view[written:]
 
@@ -91,7 +92,7 @@ class PartialFile:
         try:
             getattr(os, "fdatasync", os.fsync)(self._descriptor)
         except OSError as error:
-            raise self._failure(error) from error
+            raise failure(error, self.path, self.size) from error
 
     def give_name(self, *, force: bool) -> None:
         """Make the content durable, then the name; only with `force` in place of a file."""
@@ -103,7 +104,7 @@ class PartialFile:
                 self._name_without_replacing()
             sync_folder(self.path.parent)
         except OSError as error:
-            raise self._failure(error) from error
+            raise failure(error, self.path, self.size) from error
 
     def _name_without_replacing(self) -> None:
         """A link fails when another process has made the file meanwhile; a rename does not."""
@@ -134,19 +135,7 @@ class PartialFile:
         try:
             reserve(self._descriptor, self.size)
         except OSError as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: OSError) -> OutputError:
-        if error.errno in _FULL:
-            free = shutil.disk_usage(self.path.parent).free
-            return OutputError(
-                "the disk is full; nothing was replaced",
-                path=self.path,
-                found=f"{gigabytes(free)} free",
-                expected=f"{gigabytes(self.size)} in all",
-                hint="make space, choose another folder or a smaller recipe",
-            )
-        return OutputError(f"cannot be written: {error.strerror or error}", path=self.path)
+            raise failure(error, self.path, self.size) from error
 
 
 class NewFile(PartialFile):
@@ -213,6 +202,20 @@ def check_path(path: Path, *, force: bool) -> None:
         raise OutputError(
             "the folder does not exist", path=path.parent, hint=f"mkdir -p {path.parent}"
         )
+
+
+def failure(error: OSError, path: Path, size: int | None = None) -> OutputError:
+    """Why a file, to be of `size` bytes, cannot be written."""
+    if error.errno not in _FULL:
+        return OutputError(f"cannot be written: {error.strerror or error}", path=path)
+    free = shutil.disk_usage(path.parent).free
+    return OutputError(
+        "the disk is full; nothing was replaced",
+        path=path,
+        found=f"{gigabytes(free)} free",
+        expected=None if size is None else f"{gigabytes(size)} in all",
+        hint="make space, choose another folder or a smaller recipe",
+    )
 
 
 def taken(path: Path) -> OutputError:

@@ -13,23 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.errors import OutputError
 from qwq_gguf.gguf_file.layout import encode_header
 from qwq_gguf.gguf_file.splits import MAX_PARTS
-from qwq_gguf.locks import lock
 from qwq_gguf.quantize.checking import Check
 from qwq_gguf.quantize.journal import (
-    JOURNAL_SCHEMA,
     Journal,
     RowsDone,
     complete_line,
     made_of_line,
-    parse_journal,
     rows_line,
     run_line,
 )
-from qwq_gguf.quantize.made_of import differences
-from qwq_gguf.quantize.output import PartialFile, check_path, sync_folder, taken
+from qwq_gguf.quantize.journal_file import JournalFile
+from qwq_gguf.quantize.made_of import refuse_change
+from qwq_gguf.quantize.output import PartialFile, check_path, taken
 from qwq_gguf.quantize.plan import PartPlan
 from qwq_gguf.quantize.reserve import allocated
 from qwq_gguf.quantize.rows import Rows, merged
@@ -73,7 +70,8 @@ class Workplace:
         self._made_of = made_of
         self._force = force
         self._resume = resume
-        self._journal = -1
+        self._journal = JournalFile(target.journal, target.path)
+        self._left: Journal | None = None
         self._story: Journal | None = None
         self._rows: tuple[RowsDone, ...] = ()
         self._complete = False
@@ -94,12 +92,10 @@ class Workplace:
             check_path(part.file.path, force=True)
         if not self.target.journal.exists():  # or it would be left behind by a refusal
             self._refuse_taken()
-        self._journal = self._lock()
-        story = parse_journal(self._read())
-        self._change(os.ftruncate, story.nbytes)  # a line that was cut off goes
-        self._append(run_line(os.getpid()))
+        self._left = story = self._journal.open()
         self.has_rows = self._resume and bool(story.rows)
-        if self.has_rows and self._is_the_same(story):
+        if self.has_rows and story.made_of is not None:
+            refuse_change(story.made_of, self._made_of, self.target.path)
             self._story, self._complete = story, story.complete
             for part in self.parts:
                 self._look_for(part)
@@ -108,32 +104,6 @@ class Workplace:
             self.has_rows = False
             self.notes.append(f"{self.target.journal} is damaged at its start: starting over")
         self._refuse_taken()
-
-    def _is_the_same(self, story: Journal) -> bool:
-        """False when it cannot be known. OutputError when something has changed."""
-        if story.made_of is None:
-            return False
-        schema = story.made_of.get("schema")
-        if schema != JOURNAL_SCHEMA:
-            raise OutputError(
-                "the journal of an unfinished run is not one that this version can read",
-                path=self.target.journal,
-                found=str(schema)[:80],
-                expected=JOURNAL_SCHEMA,
-                hint="use the version that began it, or start over: --no-resume",
-            )
-        changed = differences(story.made_of, self._made_of)
-        if not changed:
-            return True
-        shown = changed[:_MOST_NAMED]
-        more = f" and {len(changed) - len(shown)} more" if len(changed) > len(shown) else ""
-        raise OutputError(
-            "an unfinished run of this file is kept, and was of something else",
-            path=self.target.path,
-            found="; ".join(f"{each.name} = {each.now}" for each in shown) + more,
-            expected="; ".join(f"{each.name} = {each.before}" for each in shown) + more,
-            hint="--no-resume, to start over; or what was expected, and it goes on where it was",
-        )
 
     def _look_for(self, part: Part) -> None:
         file = part.file
@@ -234,14 +204,13 @@ class Workplace:
 
     def make_way(self) -> None:
         """Remove what an earlier run left that is of no use."""
-        if self._story is not None:
-            return
-        story = parse_journal(self._read())
-        for path in {*self.target.paths, *self._paths_of(story)}:
-            _partial(path).unlink(missing_ok=True)
+        if self._story is None:
+            for path in {*self.target.paths, *self._paths_left()}:
+                _partial(path).unlink(missing_ok=True)
 
-    def _paths_of(self, story: Journal) -> tuple[Path, ...]:
-        files = (story.made_of or {}).get("files")
+    def _paths_left(self) -> tuple[Path, ...]:
+        made_of = None if self._left is None else self._left.made_of
+        files = (made_of or {}).get("files")
         count = files.get("number") if isinstance(files, dict) else None
         if not isinstance(count, int) or not 1 <= count <= MAX_PARTS:
             return ()
@@ -250,8 +219,8 @@ class Workplace:
     def prepare(self) -> None:
         """Have the files open, of their size, with header and padding."""
         if self._story is None:
-            self._change(os.ftruncate, 0)
-            self._append(made_of_line(self._made_of) + run_line(os.getpid()))
+            self._journal.clear()
+            self._journal.append(made_of_line(self._made_of) + run_line(os.getpid()))
         for part in self.parts:
             if part.named:
                 part.file.partial.unlink(missing_ok=True)
@@ -277,23 +246,18 @@ class Workplace:
         """Make these rows durable, then say so in the journal. From one thread at a time."""
         for number in {done.part for done in rows}:
             self.parts[number].file.make_durable()
-        self._append(b"".join(map(rows_line, rows)))
-        self._sync_journal()
+        self._journal.append(b"".join(map(rows_line, rows)))
+        self._journal.sync()
         for done in rows:
             tensor = self.parts[done.part].plan.tensors[done.tensor]
             self.done_weights += done.rows * tensor.shape[0]
-        if not self.has_rows:
-            self.has_rows = True
-            try:
-                sync_folder(self.target.journal.parent)
-            except OSError as error:
-                raise self._failure(error) from error
+        self.has_rows = True
 
     def give_names(self) -> None:
         """All rows are recorded: let the files appear."""
         if not self._complete:
-            self._append(complete_line())
-            self._sync_journal()
+            self._journal.append(complete_line())
+            self._journal.sync()
             self._complete = True
         for part in self.parts:
             if not part.named:
@@ -305,81 +269,22 @@ class Workplace:
 
     def finish(self) -> None:
         """Nothing is left to do for this target: the journal goes."""
-        self.target.journal.unlink(missing_ok=True)
+        self._journal.remove()
         self.leave()
 
     def leave(self) -> None:
         """Close everything and keep it for the next run."""
         for part in self.parts:
             part.file.close()
-        if self._journal >= 0:
-            os.close(self._journal)  # which unlocks it
-            self._journal = -1
+        self._journal.close()
 
     def discard(self) -> None:
         """Remove what is unfinished."""
-        if self._journal < 0:
+        if not self._journal.is_open:
             return
         for part in self.parts:
             part.file.remove()
         self.finish()
-
-    # ---------------------------------------------------------------- the journal
-
-    def _lock(self) -> int:
-        path = self.target.journal
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-        flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-        while True:
-            try:
-                descriptor = os.open(path, flags, 0o666)
-            except OSError as error:
-                raise self._failure(error) from error
-            if not lock(descriptor):
-                pid = parse_journal(_content(descriptor)).pid
-                os.close(descriptor)
-                raise self._in_use(pid)
-            # The run that had it may just have removed it.
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
-                return descriptor
-            os.close(descriptor)
-
-    def _in_use(self, pid: int | None) -> OutputError:
-        return OutputError(
-            "another run is making this file",
-            path=self.target.path,
-            found="a process that does not say its number" if pid is None else f"process {pid}",
-            hint="wait until it is done"
-            + ("" if pid is None else f", or end it (kill {pid}): the same command goes on then"),
-        )
-
-    def _read(self) -> bytes:
-        try:
-            return _content(self._journal)
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def _append(self, lines: bytes) -> None:
-        view = memoryview(lines)
-        while view:
-            try:
-                view = view[os.write(self._journal, view) :]
-            except OSError as error:
-                raise self._failure(error) from error
-
-    def _sync_journal(self) -> None:
-        self._change(getattr(os, "fdatasync", os.fsync))
-
-    def _change(self, function: Any, *arguments: int) -> None:
-        try:
-            function(self._journal, *arguments)
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"cannot be written: {error.strerror or error}", path=self.target.journal
-        )
 
     def _refuse_taken(self) -> None:
         for part in self.parts:
@@ -389,7 +294,3 @@ class Workplace:
 
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
-
-
-def _content(descriptor: int) -> bytes:
-    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -217,7 +218,7 @@ def test_a_journal_of_a_later_version_is_left_alone(
 ) -> None:
     monkeypatch.setattr("qwq_gguf.quantize.journal.JOURNAL_SCHEMA", "qwq-gguf/journal/2")
     interrupt([Target(plan, tmp_path / "out.gguf")])
-    with pytest.raises(OutputError, match="this version can read") as caught:
+    with pytest.raises(OutputError, match="this version cannot read") as caught:
         run_plan(plan, tmp_path / "out.gguf")
     assert (caught.value.found, caught.value.expected) == (
         "qwq-gguf/journal/2",
@@ -546,3 +547,40 @@ def test_room_is_reserved_before_the_first_row(tmp_path: Path, plan: Plan) -> No
         if status.st_blocks * 512 < plan.file_bytes:
             pytest.skip("a filesystem that reserves nothing")
         assert found.present_bytes == plan.file_bytes
+
+
+def test_a_disk_that_is_still_full_costs_nothing(
+    tmp_path: Path, plan: Plan, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Target(plan, tmp_path / "out.gguf")
+    interrupt([target])
+    with Outputs([target]) as found:
+        done = found.done
+    for call in ("write", "pwrite", "ftruncate"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, full_after(0, getattr(os, call)))
+            with pytest.raises(OutputError, match="disk is full"):
+                run_plans([target])
+    with Outputs([target]) as found:
+        assert found.done == done
+    run_plans([target], kernels="ggml")
+    assert (tmp_path / "out.gguf").read_bytes() == whole
+
+
+def test_room_that_is_reserved_is_not_asked_for_again(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Target(plan, tmp_path / "out.gguf")
+    interrupt([target])
+    if (tmp_path / UNFINISHED[1]).stat().st_blocks * 512 < plan.file_bytes:
+        pytest.skip("a filesystem that reserves nothing")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with Outputs([target]) as found:
+        assert found.done[0]
+    with (
+        pytest.raises(OutputError, match="too small"),
+        Outputs([replace(target, path=tmp_path / "x")]),
+    ):
+        pass
+    assert names(tmp_path) == [*UNFINISHED, "weights.bin"]

@@ -93,15 +93,14 @@ class Workplace:
         if not self.target.journal.exists():  # or it would be left behind by a refusal
             self._refuse_taken()
         self._left = story = self._journal.open()
-        self.has_rows = self._resume and bool(story.rows)
-        if self.has_rows and story.made_of is not None:
+        self.has_rows = bool(story.rows)
+        if self._resume and self.has_rows and story.made_of is not None:
             refuse_change(story.made_of, self._made_of, self.target.path)
             self._story, self._complete = story, story.complete
             for part in self.parts:
                 self._look_for(part)
             self._open_found()
-        elif self.has_rows:
-            self.has_rows = False
+        elif self._resume and self.has_rows:
             self.notes.append(f"{self.target.journal} is damaged at its start: starting over")
         self._refuse_taken()
 
@@ -168,7 +167,8 @@ class Workplace:
                 f"{self.target.path.name}: {some}{more} came back from the disk damaged: "
                 "those rows are made again"
             )
-        self.has_rows = bool(self.done)
+        if self._story is not None:
+            self.has_rows = bool(self.done)
         self.done_weights = sum(
             tensor.shape[0] * sum(stop - first for first, stop in self.done.get(tensor.name, ()))
             for tensor in self.target.plan.tensors
@@ -205,6 +205,7 @@ class Workplace:
     def make_way(self) -> None:
         """Remove what an earlier run left that is of no use."""
         if self._story is None:
+            self.has_rows = False
             for path in {*self.target.paths, *self._paths_left()}:
                 _partial(path).unlink(missing_ok=True)
 

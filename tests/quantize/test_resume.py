@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -211,6 +212,17 @@ def test_starting_over_is_asked_for(tmp_path: Path, plan: Plan, made: Conversion
         assert names(tmp_path) == [*UNFINISHED, "weights.bin"]
     run_plan(other, tmp_path / "out.gguf", kernels="ggml", resume=False)
     assert names(tmp_path) == ["out.gguf", "weights.bin"]
+
+
+def test_a_run_that_may_not_start_over_destroys_nothing(tmp_path: Path, plan: Plan) -> None:
+    target = Target(plan, tmp_path / "out.gguf")
+    interrupt([target])
+    target.path.write_bytes(b"theirs")
+    with pytest.raises(OutputError, match="exists already"):
+        run_plans([target], resume=False)
+    target.path.unlink()
+    with Outputs([target]) as found:
+        assert found.done[0]
 
 
 def test_a_journal_of_a_later_version_is_left_alone(
@@ -547,6 +559,31 @@ def test_room_is_reserved_before_the_first_row(tmp_path: Path, plan: Plan) -> No
         if status.st_blocks * 512 < plan.file_bytes:
             pytest.skip("a filesystem that reserves nothing")
         assert found.present_bytes == plan.file_bytes
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_limit_that_is_reached_in_mid_run(
+    tmp_path: Path, plan: Plan, whole: bytes, share: float
+) -> None:
+    """The system itself refuses to write beyond a file-size limit, as to a full disk."""
+    out = tmp_path / "out.gguf"
+    out.write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def limit(_: Progress) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(plan.file_bytes * share), hard))
+
+    try:
+        with pytest.raises(OutputError, match="disk is full; nothing was replaced"):
+            run_plan(plan, out, force=True, kernels="ggml", threads=1, progress=limit)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert out.read_bytes() == b"old"
+    assert names(tmp_path) == [*UNFINISHED, "out.gguf", "weights.bin"]
+    run_plan(plan, out, force=True, kernels="ggml")
+    assert out.read_bytes() == whole
 
 
 def test_a_disk_that_is_still_full_costs_nothing(

@@ -15,6 +15,7 @@ from qwq_gguf.convert.values import Conversion
 from qwq_gguf.errors import PlanError, ShardError
 from qwq_gguf.quantize import load_recipe, make_plan, run_plan
 from qwq_gguf.quantize import run as run_module
+from qwq_gguf.quantize.outputs import Outputs
 from qwq_gguf.quantize.run import Target, run_plans
 from support.shapes import Shape, conversion, write_weights
 
@@ -130,6 +131,31 @@ def test_shards_are_asked_for_in_order_and_given_back(tmp_path: Path, made: Conv
     assert supply.asked == paths
     assert not any(path.exists() for path in paths)
     assert not supply.stopped.is_set()
+
+
+def test_a_resumed_run_asks_for_the_shards_it_still_needs(tmp_path: Path, made: Conversion) -> None:
+    run_plan(make_plan(made, load_recipe("Q8_0")), tmp_path / "whole.gguf")
+    dealt, paths = in_shards(made, tmp_path)
+    target = Target(make_plan(dealt, load_recipe("Q8_0")), tmp_path / "out.gguf")
+
+    def by_name(shard: Path) -> str:
+        return shard.name
+
+    class StopAfterOne(Lending):
+        def done(self, shard: Path) -> None:
+            super().done(shard)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Outputs([target], identity=by_name) as outputs:
+        run_plans([target], outputs=outputs, threads=1, supply=StopAfterOne(paths))
+    for path in paths:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".kept").rename(path)
+    supply = Lending(paths)
+    with Outputs([target], identity=by_name) as outputs:
+        run_plans([target], outputs=outputs, supply=supply)
+    assert supply.asked in (paths[1:], paths[2:])
+    assert (tmp_path / "out.gguf").read_bytes() == (tmp_path / "whole.gguf").read_bytes()
 
 
 class Waiting(Lending):

@@ -50,8 +50,24 @@ def install(folder: Path) -> Peer:
         home.mkdir(parents=True)
         subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
         # Its list names an index of torch for CPUs, which is worth no long wait.
-        pip = [python, "-m", "pip", "-qq", "--disable-pip-version-check", "--retries", "1"]
-        archive = [*pip, "download", "--no-deps", "--no-binary", ":all:", "--dest", home]
+        pip: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "-qq",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+        ]
+        archive: list[str | Path] = [
+            *pip,
+            "download",
+            "--no-deps",
+            "--no-binary",
+            ":all:",
+            "--dest",
+            home,
+        ]
         subprocess.run([*archive, f"{_PACKAGE}=={version}"], check=True)
         (archive_file,) = home.glob("*.tar.gz")
         with tarfile.open(archive_file) as content:

@@ -15,7 +15,7 @@ import numpy as np
 
 from qwq_gguf.quantize.kernels.jit import compiled
 from qwq_gguf.quantize.kernels.numbers import absolute, larger, level, nearest, smaller
-from qwq_gguf.quantize.kernels.vector import any_of, floats_of, pick, vector
+from qwq_gguf.quantize.kernels.vector import any_of, floats_of, pick, to_even, vector
 
 __all__ = ["refine_positive", "refine_signed", "search_symmetric"]
 
@@ -35,18 +35,28 @@ def _peak(x: Any, size: int) -> tuple[Any, Any]:
 
 
 @compiled
+def _level(value: Any, most: int) -> Any:
+    """The nearest integers from -most to most - 1, as floats, of numbers below 2**21.
+
+    Bounded before they are rounded: two instructions for ggml's six.
+    """
+    return to_even(larger(smaller(value, np.float32(most - 1)), np.float32(-most)))
+
+
+@compiled
 def search_symmetric(x: Any, weights: Any, size: int, most: int) -> tuple[Any, Any, Any]:
     """(scale, inverse, tiny) of each lane; levels go from -most to most - 1.
 
     A number's level is the nearest integer to inverse * x; where `tiny` holds all are so
-    small that ggml takes the lowest level, with scale 0.
+    small that ggml takes the lowest level, with scale 0. Elsewhere no product exceeds
+    most + 1 by more than rounding.
     """
     peak, magnitude = _peak(x, size)
     inverse = np.float32(-most) / peak
     sum_lx = vector(np.float32(0))
     sum_l2 = vector(np.float32(0))
     for i in range(size):
-        code = level(inverse * x[i], -most, most - 1)
+        code = _level(inverse * x[i], most)
         sum_lx = sum_lx + weights[i] * x[i] * code
         sum_l2 = sum_l2 + weights[i] * code * code
     scale = pick(sum_l2 != 0.0, sum_lx / sum_l2, 0.0)
@@ -58,7 +68,7 @@ def search_symmetric(x: Any, weights: Any, size: int, most: int) -> tuple[Any, A
         sum_lx = vector(np.float32(0))
         sum_l2 = vector(np.float32(0))
         for i in range(size):
-            code = level(candidate * x[i], -most, most - 1)
+            code = _level(candidate * x[i], most)
             sum_lx = sum_lx + weights[i] * x[i] * code
             sum_l2 = sum_l2 + weights[i] * code * code
         better = (sum_l2 > 0.0) & (sum_lx * sum_lx > best * sum_l2)

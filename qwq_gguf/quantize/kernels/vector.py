@@ -37,6 +37,7 @@ __all__ = [
     "partner",
     "pick",
     "square_root",
+    "to_even",
     "vector",
 ]
 
@@ -209,6 +210,16 @@ def _root(builder: Any, value: Any) -> Any:
 
 square_root = _unary(FLOATS, FLOATS, _root)
 """Square roots, rounded as IEEE 754 asks."""
+
+
+def _to_even(builder: Any, value: Any) -> Any:
+    kind = ir.FunctionType(value.type, [value.type])
+    name = f"llvm.nearbyint.v{LANES}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [value])
+
+
+to_even = _unary(FLOATS, FLOATS, _to_even)
+"""The nearest whole numbers, of two as near the even one."""
 
 
 @native

@@ -84,13 +84,14 @@ class Killer:
     def _phase(self, call: str, path: str) -> str | None:
         if not path.startswith(self._places):
             return None
-        name = Path(path).name
+        name = Path(path).name.removesuffix(" (deleted)")
         if name.endswith(".journal"):
             return "end" if call == "os.remove" else "journal"
         if ".manifest.json" in name or "Modelfile" in name:
             return "beside"
         if ".shards" in path or name.endswith(".incomplete"):
-            return "rows" if call == "pread" else "download"
+            reading = call == "pread" and threading.current_thread().name.startswith("read")
+            return "rows" if reading else "download"
         if name.endswith((".gguf", ".gguf.partial")):
             if call == "pread":  # a resumed run looks at what is there; else it is the manifest's
                 return "check" if threading.current_thread().name.startswith("check") else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -81,3 +82,56 @@ def test_a_failure_is_told_too(patient: None) -> None:
             recorder.flush()
     finally:
         recorder.close()
+
+
+@contextmanager
+def recording(record: Callable[[int, Sequence[RowsDone]], None]) -> Iterator[Recorder]:
+    recorder = Recorder(record)
+    try:
+        yield recorder
+    finally:
+        recorder.close()
+    assert not [each for each in threading.enumerate() if each.name == "sync"]
+
+
+def test_rows_are_recorded_in_order_and_for_their_target() -> None:
+    book: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    with recording(
+        lambda target, rows: book[target].extend(row.tensor for row in rows)
+    ) as recorder:
+        for number in range(100):
+            recorder.add(number % 3, RowsDone(0, number, 0, 1, 0))
+        recorder.flush()
+        assert book == {target: list(range(target, 100, 3)) for target in range(3)}
+        recorder.flush()  # nothing is left
+
+
+def test_nobody_has_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "SYNC_SECONDS", 0.001)
+    happened = threading.Event()
+    with recording(lambda target, rows: happened.set()) as recorder:
+        recorder.add(0, ROWS[0])
+        assert happened.wait(30)
+
+
+def test_no_row_is_taken_after_a_failure() -> None:
+    def record(target: int, rows: Sequence[RowsDone]) -> None:
+        raise OSError("no more room")
+
+    with recording(record) as recorder:
+        recorder.add(0, ROWS[0])
+        with pytest.raises(OSError, match="no more room"):
+            recorder.flush()
+        with pytest.raises(OSError, match="no more room"):
+            recorder.add(0, ROWS[1])
+
+
+def test_what_is_done_then_may_fail_too() -> None:
+    def refuse(_: BaseException | None) -> None:
+        raise ValueError("not now")
+
+    with recording(lambda target, rows: None) as recorder:
+        recorder.add(0, ROWS[0])
+        recorder.soon(refuse)
+        with pytest.raises(ValueError, match="not now"):
+            recorder.flush()

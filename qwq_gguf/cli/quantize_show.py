@@ -23,7 +23,8 @@ def show_summaries(plans: Sequence[Plan], summaries: Sequence[Summary]) -> None:
     """What was made, how large it is and how long it took."""
     for plan, made in zip(plans, summaries, strict=True):
         several = f" in {len(plan.parts)} files" if plan.split else ""
-        took = f"{_rest(made)} in {human_time(made.seconds)} ({_rate(made)} a second)"
+        rate = f" ({_rate(made)} a second)" if made.read_weights else ""
+        took = f"{_rest(made)} in {human_time(made.seconds)}{rate}"
         note(
             f"{made.path}: {human_bytes(made.file_bytes)}{several}, "
             f"{made.bits_per_weight:.2f} bits a weight, {human_count(made.weights)} weights"
@@ -45,6 +46,8 @@ def _rest(made: Summary) -> str:
     """Of a run that went on with another's work, what was left of it."""
     if made.read_weights == made.weights:
         return ""
+    if not made.read_weights:
+        return ", all made by an earlier run, checked"
     return f", the last {100 * made.read_weights / made.weights:.0f} % of them"
 
 

@@ -107,8 +107,9 @@ def search_affine(
         this_scale = (sum_w * sum_xl - sum_x * sum_l) / determinant
         this_minimum = (sum_l2 * sum_x - sum_l * sum_xl) / determinant
         positive = this_minimum > 0.0
-        this_minimum = pick(positive, 0.0, this_minimum)
-        this_scale = pick(positive, sum_xl / sum_l2, this_scale)
+        if any_of(positive):  # seldom, and a division
+            this_minimum = pick(positive, 0.0, this_minimum)
+            this_scale = pick(positive, sum_xl / sum_l2, this_scale)
         error = vector(np.float32(0))
         for i in range(size):
             difference = this_scale * levels[i] + this_minimum - x[i]

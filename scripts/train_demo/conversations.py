@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 import thoughts
 from stated import stated
-from thoughts import Span
+from thoughts import Span, Step
 
 from qwq_gguf.evaluate.guises import content, guises, is_step
 from qwq_gguf.evaluate.problems import Problem, generate, is_held_out
@@ -113,6 +113,8 @@ class Sample:
 
 Draw = Callable[[str, random.Random, bool], Problem]
 """Draws a problem of a skill to train on; the flag says whether its work is written out."""
+Write = Callable[[Sequence[Step], random.Random, float], list[Span]]
+"""Writes the steps of a thought out, with this probability of slips."""
 
 
 def _reply(thought: Sequence[Span], said: str) -> tuple[Span, ...]:
@@ -189,7 +191,9 @@ def _shape(problem: Problem) -> str:
     return re.sub(r"\d", "0", " ".join(problem.operands[:2]))
 
 
-def sample(rng: random.Random, *, slip: float, draw: Draw = draw_unstated) -> Sample:
+def sample(
+    rng: random.Random, *, slip: float, draw: Draw = draw_unstated, write: Write = thoughts.write
+) -> Sample:
     """One training sample."""
     skill = rng.choices(list(SHARES), list(SHARES.values()))[0]
     messages: list[dict[str, Any]] = []
@@ -207,11 +211,13 @@ def sample(rng: random.Random, *, slip: float, draw: Draw = draw_unstated) -> Sa
     if skill == "calculator":
         messages, reply = _calculator(problem, messages, rng)
         return Sample(render(messages, [CALCULATOR]), reply)
-    work = thoughts.write(thoughts.steps(problem), rng, slip)
+    work = write(thoughts.steps(problem), rng, slip)
     return Sample(render(messages), _reply(work, thoughts.answer(problem)))
 
 
-def samples(rng: random.Random, *, slip: float, draw: Draw = draw_unstated) -> Iterator[Sample]:
+def samples(
+    rng: random.Random, *, slip: float, draw: Draw = draw_unstated, write: Write = thoughts.write
+) -> Iterator[Sample]:
     """Training samples without end."""
     while True:
-        yield sample(rng, slip=slip, draw=draw)
+        yield sample(rng, slip=slip, draw=draw, write=write)

@@ -5,10 +5,11 @@
 
 The shipped weights were trained with a rule that left out problems by their key, and a key
 names the skill, the order and the zeros of its numbers: a product held out for `multiply` could
-be drawn for `calculator`. This draws the three runs of the model card again, reads every
-conversation for the numbers it joins or compares, and lists those that some held-out problem
-asks. About a minute. The next training leaves them out itself (conversations.py), so it takes
-an empty list and this script can go.
+be drawn for `calculator`. This draws the three runs of the model card again, by that rule and
+with slips as they then were, reads every conversation for the numbers it joins or compares, and
+lists those that some held-out problem asks. About a minute. A further run leaves them out itself
+(conversations.py), so it adds a `Run` with the rules of its day and nothing to the list; weights
+trained from nothing take an empty list, and this script can go.
 
 What is not counted as the same problem: the reverse of an operation (79*87 beside 6873/79), and
 counting on through a longer word that begins with the one asked for.
@@ -20,14 +21,18 @@ import argparse
 import random
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import conversations
+import thoughts
+from conversations import Draw, Write
 from rows import batches
 from stated import stated
+from thoughts import Span, Step
 from tokenizers import Tokenizer
 
 from qwq_gguf.evaluate.guises import content, guises, is_step
@@ -36,28 +41,10 @@ from qwq_gguf.resources import demo_checkpoint
 
 MET = Path(__file__).resolve().parents[2] / "qwq_gguf" / "evaluate" / "met.txt"
 
-# Seed, steps and shares of the runs, as the model card gives them.
-RUNS: tuple[tuple[int, int, dict[str, int]], ...] = (
-    (1, 2013, {}),
-    (2, 1108, {"letters": 30, "compare": 20, "multiply": 22, "add": 10}),
-    (
-        3,
-        702,
-        {
-            "letters": 46,
-            "calculator": 24,
-            "compare": 9,
-            "multiply": 13,
-            "add": 9,
-            "subtract": 12,
-            "talk": 2,
-        },
-    ),
-)
 SEEDS = range(10)  # of the suites that --check looks through
 
 
-def draw_as_shipped(skill: str, rng: random.Random, worked: bool) -> Problem:
+def draw_by_key(skill: str, rng: random.Random, worked: bool) -> Problem:
     """What the trainer drew when it made the shipped weights.
 
     It asked whether the work states a held-out problem of the same skill, and took the larger
@@ -85,6 +72,58 @@ def _looks_held_out(problem: Problem) -> bool:
     return False
 
 
+def write_rare_slips(steps: Sequence[Step], rng: random.Random, slip: float) -> list[Span]:
+    """How the trainer then wrote thoughts: one slip, in any line, rarely two.
+
+    Kept to the token, for the length of what was written decides what was drawn next.
+    """
+    workable = [i for i, s in enumerate(steps) if s.result]
+    slips = set()
+    if workable and rng.random() < slip:
+        slips = set(rng.sample(workable, 2 if len(workable) > 3 and rng.random() < 0.15 else 1))
+    spans = []
+    for i, step in enumerate(steps):
+        if i in slips:
+            spans.append(Span(step.work))
+            wrong = thoughts.other_digit if step.result not in "<=>" else thoughts.other_sign
+            spans.append(Span(wrong(step.result, rng), 0.0))
+            spans.append(Span(f". Wait, {step.work.lstrip()}{step.result}{step.after}"))
+        else:
+            spans.append(Span(step.work + step.result + step.after))
+    return spans
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the model card, and the rules that the trainer then had."""
+
+    seed: int
+    steps: int
+    shares: dict[str, int]
+    slip: float = 0.2
+    draw: Draw = draw_by_key
+    write: Write = write_rare_slips
+
+
+RUNS = (
+    Run(1, 2013, {}),
+    Run(2, 1108, {"letters": 30, "compare": 20, "multiply": 22, "add": 10}),
+    Run(
+        3,
+        702,
+        {
+            "letters": 46,
+            "calculator": 24,
+            "compare": 9,
+            "multiply": 13,
+            "add": 9,
+            "subtract": 12,
+            "talk": 2,
+        },
+    ),
+)
+
+
 @contextmanager
 def _shares(shares: dict[str, int]) -> Iterator[None]:
     usual = dict(conversations.SHARES)
@@ -105,10 +144,12 @@ def replay(steps: int | None = None) -> Counter[str]:
             seen.update(set(stated(sample.text)))
             yield sample
 
-    for seed, all_steps, shares in RUNS:
-        with _shares(shares):
-            samples = conversations.samples(random.Random(seed), slip=0.2, draw=draw_as_shipped)
-            for _ in islice(batches(tokenizer, watched(samples)), steps or all_steps):
+    for run in RUNS:
+        with _shares(run.shares):
+            samples = conversations.samples(
+                random.Random(run.seed), slip=run.slip, draw=run.draw, write=run.write
+            )
+            for _ in islice(batches(tokenizer, watched(samples)), steps or run.steps):
                 pass
     return seen
 

@@ -2,6 +2,8 @@
 
 Each thought is a list of spans: text and the weight of its tokens in the loss. A slip has
 weight 0, so the model never learns to make one, only to notice it and say "Wait, ...".
+Spans are tokenized one by one, so a slip begins with the space before it: the model writes ` <`
+as one token, and one that only ever saw ` ` and `<` go wrong would never doubt its own ` <`.
 """
 
 from __future__ import annotations
@@ -24,39 +26,81 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of work: what it says up to its result, the result, what follows."""
+    """One line of work: what it says up to its result, the result, what follows.
+
+    `tempting` are wrong results that are likelier than a random digit: a carry left out.
+    """
 
     work: str
     result: str
     after: str
+    tempting: tuple[str, ...] = ()
+
+    @property
+    def concludes(self) -> bool:
+        """Whether the line sums up earlier ones, as `So 301.` does."""
+        return self.work.lstrip(" .").startswith(_CONCLUSIONS)
 
 
-def _wrong(result: str, rng: random.Random) -> str:
-    """`result` with one digit (or the sign of a comparison) changed."""
-    if result in "<=>":
-        return rng.choice([sign for sign in "<=>" if sign != result])
-    places = [i for i, c in enumerate(result) if c.isdigit()]
+_CONCLUSIONS = ("So ", "With 0: ", "The ", "Equal, so ")
+CONCLUDING = 0.4  # of the slips are in such lines, of which a thought has few
+
+
+def other_sign(sign: str, rng: random.Random) -> str:
+    """Another sign of a comparison."""
+    return rng.choice([other for other in "<=>" if other != sign])
+
+
+def other_digit(number: str, rng: random.Random) -> str:
+    """`number` with one digit changed."""
+    places = [i for i, c in enumerate(number) if c.isdigit()]
     at = rng.choice(places)
-    other = rng.choice([d for d in "0123456789" if d != result[at]])
-    return result[:at] + other + result[at + 1 :]
+    other = rng.choice([d for d in "0123456789" if d != number[at]])
+    return number[:at] + other + number[at + 1 :]
+
+
+def wrong_result(step: Step, rng: random.Random) -> str:
+    """A wrong result of a line: a likely one, or a digit or sign changed."""
+    if step.result in "<=>":
+        return other_sign(step.result, rng)
+    if step.tempting and rng.random() < 0.5:
+        return rng.choice(step.tempting)
+    return other_digit(step.result, rng)
+
+
+def choose_slips(steps: Sequence[Step], rng: random.Random) -> set[int]:
+    """Which lines are wrong first: up to a third of them, conclusions more often than others."""
+    workable = [i for i, s in enumerate(steps) if s.result]
+    conclusions = [i for i in workable if steps[i].concludes]
+    columns = [i for i in workable if not steps[i].concludes]
+    count = min(rng.choices((1, 2, 3), (5, 3, 2))[0], max(1, len(workable) // 3))
+    return {
+        rng.choice(conclusions if not columns or rng.random() < CONCLUDING else columns)
+        for _ in range(count)
+    }
 
 
 def write(steps: Sequence[Step], rng: random.Random, slip: float) -> list[Span]:
-    """Write the steps out; with probability `slip` one of them is wrong first."""
-    workable = [i for i, s in enumerate(steps) if s.result]
-    slips = set()
-    if workable and rng.random() < slip:
-        slips = set(rng.sample(workable, 2 if len(workable) > 3 and rng.random() < 0.15 else 1))
+    """Write the steps out; with probability `slip` some of them are wrong first."""
+    slips = choose_slips(steps, rng) if rng.random() < slip else set()
     spans = []
     for i, step in enumerate(steps):
         if i in slips:
-            spans.append(Span(step.work))
-            spans.append(Span(_wrong(step.result, rng), 0.0))
-            repeated = step.work.lstrip()
-            spans.append(Span(f". Wait, {repeated}{step.result}{step.after}"))
+            work = step.work.removesuffix(" ")
+            again = step.work.lstrip(" .")
+            again = again[0].lower() + again[1:]
+            spans.append(Span(work))
+            spans.append(Span(step.work[len(work) :] + wrong_result(step, rng), 0.0))
+            spans.append(Span(f". Wait, {again}{step.result}{step.after}"))
         else:
             spans.append(Span(step.work + step.result + step.after))
     return spans
+
+
+def _nearly(total: int, carry: int, shown: str) -> tuple[str, ...]:
+    """A column's result without its carry, or one off."""
+    near = {total - carry, total - 1, total + 1} - {total}
+    return tuple(f"{n:{shown}}" for n in sorted(near) if n >= 0)
 
 
 def _columns_add(a: int, b: int) -> tuple[list[Step], int]:
@@ -67,7 +111,8 @@ def _columns_add(a: int, b: int) -> tuple[list[Step], int]:
     carry = 0
     for i in range(width - 1, -1, -1):
         total = int(x[i]) + int(y[i]) + carry
-        steps.append(Step(f" {x[i]}+{y[i]}+{carry}=", f"{total:02d}", "," if i else "."))
+        work, near = f" {x[i]}+{y[i]}+{carry}=", _nearly(total, carry, "02d")
+        steps.append(Step(work, f"{total:02d}", "," if i else ".", near))
         carry = total // 10
     steps.append(Step(" So ", str(a + b), "."))
     return steps, a + b
@@ -80,7 +125,8 @@ def _times_digit(a: int, digit: int) -> list[Step]:
     text = str(a)
     for i in range(len(text) - 1, -1, -1):
         total = int(text[i]) * digit + carry
-        steps.append(Step(f" {text[i]}*{digit}+{carry}=", f"{total:02d}", "," if i else "."))
+        work, near = f" {text[i]}*{digit}+{carry}=", _nearly(total, carry, "02d")
+        steps.append(Step(work, f"{total:02d}", "," if i else ".", near))
         carry = total // 10
     steps.append(Step(" So ", str(a * digit), "."))
     return steps
@@ -134,9 +180,11 @@ def _subtract(problem: Problem) -> list[Step]:
         top, low = int(x[i]), int(y[i]) + borrow
         borrow_next = int(top < low)
         shown = f"{borrow_next}{top}-{y[i]}-{borrow}="
-        steps.append(Step(f" {shown}", str(top + 10 * borrow_next - low), "," if i else "."))
+        left = top + 10 * borrow_next - low
+        near = _nearly(left, -borrow, "d")
+        steps.append(Step(f" {shown}", str(left), "," if i else ".", near))
         borrow = borrow_next
-    return [*steps, Step(" So ", str(a - b), ".")]
+    return [*steps, Step(" So ", str(a - b), ".", (str(b - a),))]
 
 
 def _compare(problem: Problem) -> list[Step]:
@@ -154,7 +202,7 @@ def _compare(problem: Problem) -> list[Step]:
         Step(f"{x} and {y}:", "", ""),
         *_digit_pairs(x, y),
         Step(f" So {a} ", sign, f" {b}."),
-        Step(f" The {asked} is ", problem.answer, "."),
+        Step(f" The {asked} is ", problem.answer, ".", (b if problem.answer == a else a,)),
     ]
 
 
@@ -164,8 +212,8 @@ def _letters(problem: Problem) -> list[Step]:
     count = 0
     for c in word:
         count += c == letter
-        steps.append(Step(f" {c}", str(count), ""))
-    return [*steps, Step(". So ", str(count), ".")]
+        steps.append(Step(f" {c}", str(count), "", _nearly(count, 0, "d")))
+    return [*steps, Step(". So ", str(count), ".", _nearly(count, 0, "d"))]
 
 
 _STEPS = {

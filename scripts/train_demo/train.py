@@ -25,8 +25,6 @@ from save import load_weights, save_checkpoint
 from tokenizers import Tokenizer
 from torch import nn
 
-SLIP = 0.2  # of the conversations hold a slip
-
 
 def optimizers(model: Qwen2, rate: float) -> list[torch.optim.Optimizer]:
     matrices = [p for n, p in model.model.layers.named_parameters() if p.dim() == 2]
@@ -53,6 +51,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
+    parser.add_argument("--slip", type=float, default=0.5, help="share of thoughts with slips")
     parser.add_argument("--share", action="append", default=[], metavar="SKILL=N")
     arguments = parser.parse_args()
     if not arguments.minutes and not arguments.steps:
@@ -64,7 +63,7 @@ def main() -> None:
         tokenizer = Tokenizer.from_file(str(arguments.start / "tokenizer.json"))
         model.load_state_dict(load_weights(arguments.start))
     else:
-        corpus = conversations.samples(random.Random(arguments.seed), slip=SLIP)
+        corpus = conversations.samples(random.Random(arguments.seed), slip=arguments.slip)
         tokenizer = vocabulary.build([sample.text for sample in islice(corpus, 3000)])
     for share in arguments.share:
         skill, _, weight = share.partition("=")
@@ -75,7 +74,7 @@ def main() -> None:
     start, step = time.monotonic(), 0
     recent: list[float] = []
     rng = random.Random(arguments.seed)
-    data = batches(tokenizer, conversations.samples(rng, slip=SLIP))
+    data = batches(tokenizer, conversations.samples(rng, slip=arguments.slip))
     while True:
         passed = (time.monotonic() - start) / 60
         done = step / arguments.steps if arguments.steps else passed / arguments.minutes

@@ -23,7 +23,7 @@ from qwq_gguf.evaluate.runner import ask_model, run_suite
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.quantize import load_recipe, make_plan, run_plan
 from qwq_gguf.runtime.session import Session
-from support.trainer import thoughts
+from support.trainer import seen, thoughts
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_held_out_problems_of_every_skill(model: Model, qwq: Profile) -> None:
 
 
 def test_it_notices_a_slip_and_mends_it(model: Model, qwq: Profile) -> None:
-    """Handed a thought whose last step is wrong, it mostly says so and still answers right."""
+    """Handed a thought that stops at a slip as its training had them, it mostly mends it."""
     rng = random.Random(2)
     assert model.chat_template is not None
     template = ChatTemplate(model.chat_template)
@@ -68,7 +68,7 @@ def test_it_notices_a_slip_and_mends_it(model: Model, qwq: Profile) -> None:
         for problem in suite(skill, limit=20, seed=2)
     ]
     for problem in problems:
-        spans = thoughts.write(thoughts.steps(problem), rng, 1.0)
+        spans = seen.write_rare_slips(thoughts.steps(problem), rng, 1.0)
         slip = next(i for i, span in enumerate(spans) if span.weight == 0)
         begun = "".join(span.text for span in spans[: slip + 1])
         prompt = template.render(

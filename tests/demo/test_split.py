@@ -90,7 +90,7 @@ def test_training_states_nothing_that_is_held_out_in_any_guise() -> None:
 
 def test_the_training_of_the_shipped_weights_did() -> None:
     """So the reading above finds what is there, in every skill's guise."""
-    met = _held_out(seen.draw_as_shipped, 2000)
+    met = _held_out(seen.draw_by_key, 2000)
     assert {key.partition(":")[0] for key in met} == set(SKILLS) - {"letters"}
     assert {content(key) for key in met} <= set(seen.met({content(key) for key in met}))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.evaluate.grade import is_right
 from qwq_gguf.evaluate.problems import SKILLS, generate
+from qwq_gguf.resources import demo_checkpoint
 from qwq_gguf.tools import Calculator
 from support.trainer import conversations, thoughts
 
@@ -77,6 +80,39 @@ def _concluded(thought: str) -> str:
 
 def _after_slips(spans: list[thoughts.Span]) -> list[thoughts.Span]:
     return [spans[i + 1] for i, span in enumerate(spans) if span.weight == 0]
+
+
+@pytest.mark.parametrize("skill", [skill for skill in SKILLS if skill != "calculator"])
+def test_slips_are_tokenized_as_a_model_would_write_them(skill: str) -> None:
+    """A line that stops at its slip has the same tokens whole as span by span.
+
+    Were ` <` split, the model would be trained on what it never writes itself.
+    """
+    tokenizer = Tokenizer.from_file(str(demo_checkpoint() / "tokenizer.json"))
+
+    def tokens(text: str) -> list[int]:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    rng = random.Random(12)
+    for _ in range(60):
+        spans = thoughts.write(thoughts.steps(generate(skill, rng, held_out=False)), rng, 1.0)
+        for work, slip in itertools.pairwise(spans):
+            if slip.weight == 0:
+                assert tokens(work.text) + tokens(slip.text) == tokens(work.text + slip.text)
+
+
+@pytest.mark.parametrize("skill", [skill for skill in SKILLS if skill != "calculator"])
+def test_every_line_with_a_result_slips_and_conclusions_often(skill: str) -> None:
+    rng = random.Random(13)
+    for _ in range(6):
+        steps = thoughts.steps(generate(skill, rng, held_out=False))
+        chosen = [i for _ in range(200) for i in thoughts.choose_slips(steps, rng)]
+        assert set(chosen) == {i for i, step in enumerate(steps) if step.result}
+        assert sum(steps[i].concludes for i in chosen) > 0.25 * len(chosen)
+        for step in steps:
+            if step.result:
+                assert all(thoughts.wrong_result(step, rng) != step.result for _ in range(20))
 
 
 def test_columns_are_worked_right() -> None:

@@ -18,7 +18,9 @@ __all__ = ["app", "main"]
 
 class _Commands(LazyGroup):
     table: ClassVar[dict[str, LazyCommand]] = {
-        "quantize": LazyCommand("qwq_gguf.cli.quantize", "Turn a checkpoint into a GGUF file."),
+        "quantize": LazyCommand(
+            "qwq_gguf.cli.quantize", "Turn a checkpoint or a large GGUF into a GGUF file."
+        ),
         "chat": LazyCommand("qwq_gguf.cli.chat", "Talk with a model and watch it think."),
         "modelfile": LazyCommand("qwq_gguf.cli.modelfile", "Write the Ollama Modelfile of a GGUF."),
         "export": LazyCommand("qwq_gguf.cli.export", "Write a model's settings for a runtime."),

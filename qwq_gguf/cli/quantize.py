@@ -84,7 +84,7 @@ def quantize(
     revision: Revision = None,
     token: Token = None,
 ) -> None:
-    """Turn a checkpoint, or a GGUF that is not quantized yet, into a GGUF file.
+    """Turn a checkpoint or a large GGUF into a GGUF file.
 
     Reads the weights and writes the finished file in one pass, without torch and with
     little memory. OUT is ./<Name>-<RECIPE>.gguf unless given.

@@ -124,7 +124,6 @@ def _fill(
     how: How,
 ) -> None:
     """Make what is missing of the weights; and the manifests."""
-    from qwq_gguf.quantize.budget import DEFAULT_MEMORY
     from qwq_gguf.quantize.run import run_plans
 
     passed = None if supply is None else supply.passed
@@ -139,7 +138,7 @@ def _fill(
                 targets,
                 outputs=outputs,
                 threads=how.threads,
-                max_memory=how.max_memory or DEFAULT_MEMORY,
+                max_memory=how.max_memory,
                 progress=bar.update,
                 kernels=how.kernels.value,
                 supply=supply,

@@ -19,10 +19,12 @@ from qwq_gguf.quantize.weights import stored_type
 if TYPE_CHECKING:
     from qwq_gguf.quantize.plan import Plan, TensorPlan
 
-__all__ = ["DEFAULT_MEMORY", "MOST_WEIGHTS", "Need", "Stages", "arrange", "need_of"]
+__all__ = ["DEFAULT_MEMORY", "MOST_WEIGHTS", "Need", "Stages", "arrange", "limit_of", "need_of"]
 
 DEFAULT_MEMORY = 768 << 20
 """The limit of a run that is told none: with room to 1 GiB for what is not counted."""
+
+_AT_LEAST = 256 << 20  # above the base, of a run that is told no limit
 
 MOST_WEIGHTS = 1 << 20
 """Of a chunk. Larger ones make nothing faster."""
@@ -94,6 +96,18 @@ def need_of(plans: Sequence[Plan], widens: Callable[[GgmlType, GgmlType], bool])
         # They move within a group, which is read whole; a chunk may touch two.
         least = max(least, row if order is None else 2 * order.group * row)
     return Need(working, waiting, least)
+
+
+def limit_of(asked: int | None, base: int, need: Need) -> int:
+    """The memory that a run may take with its base.
+
+    None asked for: DEFAULT_MEMORY, or what it takes where the program that quantizes is a
+    large one itself, or a single row.
+    """
+    if asked is not None:
+        return asked
+    least = need.of(Stages(1, 1, 1, need.least_weights)) + _THREAD
+    return max(DEFAULT_MEMORY, base + max(_AT_LEAST, least))
 
 
 def arrange(

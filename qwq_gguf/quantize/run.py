@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.machine import used_memory
 from qwq_gguf.quantize.blocks import make_blocks
-from qwq_gguf.quantize.budget import DEFAULT_MEMORY, MOST_WEIGHTS, Stages, arrange, need_of
+from qwq_gguf.quantize.budget import MOST_WEIGHTS, Stages, arrange, limit_of, need_of
 from qwq_gguf.quantize.chunks import Chunk, Work, line_up
 from qwq_gguf.quantize.kernels.choose import Job, Kernels, choose_kernels
 from qwq_gguf.quantize.outputs import Outputs
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "DEFAULT_MEMORY",
     "Follower",
     "Progress",
     "Summary",
@@ -84,7 +83,7 @@ def run_plan(
     resume: bool = True,
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
-    max_memory: int = DEFAULT_MEMORY,
+    max_memory: int | None = None,
     chunk_weights: int | None = None,
     kernels: str | Kernels = "auto",
 ) -> Summary:
@@ -111,7 +110,7 @@ def run_plans(
     resume: bool = True,
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
-    max_memory: int = DEFAULT_MEMORY,
+    max_memory: int | None = None,
     chunk_weights: int | None = None,
     kernels: str | Kernels = "auto",
     supply: Supply | None = None,
@@ -121,7 +120,8 @@ def run_plans(
     The weights are read once for all `targets`. `threads` defaults to the cores this
     process may use. `progress` is called on the calling thread; followers hear of every
     range that is written. `kernels` is one of kernels.choose.CHOICES, or made there.
-    `max_memory` is in bytes and for the whole process: threads and chunks follow from it;
+    `max_memory` is in bytes and for the whole process: threads and chunks follow from it
+    (less than 1 GiB unless given, if this program is not that large without the run);
     `chunk_weights` makes the chunks smaller still.
     `supply` brings the shards; unless given they are on the disk. `outputs` are those of
     the same targets, entered and not finished; unless given they are made with `force` and
@@ -144,13 +144,10 @@ def run_plans(
     makers = kernels
     if isinstance(makers, str):
         makers = choose_kernels(makers, jobs, weights, threads)
-    stages = arrange(
-        max_memory,
-        _base(targets, makers, jobs),
-        need_of([target.plan for target in targets], makers.widens),
-        threads,
-        chunk_weights or MOST_WEIGHTS,
-    )
+    base = _base(targets, makers, jobs)
+    need = need_of([target.plan for target in targets], makers.widens)
+    limit = limit_of(max_memory, base, need)
+    stages = arrange(limit, base, need, threads, chunk_weights or MOST_WEIGHTS)
     busy = Busy()
     with ExitStack() as stack:
         makers.prepare(jobs)

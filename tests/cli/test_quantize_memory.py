@@ -63,7 +63,9 @@ def test_the_limit_reaches_the_run(checkpoint: Path, tmp_path: Path, limits: lis
     assert run(checkpoint, tmp_path, "-r", "Q8_0").exit_code == 0
     done = run(checkpoint, tmp_path, "-r", "Q8_0", "--force", "--max-memory", "3G")
     assert done.exit_code == 0, done.output
-    assert limits == [DEFAULT_MEMORY, 3 << 30]
+    assert len(limits) == 2
+    assert limits[0] >= DEFAULT_MEMORY  # more if the process of the tests is that large
+    assert limits[1] == 3 << 30
 
 
 def test_too_little_says_what_is_enough(checkpoint: Path, tmp_path: Path) -> None:

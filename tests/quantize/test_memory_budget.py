@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from qwq_gguf.errors import MemoryLimitError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantize import load_recipe, make_plan, run_plan
-from qwq_gguf.quantize.budget import DEFAULT_MEMORY, MOST_WEIGHTS, Need, Stages, arrange, need_of
+from qwq_gguf.quantize.budget import (
+    DEFAULT_MEMORY,
+    MOST_WEIGHTS,
+    Need,
+    Stages,
+    arrange,
+    limit_of,
+    need_of,
+)
 from support.shapes import Shape, conversion, write_weights
 
 MB = 1 << 20
@@ -73,6 +81,15 @@ def test_less_memory_means_smaller_chunks_then_fewer_places_then_fewer_threads()
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(found)) == len(found)
     assert found[-1] == Stages(1, 1, found[-1].places, found[-1].chunk_weights)
+
+
+@pytest.mark.parametrize("base", [100, 700, 900, 5000])
+def test_a_program_that_is_large_itself_can_quantize_when_no_limit_is_asked_for(base: int) -> None:
+    need = Need(5, 4, 20_000_000)  # a row of 100 MB
+    limit = limit_of(None, base * MB, need)
+    assert limit >= DEFAULT_MEMORY
+    assert need.of(arrange(limit, base * MB, need, 16)) + base * MB <= limit
+    assert limit_of(300 * MB, base * MB, need) == 300 * MB
 
 
 def needed(tmp_path: Path, shape: Shape, dtype: str, *recipes: str, wide: bool = False) -> Need:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
 
-__all__ = ["listed_sha256", "shard_identity"]
+__all__ = ["ABSENT", "listed_sha256", "shard_identity"]
 
+ABSENT = "not there"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -29,7 +30,7 @@ def shard_identity(path: Path, hub: HubSnapshot | None = None) -> str:
     try:
         status = path.stat()
     except OSError:
-        return "not there"
+        return ABSENT
     seconds, rest = divmod(status.st_mtime_ns, 10**9)
     changed = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
     return f"{status.st_size} bytes, changed {changed}.{rest:09d}"

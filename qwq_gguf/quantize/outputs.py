@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from qwq_gguf.checkpoint.identity import shard_identity
+from qwq_gguf.checkpoint.identity import ABSENT, shard_identity
 from qwq_gguf.errors import ShardError, TensorError
 from qwq_gguf.quantize.checking import check_all
 from qwq_gguf.quantize.durable import Recorder
@@ -180,16 +180,14 @@ class Outputs:
     def commit(self) -> None:
         """All is written: let the files appear. ShardError if a shard is not what it was."""
         self.flush()
-        now = self._identities()
-        for shard, before in self._shards.items():
-            if now[shard] != before:
-                raise ShardError(
-                    "the shard changed while it was read",
-                    path=shard,
-                    found=now[shard],
-                    expected=before,
-                    hint="let nothing change the checkpoint while it is being converted",
-                )
+        for shard, now in self._changed().items():
+            raise ShardError(
+                "the shard changed while it was read",
+                path=shard,
+                found=now,
+                expected=self._shards[shard],
+                hint="let nothing change the checkpoint while it is being converted",
+            )
         for place in self._places:
             place.give_names()
 
@@ -207,7 +205,7 @@ class Outputs:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        worth = not isinstance(error, TensorError) and self._identities() == self._shards
+        worth = not isinstance(error, TensorError) and not self._changed()
         try:
             if worth and not self._finished:
                 self.flush()
@@ -230,6 +228,15 @@ class Outputs:
                 self.kept.append((place.target.path, share))
             else:
                 place.discard()
+
+    def _changed(self) -> dict[Path, str]:
+        """The shards that are not what they were. One that is gone may come back as it was."""
+        now = self._identities()
+        return {
+            shard: now[shard]
+            for shard, before in self._shards.items()
+            if now[shard] not in (before, ABSENT)
+        }
 
     def _identities(self) -> dict[Path, str]:
         return {

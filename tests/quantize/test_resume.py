@@ -503,6 +503,36 @@ def test_a_source_that_shrinks_in_mid_run(tmp_path: Path, plan: Plan) -> None:
     assert names(tmp_path) == ["weights.bin"]
 
 
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_source_that_is_gone_may_come_back(
+    tmp_path: Path, plan: Plan, whole: bytes, interrupted: bool
+) -> None:
+    """A disk that is unplugged, say."""
+    shard, elsewhere = tmp_path / "weights.bin", tmp_path / "elsewhere.bin"
+    left = 12
+
+    def unplug(_: Progress) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            shard.rename(elsewhere)
+            if interrupted:
+                raise ShardError("cannot be read: Input/output error", path=shard)
+
+    target = Target(plan, tmp_path / "out.gguf")
+    if interrupted:
+        with pytest.raises(ShardError):
+            run_plans([target], kernels="ggml", progress=unplug)
+        assert names(tmp_path) == [*UNFINISHED, "elsewhere.bin"]
+        elsewhere.rename(shard)
+        with Outputs([target]) as found:
+            assert found.done[0]
+        run_plans([target], kernels="ggml")
+    else:  # the file is open, and all of it is read
+        run_plans([target], kernels="ggml", progress=unplug)
+    assert target.path.read_bytes() == whole
+
+
 def test_a_source_that_changes_in_mid_run_is_noticed_before_the_end(
     tmp_path: Path, plan: Plan
 ) -> None:

@@ -143,7 +143,7 @@ def run_plans(
     threads = max(1, threads or _usable_cores())
     makers = kernels
     if isinstance(makers, str):
-        makers = choose_kernels(makers, jobs, weights, threads)
+        makers = choose_kernels(makers, jobs, weights, min(threads, _usable_cores()))
     base = _base(targets, makers, jobs)
     need = need_of([target.plan for target in targets], makers.widens)
     limit = limit_of(max_memory, base, need)

@@ -22,8 +22,8 @@ __all__ = ["CHOICES", "GgmlKernels", "Job", "Kernels", "NumbaKernels", "choose_k
 CHOICES = ("auto", "numba", "ggml")
 Choice = Literal["auto", "numba", "ggml"]
 
-_LITTLE = 1 << 23  # weights that a thread of libggml makes in the time that loading numba takes
-_TO_SPARE = 4  # threads of which the compiler can have one without all of them noticing
+_LITTLE = 1 << 23  # weights that libggml makes on a core in the time that loading numba takes
+_TAKEN = 2  # cores that the compiler and the digests need; slowing them costs more than it brings
 
 
 class Kernels(Protocol):
@@ -65,27 +65,26 @@ class Kernels(Protocol):
 
 
 def choose_kernels(
-    choice: str = "auto", jobs: Collection[Job] = (), weights: int | None = None, threads: int = 1
+    choice: str = "auto", jobs: Collection[Job] = (), weights: int | None = None, cores: int = 1
 ) -> Kernels:
     """The kernels asked for; `auto` takes our own where numba works, and libggml elsewhere.
 
     Where a libggml gives the same bytes, `auto` leaves all to it when there are few
-    `weights` for so many `threads`; and has it work until our own are compiled, when there
-    are threads enough for both (it is so slow that a compiler with less than a core to
-    itself costs more). `jobs` are what there is to do. LibraryError if numba is asked for
-    and cannot be used.
+    `weights` for so many `cores`; and has it work until our own are compiled, on the cores
+    that are left. `jobs` are what there is to do. LibraryError if numba is asked for and
+    cannot be used.
     """
     if choice not in CHOICES:
         raise ValueError(f"kernels must be one of {', '.join(CHOICES)}, not {choice!r}")
     if choice == "ggml":
         return GgmlKernels("libggml, as asked")
-    if choice == "auto" and weights is not None and weights <= _LITTLE * threads:
+    if choice == "auto" and weights is not None and weights <= _LITTLE * cores:
         ours = for_numba(jobs)
         if all(gives_known_bytes(job.kind, weighted=job.weighted) for job in ours):
             return GgmlKernels("libggml, as there is little to do")
     missing = _why_not_numba()
     if missing is None:
-        return NumbaKernels(stand_in=choice == "auto" and threads >= _TO_SPARE)
+        return NumbaKernels(stand_ins=max(0, cores - _TAKEN) if choice == "auto" else 0)
     if choice == "numba":
         raise LibraryError(f"our own kernels cannot be used: {missing}", hint="pip install numba")
     return GgmlKernels(f"libggml alone, several times slower: {missing}")

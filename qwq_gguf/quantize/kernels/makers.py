@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -114,14 +114,15 @@ def _functions(kind: GgmlType) -> tuple[Callable[..., bool], Callable[..., bool]
 class NumbaKernels:
     """Our own kernels, and libggml for the formats that have none. See choose.Kernels.
 
-    With `stand_in`, libggml also makes what is asked for while a kernel is being compiled,
-    if it is known to give the same bytes; else the first call of each kernel waits.
+    While a kernel is being compiled, libggml makes what is asked for in up to `stand_ins`
+    threads at a time, if it is known to give the same bytes; other threads wait.
     """
 
-    def __init__(self, *, stand_in: bool = False) -> None:
+    def __init__(self, *, stand_ins: int = 0) -> None:
         self._rest: GgmlKernels | None = None
         self._seconds = 0.0
-        self._stands_in = stand_in
+        self._stands_in = stand_ins > 0
+        self._stand_ins = Semaphore(stand_ins)
         self._waiting: set[Job] = set()
         self._compiler: Thread | None = None
         self._closed = False
@@ -192,10 +193,17 @@ class NumbaKernels:
         importance: NDArray[np.float32] | None = None,
     ) -> NDArray[np.uint8]:
         """As the protocol says; weights go from the stored rows straight into registers."""
-        if kind not in _MODULES or (
-            self._waiting and Job(kind, stored, importance is not None).decoded in self._waiting
-        ):
+        if kind not in _MODULES:
             return self._libggml().quantize(kind, rows, stored, importance)
+        if (
+            self._waiting
+            and Job(kind, stored, importance is not None).decoded in self._waiting
+            and self._stand_ins.acquire(blocking=False)
+        ):
+            try:
+                return self._libggml().quantize(kind, rows, stored, importance)
+            finally:
+                self._stand_ins.release()
         return self._by_kernel(kind, rows, stored, importance)
 
     def _by_kernel(

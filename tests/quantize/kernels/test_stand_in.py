@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,8 +30,8 @@ def rows() -> np.ndarray:
 class Compiling(NumbaKernels):
     """Stays at its first kernel until it is told to go on; counts what kernels make."""
 
-    def __init__(self, *, stand_in: bool = True) -> None:
-        super().__init__(stand_in=stand_in)
+    def __init__(self, *, stand_ins: int = 1) -> None:
+        super().__init__(stand_ins=stand_ins)
         self.go_on = threading.Event()
         self.by_kernel: list[Job] = []
 
@@ -138,7 +139,7 @@ def test_a_compiler_that_fails_leaves_libggml_at_work(
         raise RuntimeError("no such instruction")
 
     monkeypatch.setattr(NumbaKernels, "_by_kernel", broken)
-    made = NumbaKernels(stand_in=True)
+    made = NumbaKernels(stand_ins=1)
     made.prepare([JOB])
     made.wait()
     expected = GgmlKernels("to compare").quantize(JOB.kind, rows, JOB.stored)
@@ -159,12 +160,36 @@ def test_little_is_left_to_libggml_and_much_is_not(monkeypatch: pytest.MonkeyPat
     assert isinstance(choose_kernels("auto", [JOB], 5_000_000), NumbaKernels)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 4, 64])
-def test_libggml_stands_in_where_the_compiler_has_a_core(threads: int) -> None:
-    made = choose_kernels("auto", [JOB], 10**10, threads)
+def test_more_threads_than_stand_ins_wait_for_the_kernel(
+    compiling: Compiling, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is at work in libggml, so the next one gets to the kernel."""
+    working, done = threading.Event(), threading.Event()
+    quantize = GgmlKernels.quantize
+
+    def slow(self: GgmlKernels, *rest: Any) -> np.ndarray:
+        working.set()
+        assert done.wait(WAIT)
+        return quantize(self, *rest)
+
+    monkeypatch.setattr(GgmlKernels, "quantize", slow)
+    compiling.prepare([JOB])
+    first = threading.Thread(target=compiling.quantize, args=(JOB.kind, rows, JOB.stored))
+    first.start()
+    assert working.wait(WAIT)
+    assert compiling.by_kernel == []
+    compiling.quantize(JOB.kind, rows, JOB.stored)
+    assert compiling.by_kernel == [JOB]
+    done.set()
+    first.join(WAIT)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 64])
+def test_libggml_stands_in_on_cores_that_are_left(cores: int) -> None:
+    made = choose_kernels("auto", [JOB], 10**10, cores)
     assert isinstance(made, NumbaKernels)
     made.prepare([JOB])
     made.wait()
-    assert made.widens(GgmlType.BF16, GgmlType.Q8_0) == (threads >= 4)
-    asked = choose_kernels("numba", [JOB], 10**10, threads)
+    assert made.widens(GgmlType.BF16, GgmlType.Q8_0) == (cores > 2)
+    asked = choose_kernels("numba", [JOB], 10**10, cores)
     assert not asked.widens(GgmlType.BF16, GgmlType.Q8_0)

@@ -101,6 +101,7 @@ def quantize(
       qwq-gguf quantize Qwen/QwQ-32B --stream       with the result's room and two shards'
       qwq-gguf quantize Qwen/QwQ-32B -r Q4_K_M -r Q6_K -r Q8_0    one reading, three files
       qwq-gguf quantize Qwen/QwQ-32B --split-max-size 8G
+      qwq-gguf quantize Qwen/QwQ-32B --max-memory 512M
       qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ-32B.imatrix.gguf
       qwq-gguf quantize Qwen/QwQ-32B --tensor-type 'ffn_down=Q6_K' --output-tensor-type Q8_0
       qwq-gguf quantize Qwen/QwQ-32B --profile qwen-llama-cpp

@@ -193,10 +193,15 @@ def write_text(path: Path, text: str, *, force: bool) -> None:
 
 
 def check_path(path: Path, *, force: bool) -> None:
-    """OutputError unless a file may be made at `path`: a folder, taken, or in no folder."""
+    """OutputError unless a file may be made at `path`: a folder, taken, or in no folder.
+
+    With `force` a link is replaced, not followed; /dev/null and its like never are.
+    """
     if path.is_dir():
         raise OutputError("is a folder", path=path, hint=f"name a file: {path / 'model.gguf'}")
-    if path.exists() and not force:
+    if path.exists() and not path.is_file():
+        raise OutputError("is no ordinary file", path=path, hint="name another file")
+    if os.path.lexists(path) and not force:
         raise taken(path)
     if not path.parent.is_dir():
         raise OutputError(

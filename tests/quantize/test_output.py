@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.quantize.output import NewFile
+from qwq_gguf.quantize.output import NewFile, check_path
 
 
 def names(folder: Path) -> list[str]:
@@ -102,6 +102,27 @@ def test_a_folder_is_no_output(tmp_path: Path) -> None:
     ):
         pass
     assert "mkdir" in str(caught.value)
+
+
+def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path) -> None:
+    """A superuser's `--force` on /dev/null would break the system."""
+    os.mkfifo(tmp_path / "a.gguf")
+    for path in (tmp_path / "a.gguf", Path(os.devnull)):
+        with pytest.raises(OutputError, match="no ordinary file"):
+            check_path(path, force=True)
+    assert (tmp_path / "a.gguf").is_fifo()
+
+
+def test_a_link_that_leads_nowhere_is_a_file_that_exists(tmp_path: Path) -> None:
+    path = tmp_path / "a.gguf"
+    path.symlink_to("nowhere")
+    with pytest.raises(OutputError, match="exists already"):
+        check_path(path, force=False)
+    with NewFile(path, 3, force=True) as file:
+        file.write(0, b"new")
+        file.commit()
+    assert path.read_bytes() == b"new"
+    assert not path.is_symlink()
 
 
 def test_a_small_disk_is_noticed_first(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""What tells a shard from any other: the Hub's word for its content, else size and time."""
+"""What tells a shard from any other: the Hub's word, else size, time and a sample."""
 
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,31 @@ def snapshot(tmp_path: Path, *files: HubFile) -> HubSnapshot:
     )
 
 
-def test_a_file_of_a_folder_by_size_and_time(tmp_path: Path) -> None:
+def test_a_file_of_a_folder_by_size_time_and_sample(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(b"12345")
     os.utime(path, ns=(0, 1_700_000_000_000_000_007))
-    assert shard_identity(path) == "5 bytes, changed 2023-11-14 22:13:20.000000007"
+    crc = zlib.crc32(b"12345" * 16)
+    said = f"5 bytes, changed 2023-11-14 22:13:20.000000007, sample {crc:08x}"
+    assert shard_identity(path) == said
     before = shard_identity(path)
     os.utime(path, ns=(0, 1_700_000_000_000_000_008))
     assert shard_identity(path) != before
     assert shard_identity(tmp_path / "none") == ABSENT
+
+
+@pytest.mark.parametrize("at", [0, 1 << 19, (1 << 20) - 1])
+def test_other_content_of_the_same_size_and_time(tmp_path: Path, at: int) -> None:
+    """As of an archive that gives all its files one time."""
+    path = tmp_path / NAME
+    found = set()
+    for fill in (b"", bytes(1 << 16)):
+        content = bytearray(b"x" * (1 << 20))
+        content[at : at + len(fill)] = fill[: len(content) - at]
+        path.write_bytes(content)
+        os.utime(path, ns=(0, 0))
+        found.add(shard_identity(path))
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(

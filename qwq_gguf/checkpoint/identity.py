@@ -32,9 +32,9 @@ def shard_identity(path: Path, hub: HubSnapshot | None = None) -> str:
         blob = None if file is None else file.blob
         return f"commit {hub.commit}" if blob is None else f"git blob {blob}"
     try:
-        with path.open("rb", buffering=0) as file:
-            status = os.fstat(file.fileno())
-            sample = _sample(file.fileno(), status.st_size)
+        with path.open("rb", buffering=0) as shard:
+            status = os.fstat(shard.fileno())
+            sample = _sample(shard.fileno(), status.st_size)
     except OSError:
         return ABSENT
     seconds, rest = divmod(status.st_mtime_ns, 10**9)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from qwq_gguf.errors import ChainError
+from qwq_gguf.sampling.needless import leaves_one, stage_warnings
 from qwq_gguf.sampling.settings import (
     SETTINGS,
     SettingValue,
@@ -183,32 +184,7 @@ class SamplerChain:
 
     def warnings(self) -> tuple[str, ...]:
         """What silently does nothing, or not what it seems to, in this chain."""
-        found = []
-        greedy = isinstance(self.stages[-1], Greedy)
-        picked_by: str | None = None
-        for stage in self.stages[:-1]:
-            if isinstance(stage, LogitBias) and stage.off:
-                found.append("logit_bias does nothing: no token has a bias")
-            elif isinstance(stage, Grammar) and stage.off:
-                found.append("grammar does nothing: it is empty")
-            if stage.off:
-                continue
-            if picked_by is not None and not isinstance(stage, FINAL_STAGES):
-                found.append(f"{stage.name} does nothing: {picked_by} has left one token")
-            elif greedy and isinstance(stage, (TopK, TopP, MinP, TopNSigma)):
-                found.append(f"{stage.name} does nothing: greedy takes the best token anyway")
-            elif greedy and isinstance(stage, Temperature):
-                found.append("temperature does nothing: greedy takes the best token anyway")
-            if isinstance(stage, Temperature) and stage.t == 0.0 and stage.range == 0.0:
-                picked_by = "temperature 0"
-            elif isinstance(stage, TopK) and stage.k == 1:
-                picked_by = "top_k 1"
-        names = [stage.name for stage in self.stages if not stage.off]
-        if {"top_n_sigma", "typ_p"} <= set(names) and names.index("top_n_sigma") < names.index(
-            "typ_p"
-        ):
-            found.append("typ_p after top_n_sigma: llama.cpp computes NaN from the masked tokens")
-        return tuple(found)
+        return stage_warnings(self.stages)
 
     def idle_settings(self, values: Mapping[str, SettingValue]) -> tuple[str, ...]:
         """Those of `values` that do nothing because their stage is not in the order.
@@ -265,7 +241,7 @@ def _check_places(stages: Sequence[Stage], shown: str) -> None:
 def _drops(stage: Stage) -> bool:
     """Whether it takes tokens out of the running by how probable they are."""
     if isinstance(stage, Temperature):
-        return stage.t == 0.0 and stage.range == 0.0
+        return leaves_one(stage) is not None
     return isinstance(stage, (TopNSigma, TopK, TypicalP, TopP, MinP, Xtc)) and not stage.off
 
 

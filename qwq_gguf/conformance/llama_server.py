@@ -64,9 +64,8 @@ def read_llama_server(
     settings = sampler_settings(told)
     order = told_order(told)
     notes = []
-    if told is not idle and (sampler_settings(idle), told_order(idle)) != (
-        {name: value for name, value in settings.items() if name != "dry_breakers"},
-        order,
+    if told is not idle and _disagree(
+        {**sampler_settings(idle), "order": told_order(idle)}, {**settings, "order": order}
     ):
         notes.append("/props and a completion disagree: what the completion was run with counts")
     context = defaults.get("n_ctx")
@@ -80,6 +79,15 @@ def read_llama_server(
         trained_context=_trained(models),
         origins=origins,
         notes=tuple(notes),
+    )
+
+
+def _disagree(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Whether two answers differ in anything that both tell; /props tells less."""
+    return any(
+        other[name] is not None and not _same(value, other[name])
+        for name, value in one.items()
+        if value is not None and name in other
     )
 
 

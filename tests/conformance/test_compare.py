@@ -119,7 +119,11 @@ def test_what_a_completion_was_run_with_counts() -> None:
     applied = read_llama_server(props, used, None, None)
     assert applied.settings["top_k"] == 7
     assert applied.notes
-    agreeing = {"generation_settings": PARAMS | {"dry_sequence_breakers": ["\n"]}}
+    reordered = {"generation_settings": PARAMS | {"samplers": ORDER[::-1]}}
+    assert read_llama_server(props, reordered, None, None).notes
+    # What /props is silent about is no disagreement.
+    more: dict[str, Any] = {"dry_sequence_breakers": ["\n"], "grammar": "", "logit_bias": []}
+    agreeing = {"generation_settings": PARAMS | more}
     assert read_llama_server(props, agreeing, None, None).notes == ()
 
 

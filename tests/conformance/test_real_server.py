@@ -65,6 +65,7 @@ def test_the_order_is_the_profiles_with_no_flag_given(server: str, demo: Path) -
     assert props["temperature"] == pytest.approx(0.6)
     assert props["repeat_last_n"] >= 16384
     applied = ask_server(Client(server), file=read_sampling(read_gguf(demo).metadata))
+    assert applied.notes == ()
     rows = {row.setting: row for row in compare(load_profile("qwq"), applied)}
     assert {name for name, row in rows.items() if row.verdict is Verdict.DIFFERS} == {
         "presence_penalty",  # no GGUF can carry it

@@ -52,7 +52,7 @@ def install(plan: InstallPlan, *, copy: bool = False, force: bool = False) -> li
     todo = {
         target: partial(_bring, source, copy=copy)
         for source, target in models.items()
-        if not _same(source, target)
+        if not _there(source, target, copy=copy)
     } | {target: partial(_write, text) for target, text in texts.items() if _read(target) != text}
     taken = [path for path in todo if os.path.lexists(path)]
     if taken and not force:
@@ -112,11 +112,17 @@ def _remove_empty(folder: Path) -> None:
         pass  # somebody put something there
 
 
-def _same(source: Path, target: Path) -> bool:
+def _there(source: Path, target: Path, *, copy: bool) -> bool:
+    """Whether the file is there already. For who wants a copy, a link to it is not enough."""
     try:
-        return target.samefile(source)
+        return target.samefile(source) and (not copy or _entry(target) == _entry(source))
     except OSError:
         return False
+
+
+def _entry(path: Path) -> Path:
+    """The name itself, wherever it may lead, in its folder's real place."""
+    return path.parent.resolve() / path.name
 
 
 def _write(text: str, target: Path) -> None:

@@ -128,3 +128,32 @@ def test_a_link_that_leads_nowhere_is_in_the_way(studio: Path, tmp_path: Path) -
     assert target.readlink() == tmp_path / "gone"
     install(plan, force=True)
     assert target.samefile(source)
+
+
+def test_a_copy_in_place_of_a_link(studio: Path, tmp_path: Path) -> None:
+    source = tmp_path / "a.gguf"
+    source.write_text("weights")
+    plan = plan_install((source,), TEXTS, user_repo="me/a", home=tmp_path)
+    (target,) = map(Path, plan.models.values())
+    install(plan)
+    with pytest.raises(OutputError, match="exists already"):
+        install(plan, copy=True)
+    assert target.is_symlink()
+    assert install(plan, copy=True, force=True) == [target]
+    assert not target.is_symlink()
+    source.unlink()
+    assert target.read_text() == "weights"
+
+
+def test_a_file_that_lies_there_itself_is_not_copied_over_itself(
+    studio: Path, tmp_path: Path
+) -> None:
+    source = studio / "models" / "me" / "a" / "a.gguf"
+    source.parent.mkdir(parents=True)
+    source.write_text("weights")
+    plan = plan_install((source,), TEXTS, user_repo="me/a", home=tmp_path)
+    assert source not in install(plan, copy=True, force=True)
+    other_way = tmp_path / "way"
+    other_way.symlink_to(source.parent, target_is_directory=True)
+    plan = plan_install((other_way / "a.gguf",), TEXTS, user_repo="me/a", home=tmp_path)
+    assert install(plan, copy=True) == []

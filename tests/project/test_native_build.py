@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PIN = Pin("llama-cpp-python", "2.0", ("sha256:" + "0" * 64,), "")
 NOTHING = Installed()
 BROKEN = Installed("2.0", loads=False)
+BROKEN_GPU = Installed("2.0", loads=False, gpu=True)
 CPU = Installed("2.0", loads=True)
 GPU = Installed("2.0", loads=True, gpu=True)
 OLD_CPU = Installed("1.0", loads=True)
@@ -39,6 +40,10 @@ def by_us(installed: Installed, cmake_args: str = "", target: str = "zen4") -> I
         (NOTHING, "", "zen4", Action.INSTALL),
         (BROKEN, "", "zen4", Action.INSTALL),
         (by_us(BROKEN), CUDA, "zen4", Action.INSTALL),
+        # One for a GPU may only lack the driver: it stays, unless somebody says how to build it.
+        (BROKEN_GPU, "", "zen4", Action.REFUSE),
+        (BROKEN_GPU, CUDA, "zen4", Action.INSTALL),
+        (by_us(BROKEN_GPU, CUDA), CUDA, "zen4", Action.INSTALL),
         # Whatever works and is of the right release stays.
         (CPU, "", "zen4", Action.KEEP),
         (GPU, "", "zen4", Action.KEEP),
@@ -76,6 +81,33 @@ def test_an_environment_without_llama_cpp_python(tmp_path: Path) -> None:
     (tmp_path / "bin/python").write_text(script, encoding="utf-8")
     (tmp_path / "bin/python").chmod(0o755)
     assert inspect(Venv(tmp_path)) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "library, loads, gpu",
+    [
+        ("libggml-cuda.so", False, True),
+        ("libggml-vulkan.so.0", True, True),
+        ("libggml-cpu.so", True, False),
+        ("libggml-metal.dylib", False, False),
+    ],
+)
+def test_a_gpu_build_is_known_by_its_files(
+    tmp_path: Path, library: str, loads: bool, gpu: bool
+) -> None:
+    """Where there is no driver it fails to load, or says that it cannot offload."""
+    code = "def llama_supports_gpu_offload(): return False\n" if loads else "1 / 0\n"
+    (tmp_path / "llama_cpp/lib").mkdir(parents=True)
+    (tmp_path / "llama_cpp/lib" / library).touch()
+    (tmp_path / "llama_cpp/__init__.py").write_text(code, encoding="utf-8")
+    (tmp_path / "llama_cpp_python-2.0.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 2.0\n"
+    (tmp_path / "llama_cpp_python-2.0.dist-info/METADATA").write_text(metadata, encoding="utf-8")
+    (tmp_path / "bin").mkdir()
+    script = f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" -S "$@"\n'
+    (tmp_path / "bin/python").write_text(script, encoding="utf-8")
+    (tmp_path / "bin/python").chmod(0o755)
+    assert inspect(Venv(tmp_path)) == Installed("2.0", loads=loads, gpu=gpu)
 
 
 def test_this_environment() -> None:

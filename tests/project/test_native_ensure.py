@@ -46,7 +46,7 @@ class Stage:
             "PATH": os.environ["PATH"],
         }
         self.has(None)
-        self.will_have({"version": "2.0", "gpu": False})
+        self.will_have({"version": "2.0", "gpu": False, "loads": True})
 
     @staticmethod
     def write(path: Path, text: str) -> None:
@@ -104,26 +104,35 @@ def test_the_cache_saves_the_build(stage: Stage) -> None:
 @pytest.mark.parametrize("cmake_args", ["", "-DGGML_CUDA=on", "-DGGML_VULKAN=on"])
 def test_a_gpu_build_is_never_replaced(stage: Stage, cmake_args: str) -> None:
     stage.cached(cmake_args)
-    stage.has({"version": "2.0", "gpu": True})
+    stage.has({"version": "2.0", "gpu": True, "loads": True})
     assert "kept what is there, a GPU build" in stage.ensure(cmake_args)
     assert stage.notes == []
 
 
 def test_a_gpu_build_of_another_release_is_not_touched_unasked(stage: Stage) -> None:
     stage.cached()
-    stage.has({"version": "1.9", "gpu": True})
+    stage.has({"version": "1.9", "gpu": True, "loads": True})
     with pytest.raises(SetupError, match="built for a GPU") as caught:
         stage.ensure()
     assert "CMAKE_ARGS" in caught.value.hint
     assert stage.notes == []
 
 
+def test_a_gpu_build_that_does_not_load_is_not_replaced_unasked(stage: Stage) -> None:
+    stage.cached()
+    stage.has({"version": "2.0", "gpu": True, "loads": False})
+    with pytest.raises(SetupError, match="built for a GPU; it does not load") as caught:
+        stage.ensure()
+    assert "driver" in caught.value.hint
+    assert stage.notes == []
+
+
 def test_a_new_release_is_built_as_the_old_one_was(stage: Stage) -> None:
     cuda = "-DGGML_CUDA=on"
     stage.cached(cuda)
-    stage.will_have({"version": "2.0", "gpu": True})
+    stage.will_have({"version": "2.0", "gpu": True, "loads": True})
     stage.ensure(cuda)
-    stage.has({"version": "1.9", "gpu": True})
+    stage.has({"version": "1.9", "gpu": True, "loads": True})
     record = stage.venv.folder / "qwq-gguf-native.json"
     facts = json.loads(record.read_text(encoding="utf-8"))
     record.write_text(json.dumps({**facts, "version": "1.9"}), encoding="utf-8")
@@ -134,7 +143,7 @@ def test_a_new_release_is_built_as_the_old_one_was(stage: Stage) -> None:
 
 def test_without_a_compiler_what_is_there_still_serves(stage: Stage) -> None:
     stage.environment |= {"CC": "no-such-compiler", "CXX": "no-such-compiler"}
-    stage.has({"version": "2.0", "gpu": False})
+    stage.has({"version": "2.0", "gpu": False, "loads": True})
     assert "kept" in stage.ensure()
     stage.has(None)
     with pytest.raises(SetupError, match=r"C\+\+17 compiler"):
@@ -143,7 +152,7 @@ def test_without_a_compiler_what_is_there_still_serves(stage: Stage) -> None:
 
 def test_a_cached_wheel_that_does_not_load_is_dropped(stage: Stage) -> None:
     wheel = stage.cached()
-    stage.will_have({"version": "2.0"})  # installed, but importing it fails
+    stage.will_have({"version": "2.0", "gpu": False, "loads": False})
     # Building it anew needs the lock file of the tools, which is not there.
     with pytest.raises(FileNotFoundError, match=r"no-such\.lock"):
         stage.ensure()

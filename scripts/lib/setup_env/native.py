@@ -21,12 +21,19 @@ from .wheel import build_wheel, cached_wheel, plan_build
 
 _RECORD = "qwq-gguf-native.json"
 
+# What a build is for is asked of its files first: where there is no driver, one for a GPU does
+# not load, or loads and says that it knows no GPU. Metal is in every build for macOS.
 _INSPECT = """
-import importlib.metadata, json
+import importlib.metadata, importlib.util, json, pathlib
 version = importlib.metadata.version("llama-cpp-python")
-print(json.dumps({"version": version}))
+spec = importlib.util.find_spec("llama_cpp")
+files = pathlib.Path(spec.origin).parent.glob("lib/*ggml-*") if spec and spec.origin else ()
+kinds = {file.name.partition("ggml-")[2].partition(".")[0] for file in files}
+gpu = bool(kinds & {"cuda", "hip", "musa", "opencl", "sycl", "vulkan"})
+print(json.dumps({"version": version, "gpu": gpu, "loads": False}))
 import llama_cpp
-print(json.dumps({"version": version, "gpu": bool(llama_cpp.llama_supports_gpu_offload())}))
+gpu = gpu or bool(llama_cpp.llama_supports_gpu_offload())
+print(json.dumps({"version": version, "gpu": gpu, "loads": True}))
 """
 
 
@@ -63,12 +70,12 @@ def decide(installed: Installed, pinned: str, cmake_args: str, target: str) -> A
 
     `target` is what the compiler would build for now, empty where there is no compiler.
     """
-    if installed.version is None or not installed.loads:
+    if installed.version is None:
         return Action.INSTALL
     ours = installed.recorded
     if ours is not None and ours.version != installed.version:
         ours = None
-    if installed.version != pinned:
+    if installed.version != pinned or not installed.loads:
         foreign_gpu = installed.gpu and ours is None and not cmake_args
         return Action.REFUSE if foreign_gpu else Action.INSTALL
     if ours and target and ours.target != target and not installed.gpu:
@@ -89,8 +96,8 @@ def inspect(venv: Venv) -> Installed:
     facts = json.loads(lines[-1])
     return Installed(
         version=facts["version"],
-        loads=done.returncode == 0 and "gpu" in facts,
-        gpu=facts.get("gpu", False),
+        loads=done.returncode == 0 and facts["loads"],
+        gpu=facts["gpu"],
         recorded=_recorded(venv),
     )
 
@@ -113,10 +120,14 @@ def ensure(
         compiler, no_compiler = None, error
     action = decide(installed, pin.version, cmake_args, compiler.target if compiler else "")
     if action is Action.REFUSE:
+        trouble = f"this version of qwq-gguf needs {pin.version}"
+        first = ""
+        if installed.version == pin.version:
+            trouble = "it does not load"
+            first = "see that the GPU's driver and libraries are there, or "
         raise SetupError(
-            f".venv has llama-cpp-python {installed.version}, built for a GPU; "
-            f"this version of qwq-gguf needs {pin.version}",
-            hint="run this again with the CMAKE_ARGS it was built with, "
+            f".venv has llama-cpp-python {installed.version}, built for a GPU; {trouble}",
+            hint=f"{first}run this again with the CMAKE_ARGS it was built with, "
             "for example: CMAKE_ARGS=-DGGML_CUDA=on ./scripts/demo",
         )
     if action is Action.KEEP:

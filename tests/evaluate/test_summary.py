@@ -83,6 +83,10 @@ def test_right_and_unclosed_are_counted_by_skill() -> None:
     }
 
 
+def test_a_score_has_the_95th_percentile() -> None:
+    assert score(sample(n) for n in range(1, 101)).p95_thinking == 95
+
+
 def test_nothing_measured_is_not_a_crash() -> None:
     assert score([]).accuracy == 0.0
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.chain_flags import complete_profile
+from qwq_gguf.cli.chain_flags import complete_profile, show_notes
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table
+
+if TYPE_CHECKING:
+    from qwq_gguf.metadata import KeyValue
+    from qwq_gguf.profiles import Profile
 
 __all__ = ["app"]
 
@@ -22,14 +27,15 @@ def conformance(
         str, typer.Argument(metavar="URL", help="A llama-server, Ollama, or one with /v1/models.")
     ],
     profile_name: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--profile",
             metavar="NAME",
-            help="What is wanted; see `qwq-gguf profiles`.",
+            help="What is wanted; see `qwq-gguf profiles`.  [default: auto, as --file says; "
+            "without one, qwq]",
             autocompletion=complete_profile,
         ),
-    ] = "qwq",
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -74,11 +80,11 @@ def conformance(
     from qwq_gguf.conformance import Verdict, advice, ask_server, compare
     from qwq_gguf.conformance.http import Client
     from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.profiles import load_profile
     from qwq_gguf.profiles.gguf_keys import read_sampling
 
-    profile = load_profile(profile_name)
-    said = None if file is None else read_sampling(read_gguf(file).metadata)
+    metadata = None if file is None else read_gguf(file).metadata
+    profile = _wanted(profile_name, metadata)
+    said = None if metadata is None else read_sampling(metadata)
     client = Client(url, api_key=api_key)
     if client.exposes_key:
         note("warning: the API key goes over the network unencrypted (https:// would hide it)")
@@ -117,3 +123,17 @@ def conformance(
         )
     if differing:
         raise typer.Exit(1)
+
+
+def _wanted(name: str | None, metadata: Mapping[str, KeyValue] | None) -> Profile:
+    """The profile of this name, else what the file asks for, as everywhere."""
+    from qwq_gguf.profiles import AUTO, DEFAULT_PROFILE, load_profile, resolve
+
+    if metadata is None:
+        if name == AUTO:
+            raise typer.BadParameter("--profile auto goes by a file: name it with --file")
+        return load_profile(name or DEFAULT_PROFILE)
+    resolved = resolve(metadata, requested=name)
+    note(f"profile {resolved.profile.name}: {resolved.reason}")
+    show_notes(resolved)
+    return resolved.profile

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from qwq_gguf.conformance import ask_server
 from qwq_gguf.conformance import http as asking
 from qwq_gguf.conformance.http import Client
 from qwq_gguf.errors import ServerError
+from support.tiny_gguf import write_random
 
 PROPS = {"default_generation_settings": {"params": {"top_k": 40}, "n_ctx": 512}}
 
@@ -236,6 +238,32 @@ def test_the_command_says_what_differs() -> None:
     assert {row["setting"] for row in said["settings"] if row["verdict"] == "differs"} == {
         "context"
     }
+
+
+@pytest.mark.parametrize(
+    "arguments, wanted",
+    [
+        ([], "qwq"),
+        (["--file"], "unsloth"),
+        (["--file", "--profile", "auto"], "unsloth"),
+        (["--file", "--profile", "r1-distill"], "r1-distill"),
+    ],
+)
+def test_wanted_is_what_a_flag_says_else_the_file(
+    arguments: list[str], wanted: str, tmp_path: Path
+) -> None:
+    file = write_random(tmp_path / "m.gguf", seed=1, keys={"qwq_gguf.profile": "unsloth"})
+    if arguments:
+        arguments = ["--file", str(file), *arguments[1:]]
+    with serving({"/props": PROPS}) as (at, _):
+        done = CliRunner().invoke(app, ["conformance", at, "--json", *arguments])
+    assert json.loads(done.stdout)["profile"] == wanted
+
+
+def test_auto_goes_by_a_file() -> None:
+    done = CliRunner().invoke(app, ["conformance", "http://127.0.0.1:9", "--profile", "auto"])
+    assert done.exit_code == 2
+    assert "--file" in done.stderr
 
 
 def test_the_command_takes_a_key_from_the_environment_and_shows_it_nowhere() -> None:

@@ -23,7 +23,7 @@ __all__ = [
     "write_text",
 ]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -211,6 +211,14 @@ def check_path(path: Path, *, force: bool) -> None:
 
 def failure(error: OSError, path: Path, size: int | None = None) -> OutputError:
     """Why a file, to be of `size` bytes, cannot be written."""
+    if error.errno == errno.EFBIG:
+        return OutputError(
+            "is to be larger than a file may be here; nothing was replaced",
+            path=path,
+            found=None if size is None else gigabytes(size),
+            expected="4.29 GB on a disk with FAT, or what `ulimit -f` says",
+            hint="choose another disk, or --split-max-size 4G; or raise the limit",
+        )
     if error.errno not in _FULL:
         return OutputError(f"cannot be written: {error.strerror or error}", path=path)
     free = shutil.disk_usage(path.parent).free

@@ -595,7 +595,7 @@ def test_room_is_reserved_before_the_first_row(tmp_path: Path, plan: Plan) -> No
 def test_a_limit_that_is_reached_in_mid_run(
     tmp_path: Path, plan: Plan, whole: bytes, share: float
 ) -> None:
-    """The system itself refuses to write beyond a file-size limit, as to a full disk."""
+    """The system itself refuses to write beyond a file-size limit, as it would to a full disk."""
     out = tmp_path / "out.gguf"
     out.write_bytes(b"old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -605,7 +605,7 @@ def test_a_limit_that_is_reached_in_mid_run(
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(plan.file_bytes * share), hard))
 
     try:
-        with pytest.raises(OutputError, match="disk is full; nothing was replaced"):
+        with pytest.raises(OutputError, match="larger than a file may be here; nothing was"):
             run_plan(plan, out, force=True, kernels="ggml", threads=1, progress=limit)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -29,7 +29,8 @@ class Compared:
     """Two profiles at `position` tokens into the model's reply to `prompt`.
 
     `before` is the reply so far, `difference` the probability that has to move to make one
-    distribution the other, 0 to 1. `texts` has every token of the comparison.
+    distribution the other, 0 to 1. `texts` has every token of the comparison. `searched`
+    tokens were looked through for the place, none when it was given.
     """
 
     file: str
@@ -39,6 +40,7 @@ class Compared:
     profiles: tuple[Profile, Profile]
     comparison: Comparison
     texts: Mapping[int, str]
+    searched: int = 0
 
     @property
     def difference(self) -> float:
@@ -52,6 +54,12 @@ class Compared:
         cut = "…" if len(self.before) > _TAIL else ""
         tail = one_line(self.before[-_TAIL:], _TAIL)
         return f"after {count(self.position, 'token')} of the reply: {cut}{tail}"
+
+    def verdict(self) -> str:
+        """How far the two are apart."""
+        if self.searched and not self.difference:
+            return f"they differ nowhere in the first {count(self.searched, 'token')} of the reply"
+        return f"they differ by {_percent(self.difference)}"
 
     def show(self, most: int) -> None:
         """Print the table, its first `most` tokens."""
@@ -76,7 +84,7 @@ class Compared:
             ("undecided, in bits", "", *(f"{result.entropy[name]:.3f}" for name in names)),
         )
         show_table(("", "", *names), facts, right=",".join(names))
-        emit(f"\nthey differ by {_percent(self.difference)}")
+        emit(f"\n{self.verdict()}")
         if any((g := p.chain.stage(Grammar)) is not None and not g.off for p in self.profiles):
             emit("the reply is the model's own, so a grammar is left out of this")
 
@@ -160,6 +168,7 @@ def compare_at(
         texts={
             row.token: model.piece(row.token).decode("utf-8", "replace") for row in comparison.rows
         },
+        searched=last + 1 if at is None else 0,
     )
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.profiles import load_profile
+from qwq_gguf.resources import profiles_dir
 from qwq_gguf.runtime.conversation import Conversation
 from qwq_gguf.runtime.model import Model
 from qwq_gguf.runtime.native_chain import NativeChain
@@ -88,6 +89,16 @@ def test_the_table(babbler: Path) -> None:
     found = compared(babbler, names="qwq unsloth")
     assert [int(n) for n in kept.split()[2:]] == [about["kept"] for about in found["profiles"]]
     assert lines[-1] == f"they differ by {100 * found['difference']:.2f} %"
+
+
+def test_two_that_differ_nowhere(babbler: Path, tmp_path: Path) -> None:
+    same = tmp_path / "same.toml"
+    text = (profiles_dir() / "qwq.toml").read_text(encoding="utf-8")
+    same.write_text(text.replace('name = "qwq"', 'name = "same"'), encoding="utf-8")
+    arguments = ("--compare", "qwq", same, "-m", babbler, "-p", "Hi")
+    searched = profiles(*arguments).stdout.splitlines()[-1]
+    assert searched == "they differ nowhere in the first 64 tokens of the reply"
+    assert profiles(*arguments, "--at", 3).stdout.splitlines()[-1] == "they differ by 0.00 %"
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png"])

@@ -24,7 +24,7 @@ from qwq_gguf.errors import DiskSpaceError, HubConnectionError, HubError, Output
 __all__ = ["Download", "partial_path"]
 
 _WINDOW = MIB
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _AGAIN = "run the same command again: what is complete is kept"
 
 
@@ -235,6 +235,14 @@ class Download:
 
     def _disk(self, problem: OSError) -> OutputError | DiskSpaceError:
         folder = self._path.parent
+        if problem.errno == errno.EFBIG:
+            return OutputError(
+                f"{self._file.name} is larger than a file may be here",
+                path=folder,
+                found=f"{self._size:,} bytes",
+                expected="4.29 GB on a disk with FAT, or what `ulimit -f` says",
+                hint="choose another disk, or raise the limit",
+            )
         if problem.errno in _FULL:
             free = shutil.disk_usage(folder).free
             return DiskSpaceError(

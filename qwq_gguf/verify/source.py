@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +22,7 @@ from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
 from qwq_gguf.metadata import text_bytes
 from qwq_gguf.quantize.importance import Imatrix, matrices, use_imatrix
 from qwq_gguf.quantize.kernels.ggml import Ggml
+from qwq_gguf.quantize.pipeline import pipeline
 from qwq_gguf.quantize.recipe import TARGET_TYPES
 from qwq_gguf.quantize.weights import decode, read_rows, refuse_bad, stored_type
 from qwq_gguf.verify.contents import Passed
@@ -150,16 +150,18 @@ def compare_with_source(
     unmade: dict[str, str] = {}
     with ShardReader() as reader:
 
-        def work(chunk: Chunk) -> Rows:
+        def compare(chunk: Chunk, stored: bytes) -> tuple[Chunk, Rows]:
             table = weights.get(chunk.tensor.name)
             importance = None if table is None else table[chunk.matrix]
             blocks = _make(chunk, reader, ggml, importance)
             if isinstance(blocks, str):
-                return blocks
-            rows = np.frombuffer(_stored(chunk), dtype=np.uint8).reshape(blocks.shape)
-            return [chunk.first + int(row) for row in np.flatnonzero((rows != blocks).any(axis=1))]
+                return chunk, blocks
+            rows = np.frombuffer(stored, dtype=np.uint8).reshape(blocks.shape)
+            unlike = np.flatnonzero((rows != blocks).any(axis=1))
+            return chunk, [chunk.first + int(row) for row in unlike]
 
-        for chunk, result in _in_parallel(work, chunks):
+        workers = max(1, os.cpu_count() or 1)
+        for chunk, result in pipeline(chunks, _stored, compare, workers=workers):
             if isinstance(result, str):
                 unmade[chunk.tensor.name] = result
             elif result:
@@ -219,27 +221,3 @@ def _stored(chunk: Chunk) -> bytes:
     if len(data) != chunk.nbytes:
         raise GgufError("the file shrank while it was read", path=path)
     return data
-
-
-def _in_parallel(
-    work: Callable[[Chunk], Rows], chunks: Sequence[Chunk]
-) -> Iterator[tuple[Chunk, Rows]]:
-    """Results as they come, with only a few chunks in memory at any time."""
-    workers = max(1, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="verify")
-    try:
-        pending: dict[Future[Rows], Chunk] = {}
-        for chunk in chunks:
-            pending[pool.submit(work, chunk)] = chunk
-            if len(pending) > workers:
-                yield from _finished(pending)
-        while pending:
-            yield from _finished(pending)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _finished(pending: dict[Future[Rows], Chunk]) -> Iterator[tuple[Chunk, Rows]]:
-    done, _ = wait(pending, return_when=FIRST_COMPLETED)
-    for future in done:
-        yield pending.pop(future), future.result()

@@ -416,6 +416,23 @@ def test_a_full_disk(hub: LoopbackHub, bench: Bench, monkeypatch: pytest.MonkeyP
     whole(bench)
 
 
+def test_a_file_larger_than_the_disk_takes(
+    hub: LoopbackHub, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As FAT does: making room would not help."""
+
+    def refuse(descriptor: int, data: Any) -> int:
+        raise OSError(errno.EFBIG, "File too large")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        with pytest.raises(OutputError, match="larger than a file may be") as caught:
+            bench.run()
+    assert "another disk" in str(caught.value)
+    assert bench.run() == DIGEST
+    whole(bench)
+
+
 def test_a_folder_that_cannot_be_written(hub: LoopbackHub, bench: Bench) -> None:
     bench.path.parent.rmdir()
     bench.path.parent.write_bytes(b"")

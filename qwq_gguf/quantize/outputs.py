@@ -205,7 +205,7 @@ class Outputs:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        worth = not isinstance(error, TensorError) and not self._changed()
+        worth = self._finished or not (isinstance(error, TensorError) or self._changed())
         try:
             if worth and not self._finished:
                 self.flush()

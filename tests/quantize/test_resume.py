@@ -544,6 +544,23 @@ def test_a_source_that_changes_in_mid_run_is_noticed_before_the_end(
     assert names(tmp_path) == ["weights.bin"]
 
 
+def test_the_source_is_not_looked_at_when_all_is_done(tmp_path: Path, plan: Plan) -> None:
+    """A kill meanwhile would end a run of which nothing tells any more."""
+    looks: list[Path] = []
+
+    def identity(shard: Path) -> str:
+        looks.append(shard)
+        return "the same"
+
+    target = Target(plan, tmp_path / "out.gguf")
+    with Outputs([target], identity=identity) as outputs:
+        run_plans([target], outputs=outputs, kernels="ggml")
+        outputs.finish()
+        assert looks
+        looks.clear()
+    assert not looks
+
+
 def full_after(count: int, real: Callable[..., int]) -> Callable[..., int]:
     left = count
 

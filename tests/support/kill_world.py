@@ -98,18 +98,21 @@ class KillWorld:
         more = [] if first.phase == "end" else more  # nothing is left to do then
         with TemporaryDirectory(dir=self.scratch) as folder:
             here = self._begin(name, Path(folder))
-            status = -9
+            status, over = -9, False
             for kill in (first, *more):
                 ended = self._run(command, here, kill)
                 self._check_visible(command, here)
                 status = ended.status
+                # The journal has gone, and what is left to do is tidying.
+                over = ended.killed and not _journals(here)
                 if not ended.killed:  # fewer calls are left of a run that was begun before
                     assert kill != first or kill.phase in TIMED, f"not reached: {kill}"
                     assert status == 0, ended.output
                     break
+            over = over or kill.phase == "end"
             if status:
-                self._finish(command, here, may_have_finished=kill.phase == "end")
-            self._check_end(command, here, tidy=kill.phase != "end")
+                over = self._finish(command, here, may_have_finished=over)
+            self._check_end(command, here, tidy=not over)
         return first
 
     def kill_at_times(self, name: str, rng: random.Random) -> list[str]:
@@ -156,10 +159,12 @@ class KillWorld:
     def _run(self, command: Command, here: Path, kill: Moment | None = None) -> Run:
         return self.server.run(command.arguments, here, places=[self.checkpoint], kill=kill)
 
-    def _finish(self, command: Command, here: Path, *, may_have_finished: bool) -> None:
+    def _finish(self, command: Command, here: Path, *, may_have_finished: bool) -> bool:
+        """Let a run go to the end; whether there was nothing left for it."""
         done = self._run(command, here)
         had_finished = may_have_finished and "exists already" in done.output
         assert done.status == 0 or had_finished, done.output
+        return done.status != 0
 
     def _check_visible(self, command: Command, here: Path) -> None:
         """What has a name is whole, or what was there before."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from qwq_gguf.cli.chain_flags import resolved_for
+from qwq_gguf.cli.interrupt import ctrl_c_waits
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table, to_json
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, gguf_header
@@ -180,11 +181,12 @@ def _measure(
             right = 0
             replies = run_suite(ask, problems, profile=profile.name, samples=samples, seed=seed)
             for number, sample in enumerate(replies, start=1):
-                done.append(sample)
+                with ctrl_c_waits():  # figures and lines are of the same replies
+                    done.append(sample)
+                    if lines is not None:
+                        lines.write(to_json(sample.to_json()) + "\n")
+                        lines.flush()
                 right += sample.right
-                if lines is not None:
-                    lines.write(to_json(sample.to_json()) + "\n")
-                    lines.flush()
                 bar.advance(f"{profile.name} {sample.skill}, {right} of {number} right")
 
 

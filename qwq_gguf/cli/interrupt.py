@@ -1,4 +1,4 @@
-"""Ctrl-C while a reply runs: the first stops the reply, the second the program."""
+"""Ctrl-C where it must not fall just anywhere: in a reply, or while one is recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["ctrl_c_stops"]
+__all__ = ["ctrl_c_stops", "ctrl_c_waits"]
 
 
 @contextmanager
@@ -35,3 +35,24 @@ def ctrl_c_stops(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def ctrl_c_waits() -> Iterator[None]:
+    """Within this, Ctrl-C is only noted; KeyboardInterrupt comes at the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt

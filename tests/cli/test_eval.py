@@ -6,12 +6,14 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.cli.output import to_json
 from support.terminal import PROGRAM
 from support.tiny_gguf import byte_level, vocab, write_bigram, write_random
 
@@ -107,6 +109,22 @@ def test_refusals(parrot: Path, arguments: list[str], status: int, words: str) -
     assert refused.exit_code == status, refused.output
     assert words in refused.stderr
     assert refused.stdout == ""
+
+
+def test_ctrl_c_splits_no_record(
+    parrot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(value: Mapping[str, object]) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return to_json(value)
+
+    monkeypatch.setattr("qwq_gguf.cli.eval.to_json", interrupted)
+    records = tmp_path / "replies.jsonl"
+    done = measure(parrot, "--suite", "add", "--limit", 3, "--out", records)
+    assert done.exit_code != 0
+    (line,) = records.read_text().splitlines()
+    assert json.loads(line)["skill"] == "add"
+    assert done.stdout.splitlines()[2].split()[:4] == ["qwq", "add", "0", "1"]
 
 
 def test_ctrl_c_keeps_what_was_measured(endless: Path, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def conformance(
             ("setting", "wanted", "applied", "", "from"),
             [(row.setting, row.wanted, row.applied, row.verdict, row.origin) for row in rows],
         )
-        for line in (*applied.notes, *(advice(rows) if applied.order is not None else ())):
+        for line in (*applied.notes, *advice(rows, applied.server)):
             note(f"note: {line}")
         note(
             f"{applied.server}: {len(differing)} of {len(rows)} settings differ from "

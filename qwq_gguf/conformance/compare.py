@@ -11,6 +11,7 @@ from qwq_gguf.errors import ChainError
 from qwq_gguf.export.forbidding import grammar_spellings
 from qwq_gguf.metadata import shortest_float32
 from qwq_gguf.profiles import Profile
+from qwq_gguf.profiles.gguf_keys import CARRIED
 from qwq_gguf.sampling import Grammar, Greedy, LogitBias
 from qwq_gguf.sampling.chain import show
 from qwq_gguf.sampling.constraints import Biases
@@ -21,6 +22,10 @@ __all__ = ["Applied", "Row", "Verdict", "advice", "compare"]
 
 _CONSTRAINTS = (LogitBias.name, Grammar.name)
 _UNNAMED = {kind.name for kind in UNNAMED_STAGES}
+_UNCARRIED = SETTINGS.keys() - CARRIED
+_NOT_WANTED = "off"
+# Flags of llama-server that are spelt as the settings are.
+_PLAIN_FLAGS = {"presence_penalty", "frequency_penalty"}
 
 
 class Verdict(StrEnum):
@@ -80,24 +85,33 @@ def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
     for stage in applied.order or ():
         if stage not in order and _is_on(stage, applied.settings):
             rows += [
-                Row(name, "off", show(value), Verdict.DIFFERS, applied.origins.get(name, ""))
+                Row(name, _NOT_WANTED, show(value), Verdict.DIFFERS, applied.origins.get(name, ""))
                 for name, value in applied.settings.items()
                 if SETTINGS[name][0] == stage
             ]
     return (*rows, _context_row(profile, applied), _stops_row(profile, applied))
 
 
-def advice(rows: Sequence[Row]) -> tuple[str, ...]:
+def advice(rows: Sequence[Row], server: str) -> tuple[str, ...]:
     """What to do about settings that differ and that no GGUF can carry."""
-    flags = " ".join(
-        f"--{row.setting.replace('_', '-')} {row.wanted}"
+    uncarried = [
+        row
         for row in rows
         if row.verdict is Verdict.DIFFERS
-        and row.setting in ("presence_penalty", "frequency_penalty")
-    )
-    if not flags:
+        and row.setting in _UNCARRIED
+        and row.wanted != _NOT_WANTED
+    ]
+    if not uncarried:
         return ()
-    return (f"no GGUF can carry this: start the server with {flags}, or send it with requests",)
+    names = ", ".join(row.setting for row in uncarried)
+    if server == "Ollama":
+        what = "the Modelfile of `qwq-gguf export ollama` has what Ollama can be told"
+    elif {row.setting for row in uncarried} <= _PLAIN_FLAGS:
+        flags = " ".join(f"--{row.setting.replace('_', '-')} {row.wanted}" for row in uncarried)
+        what = f"start the server with {flags}, or send it with requests"
+    else:
+        what = "start the server as `qwq-gguf export llama-server` writes it"
+    return (f"no GGUF can carry {names}: {what}",)
 
 
 def _order_row(order: Sequence[str], wanted: Mapping[str, SettingValue], applied: Applied) -> Row:
@@ -148,7 +162,7 @@ def _constraint_row(
     applied: Applied,
 ) -> Row:
     shown = "" if told is None else show(told) or "off"
-    return Row(name, show(wanted) or "off", shown, verdict, applied.origins.get(name, ""))
+    return Row(name, show(wanted) or _NOT_WANTED, shown, verdict, applied.origins.get(name, ""))
 
 
 def _is_on(stage: str, values: Mapping[str, SettingValue]) -> bool:

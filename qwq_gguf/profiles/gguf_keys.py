@@ -20,6 +20,7 @@ from qwq_gguf.sampling.settings import SETTINGS, SettingValue
 from qwq_gguf.sampling.stages import FINAL_STAGES, MAX_WINDOW, STAGE_TYPES, UNNAMED_STAGES
 
 __all__ = [
+    "CARRIED",
     "PROFILE_KEY",
     "SAMPLING",
     "FileSampling",
@@ -42,6 +43,8 @@ _NUMBERS: Mapping[str, str] = {
     "penalty_last_n": "penalty_window",
     "penalty_repeat": "repeat_penalty",
 }
+# The settings that a file can carry.
+CARRIED = frozenset(_NUMBERS.values())
 _WHOLE = ("top_k", "penalty_last_n")
 # Other spellings llama.cpp takes (common/sampling.cpp): nucleus, temp, typ, and every name
 # with its underscores as dashes or left out.

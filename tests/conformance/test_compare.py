@@ -149,11 +149,26 @@ def test_ollama_without_one() -> None:
 
 def test_advice_is_for_what_no_file_can_carry() -> None:
     rows = compare(QWQ, llama(presence_penalty=0.0, top_k=1))
-    assert advice(rows) == (
-        "no GGUF can carry this: start the server with --presence-penalty 1, "
+    assert advice(rows, "llama-server") == (
+        "no GGUF can carry presence_penalty: start the server with --presence-penalty 1, "
         "or send it with requests",
     )
-    assert advice(compare(QWQ, llama(top_k=1))) == ()
+    assert advice(compare(QWQ, llama(top_k=1)), "llama-server") == ()
+    unsloth = compare(load_profile("unsloth"), llama(dry_base=1.5))
+    (told,) = advice(unsloth, "llama-server")
+    assert told.startswith("no GGUF can carry dry_multiplier, dry_base: ")
+    assert "`qwq-gguf export llama-server`" in told
+    # What the server adds of its own is nothing for a file to carry.
+    added = compare(load_profile("qwen-llama-cpp"), llama(grammar='root ::= "a"'))
+    assert {row.setting for row in added if row.wanted == "off"} >= {"presence_penalty", "grammar"}
+    assert advice(added, "llama-server") == ()
+
+
+def test_ollama_has_no_flags_to_be_started_with() -> None:
+    bare = read_ollama({"parameters": "top_k 40", "model_info": SHOW["model_info"]})
+    (told,) = advice(compare(QWQ, bare), bare.server)
+    assert told.startswith("no GGUF can carry presence_penalty: the Modelfile of `qwq-gguf export")
+    assert "--presence" not in told
 
 
 def test_grammars_and_biases_that_nobody_wants_or_applies_are_no_rows() -> None:

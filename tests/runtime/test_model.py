@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from qwq_gguf.runtime import library as native
 from qwq_gguf.runtime import loading
 from qwq_gguf.runtime.guard import Ending, Outcome
 from qwq_gguf.runtime.model import Model
+from qwq_gguf.runtime.probe import Probe
 from qwq_gguf.runtime.remember import Memory
 from qwq_gguf.runtime.session import Session
 from qwq_gguf.runtime.trial import ensure_loads
@@ -234,6 +236,32 @@ def test_a_file_that_failed_is_tried_again(tmp_path: Path) -> None:
                 threads=1, memory=memory, run=run,
             )  # fmt: skip
         assert caught.value.found == "why"
+
+
+def test_it_is_loaded_as_the_probe_found_it_to_work(
+    random_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Probe(use_extra_bufts=False, use_gpu=False, notices=("the plain kernels are used",))
+    monkeypatch.setattr("qwq_gguf.runtime.model.probe", lambda *_, **__: found)
+    facts = replace(native.library_facts(), gpu_offload=True)
+    monkeypatch.setattr(native, "library_facts", lambda: facts)
+    tried: list[bool] = []
+    monkeypatch.setattr(
+        "qwq_gguf.runtime.model.ensure_loads",
+        lambda *_, use_extra_bufts, **__: tried.append(use_extra_bufts),
+    )
+    api, loaded = native.load().api, []
+    load = api.llama_model_load_from_file
+
+    def watched(path: bytes, params: Any) -> Any:
+        loaded.append((params.use_extra_bufts, params.n_gpu_layers))
+        return load(path, params)
+
+    monkeypatch.setattr(api, "llama_model_load_from_file", watched)
+    with Model.load(random_gguf, threads=1) as model:
+        assert model.notices == ("the plain kernels are used",)
+        assert model.gpu_layers == 0
+    assert (tried, loaded) == ([False], [(False, 0)])
 
 
 def test_a_card_that_the_build_cannot_use_is_said_loudly(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.convert.overrides import apply_overrides, parse_override
 from qwq_gguf.edit.yarn import stretch
-from qwq_gguf.errors import ConfigError
+from qwq_gguf.errors import ConfigError, TemplateError
 from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.prepare import check_template, with_profile, without_profile_name
@@ -58,7 +58,7 @@ def change_entries(
     """Apply a profile, then a chat template, YaRN by a factor, and single keys, which win.
 
     ConfigError for a key that follows from the file itself or has another type, or a YaRN
-    that makes no sense; TemplateError for a template that cannot be compiled.
+    that makes no sense; TemplateError for a template that cannot be used.
     """
     entries = without_room(metadata.values())
     notes: list[str] = []
@@ -70,7 +70,13 @@ def change_entries(
         entries = apply_overrides(entries, [text(_TEMPLATE, chat_template)])
         there = {entry.key: entry for entry in entries}
         tags = profile.thinking if profile is not None else _tags(there)
-        notes += check_template(chat_template, tags, special_texts(there)).lines()
+        check = check_template(chat_template, tags, special_texts(there))
+        if check.broken is not None:
+            raise TemplateError(
+                f"the chat template cannot be used: {check.broken}",
+                hint="name a Jinja template, such as a repository's chat_template.jinja",
+            )
+        notes += check.lines()
     if yarn is not None:
         stretched = stretch({entry.key: entry for entry in entries}, yarn)
         entries = _replaced(entries, stretched.entries, stretched.removed)

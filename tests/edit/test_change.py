@@ -82,6 +82,8 @@ def test_a_chat_template_is_checked() -> None:
     assert [note for note in changed.notes if "does not open the thought" in note]
     with pytest.raises(TemplateError, match="malformed"):
         change_entries(FILE, chat_template="{% for")
+    with pytest.raises(TemplateError, match="what the user says is not in the prompt"):
+        change_entries(FILE, chat_template="root:x:0:0:root:/root:/bin/bash")
 
 
 @pytest.mark.parametrize(

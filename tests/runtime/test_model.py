@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qwq_gguf.chat.prompt import Segment
 from qwq_gguf.errors import GgufError, ModelError, QwqGgufError
 from qwq_gguf.machine import Card
 from qwq_gguf.runtime import library as native
@@ -38,6 +39,15 @@ def test_a_model_says_what_it_is(model: Model, random_gguf: Path) -> None:
     assert model.metadata["general.architecture"].value == "qwen2"
     assert model.weights > 50_000
     assert model.threads == 1
+
+
+def test_a_stranger_who_says_nothing_but_a_control_token_says_text(model: Model) -> None:
+    for text in ("<|im_start|>", "<|im_end|>", "<|endoftext|>"):
+        control = model.control_tokens[text]
+        assert model.encode([Segment(text, control=True)]) == [control]
+        spelled = model.encode([Segment(text, control=False)])
+        assert control not in spelled
+        assert b"".join(map(model.piece, spelled)) == text.encode()
 
 
 def test_the_context_is_what_was_asked_for(random_gguf: Path) -> None:

@@ -16,5 +16,7 @@ exec llama-server \
     --reverse-prompt '<|im_start|>' \
     --reverse-prompt '<|endoftext|>' \
     --reasoning-format deepseek \
+    --reasoning-budget 12288 \
+    --reasoning-budget-message 'I have thought about this long enough, so I answer with what I have.' \
     --jinja \
     "$@"

@@ -96,6 +96,15 @@ def chat(
         ),
     ] = None,
     profile_name: chain_flags.ProfileName = None,
+    thought_budget: Annotated[
+        int | None,
+        typer.Option(
+            "--thought-budget",
+            metavar="N",
+            min=0,
+            help="Tokens after which a thought is closed (0: never).  [default: the profile's]",
+        ),
+    ] = None,
     show_chain: Annotated[
         bool,
         typer.Option(
@@ -163,6 +172,8 @@ def chat(
     else:
         chain_flags.show_notes(resolved)
     profile = resolved.profile
+    if thought_budget is not None:
+        profile = profile.with_thought_budget(thought_budget or None)
     chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
     question = None if prompt is None else _question(prompt)
 

@@ -174,6 +174,11 @@ def _draw(compared: Compared, plot: Path, top: int, *, force: bool) -> None:
     note(f"{plot} is written")
 
 
+def _budget(profile: Profile) -> str:
+    budget = profile.governor.budget
+    return "when the model ends it" if budget is None else f"after {budget} tokens at the latest"
+
+
 def _show(profile: Profile) -> None:
     def source(key: str) -> str:
         return " ".join(profile.sources.get(key, "").split())
@@ -190,6 +195,7 @@ def _show(profile: Profile) -> None:
         ("stops", " ".join(profile.stops), source("stops")),
         ("context", f"{profile.context} tokens", source("context")),
         ("thought", f"{profile.thinking.open} ... {profile.thinking.close}", ""),
+        ("thought ends", _budget(profile), source("governor")),
         ("history", history, ""),
     ]
     emit("")

@@ -48,6 +48,7 @@ VOCABULARY = Vocabulary(
         "stops": "reverse-prompt",
         "context": "ctx-size",
         "thinking": "reasoning-format",
+        "thought_budget": "reasoning-budget",
     },
     carried=frozenset({"template"}),
 )
@@ -68,7 +69,16 @@ _BREAKERS = ("\n", ":", '"', "*")
 # Tokens of these texts end a reply in llama.cpp, whatever the stops (llama-vocab.cpp).
 _ENDS = ("<|im_end|>", "<|endoftext|>")
 # Said in lists of their own.
-_APART = ("order", "logit_bias", "grammar", "dry_breakers", "stops", "context", "thinking")
+_APART = (
+    "order",
+    "logit_bias",
+    "grammar",
+    "dry_breakers",
+    "stops",
+    "context",
+    "thinking",
+    "thought_budget",
+)
 _GRAMMAR = "grammar.gbnf"
 
 
@@ -90,6 +100,10 @@ def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
     found += [("reverse-prompt", stop) for stop in profile.stops]
     if profile.thinking.open == "<think>":
         found.append(("reasoning-format", "deepseek"))
+    if profile.governor.budget is not None:
+        found.append(("reasoning-budget", str(profile.governor.budget)))
+        if profile.governor.message:
+            found.append(("reasoning-budget-message", profile.governor.message))
     return found
 
 

@@ -43,6 +43,7 @@ VOCABULARY = Vocabulary(
         "stops": "stopStrings",
         "context": "llm.load.contextLength",
         "thinking": "reasoning.parsing",
+        "thought_budget": "reasoning.budgetTokens",
     },
     carried=frozenset({"order", "penalty_window", "template"}),
 )
@@ -82,6 +83,8 @@ def operation_fields(
         fields.append(("stopStrings", list(profile.stops)))
     tags = {"startString": profile.thinking.open, "endString": profile.thinking.close}
     fields.append(("reasoning.parsing", {"enabled": True, **tags}))
+    if (budget := profile.governor.budget) is not None:
+        fields.append(("reasoning.budgetTokens", {"checked": True, "value": budget}))
     if system:
         fields.append(("systemPrompt", system))
     return [{"key": _PREDICTION + key, "value": value} for key, value in fields]

@@ -36,7 +36,7 @@ _WITHIN = ("grammar_root", "grammar_scope")
 ALL_SETTINGS = (
     "order",
     *(name for name in SETTINGS if name not in _WITHIN),
-    *("stops", "context", "template", "thinking"),
+    *("stops", "context", "template", "thinking", "thought_budget"),
 )
 
 _FINAL_NAMES = {kind.name for kind in FINAL_STAGES}
@@ -159,6 +159,11 @@ class Vocabulary:
             found.append(f"the stops {texts}: {self.runtime} has no setting for them")
         if "context" not in self.names:
             found.append(f"the context of {profile.context} tokens: set it in {self.runtime}")
+        budget = profile.governor.budget
+        if budget is not None and "thought_budget" not in self.names:
+            found.append(
+                f"the thought budget of {budget} tokens: {self.runtime} is told nothing of it"
+            )
         return tuple(found)
 
     def _order(self, profile: Profile, sampling: FileSampling | None) -> list[str]:

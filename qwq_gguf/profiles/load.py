@@ -36,6 +36,11 @@
     open = "<think>"
     close = "</think>"
 
+    [governor]                      # without it a thought ends when the model ends it
+    budget = 12288                  # tokens; then the thought is closed
+    message = "I have to answer now."
+    source = "..."
+
 Unknown keys are refused: a misspelt number must not silently be a default.
 """
 
@@ -52,6 +57,7 @@ from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
 from qwq_gguf.resources import profiles_dir
 from qwq_gguf.sampling.settings import did_you_mean
+from qwq_gguf.thinking import Governor
 
 __all__ = ["DEFAULT_PROFILE", "load_profile", "parse_profile", "profile_names"]
 
@@ -177,10 +183,21 @@ def _thinking(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     return {"thinking": ThinkingTags(**tags)}, None
 
 
+def _governor(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    only("governor.", table, ("budget", "message", "source"))
+    budget = table.get("budget")
+    if isinstance(budget, bool) or not isinstance(budget, int):
+        raise ProfileError("governor.budget must be a whole number", found=budget)
+    message = text_of("governor.message", table["message"]) if "message" in table else ""
+    source = text_of("governor.source", table.get("source"))
+    return {"governor": Governor(budget, message)}, source
+
+
 # One reader a table, giving Profile's fields and a source; a new table is one more line.
 _TABLES: dict[str, Callable[[Mapping[str, Any]], tuple[dict[str, Any], str | None]]] = {
     "stops": _stops,
     "context": _context,
     "template": _template,
     "thinking": _thinking,
+    "governor": _governor,
 }

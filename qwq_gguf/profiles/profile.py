@@ -15,6 +15,7 @@ from typing import Literal
 from qwq_gguf.errors import ProfileError
 from qwq_gguf.sampling import SamplerChain
 from qwq_gguf.sampling.settings import SettingValue
+from qwq_gguf.thinking import Governor
 
 __all__ = ["MIN_CONTEXT", "Profile", "TemplatePolicy", "ThinkingTags"]
 
@@ -60,7 +61,8 @@ class Profile:
     `stops` are texts that end a reply; where the vocabulary has one as a control token,
     that token is meant. `context` is in tokens. `given` holds the sampler settings as
     the profile states them, also those that the chain's order leaves idle. `sources`
-    says where each number comes from: by setting name, or `order`, `stops`, `context`.
+    says where each number comes from: by setting name, or `order`, `stops`, `context`,
+    `governor`.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Profile:
     context: int = 16384
     template: TemplatePolicy = TemplatePolicy()
     thinking: ThinkingTags = ThinkingTags()
+    governor: Governor = field(default_factory=Governor)
     given: Mapping[str, SettingValue] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -102,6 +105,11 @@ class Profile:
             given={**self.given, **changed},
             sources={**self.sources, **dict.fromkeys(changed, source)},
         )
+
+    def with_thought_budget(self, budget: int | None, source: str = "command line") -> Profile:
+        """The profile with another budget for a thought, in tokens, or none. ProfileError."""
+        governor = replace(self.governor, budget=budget)
+        return replace(self, governor=governor, sources={**self.sources, "governor": source})
 
     def warnings(self) -> tuple[str, ...]:
         """What in this profile silently does nothing."""

@@ -20,6 +20,7 @@ from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
 from qwq_gguf.errors import ChainError, ModelError, ToolError
+from qwq_gguf.runtime.governing import Governing
 from qwq_gguf.runtime.native_chain import MOST_SEED
 from qwq_gguf.runtime.native_stages import with_token_ids
 from qwq_gguf.runtime.reply import ReplyStream
@@ -245,6 +246,7 @@ class Conversation:
             self._session.interrupt()
         tally.prompt_tokens = tally.prompt_tokens or generation.prompt_tokens
         with closing(generation):
+            governing = Governing(self.model, self.profile)
             for token, piece in generation:
                 thought = stream.in_thought
                 yield from stream.feed(token, piece)
@@ -252,6 +254,8 @@ class Conversation:
                     break
                 if thought and not stream.in_thought:
                     generation.begin_answer()
+                elif thought:
+                    yield from governing.look(stream, generation)
         yield from stream.finish()
         tally.add(stream, generation.seconds)
         if stream.stopped:

@@ -7,6 +7,7 @@ what was generated.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -153,6 +154,7 @@ class Generation:
         self._context = context
         self._chain = chain
         self._stops = stop_tokens
+        self._forced: deque[int] = deque()
         self._stream = self._run(prompt, on_prompt)
 
     def __iter__(self) -> Iterator[Generated]:
@@ -166,6 +168,10 @@ class Generation:
     def begin_answer(self) -> None:
         """The thought ended with the last token: a grammar for the answer acts from the next."""
         self._chain.begin_answer()
+
+    def force(self, tokens: Sequence[int]) -> None:
+        """Let these be the next tokens, as if the model had picked them."""
+        self._forced.extend(tokens)
 
     def close(self) -> None:
         """Stop here. A generation that ran to its end has nothing left to close."""
@@ -191,7 +197,7 @@ class Generation:
         since = clock()
         while True:
             context.check_logits()
-            token = sample(context.handle)
+            token = self._next_forced() if self._forced else sample(context.handle)
             if token is None:
                 self.finish_reason = FinishReason.STOP
                 break
@@ -220,6 +226,11 @@ class Generation:
                     context.check(status)
                 break
         self.seconds += clock() - since
+
+    def _next_forced(self) -> int:
+        token = self._forced.popleft()
+        self._chain.accept(token)
+        return token
 
 
 def _why(status: int) -> FinishReason | None:

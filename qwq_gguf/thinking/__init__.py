@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qwq_gguf.thinking.governor import Governor
 from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter
 
-__all__ = ["Phase", "Split", "ThoughtSplitter"]
+__all__ = ["Governor", "Phase", "Split", "ThoughtSplitter"]

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.profiles import load_profile
+from support.demo import make_demo
 from support.terminal import PROGRAM, open_terminal
 from support.tiny_gguf import write_random
 
@@ -327,3 +328,21 @@ def test_no_color_means_no_colours(talker: Path) -> None:
         assert terminal.wait_for_end() == 0
         assert "\x1b[3" not in terminal.seen.replace("\x1b[?25", "")
         assert "Let me see." in terminal.text
+
+
+def test_a_thought_ends_at_the_budget_that_is_asked_for(tmp_path: Path) -> None:
+    demo = make_demo(tmp_path)
+    asked = ("-p", "What is 743*29?", "--seed", "1", "--json")
+    free = json.loads(chat(demo, *asked).stdout)
+    done = chat(demo, *asked, "--thought-budget", "9")
+    bound = json.loads(done.stdout)
+    words = load_profile("qwq").governor.message
+    assert bound["thinking"].endswith(words)
+    assert free["thinking"].startswith(bound["thinking"].removesuffix(words).rstrip())
+    assert words not in free["thinking"]
+    assert bound["answer"]
+    assert "its budget of 9 is used up" in done.stderr
+    assert (
+        json.loads(chat(demo, *asked, "--thought-budget", "0").stdout)["thinking"]
+        == (free["thinking"])
+    )

@@ -22,12 +22,13 @@ from qwq_gguf.sampling import (
     Xtc,
 )
 from qwq_gguf.sampling.stages import Stage, Window
+from qwq_gguf.thinking import Governor
 
 QWQ = load_profile("qwq")
 
 
 def having(*stages: Stage) -> Profile:
-    return replace(QWQ, chain=SamplerChain((*stages, Dist())))
+    return replace(QWQ, chain=SamplerChain((*stages, Dist())), governor=Governor())
 
 
 def unsaid(runtime: str, profile: Profile, sampling: FileSampling | None = None) -> tuple[str, ...]:
@@ -116,3 +117,8 @@ def test_stops_and_context_are_missed_where_there_are_no_words() -> None:
     assert len(found) == 2
     assert "the stops <|im_end|>" in found[0]
     assert "the context of 16384 tokens" in found[1]
+    bounded = replace(having(Temperature(0.6)), governor=Governor(5000))
+    assert set(mute.unsaid(bounded)) - set(found) == {
+        "the thought budget of 5000 tokens: Mute is told nothing of it"
+    }
+    assert not any("budget" in said for said in unsaid("llama-server", bounded))

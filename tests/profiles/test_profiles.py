@@ -15,6 +15,7 @@ from qwq_gguf.profiles import (
 )
 from qwq_gguf.resources import profiles_dir
 from qwq_gguf.sampling import Dist, MinP, Penalties, SamplerChain, Temperature, TopK, TopP
+from qwq_gguf.thinking import Governor
 
 SMALL = """
 schema = 1
@@ -74,6 +75,17 @@ def test_every_shipped_number_has_a_source(name: str) -> None:
     for key in {*profile.given, "order", "context"}:
         assert len(profile.sources[key]) > 5
     assert ("stops" in profile.sources) == bool(profile.stops)
+    assert ("governor" in profile.sources) == (profile.governor.budget is not None)
+
+
+def test_a_governor_leaves_room_for_an_answer() -> None:
+    qwq = load_profile("qwq")
+    assert qwq.governor.budget is not None
+    assert qwq.governor.budget < qwq.context
+    assert qwq.governor.message
+    assert parse_profile(SMALL).governor == Governor()
+    told = "[governor]\nbudget = 7\nmessage = 'Enough.'\nsource = 's'\n"
+    assert parse_profile(SMALL + told).governor == Governor(7, "Enough.")
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -124,6 +136,11 @@ def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
         (("", "[template]\nopens_thought = 1"), "must be true or false", None),
         (("", "[thinking]\nopen = '</think>'"), "must differ", None),
         (("", "[thinking]\nstart = '<think>'"), "unknown key thinking.start", None),
+        (("", "[governor]\nsource='s'"), "governor.budget must be a whole number", None),
+        (("", "[governor]\nbudget = true\nsource='s'"), "must be a whole number", None),
+        (("", "[governor]\nbudget = 0\nsource='s'"), "the budget is out of range", None),
+        (("", "[governor]\nbudget = 9"), "governor.source must be a text", None),
+        (("", "[governor]\nbugdet = 9\nsource='s'"), "unknown key governor.bugdet", None),
         (("", "[chain.repeat_penalty]\nvalue = -1\nsource='s'"), "repeat is out of range", None),
     ],
 )

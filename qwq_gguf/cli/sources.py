@@ -21,7 +21,6 @@ __all__ = [
     "bring_gguf",
     "bring_weights",
     "gguf_header",
-    "gguf_path",
     "ollama_file",
     "ollama_name",
 ]
@@ -44,15 +43,6 @@ Token: TypeAlias = Annotated[
         help="A Hub token, before HF_TOKEN and the one `hf auth login` saved.",
     ),
 ]
-
-
-def gguf_path(source: str, revision: str | None = None, token: str | None = None) -> Path:
-    """The GGUF file that `source` names, downloaded with a bar if it has to be."""
-    from qwq_gguf.checkpoint import locate_gguf
-
-    located = locate_gguf(source, revision=revision, token=token, fetch=False)
-    bring_gguf(located)
-    return located.path
 
 
 def bring_gguf(located: LocatedGguf) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 from qwq_gguf.errors import ProfileError
 from qwq_gguf.sampling import SamplerChain
 from qwq_gguf.sampling.settings import SettingValue
-from qwq_gguf.thinking import Governor
+from qwq_gguf.thinking import Governor, ThinkingTags
 
 __all__ = ["MIN_CONTEXT", "Profile", "TemplatePolicy", "ThinkingTags"]
 
@@ -23,22 +23,6 @@ MIN_CONTEXT = 256
 _MAX_CONTEXT = 1 << 24
 _MAX_STOPS = 16
 _MAX_TEXT = 256
-
-
-@dataclass(frozen=True, slots=True)
-class ThinkingTags:
-    """What opens and closes a thought."""
-
-    open: str = "<think>"
-    close: str = "</think>"
-
-    def __post_init__(self) -> None:
-        for name in ("open", "close"):
-            text = getattr(self, name)
-            if not text or len(text) > _MAX_TEXT:
-                raise ProfileError(f"thinking: the {name} tag must be a short text", found=text)
-        if self.open == self.close:
-            raise ProfileError("thinking: the two tags must differ", found=self.open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +55,7 @@ class Profile:
     stops: tuple[str, ...] = ()
     context: int = 16384
     template: TemplatePolicy = TemplatePolicy()
-    thinking: ThinkingTags = ThinkingTags()
+    thinking: ThinkingTags = field(default_factory=ThinkingTags)
     governor: Governor = field(default_factory=Governor)
     given: Mapping[str, SettingValue] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)

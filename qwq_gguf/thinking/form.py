@@ -1,0 +1,226 @@
+"""Whether a model thinks, read from what its prompts do.
+
+A word in a template proves nothing: many a plain model's template takes thoughts out of
+earlier turns, and many a hybrid's closes the thought before the reply begins. So the
+template is rendered, and one looks at where its generation prompt leaves the reply, with
+each switch that templates are known to have unset, on and off. Everything that has to know
+(chat, repairs, profiles, inspect, exporters) asks here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import TypeAlias
+
+from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.prompt import RenderedPrompt
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.errors import TemplateError
+from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
+
+__all__ = ["NO_THOUGHT", "Switch", "ThoughtForm", "ThoughtStart", "read_form", "thought_start"]
+
+SwitchValue: TypeAlias = bool | str | int
+
+
+class ThoughtStart(StrEnum):
+    """Where a generation prompt leaves the reply."""
+
+    OPENED = "opened"  # inside a thought
+    CLOSED = "closed"  # behind a thought that is closed already: none is to follow
+    FREE = "free"  # the model may open a thought, or not
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A template's variable that decides whether there is a thought.
+
+    `on` and `off` are the values to give it, None for a side that it has no value for:
+    then nothing is given.
+    """
+
+    name: str
+    on: SwitchValue | None
+    off: SwitchValue | None
+
+
+# Variables that published templates read: Qwen3, GLM, Nemotron and SmolLM3; DeepSeek-V3.1,
+# Granite and Kimi; gpt-oss and its kin (`none` is understood by few); Seed-OSS.
+_SWITCHES = (
+    Switch("enable_thinking", True, False),
+    Switch("thinking", True, False),
+    Switch("reasoning_effort", "high", "none"),
+    Switch("thinking_budget", None, 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtForm:
+    """What one chat template does about thoughts.
+
+    `tags` are those it writes or takes out, None for a template that knows of no thoughts.
+    `unset`, `on` and `off` say where its generation prompt leaves the reply when nobody
+    says anything, and with the switch on and off; without a `switch` all three are the
+    same. `default_on`: nobody saying anything is the same as on. `drops_history`: thoughts
+    of earlier turns are left out of the prompt.
+    """
+
+    tags: ThinkingTags | None = None
+    unset: ThoughtStart = ThoughtStart.FREE
+    on: ThoughtStart = ThoughtStart.FREE
+    off: ThoughtStart = ThoughtStart.FREE
+    switch: Switch | None = None
+    default_on: bool = False
+    drops_history: bool = False
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the model is known to think when nobody says anything.
+
+        A prompt that leaves it to the model proves nothing by itself, but a template whose
+        switch can put an end to thoughts says that there are some without it.
+        """
+        if self.unset is ThoughtStart.OPENED:
+            return True
+        return self.unset is ThoughtStart.FREE and self.switch is not None and self.default_on
+
+    @property
+    def can_think(self) -> bool:
+        """Whether the model is known to think, if need be when it is told to."""
+        return self.thinks or self.switch is not None or self.on is ThoughtStart.OPENED
+
+    def start(self, thinking: bool | None = None) -> ThoughtStart:
+        """Where the prompt leaves the reply: unset, on or off."""
+        return self.unset if thinking is None else self.on if thinking else self.off
+
+    def variables(self, thinking: bool | None = None) -> dict[str, SwitchValue]:
+        """What to give the template for thinking unset, on or off."""
+        if self.switch is None or thinking is None:
+            return {}
+        value = self.switch.on if thinking else self.switch.off
+        return {} if value is None else {self.switch.name: value}
+
+
+NO_THOUGHT = ThoughtForm()
+_QUESTION, _THOUGHT, _ANSWER = "QquestionQ", "QthoughtQ", "QanswerQ"
+_ASK = (Message("user", _QUESTION),)
+
+
+def thought_start(prompt: RenderedPrompt, tags: ThinkingTags) -> ThoughtStart:
+    """Where a prompt, as its template wrote it, leaves the reply."""
+    if prompt.ends_with(tags.open):
+        return ThoughtStart.OPENED
+    return ThoughtStart.CLOSED if prompt.ends_with(tags.close) else ThoughtStart.FREE
+
+
+def read_form(template: str, special_tokens: Mapping[str, str] | None = None) -> ThoughtForm:
+    """What a template does about thoughts; never raises.
+
+    `special_tokens` (bos_token, ...) are what it may print. A template that cannot be
+    rendered knows of no thoughts.
+    """
+    return _read(template, tuple(sorted((special_tokens or {}).items())))
+
+
+# A command asks several times for the same file, and a template can be slow.
+@lru_cache(maxsize=8)
+def _read(template: str, special_tokens: tuple[tuple[str, str], ...]) -> ThoughtForm:
+    try:
+        asked = _Asked(ChatTemplate(template), dict(special_tokens))
+    except TemplateError:
+        return NO_THOUGHT
+    plain = asked.prompt({})
+    if plain is None:
+        return NO_THOUGHT
+    forms = [form for tags in KNOWN_TAGS if (form := _with_tags(asked, plain, tags))]
+    # A prompt that opens or closes a thought says more than a history without them.
+    return max(forms, key=_certainty, default=NO_THOUGHT)
+
+
+class _Asked:
+    """A template, the switches it has, and the prompts it made."""
+
+    def __init__(self, template: ChatTemplate, special_tokens: Mapping[str, str]) -> None:
+        self._template, self._special = template, special_tokens
+        # What is not in the text cannot be read by it.
+        self.switches = tuple(switch for switch in _SWITCHES if switch.name in template.source)
+        self._prompts: dict[tuple[tuple[str, SwitchValue], ...], RenderedPrompt | None] = {}
+
+    def prompt(self, variables: Mapping[str, SwitchValue]) -> RenderedPrompt | None:
+        """The prompt after one question, None if these variables are refused."""
+        key = tuple(variables.items())
+        if key not in self._prompts:
+            try:
+                made: RenderedPrompt | None = self._template.render(
+                    _ASK, variables=variables, special_tokens=self._special
+                )
+            except TemplateError:
+                made = None
+            self._prompts[key] = made
+        return self._prompts[key]
+
+    def history(self, answer: str) -> str:
+        """A prompt in which something was answered before; empty if it is refused."""
+        talk = (*_ASK, Message("assistant", answer), Message("user", "more"))
+        try:
+            return self._template.render(talk, special_tokens=self._special).text
+        except TemplateError:
+            return ""
+
+
+def _with_tags(asked: _Asked, plain: RenderedPrompt, tags: ThinkingTags) -> ThoughtForm | None:
+    """What the template does about thoughts in these tags; None if it has no notion of them."""
+    unset = thought_start(plain, tags)
+    text = asked.history(f"{tags.open}\n{_THOUGHT}\n{tags.close}\n\n{_ANSWER}")
+    drops = _THOUGHT not in text and _ANSWER in text
+    forms = [form for switch in asked.switches if (form := _switched(asked, plain, tags, switch))]
+    # One that moves the start of the reply is the switch; another merely changes words.
+    form = max(forms, key=_moves, default=None)
+    if form is not None and (_moves(form) or drops or unset is not ThoughtStart.FREE):
+        return replace(form, drops_history=drops)
+    if unset is ThoughtStart.FREE and not drops:
+        return None
+    return ThoughtForm(tags, unset, unset, unset, drops_history=drops)
+
+
+def _switched(
+    asked: _Asked, plain: RenderedPrompt, tags: ThinkingTags, switch: Switch
+) -> ThoughtForm | None:
+    """What a switch does; None for one that changes nothing."""
+    on, off = (
+        plain if value is None else asked.prompt({switch.name: value})
+        for value in (switch.on, switch.off)
+    )
+    # An effort is a word that is merely printed, unless the template knows that it means none.
+    if isinstance(switch.off, str) and (
+        off is None or thought_start(off, tags) is not ThoughtStart.CLOSED
+    ):
+        off = None
+    usable = Switch(
+        switch.name,
+        None if on is None else switch.on,
+        None if off is None else switch.off,
+    )
+    on, off = on or plain, off or plain
+    if on.text == off.text:
+        return None
+    return ThoughtForm(
+        tags,
+        thought_start(plain, tags),
+        thought_start(on, tags),
+        thought_start(off, tags),
+        usable,
+        default_on=usable.off is None or plain.text == on.text or plain.text != off.text,
+    )
+
+
+def _moves(form: ThoughtForm) -> bool:
+    return form.on is not form.off
+
+
+def _certainty(form: ThoughtForm) -> tuple[bool, bool, bool]:
+    starts = {form.unset, form.on, form.off}
+    return (starts != {ThoughtStart.FREE}, form.drops_history, form.switch is not None)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+
+from qwq_gguf.thinking import ThinkingTags, ThoughtForm, ThoughtStart, read_form
+from support.chat_templates import CHATML, QWQ, R1_STYLE
+
+OPENED, CLOSED, FREE = ThoughtStart.OPENED, ThoughtStart.CLOSED, ThoughtStart.FREE
+_STRIPS = (
+    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n'"
+    " + m.content.split('</think>')[-1].lstrip('\\n') + '<|im_end|>\\n' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}OPENING{%- endif %}"
+)
+_EMPTY = "{{ '<think>\\n\\n</think>\\n\\n' }}"
+
+
+def opening(text: str) -> str:
+    return _STRIPS.replace("OPENING", text)
+
+
+# As Qwen3's: thinks, unless it is told not to.
+UNLESS = opening(
+    "{%- if enable_thinking is defined and enable_thinking is false %}" + _EMPTY + "{%- endif %}"
+)
+# As a hybrid's that thinks only when it is asked to.
+IF_ASKED = opening(
+    "{%- if enable_thinking %}{{ '<think>\\n' }}{%- else %}" + _EMPTY + "{%- endif %}"
+)
+# As DeepSeek-V3.1's: a bare closing tag stands for no thought.
+BARE = opening("{{ '<think>' if thinking else '</think>' }}")
+# As Seed-OSS's: a budget of 0 closes.
+BUDGET = (
+    "{%- for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ 'assistant: ' }}"
+    "{%- if thinking_budget is defined and thinking_budget == 0 %}"
+    "{{ '<seed:think>\\n</seed:think>' }}{%- endif %}{%- endif %}"
+)
+# As gpt-oss's: the effort is a word in the prompt, and nothing turns thoughts off.
+EFFORT = opening("").replace(
+    "{%- for m", "{{ 'Reasoning: ' + (reasoning_effort or 'medium') }}{%- for m"
+)
+
+
+@pytest.mark.parametrize(
+    "template, unset, on, off, switch, thinks, drops",
+    [
+        pytest.param(QWQ, OPENED, OPENED, OPENED, None, True, True, id="qwq"),
+        pytest.param(R1_STYLE, OPENED, OPENED, OPENED, None, True, True, id="r1"),
+        pytest.param(
+            opening(""), FREE, FREE, FREE, None, False, True, id="only takes thoughts out"
+        ),
+        pytest.param(opening(_EMPTY), CLOSED, CLOSED, CLOSED, None, False, True, id="closes"),
+        pytest.param(UNLESS, FREE, FREE, CLOSED, "enable_thinking", True, True, id="unless told"),
+        pytest.param(
+            IF_ASKED, CLOSED, OPENED, CLOSED, "enable_thinking", False, True, id="if asked"
+        ),
+        pytest.param(BARE, CLOSED, OPENED, CLOSED, "thinking", False, True, id="bare closing tag"),
+        pytest.param(BUDGET, FREE, FREE, CLOSED, "thinking_budget", True, False, id="budget"),
+        pytest.param(EFFORT, FREE, FREE, FREE, "reasoning_effort", True, True, id="effort"),
+    ],
+)
+def test_the_prompt_says_what_becomes_of_a_thought(
+    template: str,
+    unset: ThoughtStart,
+    on: ThoughtStart,
+    off: ThoughtStart,
+    switch: str | None,
+    thinks: bool,
+    drops: bool,
+) -> None:
+    form = read_form(template, {"bos_token": "<s>", "eos_token": "</s>"})
+    assert (form.unset, form.on, form.off) == (unset, on, off)
+    assert (form.switch.name if form.switch else None) == switch
+    assert (form.thinks, form.drops_history) == (thinks, drops)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        CHATML,
+        CHATML + "{# <think> </think> #}",
+        "{% set note = '<think>' %}" + CHATML,
+        "{{ raise_exception('no') }}",
+        "{% for",
+    ],
+)
+def test_a_word_is_no_thought(template: str) -> None:
+    assert read_form(template) == ThoughtForm()
+
+
+def test_the_switch_is_set_both_ways() -> None:
+    form = read_form(UNLESS)
+    assert form.variables(True) == {"enable_thinking": True}
+    assert form.variables(False) == {"enable_thinking": False}
+    assert form.variables(None) == {}
+    assert form.start(False) is CLOSED
+
+
+def test_a_side_without_a_value_is_left_unset() -> None:
+    assert read_form(BUDGET).variables(True) == {}
+    assert read_form(BUDGET).variables(False) == {"thinking_budget": 0}
+    assert read_form(EFFORT).variables(False) == {}  # nothing in it knows an effort of none
+    assert read_form(EFFORT).variables(True) == {"reasoning_effort": "high"}
+
+
+def test_the_tags_are_those_the_template_writes() -> None:
+    assert read_form(BUDGET).tags == ThinkingTags("<seed:think>", "</seed:think>")
+    magistral = opening("").replace("</think>", "[/THINK]")
+    assert read_form(magistral).tags == ThinkingTags("[THINK]", "[/THINK]")
+
+
+def test_a_question_that_ends_in_a_tag_opens_nothing() -> None:
+    # The user's words are no prompt: a template without one of its own ends in them.
+    assert read_form("{% for m in messages %}{{ m.content }}{% endfor %}") == ThoughtForm()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.convert.overrides import apply_overrides, parse_override
 from qwq_gguf.edit.yarn import stretch
@@ -12,7 +13,6 @@ from qwq_gguf.errors import ConfigError, TemplateError
 from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.prepare import check_template, with_profile, without_profile_name
-from qwq_gguf.prepare.tokens import special_texts
 from qwq_gguf.profiles import Profile, ThinkingTags, load_profile, profile_names
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 

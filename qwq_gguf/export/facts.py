@@ -10,6 +10,7 @@ from qwq_gguf.convert.vocabulary.bpe import byte_letters
 from qwq_gguf.export.chatml import ChatMl, read_chatml
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
+from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, form_of
 
 __all__ = ["GgufFacts", "gguf_facts"]
 
@@ -22,8 +23,9 @@ class GgufFacts:
 
     `file` is how the exported files name it, relative to where they lie. `context` is the
     most tokens the model knows. `chatml` are the words of its `template`, where that is
-    ChatML. `base` is the Hub repository it was made from. `ids` are ids of the texts that
-    were asked for, as far as they are single tokens.
+    ChatML, and `thought` says what the template does about thoughts. `base` is the Hub
+    repository it was made from. `ids` are ids of the texts that were asked for, as far as
+    they are single tokens.
     """
 
     file: str
@@ -31,6 +33,7 @@ class GgufFacts:
     context: int | None = None
     template: str | None = None
     chatml: ChatMl | None = None
+    thought: ThoughtForm = NO_THOUGHT
     license: str | None = None
     base: str | None = None
     size: str | None = None
@@ -68,6 +71,7 @@ def gguf_facts(
         context=_integer(metadata, f"{architecture}.context_length"),
         template=template,
         chatml=None if template is None else read_chatml(template),
+        thought=form_of(metadata),
         license="\n".join(part for part in parts if part) or None,
         base=None if base is None else base[1],
         size=_text(metadata, "general.size_label"),

@@ -15,11 +15,12 @@ from itertools import islice
 from typing import TypeAlias
 
 from qwq_gguf.chat.messages import Message, ToolSpec
+from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue, text
 from qwq_gguf.prepare.template import ANSWER, CALL, TOOL, check_template
-from qwq_gguf.prepare.tokens import Repair, special_texts
+from qwq_gguf.prepare.tokens import Repair
 from qwq_gguf.profiles import ThinkingTags, choose_profile
 
 __all__ = ["open_thought"]

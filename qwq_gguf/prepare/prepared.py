@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import one_budget
 from qwq_gguf.gguf_file.room import with_room
 from qwq_gguf.metadata import KeyValue
@@ -13,7 +14,7 @@ from qwq_gguf.prepare.opening import open_thought
 from qwq_gguf.prepare.reasoning import TEMPLATE_KEY, choose_for
 from qwq_gguf.prepare.sampling import with_profile
 from qwq_gguf.prepare.template import check_template
-from qwq_gguf.prepare.tokens import repair_tokens, special_texts
+from qwq_gguf.prepare.tokens import repair_tokens
 from qwq_gguf.profiles import Profile, ThinkingTags, load_profile
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING
 

@@ -7,6 +7,7 @@ from qwq_gguf.thinking.form import (
     Switch,
     ThoughtForm,
     ThoughtStart,
+    form_of,
     read_form,
     thought_start,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "ThoughtForm",
     "ThoughtSplitter",
     "ThoughtStart",
+    "form_of",
     "read_form",
     "thought_start",
 ]

@@ -16,12 +16,22 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.of_file import special_texts, template_of
 from qwq_gguf.chat.prompt import RenderedPrompt
-from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.errors import TemplateError
+from qwq_gguf.metadata import KeyValue
 from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
 
-__all__ = ["NO_THOUGHT", "Switch", "ThoughtForm", "ThoughtStart", "read_form", "thought_start"]
+__all__ = [
+    "NO_THOUGHT",
+    "Switch",
+    "ThoughtForm",
+    "ThoughtStart",
+    "form_of",
+    "read_form",
+    "thought_start",
+]
 
 SwitchValue: TypeAlias = bool | str | int
 
@@ -125,8 +135,15 @@ def read_form(template: str, special_tokens: Mapping[str, str] | None = None) ->
     return _read(template, tuple(sorted((special_tokens or {}).items())))
 
 
+def form_of(metadata: Mapping[str, KeyValue]) -> ThoughtForm:
+    """What the chat template in a GGUF's keys does about thoughts; never raises."""
+    template = template_of(metadata)
+    return NO_THOUGHT if template is None else read_form(template, special_texts(metadata))
+
+
 # A command asks several times for the same file, and a template can be slow.
 @lru_cache(maxsize=8)
+@one_budget()
 def _read(template: str, special_tokens: tuple[tuple[str, str], ...]) -> ThoughtForm:
     try:
         asked = _Asked(ChatTemplate(template), dict(special_tokens))

@@ -9,11 +9,11 @@ each switch that templates are known to have unset, on and off. Everything that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.of_file import special_texts, template_of
@@ -58,10 +58,11 @@ class Switch:
 
 
 # Variables that published templates read: Qwen3, GLM, Nemotron and SmolLM3; DeepSeek-V3.1,
-# Granite and Kimi; gpt-oss and its kin (`none` is understood by few); Seed-OSS.
+# Granite and Kimi; Command A; gpt-oss and its kin (`none` is understood by few); Seed-OSS.
 _SWITCHES = (
     Switch("enable_thinking", True, False),
     Switch("thinking", True, False),
+    Switch("reasoning", True, False),
     Switch("reasoning_effort", "high", "none"),
     Switch("thinking_budget", None, 0),
 )
@@ -71,11 +72,12 @@ _SWITCHES = (
 class ThoughtForm:
     """What one chat template does about thoughts.
 
-    `tags` are those it writes or takes out, None for a template that knows of no thoughts.
+    `tags` are those it writes, asks for or takes out, None where it knows none of ours.
     `unset`, `on` and `off` say where its generation prompt leaves the reply when nobody
     says anything, and with the switch on and off; without a `switch` all three are the
-    same. `default_on`: nobody saying anything is the same as on. `drops_history`: thoughts
-    of earlier turns are left out of the prompt.
+    same. `default_on`: nobody saying anything is the same as on. `asks`: when nobody says
+    anything, the prompt tells the model in words to think in the tags. `drops_history`:
+    thoughts of earlier turns are left out of the prompt.
     """
 
     tags: ThinkingTags | None = None
@@ -84,6 +86,7 @@ class ThoughtForm:
     off: ThoughtStart = ThoughtStart.FREE
     switch: Switch | None = None
     default_on: bool = False
+    asks: bool = False
     drops_history: bool = False
 
     @property
@@ -91,11 +94,12 @@ class ThoughtForm:
         """Whether the model is known to think when nobody says anything.
 
         A prompt that leaves it to the model proves nothing by itself, but a template whose
-        switch can put an end to thoughts says that there are some without it.
+        switch can put an end to thoughts says that there are some without it, and so does
+        one that asks for them.
         """
-        if self.unset is ThoughtStart.OPENED:
-            return True
-        return self.unset is ThoughtStart.FREE and self.switch is not None and self.default_on
+        if self.unset is not ThoughtStart.FREE:
+            return self.unset is ThoughtStart.OPENED
+        return self.asks or (self.switch is not None and self.default_on)
 
     @property
     def can_think(self) -> bool:
@@ -115,7 +119,7 @@ class ThoughtForm:
 
 
 NO_THOUGHT = ThoughtForm()
-_QUESTION, _THOUGHT, _ANSWER = "QquestionQ", "QthoughtQ", "QanswerQ"
+_QUESTION, _THOUGHT, _ANSWER, _WORD = "QquestionQ", "QthoughtQ", "QanswerQ", "QwordQ"
 _ASK = (Message("user", _QUESTION),)
 
 
@@ -143,79 +147,85 @@ def form_of(metadata: Mapping[str, KeyValue]) -> ThoughtForm:
 
 # A command asks several times for the same file, and a template can be slow.
 @lru_cache(maxsize=8)
-@one_budget()
 def _read(template: str, special_tokens: tuple[tuple[str, str], ...]) -> ThoughtForm:
-    try:
-        asked = _Asked(ChatTemplate(template), dict(special_tokens))
-    except TemplateError:
-        return NO_THOUGHT
-    plain = asked.prompt({})
-    if plain is None:
-        return NO_THOUGHT
-    forms = [form for tags in KNOWN_TAGS if (form := _with_tags(asked, plain, tags))]
-    # A prompt that opens or closes a thought says more than a history without them.
-    return max(forms, key=_certainty, default=NO_THOUGHT)
+    with one_budget():
+        try:
+            asked = _Asked(ChatTemplate(template), dict(special_tokens))
+        except TemplateError:
+            return NO_THOUGHT
+        plain = asked.prompt({})
+        if plain is None:
+            return NO_THOUGHT
+        turns = [None, *filter(None, (_turn(asked, plain, s) for s in asked.switches))]
+        found = [
+            form
+            for tags in KNOWN_TAGS
+            for turn in turns
+            if (form := _form(asked, plain, tags, turn)) is not None
+        ]
+    return max(found, key=_certainty, default=NO_THOUGHT)
+
+
+class _WithThought(Message):
+    """An assistant's turn with its thought in the fields that templates look in."""
+
+    def to_json(self) -> dict[str, Any]:
+        fields = ("reasoning_content", "reasoning", "thinking")
+        return Message.to_json(self) | dict.fromkeys(fields, self.thinking)
 
 
 class _Asked:
-    """A template, the switches it has, and the prompts it made."""
+    """A template, the switches it may have, and the prompts it made."""
 
     def __init__(self, template: ChatTemplate, special_tokens: Mapping[str, str]) -> None:
         self._template, self._special = template, special_tokens
         # What is not in the text cannot be read by it.
         self.switches = tuple(switch for switch in _SWITCHES if switch.name in template.source)
-        self._prompts: dict[tuple[tuple[str, SwitchValue], ...], RenderedPrompt | None] = {}
+        self._prompts: dict[object, RenderedPrompt | None] = {}
 
     def prompt(self, variables: Mapping[str, SwitchValue]) -> RenderedPrompt | None:
         """The prompt after one question, None if these variables are refused."""
-        key = tuple(variables.items())
+        return self._made(tuple(variables.items()), _ASK, variables)
+
+    def history(self, answer: str, thinking: str = "") -> str:
+        """A prompt in which something was answered before; empty if it is refused."""
+        kind = _WithThought if thinking else Message
+        talk = (*_ASK, kind("assistant", answer, thinking=thinking), Message("user", "more"))
+        made = self._made((answer, thinking), talk, {})
+        return "" if made is None else made.text
+
+    def _made(
+        self, key: object, talk: Sequence[Message], variables: Mapping[str, SwitchValue]
+    ) -> RenderedPrompt | None:
         if key not in self._prompts:
             try:
                 made: RenderedPrompt | None = self._template.render(
-                    _ASK, variables=variables, special_tokens=self._special
+                    talk, variables=variables, special_tokens=self._special
                 )
             except TemplateError:
                 made = None
             self._prompts[key] = made
         return self._prompts[key]
 
-    def history(self, answer: str) -> str:
-        """A prompt in which something was answered before; empty if it is refused."""
-        talk = (*_ASK, Message("assistant", answer), Message("user", "more"))
-        try:
-            return self._template.render(talk, special_tokens=self._special).text
-        except TemplateError:
-            return ""
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A switch that changes the prompt, and the prompts it makes."""
+
+    switch: Switch
+    on: RenderedPrompt
+    off: RenderedPrompt
+    default_on: bool
 
 
-def _with_tags(asked: _Asked, plain: RenderedPrompt, tags: ThinkingTags) -> ThoughtForm | None:
-    """What the template does about thoughts in these tags; None if it has no notion of them."""
-    unset = thought_start(plain, tags)
-    text = asked.history(f"{tags.open}\n{_THOUGHT}\n{tags.close}\n\n{_ANSWER}")
-    drops = _THOUGHT not in text and _ANSWER in text
-    forms = [form for switch in asked.switches if (form := _switched(asked, plain, tags, switch))]
-    # One that moves the start of the reply is the switch; another merely changes words.
-    form = max(forms, key=_moves, default=None)
-    if form is not None and (_moves(form) or drops or unset is not ThoughtStart.FREE):
-        return replace(form, drops_history=drops)
-    if unset is ThoughtStart.FREE and not drops:
-        return None
-    return ThoughtForm(tags, unset, unset, unset, drops_history=drops)
-
-
-def _switched(
-    asked: _Asked, plain: RenderedPrompt, tags: ThinkingTags, switch: Switch
-) -> ThoughtForm | None:
+def _turn(asked: _Asked, plain: RenderedPrompt, switch: Switch) -> _Turn | None:
     """What a switch does; None for one that changes nothing."""
     on, off = (
         plain if value is None else asked.prompt({switch.name: value})
         for value in (switch.on, switch.off)
     )
-    # An effort is a word that is merely printed, unless the template knows that it means none.
-    if isinstance(switch.off, str) and (
-        off is None or thought_start(off, tags) is not ThoughtStart.CLOSED
-    ):
-        off = None
+    if isinstance(switch.off, str) and off is not None and _repeats(asked, switch, off):
+        off = None  # nothing in the template knows that this word means none
     usable = Switch(
         switch.name,
         None if on is None else switch.on,
@@ -224,20 +234,58 @@ def _switched(
     on, off = on or plain, off or plain
     if on.text == off.text:
         return None
+    default_on = usable.off is None or plain.text == on.text or plain.text != off.text
+    return _Turn(usable, on, off, default_on)
+
+
+def _repeats(asked: _Asked, switch: Switch, made: RenderedPrompt) -> bool:
+    """Whether any other word would be printed just as well."""
+    other = asked.prompt({switch.name: _WORD})
+    return other is not None and other.text.replace(_WORD, str(switch.off)) == made.text
+
+
+def _form(
+    asked: _Asked, plain: RenderedPrompt, tags: ThinkingTags, turn: _Turn | None
+) -> ThoughtForm | None:
+    """What the template does about thoughts in these tags; None if it has no notion of any."""
+    on, off = (plain, plain) if turn is None else (turn.on, turn.off)
+    unset, when_on, when_off = (thought_start(made, tags) for made in (plain, on, off))
+    text = asked.history(f"{tags.open}\n{_THOUGHT}\n{tags.close}\n\n{_ANSWER}")
+    drops = _THOUGHT not in text and _ANSWER in text
+    asks = _written(plain.text, tags) and unset is ThoughtStart.FREE
+    seen = (
+        drops
+        or asks
+        or _written(on.text, tags)
+        or _written(asked.history(_ANSWER, _THOUGHT), tags)
+        or {unset, when_on, when_off} != {ThoughtStart.FREE}
+    )
+    if not seen and turn is None:
+        return None
     return ThoughtForm(
-        tags,
-        thought_start(plain, tags),
-        thought_start(on, tags),
-        thought_start(off, tags),
-        usable,
-        default_on=usable.off is None or plain.text == on.text or plain.text != off.text,
+        tags=tags if seen else None,
+        unset=unset,
+        on=when_on,
+        off=when_off,
+        switch=None if turn is None else turn.switch,
+        default_on=turn is not None and turn.default_on,
+        asks=asks,
+        drops_history=drops,
     )
 
 
-def _moves(form: ThoughtForm) -> bool:
-    return form.on is not form.off
+def _written(text: str, tags: ThinkingTags) -> bool:
+    """Whether the template's own words have a thought's place in them."""
+    return tags.close in text.partition(tags.open)[2]
 
 
-def _certainty(form: ThoughtForm) -> tuple[bool, bool, bool]:
-    starts = {form.unset, form.on, form.off}
-    return (starts != {ThoughtStart.FREE}, form.drops_history, form.switch is not None)
+def _certainty(form: ThoughtForm) -> tuple[bool, ...]:
+    """A prompt that opens or closes a thought says more than words, or a history without."""
+    return (
+        form.on is not form.off,
+        {form.unset, form.on, form.off} != {ThoughtStart.FREE},
+        form.tags is not None,
+        form.asks,
+        form.drops_history,
+        form.switch is not None,
+    )

@@ -33,5 +33,10 @@ KNOWN_TAGS = (
     ThinkingTags("[THINK]", "[/THINK]"),  # Magistral, Ministral Reasoning
     ThinkingTags("<seed:think>", "</seed:think>"),  # Seed-OSS
     ThinkingTags("<thinking>", "</thinking>"),  # fine-tunes
+    ThinkingTags("<thought>", "</thought>"),  # EXAONE Deep
+    ThinkingTags("<|channel>thought", "<channel|>"),  # Gemma 4
+    ThinkingTags("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
+    ThinkingTags("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
+    ThinkingTags("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
     ThinkingTags("<|begin_of_thought|>", "<|end_of_thought|>"),  # OpenThinker, Sky-T1
 )

@@ -39,6 +39,25 @@ BUDGET = (
 EFFORT = opening("").replace(
     "{%- for m", "{{ 'Reasoning: ' + (reasoning_effort or 'medium') }}{%- for m"
 )
+# As Granite's and Cogito's: the switch only changes what the system turn says.
+TOLD = "{%- if enable_thinking %}{{ 'system: WORDS\\n' }}{%- endif %}" + BUDGET.replace(
+    "{%- if thinking_budget", "{%- if false and thinking_budget"
+)
+# As Phi-4-reasoning's and Magistral's: the system turn asks for a thought.
+ASKS = "{{ 'Write [THINK]your thoughts[/THINK] first.\\n' }}" + opening("").replace(
+    ".split('</think>')[-1].lstrip('\\n')", ""
+)
+# As Mistral's: an effort of none is one of the words that it knows.
+KNOWN_EFFORT = (
+    "{%- set e = reasoning_effort | default('none') %}{%- if e not in ['none', 'high'] %}"
+)
+KNOWN_EFFORT += "{{ raise_exception('no') }}{%- endif %}{{ 'effort ' + e }}" + CHATML
+# As Kimi-K2-Thinking's: it writes the thought that comes with a turn.
+WRITES = CHATML.replace(
+    "{{ message['content']",
+    "{% if message.role == 'assistant' %}<think>{{ message.reasoning_content }}</think>"
+    "{% endif %}{{ message['content']",
+)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +76,11 @@ EFFORT = opening("").replace(
         pytest.param(BARE, CLOSED, OPENED, CLOSED, "thinking", False, True, id="bare closing tag"),
         pytest.param(BUDGET, FREE, FREE, CLOSED, "thinking_budget", True, False, id="budget"),
         pytest.param(EFFORT, FREE, FREE, FREE, "reasoning_effort", True, True, id="effort"),
+        pytest.param(
+            KNOWN_EFFORT, FREE, FREE, FREE, "reasoning_effort", False, False, id="known effort"
+        ),
+        pytest.param(TOLD, FREE, FREE, FREE, "enable_thinking", False, False, id="told in words"),
+        pytest.param(ASKS, FREE, FREE, FREE, None, True, False, id="asks for a thought"),
     ],
 )
 def test_the_prompt_says_what_becomes_of_a_thought(
@@ -112,3 +136,22 @@ def test_the_tags_are_those_the_template_writes() -> None:
 def test_a_question_that_ends_in_a_tag_opens_nothing() -> None:
     # The user's words are no prompt: a template without one of its own ends in them.
     assert read_form("{% for m in messages %}{{ m.content }}{% endfor %}") == ThoughtForm()
+
+
+def test_words_in_the_prompt_name_the_tags() -> None:
+    assert read_form(TOLD).tags is None
+    told = read_form(TOLD.replace("WORDS", "Write thoughts between <think></think>."))
+    assert told.tags == ThinkingTags()
+    assert not told.asks  # only with the switch on
+    assert read_form(ASKS).tags == ThinkingTags("[THINK]", "[/THINK]")
+    assert read_form(ASKS).asks
+
+
+def test_a_thought_that_a_turn_comes_with_names_the_tags() -> None:
+    form = read_form(WRITES)
+    assert form.tags == ThinkingTags()
+    assert not form.thinks  # that is left to the model
+
+
+def test_an_effort_of_none_counts_where_the_template_knows_it() -> None:
+    assert read_form(KNOWN_EFFORT).variables(False) == {"reasoning_effort": "none"}

@@ -53,6 +53,16 @@ class RenderedPrompt:
         opening = cut_prompt(f"{tag}\n", TRUSTED * (len(tag) + 1), control_tokens)
         return RenderedPrompt(self.segments + opening.segments, self.cut_tokens)
 
+    def closed(self, open: str, close: str, control_tokens: Collection[str]) -> RenderedPrompt:
+        """The prompt with an empty, closed thought at its end, as Qwen3's template writes it."""
+        if not self.ends_with(open):
+            added = f"{open}\n\n{close}\n\n"
+        else:
+            lines = "\n" if self.text.endswith("\n") else "\n\n"
+            added = f"{lines}{close}\n\n"
+        closing = cut_prompt(added, TRUSTED * len(added), control_tokens)
+        return RenderedPrompt(self.segments + closing.segments, self.cut_tokens)
+
 
 def cut_prompt(text: str, marks: bytes, control_tokens: Collection[str]) -> RenderedPrompt:
     """Cut a text at its control tokens; `marks` has a 1 for each character of the template.

@@ -13,7 +13,7 @@ from qwq_gguf.errors import ConfigError, TemplateError
 from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.prepare import check_template, with_profile, without_profile_name
-from qwq_gguf.profiles import Profile, ThinkingTags, load_profile, profile_names
+from qwq_gguf.profiles import Profile, choose_profile
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 
 __all__ = ["Changed", "change_entries", "parse_kv"]
@@ -69,14 +69,14 @@ def change_entries(
         ChatTemplate(chat_template)
         entries = apply_overrides(entries, [text(_TEMPLATE, chat_template)])
         there = {entry.key: entry for entry in entries}
-        tags = profile.thinking if profile is not None else _tags(there)
-        check = check_template(chat_template, tags, special_texts(there))
+        check = check_template(chat_template, special_texts(there))
         if check.broken is not None:
             raise TemplateError(
                 f"the chat template cannot be used: {check.broken}",
                 hint="name a Jinja template, such as a repository's chat_template.jinja",
             )
-        notes += check.lines()
+        before_and_after = (choose_profile(keys).profile for keys in (metadata, there))
+        notes += check.lines(reasoner=any(before_and_after))
     if yarn is not None:
         stretched = stretch({entry.key: entry for entry in entries}, yarn)
         entries = _replaced(entries, stretched.entries, stretched.removed)
@@ -129,13 +129,6 @@ def parse_kv(argument: str, present: Mapping[str, KeyValue]) -> KeyValue:
             expected=f"{key}=TYPE:VALUE with int, float, bool or str",
         )
     return parse_override(f"{key}={known_kind}:{value}")
-
-
-def _tags(metadata: Mapping[str, KeyValue]) -> ThinkingTags:
-    name = metadata.get(PROFILE_KEY)
-    if name is not None and isinstance(name.value, str) and name.value in profile_names():
-        return load_profile(name.value).thinking
-    return ThinkingTags()
 
 
 def _replaced(

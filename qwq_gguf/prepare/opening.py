@@ -19,17 +19,16 @@ from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue, text
-from qwq_gguf.prepare.template import ANSWER, CALL, TOOL, check_template
+from qwq_gguf.prepare.template import ANSWER, CALL, TOOL
 from qwq_gguf.prepare.tokens import Repair
-from qwq_gguf.profiles import ThinkingTags, choose_profile
+from qwq_gguf.profiles import ThinkingTags, family_of
+from qwq_gguf.thinking import ThoughtStart, read_form
 
 __all__ = ["open_thought"]
 
 _TEMPLATE = "tokenizer.chat_template"
 _FAMILIES = {"qwq": "QwQ", "r1-distill": "DeepSeek-R1-Distill"}
 _WITHOUT = "0528"
-# Variables by which a template lets its user choose whether there is a thought.
-_SWITCHES = ("enable_thinking", "thinking")
 _LITERAL = re.compile(r"""(['"])((?:\\.|(?!\1)[^\\\n])*)\1""")
 _TRIES = 8
 _Texts: TypeAlias = tuple[tuple[str | None, str | None], ...]
@@ -49,13 +48,12 @@ def open_thought(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> Repair
     if family is None or entry is None or not isinstance(entry.value, str):
         return None
     template = entry.value
-    if not _has_tokens(metadata, tags) or any(
-        re.search(rf"\b{word}\b", template) for word in _SWITCHES
-    ):
-        return None
     names = special_texts(metadata)
-    found = check_template(template, tags, names)
-    if found.broken is not None or found.opens_thought or not found.drops_history:
+    form = read_form(template, names)
+    if not _has_tokens(metadata, tags) or form.tags != tags or form.switch is not None:
+        return None
+    # One that is closed already is closed on purpose.
+    if form.unset is not ThoughtStart.FREE or not form.drops_history:
         return None
     before = _texts(template, names)
     for changed in islice(_with_opening(template, tags.open), _TRIES):
@@ -71,11 +69,11 @@ def open_thought(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> Repair
 
 def _family(metadata: Mapping[str, KeyValue]) -> str | None:
     """Whose model it is by its names; the template is what is in doubt."""
-    named = {key: entry for key, entry in metadata.items() if key != _TEMPLATE}
-    names = [e.value for k, e in named.items() if k.startswith("general.")]
+    names = [entry.value for key, entry in metadata.items() if key.startswith("general.")]
     if any(isinstance(name, str) and _WITHOUT in name for name in names):
         return None
-    return _FAMILIES.get(choose_profile(named).profile)
+    family = family_of(metadata)
+    return None if family is None else _FAMILIES[family[0]]
 
 
 def _has_tokens(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> bool:

@@ -1,6 +1,6 @@
 """Profiles: how a reasoning model is meant to be run, one TOML each."""
 
-from qwq_gguf.profiles.auto import Choice, choose_profile
+from qwq_gguf.profiles.auto import Choice, choose_profile, family_of
 from qwq_gguf.profiles.gguf_keys import SamplingKeys, sampling_keys
 from qwq_gguf.profiles.load import DEFAULT_PROFILE, load_profile, parse_profile, profile_names
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
@@ -16,6 +16,7 @@ __all__ = [
     "TemplatePolicy",
     "ThinkingTags",
     "choose_profile",
+    "family_of",
     "load_profile",
     "parse_profile",
     "profile_names",

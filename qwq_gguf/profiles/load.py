@@ -29,15 +29,17 @@
     source = "..."
 
     [template]
-    opens_thought = true
+    opens_thought = true            # where the template leaves that to a model that thinks
     history = "answers"             # or "all"
+    thinking = "on"                 # or "off"; without it the template decides.
+                                    # enable_thinking = true or false says the same
 
     [thinking]
     open = "<think>"
     close = "</think>"
 
     [governor]                      # without it a thought ends when the model ends it
-    budget = 12288                  # tokens; then the thought is closed
+    budget = 12288                  # tokens; then the thought is closed; 0: no thought
     message = "I have to answer now."
     source = "..."
 
@@ -167,14 +169,30 @@ def _context(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
 
 
 def _template(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    only("template.", table, ("opens_thought", "history"))
+    only("template.", table, ("opens_thought", "history", "thinking", "enable_thinking"))
     opens = table.get("opens_thought", True)
     if not isinstance(opens, bool):
         raise ProfileError("template.opens_thought must be true or false", found=opens)
     history = table.get("history", "answers")
     if history not in ("answers", "all"):
         raise ProfileError("template.history is unknown", found=history, expected="answers, all")
-    return {"template": TemplatePolicy(opens, history)}, None
+    return {"template": TemplatePolicy(opens, history, _switched(table))}, None
+
+
+def _switched(table: Mapping[str, Any]) -> bool | None:
+    thinking, enable = table.get("thinking"), table.get("enable_thinking")
+    if thinking is None and enable is None:
+        return None
+    if thinking is not None and enable is not None:
+        raise ProfileError("template.thinking and template.enable_thinking: one of them")
+    if enable is not None and not isinstance(enable, bool):
+        raise ProfileError("template.enable_thinking must be true or false", found=enable)
+    # As people type it; TOML's own words for it are true and false.
+    on = enable if thinking is None else {"on": True, "off": False}.get(str(thinking).lower())
+    on = thinking if isinstance(thinking, bool) else on
+    if on is None:
+        raise ProfileError("template.thinking is unknown", found=thinking, expected="on, off")
+    return on
 
 
 def _thinking(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:

@@ -27,15 +27,18 @@ _MAX_TEXT = 256
 
 @dataclass(frozen=True, slots=True)
 class TemplatePolicy:
-    """What the prompt must look like, whatever the model's own chat template does.
+    """What the prompt must look like, where the model's own chat template leaves it open.
 
     `opens_thought`: the generation prompt ends in the opening tag and a newline; they are
-    added when the template leaves them out. `history`: `answers` sends earlier turns
-    without their thoughts, `all` as they were.
+    added when the template of a model that thinks leaves them out, never behind a thought
+    that it closes. `history`: `answers` sends earlier turns without their thoughts, `all` as
+    they were. `thinking` turns thoughts on or off, by the template's switch where it has
+    one; None leaves it to the template.
     """
 
     opens_thought: bool = True
     history: Literal["answers", "all"] = "answers"
+    thinking: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ class Profile:
     that token is meant. `context` is in tokens. `given` holds the sampler settings as
     the profile states them, also those that the chain's order leaves idle. `sources`
     says where each number comes from: by setting name, or `order`, `stops`, `context`,
-    `governor`.
+    `governor`. `named` are the settings that somebody decided, `order` among them where it
+    is; the rest are llama.cpp's defaults, which our own engine needs and nobody should
+    write down. None for a profile that means every one of its numbers.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Profile:
     governor: Governor = field(default_factory=Governor)
     given: Mapping[str, SettingValue] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    named: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if not MIN_CONTEXT <= self.context <= _MAX_CONTEXT:
@@ -88,10 +94,28 @@ class Profile:
             chain=self.chain.with_overrides(**changed),
             given={**self.given, **changed},
             sources={**self.sources, **dict.fromkeys(changed, source)},
+            named=None if self.named is None else self.named.union(changed),
         )
 
+    def says(self, setting: str) -> bool:
+        """Whether somebody decided this setting (or `order`), or it is llama.cpp's default."""
+        return self.named is None or setting in self.named
+
+    @property
+    def wants_thoughts(self) -> bool | None:
+        """Whether the model is told to think, told not to, or neither."""
+        return False if self.governor.budget == 0 else self.template.thinking
+
+    def with_thinking(self, thinking: bool) -> Profile:
+        """The profile with thoughts turned on or off; a budget of 0 does not outlive an on."""
+        governor = self.governor
+        if thinking and governor.budget == 0:
+            governor = replace(governor, budget=None)
+        template = replace(self.template, thinking=thinking)
+        return replace(self, template=template, governor=governor)
+
     def with_thought_budget(self, budget: int | None, source: str = "command line") -> Profile:
-        """The profile with another budget for a thought, in tokens, or none. ProfileError."""
+        """The profile with another budget for a thought, in tokens (0: no thought), or none."""
         governor = replace(self.governor, budget=budget)
         return replace(self, governor=governor, sources={**self.sources, "governor": source})
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import (
     ChatEvent,
@@ -20,6 +21,7 @@ from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
 from qwq_gguf.errors import ChainError, ModelError, ToolError
+from qwq_gguf.profiles.auto import family_of
 from qwq_gguf.runtime.governing import Governing
 from qwq_gguf.runtime.native_chain import MOST_SEED
 from qwq_gguf.runtime.native_stages import with_token_ids
@@ -27,7 +29,7 @@ from qwq_gguf.runtime.reply import ReplyStream
 from qwq_gguf.runtime.session import PromptProgress, Session
 from qwq_gguf.runtime.tally import Tally
 from qwq_gguf.sampling import Grammar, LogitBias
-from qwq_gguf.thinking import ThoughtSplitter
+from qwq_gguf.thinking import Thoughts, ThoughtSplitter, ThoughtStart, read_form, thought_start
 
 if TYPE_CHECKING:
     from qwq_gguf.profiles import Profile
@@ -57,6 +59,7 @@ class Conversation:
         seed: int | None = None,
         max_tokens: int | None = None,
         tool_rounds: int = _TOOL_ROUNDS,
+        template_variables: Mapping[str, Any] | None = None,
         session: Session | None = None,
         on_prompt: PromptProgress | None = None,
     ) -> None:
@@ -64,7 +67,8 @@ class Conversation:
 
         With a `seed` the n-th reply has the seed `seed + n`, else each draws its own.
         `max_tokens` bounds a reply over all its rounds of tools, of which there are at
-        most `tool_rounds`. `session` shares a KV cache between conversations.
+        most `tool_rounds`. `template_variables` are given to the chat template besides.
+        `session` shares a KV cache between conversations.
 
         ModelError when the model has no chat template, or none that knows tools;
         ChainError for tools beside a grammar, or a logit bias of a token that the model
@@ -82,7 +86,16 @@ class Conversation:
         if tools and (grammar := profile.chain.stage(Grammar)) is not None and not grammar.off:
             raise ChainError("a grammar and tools exclude each other: it would forbid every call")
         self.model = model
-        self.profile = profile
+        #: What becomes of thoughts: tags, switch, and how a prompt leaves the reply.
+        self.thoughts = Thoughts(
+            read_form(source, model.special_tokens),
+            profile.wants_thoughts,
+            opens=profile.template.opens_thought,
+            reasoner=family_of(model.metadata) is not None,
+            asked_tags=profile.thinking,
+            given=template_variables or {},
+        )
+        self.profile = profile = replace(profile, thinking=self.thoughts.tags)
         self._chain = profile.chain
         if self._chain.stage(LogitBias) is not None:
             self._chain = with_token_ids(self._chain, model.vocabulary)
@@ -101,12 +114,8 @@ class Conversation:
         control = model.control_tokens
         self._stop_tokens = {control[stop] for stop in profile.stops if stop in control}
         self._stop_texts = tuple(stop for stop in profile.stops if stop not in control)
-        # Forcing a tag on a model that does not think would make its answer a thought. Its
-        # template tells: one for thinking models writes the tags or strips old thoughts.
         tags = profile.thinking
-        thinks = tags.open in source or tags.close in source
-        self._opens_thought = profile.template.opens_thought and thinks
-        self._thought_token = model.token_id(tags.open) if thinks else None
+        self._thought_token = model.token_id(tags.open) if self.thoughts.has_thoughts else None
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -209,17 +218,18 @@ class Conversation:
         prompt = self._template.render(
             messages,
             [tool.spec for tool in self._tools.values()],
+            variables=self.thoughts.variables,
             special_tokens=self.model.special_tokens,
             control_tokens=control,
         )
-        return prompt.opened(tags.open, control) if self._opens_thought else prompt
+        return self.thoughts.begin(prompt, control)
 
     def _stream(self, prompt: RenderedPrompt) -> ReplyStream:
         tags = self.profile.thinking
         splitter = ThoughtSplitter(
             tags.open,
             tags.close,
-            starts_inside=prompt.ends_with(tags.open),
+            starts_inside=thought_start(prompt, tags) is ThoughtStart.OPENED,
             open_id=self.model.token_id(tags.open),
             close_id=self.model.token_id(tags.close),
         )

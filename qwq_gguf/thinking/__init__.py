@@ -14,6 +14,7 @@ from qwq_gguf.thinking.form import (
 from qwq_gguf.thinking.governor import Governor
 from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter
 from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
+from qwq_gguf.thinking.thoughts import Thoughts
 
 __all__ = [
     "KNOWN_TAGS",
@@ -26,6 +27,7 @@ __all__ = [
     "ThoughtForm",
     "ThoughtSplitter",
     "ThoughtStart",
+    "Thoughts",
     "form_of",
     "read_form",
     "thought_start",

@@ -117,7 +117,44 @@ class ThoughtForm:
         value = self.switch.on if thinking else self.switch.off
         return {} if value is None else {self.switch.name: value}
 
+    def describe(self) -> str:
+        """All of it in a line, for a person."""
+        if self == NO_THOUGHT:
+            return "no sign of them"
+        tags = "tags unknown" if self.tags is None else f"{self.tags.open} ... {self.tags.close}"
+        said = [tags, _STARTS[self.unset]]
+        if self.asks:
+            said[1] = "asked for by the template"
+        if self.switch is not None:
+            said.append(
+                f"switch {self.switch.name} ({'on' if self.default_on else 'off'} unless set)"
+            )
+        if self.drops_history:
+            said.append("earlier ones are left out")
+        return ", ".join(said)
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as a JSON object."""
+        switch = self.switch
+        return {
+            "open": self.tags and self.tags.open,
+            "close": self.tags and self.tags.close,
+            "thinks": self.thinks,
+            "can_think": self.can_think,
+            "unset": str(self.unset),
+            "on": str(self.on),
+            "off": str(self.off),
+            "switch": switch and {"name": switch.name, "on": switch.on, "off": switch.off},
+            "asks": self.asks,
+            "drops_history": self.drops_history,
+        }
+
+
+_STARTS = {
+    ThoughtStart.OPENED: "opened by the template",
+    ThoughtStart.CLOSED: "closed by the template",
+    ThoughtStart.FREE: "left to the model",
+}
 NO_THOUGHT = ThoughtForm()
 _QUESTION, _THOUGHT, _ANSWER, _WORD = "QquestionQ", "QthoughtQ", "QanswerQ", "QwordQ"
 _ASK = (Message("user", _QUESTION),)
@@ -136,7 +173,10 @@ def read_form(template: str, special_tokens: Mapping[str, str] | None = None) ->
     `special_tokens` (bos_token, ...) are what it may print. A template that cannot be
     rendered knows of no thoughts.
     """
-    return _read(template, tuple(sorted((special_tokens or {}).items())))
+    try:
+        return _read(template, tuple(sorted((special_tokens or {}).items())))
+    except _Spent:
+        return NO_THOUGHT
 
 
 def form_of(metadata: Mapping[str, KeyValue]) -> ThoughtForm:
@@ -145,25 +185,34 @@ def form_of(metadata: Mapping[str, KeyValue]) -> ThoughtForm:
     return NO_THOUGHT if template is None else read_form(template, special_texts(metadata))
 
 
+class _Spent(Exception):
+    """Somebody else's questions have used up the budget, so this is no answer to remember."""
+
+
 # A command asks several times for the same file, and a template can be slow.
 @lru_cache(maxsize=8)
 def _read(template: str, special_tokens: tuple[tuple[str, str], ...]) -> ThoughtForm:
-    with one_budget():
-        try:
-            asked = _Asked(ChatTemplate(template), dict(special_tokens))
-        except TemplateError:
+    with one_budget() as budget:
+        fresh = budget.steps == budget.limits.steps
+        found = _ask(template, special_tokens)
+        if budget.spent is not None:  # then part of what was asked has no answer
+            if not fresh:
+                raise _Spent
             return NO_THOUGHT
-        plain = asked.prompt({})
-        if plain is None:
-            return NO_THOUGHT
-        turns = [None, *filter(None, (_turn(asked, plain, s) for s in asked.switches))]
-        found = [
-            form
-            for tags in KNOWN_TAGS
-            for turn in turns
-            if (form := _form(asked, plain, tags, turn)) is not None
-        ]
     return max(found, key=_certainty, default=NO_THOUGHT)
+
+
+def _ask(template: str, special_tokens: tuple[tuple[str, str], ...]) -> list[ThoughtForm]:
+    try:
+        asked = _Asked(ChatTemplate(template), dict(special_tokens))
+    except TemplateError:
+        return []
+    plain = asked.prompt({})
+    if plain is None:
+        return []
+    turns = [None, *filter(None, (_turn(asked, plain, s) for s in asked.switches))]
+    forms = (_form(asked, plain, tags, turn) for tags in KNOWN_TAGS for turn in turns)
+    return [form for form in forms if form is not None]
 
 
 class _WithThought(Message):

@@ -16,7 +16,8 @@ _MAX_TEXT = 1000
 class Governor:
     """What is done about a thought that does not end.
 
-    `budget` is the most tokens that one thought may take, None for as many as it likes.
+    `budget` is the most tokens that one thought may take, None for as many as it likes, 0
+    for no thought at all.
     Then `message` is put into the model's mouth, and the tag that closes the thought, so
     that it answers from what it has. Without words of the model's own kind before the tag
     answers get worse (llama.cpp has its `--reasoning-budget-message` for the same reason).
@@ -26,11 +27,11 @@ class Governor:
     message: str = ""
 
     def __post_init__(self) -> None:
-        if self.budget is not None and not 1 <= self.budget <= _MOST:
+        if self.budget is not None and not 0 <= self.budget <= _MOST:
             raise ProfileError(
                 "governor: the budget is out of range",
                 found=self.budget,
-                expected=f"1 to {_MOST} tokens",
+                expected=f"0 to {_MOST} tokens",
             )
         if len(self.message) > _MAX_TEXT:
             raise ProfileError(

@@ -46,9 +46,13 @@ class Adder:
 
 
 def chat(
-    replies: Sequence[str], *, template: str | None = QWQ_TEMPLATE, **options: Any
+    replies: Sequence[str],
+    *,
+    template: str | None = QWQ_TEMPLATE,
+    name: str = "Scripted",
+    **options: Any,
 ) -> tuple[Conversation, ScriptedSession]:
-    model = ScriptedModel(template)
+    model = ScriptedModel(template, name)
     session = ScriptedSession(model, replies)
     conversation = Conversation(
         cast(Model, model),
@@ -139,16 +143,17 @@ def test_stops_are_tokens_where_the_vocabulary_has_them() -> None:
     assert session.options[0]["stops"] == {session.model.control_tokens["<|im_end|>"]}
 
 
-def test_a_template_that_knows_thoughts_but_opens_none_gets_the_tag() -> None:
-    template = "{# strips </think> #}" + QWQ_TEMPLATE.replace("<think>\\n", "")
-    conversation, session = chat(["thought</think>answer"], template=template)
+def test_a_family_that_is_known_to_think_gets_the_tag_its_template_leaves_out() -> None:
+    template = QWQ_TEMPLATE.replace("<think>\\n", "")
+    conversation, session = chat(["thought</think>answer"], template=template, name="QwQ 32B")
     reply, _ = ask(conversation, "q")
     assert session.prompts[0].endswith("<|im_start|>assistant\n<think>\n")
     assert (reply.thinking, reply.answer) == ("thought", "answer")
 
 
-def test_a_model_that_does_not_think_is_not_made_to() -> None:
-    template = QWQ_TEMPLATE.replace("<think>\\n", "")
+@pytest.mark.parametrize("word", ["", "{# strips </think> #}", "{% set tag = '<think>' %}"])
+def test_a_model_that_does_not_think_is_not_made_to(word: str) -> None:
+    template = word + QWQ_TEMPLATE.replace("<think>\\n", "")
     conversation, session = chat(["answer"], template=template)
     reply, _ = ask(conversation, "q")
     assert session.prompts[0].endswith("<|im_start|>assistant\n")

@@ -13,7 +13,20 @@ from jinja2.ext import Extension, LoopControlExtension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-__all__ = ["CHATML", "JOINED_ROLES", "QWEN_TOKENS", "QWQ", "R1_STYLE", "as_transformers"]
+__all__ = [
+    "CHATML",
+    "CLOSES",
+    "IF_ASKED",
+    "JOINED_ROLES",
+    "OPENS",
+    "QWEN_TOKENS",
+    "QWQ",
+    "R1_STYLE",
+    "STRIPS",
+    "UNLESS_TOLD",
+    "as_transformers",
+    "beginning",
+]
 
 # The control and user-defined tokens of QwQ-32B's vocabulary.
 QWEN_TOKENS = (
@@ -113,6 +126,30 @@ CHATML = """\
 <|im_start|>assistant
 {% endif %}
 """
+
+_EMPTY = "{{ '<think>\\n\\n</think>\\n\\n' }}"
+
+
+def beginning(reply: str) -> str:
+    """ChatML that takes thoughts out of earlier turns, and whose reply begins like this."""
+    return (
+        "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n'"
+        " + m.content.split('</think>')[-1].lstrip('\\n') + '<|im_end|>\\n' }}{%- endfor %}"
+        "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}" + reply + "{%- endif %}"
+    )
+
+
+STRIPS = beginning("")  # of a plain model, or one that opens its thoughts by itself
+OPENS = beginning("{{ '<think>\\n' }}")
+CLOSES = beginning(_EMPTY)
+# As Qwen3's: thinks, unless it is told not to.
+UNLESS_TOLD = beginning(
+    "{%- if enable_thinking is defined and enable_thinking is false %}" + _EMPTY + "{%- endif %}"
+)
+# As a hybrid's that thinks only when it is asked to.
+IF_ASKED = beginning(
+    "{%- if enable_thinking %}{{ '<think>\\n' }}{%- else %}" + _EMPTY + "{%- endif %}"
+)
 
 # Roles inside the control tokens, written in pieces.
 JOINED_ROLES = """\

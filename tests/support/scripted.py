@@ -8,6 +8,7 @@ from typing import Any
 
 from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.chat.template import Segment
+from qwq_gguf.metadata import text
 from qwq_gguf.runtime.session import Generated
 from qwq_gguf.sampling import SamplerChain
 
@@ -37,9 +38,10 @@ CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>")
 class ScriptedModel:
     """As much of a Model as a Conversation uses. A character is a token."""
 
-    def __init__(self, template: str | None = QWQ_TEMPLATE) -> None:
+    def __init__(self, template: str | None = QWQ_TEMPLATE, name: str = "Scripted") -> None:
         self.path = Path("scripted.gguf")
-        self.name = "Scripted"
+        self.name = name
+        self.metadata = {"general.name": text("general.name", name)}
         self.chat_template = template
         self.control_tokens: Mapping[str, int] = {
             text: 1_200_000 + index for index, text in enumerate(CONTROL)

@@ -3,31 +3,20 @@ from __future__ import annotations
 import pytest
 
 from qwq_gguf.thinking import ThinkingTags, ThoughtForm, ThoughtStart, read_form
-from support.chat_templates import CHATML, QWQ, R1_STYLE
+from support.chat_templates import (
+    CHATML,
+    CLOSES,
+    IF_ASKED,
+    QWQ,
+    R1_STYLE,
+    STRIPS,
+    UNLESS_TOLD,
+    beginning,
+)
 
 OPENED, CLOSED, FREE = ThoughtStart.OPENED, ThoughtStart.CLOSED, ThoughtStart.FREE
-_STRIPS = (
-    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n'"
-    " + m.content.split('</think>')[-1].lstrip('\\n') + '<|im_end|>\\n' }}{%- endfor %}"
-    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}OPENING{%- endif %}"
-)
-_EMPTY = "{{ '<think>\\n\\n</think>\\n\\n' }}"
-
-
-def opening(text: str) -> str:
-    return _STRIPS.replace("OPENING", text)
-
-
-# As Qwen3's: thinks, unless it is told not to.
-UNLESS = opening(
-    "{%- if enable_thinking is defined and enable_thinking is false %}" + _EMPTY + "{%- endif %}"
-)
-# As a hybrid's that thinks only when it is asked to.
-IF_ASKED = opening(
-    "{%- if enable_thinking %}{{ '<think>\\n' }}{%- else %}" + _EMPTY + "{%- endif %}"
-)
 # As DeepSeek-V3.1's: a bare closing tag stands for no thought.
-BARE = opening("{{ '<think>' if thinking else '</think>' }}")
+BARE = beginning("{{ '<think>' if thinking else '</think>' }}")
 # As Seed-OSS's: a budget of 0 closes.
 BUDGET = (
     "{%- for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{%- endfor %}"
@@ -36,7 +25,7 @@ BUDGET = (
     "{{ '<seed:think>\\n</seed:think>' }}{%- endif %}{%- endif %}"
 )
 # As gpt-oss's: the effort is a word in the prompt, and nothing turns thoughts off.
-EFFORT = opening("").replace(
+EFFORT = beginning("").replace(
     "{%- for m", "{{ 'Reasoning: ' + (reasoning_effort or 'medium') }}{%- for m"
 )
 # As Granite's and Cogito's: the switch only changes what the system turn says.
@@ -44,7 +33,7 @@ TOLD = "{%- if enable_thinking %}{{ 'system: WORDS\\n' }}{%- endif %}" + BUDGET.
     "{%- if thinking_budget", "{%- if false and thinking_budget"
 )
 # As Phi-4-reasoning's and Magistral's: the system turn asks for a thought.
-ASKS = "{{ 'Write [THINK]your thoughts[/THINK] first.\\n' }}" + opening("").replace(
+ASKS = "{{ 'Write [THINK]your thoughts[/THINK] first.\\n' }}" + beginning("").replace(
     ".split('</think>')[-1].lstrip('\\n')", ""
 )
 # As Mistral's: an effort of none is one of the words that it knows.
@@ -65,11 +54,11 @@ WRITES = CHATML.replace(
     [
         pytest.param(QWQ, OPENED, OPENED, OPENED, None, True, True, id="qwq"),
         pytest.param(R1_STYLE, OPENED, OPENED, OPENED, None, True, True, id="r1"),
+        pytest.param(STRIPS, FREE, FREE, FREE, None, False, True, id="only takes thoughts out"),
+        pytest.param(CLOSES, CLOSED, CLOSED, CLOSED, None, False, True, id="closes"),
         pytest.param(
-            opening(""), FREE, FREE, FREE, None, False, True, id="only takes thoughts out"
+            UNLESS_TOLD, FREE, FREE, CLOSED, "enable_thinking", True, True, id="unless told"
         ),
-        pytest.param(opening(_EMPTY), CLOSED, CLOSED, CLOSED, None, False, True, id="closes"),
-        pytest.param(UNLESS, FREE, FREE, CLOSED, "enable_thinking", True, True, id="unless told"),
         pytest.param(
             IF_ASKED, CLOSED, OPENED, CLOSED, "enable_thinking", False, True, id="if asked"
         ),
@@ -113,7 +102,7 @@ def test_a_word_is_no_thought(template: str) -> None:
 
 
 def test_the_switch_is_set_both_ways() -> None:
-    form = read_form(UNLESS)
+    form = read_form(UNLESS_TOLD)
     assert form.variables(True) == {"enable_thinking": True}
     assert form.variables(False) == {"enable_thinking": False}
     assert form.variables(None) == {}
@@ -129,7 +118,7 @@ def test_a_side_without_a_value_is_left_unset() -> None:
 
 def test_the_tags_are_those_the_template_writes() -> None:
     assert read_form(BUDGET).tags == ThinkingTags("<seed:think>", "</seed:think>")
-    magistral = opening("").replace("</think>", "[/THINK]")
+    magistral = beginning("").replace("</think>", "[/THINK]")
     assert read_form(magistral).tags == ThinkingTags("[THINK]", "[/THINK]")
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from platform import machine
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
 from qwq_gguf.cli.resuming import opened_outputs
@@ -167,15 +166,8 @@ def _write_modelfiles(jobs: Sequence[Job], how: How) -> None:
     from qwq_gguf.cli.modelfile import write_beside
 
     for job in jobs:
-        if not job.plan.split:
-            target = modelfile_beside(job.path)
-            write_beside(job.path, target, force=how.force, profile=how.profile)
-    first = next((job.files[0] for job in jobs if job.plan.split), None)
-    if first is not None:
-        note(
-            "no Modelfile: Ollama imports a model in one file only; "
-            f"`qwq-gguf modelfile {first}` says how to join them"
-        )
+        target = modelfile_beside(job.path)
+        write_beside(job.files, target, force=how.force, profile=how.profile)
 
 
 def _title(jobs: Sequence[Job]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -21,7 +19,6 @@ __all__ = [
     "bring_gguf",
     "bring_weights",
     "gguf_header",
-    "ollama_file",
     "ollama_name",
 ]
 
@@ -84,21 +81,6 @@ def ollama_name(located: LocatedGguf) -> str | None:
 
     on_hub = hub.hub.endpoint == DEFAULT_ENDPOINT
     return f"hf.co/{hub.repo}:{located.tag}" if on_hub else None
-
-
-def ollama_file(located: LocatedGguf) -> tuple[Path, str | None]:
-    """The file that Ollama is to import, and what has to be done first.
-
-    It takes a model in one file (https://github.com/ollama/ollama/issues/5245), which
-    llama.cpp's llama-gguf-split makes of several.
-    """
-    if len(located.parts) == 1:
-        return located.path, None
-    from qwq_gguf.gguf_file.splits import whole_path
-
-    whole = whole_path(located.path)
-    join = shlex.join(["llama-gguf-split", "--merge", str(located.path), str(whole)])
-    return whole, f"Ollama imports a model in one file only; join the parts first:\n  {join}"
 
 
 def bring_weights(checkpoint: Checkpoint) -> None:

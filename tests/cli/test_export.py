@@ -48,7 +48,7 @@ def test_every_runtime_gets_its_files(runtime: str, gguf: Path) -> None:
     written = [path for path in Path(runtime).rglob("*") if path.is_file()]
     assert written
     assert all(str(path) in done.stderr for path in written)
-    assert "not said: penalties" in done.stderr or "not said: presence" in done.stderr
+    assert "not said: " in done.stderr
     again = export(runtime, "tiny.gguf")
     assert again.exit_code == 1
     assert "exists already" in again.stderr

@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 __all__ = [
     "CHATML",
     "CLOSES",
+    "DEFAULT_SYSTEM",
     "IF_ASKED",
     "JOINED_ROLES",
     "OPENS",
@@ -149,6 +150,14 @@ UNLESS_TOLD = beginning(
 # As a hybrid's that thinks only when it is asked to.
 IF_ASKED = beginning(
     "{%- if enable_thinking %}{{ '<think>\\n' }}{%- else %}" + _EMPTY + "{%- endif %}"
+)
+
+# As SmolLM2's: a system turn that nobody asked for.
+DEFAULT_SYSTEM = (
+    "{%- if messages[0].role != 'system' %}"
+    "{{ '<|im_start|>system\\nYou are Q, {{ made }} here.<|im_end|>\\n' }}{%- endif %}"
+    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{%- endif %}"
 )
 
 # Roles inside the control tokens, written in pieces.

@@ -111,7 +111,7 @@ def _facts(summary: FileSummary) -> Iterator[tuple[str, str]]:
     yield "vocabulary", f"{words.tokens:,} tokens ({words.model or 'unknown'}{cut})"
     for role, (number, text) in words.special.items():
         yield f"  {role}", f"{number} {'(not in the vocabulary)' if text is None else text}"
-    yield "thoughts", _thoughts(summary)
+    yield "thoughts", summary.thought.describe()
     template = summary.chat_template
     yield "template", "none" if template is None else f"{len(template):,} characters"
     if summary.chat_templates:
@@ -130,14 +130,6 @@ def _context(summary: FileSummary) -> str:
     original = scaling.original_context
     of = "" if original is None else f" of {original:,}"
     return f"{summary.context:,} tokens ({scaling.type}{factor}{of})"
-
-
-def _thoughts(summary: FileSummary) -> str:
-    tags = summary.thinking
-    if tags is None:
-        return "no sign of them"
-    opened = ", opened by the template" if tags.opened_by_template else ""
-    return f"{tags.open} ... {tags.close}{opened}"
 
 
 def _type(entry: KeyValue) -> str:

@@ -176,7 +176,17 @@ def _draw(compared: Compared, plot: Path, top: int, *, force: bool) -> None:
 
 def _budget(profile: Profile) -> str:
     budget = profile.governor.budget
+    if budget == 0:
+        return "before it begins"
     return "when the model ends it" if budget is None else f"after {budget} tokens at the latest"
+
+
+def _thinking(profile: Profile) -> str:
+    wanted = profile.wants_thoughts
+    if wanted is not None:
+        return "on" if wanted else "off"
+    opened = profile.template.opens_thought
+    return "as the template has it" + (", opened where it leaves that open" if opened else "")
 
 
 def _show(profile: Profile) -> None:
@@ -195,6 +205,7 @@ def _show(profile: Profile) -> None:
         ("stops", " ".join(profile.stops), source("stops")),
         ("context", f"{profile.context} tokens", source("context")),
         ("thought", f"{profile.thinking.open} ... {profile.thinking.close}", ""),
+        ("thinking", _thinking(profile), ""),
         ("thought ends", _budget(profile), source("governor")),
         ("history", history, ""),
     ]

@@ -5,6 +5,7 @@ from qwq_gguf.profiles.gguf_keys import SamplingKeys, sampling_keys
 from qwq_gguf.profiles.load import DEFAULT_PROFILE, load_profile, parse_profile, profile_names
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.profiles.resolve import AUTO, Resolved, resolve
+from qwq_gguf.profiles.thoughts import thoughts_of
 
 __all__ = [
     "AUTO",
@@ -22,4 +23,5 @@ __all__ = [
     "profile_names",
     "resolve",
     "sampling_keys",
+    "thoughts_of",
 ]

@@ -21,7 +21,7 @@ from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
 from qwq_gguf.errors import ChainError, ModelError, ToolError
-from qwq_gguf.profiles.auto import family_of
+from qwq_gguf.profiles.thoughts import thoughts_of
 from qwq_gguf.runtime.governing import Governing
 from qwq_gguf.runtime.native_chain import MOST_SEED
 from qwq_gguf.runtime.native_stages import with_token_ids
@@ -29,7 +29,7 @@ from qwq_gguf.runtime.reply import ReplyStream
 from qwq_gguf.runtime.session import PromptProgress, Session
 from qwq_gguf.runtime.tally import Tally
 from qwq_gguf.sampling import Grammar, LogitBias
-from qwq_gguf.thinking import Thoughts, ThoughtSplitter, ThoughtStart, read_form, thought_start
+from qwq_gguf.thinking import ThoughtSplitter, ThoughtStart, thought_start
 
 if TYPE_CHECKING:
     from qwq_gguf.profiles import Profile
@@ -87,14 +87,7 @@ class Conversation:
             raise ChainError("a grammar and tools exclude each other: it would forbid every call")
         self.model = model
         #: What becomes of thoughts: tags, switch, and how a prompt leaves the reply.
-        self.thoughts = Thoughts(
-            read_form(source, model.special_tokens),
-            profile.wants_thoughts,
-            opens=profile.template.opens_thought,
-            reasoner=family_of(model.metadata) is not None,
-            asked_tags=profile.thinking,
-            given=template_variables or {},
-        )
+        self.thoughts = thoughts_of(model.metadata, profile, template_variables)
         self.profile = profile = replace(profile, thinking=self.thoughts.tags)
         self._chain = profile.chain
         if self._chain.stage(LogitBias) is not None:

@@ -50,11 +50,14 @@ class Thoughts:
     @property
     def variables(self) -> dict[str, Any]:
         """What to give the template."""
-        return {**self.form.variables(self._mode), **self.given}
+        return {**self.form.variables(self.mode), **self.given}
 
     @property
-    def _mode(self) -> bool | None:
-        """Whoever sets a variable for it says what is wanted, also of a template without it."""
+    def mode(self) -> bool | None:
+        """Thinking on or off, None for what the template does by itself.
+
+        Whoever sets a variable for it says what is wanted, also of a template without it.
+        """
         if self.wanted is not None:
             return self.wanted
         said = (self.given.get(name) for name in ("enable_thinking", "thinking"))
@@ -63,7 +66,7 @@ class Thoughts:
     def begin(self, prompt: RenderedPrompt, control_tokens: Collection[str]) -> RenderedPrompt:
         """The prompt with the thought opened or closed, where the template does not say."""
         start = thought_start(prompt, self.tags)
-        if self._mode is False:
+        if self.mode is False:
             if start is ThoughtStart.OPENED or (start is ThoughtStart.FREE and self._closes_free):
                 return prompt.closed(self.tags.open, self.tags.close, control_tokens)
         elif start is ThoughtStart.FREE and self._opens_free:
@@ -83,14 +86,14 @@ class Thoughts:
         if not self.has_thoughts or form.asks:
             return False
         known = self.reasoner or form.thinks
-        if self._mode is None:
+        if self.mode is None:
             return self.opens and known
         return (self.opens or form.switch is None) and (known or form.can_think)
 
     @property
     def notice(self) -> str | None:
         """What to tell who turned thoughts on or off, where the template has no switch for it."""
-        form, mode = self.form, self._mode
+        form, mode = self.form, self.mode
         if mode is None or form.variables(mode):
             return None
         start = form.start(mode)

@@ -41,7 +41,8 @@ class ScriptedModel:
     def __init__(self, template: str | None = QWQ_TEMPLATE, name: str = "Scripted") -> None:
         self.path = Path("scripted.gguf")
         self.name = name
-        self.metadata = {"general.name": text("general.name", name)}
+        said = {"general.name": name, "tokenizer.chat_template": template}
+        self.metadata = {key: text(key, value) for key, value in said.items() if value is not None}
         self.chat_template = template
         self.control_tokens: Mapping[str, int] = {
             text: 1_200_000 + index for index, text in enumerate(CONTROL)

@@ -48,8 +48,12 @@ def inspect(
       qwq-gguf inspect QwQ-Demo-Q4_K_M.gguf --template
       qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
     """
-    from qwq_gguf.gguf_file import read_splits
+    from dataclasses import replace
+
+    from qwq_gguf.chat.of_file import special_texts
+    from qwq_gguf.gguf_file import Oddity, read_splits
     from qwq_gguf.gguf_file.summary import summarize
+    from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
 
     if as_json and with_template:
         raise typer.BadParameter("--json and --template: one of them")
@@ -59,6 +63,10 @@ def inspect(
             summary = summarize(model.whole, len(model.parts))
         else:
             summary = summarize(file)
+        template = summary.chat_template or ""
+        if is_misread(template, special_texts(file.metadata)):
+            odd = Oddity(MISREAD, remedy(template))
+            summary = replace(summary, oddities=(*summary.oddities, odd))
         if as_json:
             emit_json(summary.to_json())
         elif with_template:

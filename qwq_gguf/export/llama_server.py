@@ -109,7 +109,7 @@ def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
         found.append(("reasoning-format", "deepseek"))
         if thoughts.budget is not None:
             found.append(("reasoning-budget", str(thoughts.budget)))
-        if thoughts.budget and profile.governor.message:
+        if profile.wants_thoughts is not False and profile.governor.message:
             found.append((_MESSAGE, profile.governor.message))
     return found
 

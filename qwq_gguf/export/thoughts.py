@@ -21,6 +21,8 @@ __all__ = ["SpokenThoughts", "begun", "spoken_thoughts"]
 
 # Of the context an answer and a question need a share, too.
 _MOST_OF_CONTEXT = 0.75
+# llama-server takes a budget of 0 for none at all.
+_NO_THOUGHT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class SpokenThoughts:
     those around its thoughts, None where they are none of the usual. `on` says whether there
     is a thought when a client says nothing, and `opened` whether the template opens it.
     `switch` are the variables that have to be told to the template for that, empty where it
-    does so by itself. `budget` is the most tokens of a thought, 0 where a budget is all that
+    does so by itself. `budget` is the most tokens of a thought, 1 where a budget is all that
     keeps it away; `unsaid` has sentences about it.
     """
 
@@ -70,7 +72,7 @@ def spoken_thoughts(profile: Profile, facts: GgufFacts) -> SpokenThoughts:
         on=on,
         switch=switch,
         opened=form.start(told) is ThoughtStart.OPENED,
-        budget=0 if wanted is False and not switch else budget or None,
+        budget=_NO_THOUGHT if wanted is False and not switch else budget or None,
         unsaid=() if wanted is False else unsaid,
     )
 

@@ -10,6 +10,7 @@ from qwq_gguf.chat.of_file import TEMPLATE_KEY, special_texts, template_of
 from qwq_gguf.chat.template import one_budget
 from qwq_gguf.gguf_file.room import with_room
 from qwq_gguf.metadata import KeyValue
+from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, tell_llama_cpp
 from qwq_gguf.prepare.opening import open_thought
 from qwq_gguf.prepare.sampling import with_profile
 from qwq_gguf.prepare.template import check_template
@@ -84,6 +85,12 @@ def prepare(
                 named = ", ".join(key.removeprefix(SAMPLING) for key in own)
                 changes[-1] += f"; {named} as the author has it"
             notes += [f"not in general.sampling.*: {line}" for line in unsaid]
+    told = tell_llama_cpp({e.key: e for e in entries}) if repair else None
+    if told is not None and TEMPLATE_KEY not in keep:
+        entries = _replaced(entries, told.entries)
+        changes.append(told.said)
+    elif (template := template_of(there := {e.key: e for e in entries})) is not None:
+        notes += [MISREAD] if is_misread(template, special_texts(there)) else []
     return Prepared(_with(conversion, entries, room=room), tuple(changes), tuple(notes))
 
 

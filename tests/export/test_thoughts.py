@@ -145,8 +145,8 @@ HYBRID = Said("qwen3-thinking", "qwen3", None, 12288, THINK, choice=True)
         pytest.param(
             QWQ, None, Said("qwen3-thinking", "deepseek_r1", None, 12288, THINK), id="qwq"
         ),
-        # Only a budget of nothing keeps its thought away there; in Ollama, a closed one.
-        pytest.param(QWQ, False, Said(None, "deepseek_r1", None, 0, THINK), id="qwq, off"),
+        # Only a budget keeps its thought away there; in Ollama, a closed one.
+        pytest.param(QWQ, False, Said(None, "deepseek_r1", None, 1, THINK), id="qwq, off"),
         # Not ChatML: Ollama has the file's own template, and so no parser.
         pytest.param(R1_STYLE, None, Said(None, "deepseek_r1", None, 12288, THINK), id="r1"),
         pytest.param(UNLESS_TOLD, None, HYBRID, id="unless told"),

@@ -19,10 +19,12 @@ __all__ = [
     "DEFAULT_SYSTEM",
     "IF_ASKED",
     "JOINED_ROLES",
+    "MISREAD",
     "OPENS",
     "QWEN_TOKENS",
     "QWQ",
     "R1_STYLE",
+    "SEEN",
     "STRIPS",
     "UNLESS_TOLD",
     "as_transformers",
@@ -151,6 +153,37 @@ UNLESS_TOLD = beginning(
 IF_ASKED = beginning(
     "{%- if enable_thinking %}{{ '<think>\\n' }}{%- else %}" + _EMPTY + "{%- endif %}"
 )
+
+_SPLIT = "m.content.split('</think>')"
+_FIELD = (
+    "{%- if m.reasoning_content %}{{ '<think>\\n' + m.reasoning_content + '\\n</think>\\n\\n' }}"
+    "{%- endif %}"
+)
+# Thinking models' templates that llama.cpp takes for plain ones', and some that it sees.
+MISREAD = {
+    "in brackets": OPENS.replace(_SPLIT, "(m.content or '').split('</think>')"),
+    "other quotes": OPENS.replace(_SPLIT, 'm.content.split("</think>")'),
+    "a filter": OPENS.replace(_SPLIT + "[-1]", "(m.content | replace('</think>', '\\n'))"),
+    "another field": OPENS.replace(
+        _SPLIT, "(m.content or m.reasoning_content or '').split('</think>')"
+    ),
+    "if asked": IF_ASKED.replace(_SPLIT, "(m.content or '').split('</think>')"),
+}
+_ADDS = beginning("{{ '<think>\\n' if enable_thinking is not false }}")
+_OTHERWISE = beginning("{{ '</think>' if enable_thinking is false else '<think>' }}")
+MISREAD |= {
+    "a switch that adds": _ADDS.replace(_SPLIT, "(m.content or '').split('</think>')"),
+    "a switch of two tags": _OTHERWISE.replace(_SPLIT, "(m.content or '').split('</think>')"),
+}
+SEEN = {
+    "its words": OPENS,
+    "its words and a switch that adds": _ADDS,
+    "its words and a switch of two tags": _OTHERWISE,
+    "the field": OPENS.replace(_SPLIT, "(m.content or '').split('</think>')").replace(
+        "{{ '<|im_start|>' + m.role + '\\n'",
+        "{{ '<|im_start|>' + m.role + '\\n' }}" + _FIELD + "{{ ''",
+    ),
+}
 
 # As SmolLM2's: a system turn that nobody asked for.
 DEFAULT_SYSTEM = (

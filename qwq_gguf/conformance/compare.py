@@ -69,20 +69,21 @@ class Row:
 
 def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
     """A row for the order, each number the profile gives, each stage that the server adds
-    to it, the context and the stops.
+    to it, the context and the stops. Of what nobody decided there is no row.
     """
     wanted = profile.chain.settings()
     order = tuple(name for name in profile.chain.order if name not in _UNNAMED)
     if isinstance(profile.chain.stages[-1], Greedy):
         wanted["temperature"] = 0.0
-    rows = [_order_row(order, wanted, applied)]
+    ordered = profile.says("order")
+    rows = [_order_row(order, wanted, applied)] if ordered else []
     rows += _constraint_rows(profile, applied)
     rows += [
         _setting_row(name, value, profile, applied)
         for name, value in wanted.items()
-        if SETTINGS[name][0] not in _CONSTRAINTS
+        if SETTINGS[name][0] not in _CONSTRAINTS and profile.says(name)
     ]
-    for stage in applied.order or ():
+    for stage in (applied.order or ()) if ordered else ():
         if stage not in order and _is_on(stage, applied.settings):
             rows += [
                 Row(name, _NOT_WANTED, show(value), Verdict.DIFFERS, applied.origins.get(name, ""))

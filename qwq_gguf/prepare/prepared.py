@@ -76,9 +76,8 @@ def prepare(
             )
         elif sampling:
             own = () if chosen.kin else _own_numbers(entries, keep)
-            made, unsaid = with_profile(
-                entries, given, keep={*keep, *own}, whose="the author" if own else "you"
-            )
+            why_unnamed = "the author gives another of its numbers" if own else None
+            made, unsaid = with_profile(entries, given, keep={*keep, *own}, unnamed=why_unnamed)
             entries = list(made)
             changes.append(f"general.sampling.*: those of profile {given.name}, {why}")
             if own:

@@ -37,13 +37,13 @@ class Choice:
     """A profile's name, and why it.
 
     `profile` is None for a model that no shipped profile is made for: then only what its
-    file says counts. `kin`: the profile was made for this family. To another model that
-    thinks it only lends what the author leaves open.
+    file says counts. `kin`: the model's names name the family that the profile is made for.
+    To another model that thinks it only lends what the author leaves open.
     """
 
     profile: str | None
     reason: str
-    kin: bool = True
+    kin: bool = False
 
 
 def family_of(metadata: Mapping[str, KeyValue]) -> tuple[str, str] | None:
@@ -65,7 +65,7 @@ def choose_profile(metadata: Mapping[str, KeyValue], *, thinking: bool | None = 
     """
     form, family = form_of(metadata), family_of(metadata)
     if family is not None and form.start(True) is not _CLOSED:
-        return Choice(*family)
+        return Choice(*family, kin=True)
     if not _thinks(form, thinking):
         return Choice(None, _why_not(form, thinking))
     if _DEEPSEEK in (template_of(metadata) or ""):
@@ -74,7 +74,7 @@ def choose_profile(metadata: Mapping[str, KeyValue], *, thinking: bool | None = 
     profile = _BY_ARCHITECTURE.get(architecture)
     if profile is not None:
         return Choice(profile, f"it is a {architecture} model that thinks, by its chat template")
-    return Choice("qwq", "its chat template says that it thinks", kin=False)
+    return Choice("qwq", "its chat template says that it thinks")
 
 
 _CLOSED = ThoughtStart.CLOSED

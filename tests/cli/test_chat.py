@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.profiles import load_profile
+from support.chat_templates import STRIPS
 from support.demo import make_demo
 from support.terminal import PROGRAM, open_terminal
 from support.tiny_gguf import write_random
@@ -68,6 +69,9 @@ def test_json(talker: Path) -> None:
     reply = json.loads(done.stdout)
     speed = reply.pop("tokens_per_second")
     assert speed > 0
+    thoughts = reply.pop("thoughts")
+    assert thoughts["wanted"] is None
+    assert (thoughts["template"]["thinks"], thoughts["template"]["unset"]) == (True, "opened")
     assert reply == {
         "schema": "qwq-gguf/chat/1",
         "thinking": "Let me see.",
@@ -185,7 +189,8 @@ def test_the_chain_alone(talker: Path) -> None:
     assert ["2", "top_k", "top_k", "7", "a", "flag"] in rows
     assert ["1", "temperature", "temperature", "0.25", "a", "flag"] in rows
     assert ["3", "top_p", "top_p", "0.95", "profile", "qwq"] in rows
-    assert "profile qwq: its chat template has <think>\n" in shown.stderr
+    assert "profile qwq: its chat template says that it thinks\n" in shown.stderr
+    assert "thoughts: <think> ... </think>, opened by the template" in shown.stderr
 
 
 SAMPLING = {
@@ -214,7 +219,13 @@ def test_the_chain_says_what_the_file_decided(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "arguments", "profile", "reason"),
     [
-        ({}, [], "qwq", "its chat template has <think>"),
+        ({}, [], "qwq", "its chat template says that it thinks"),
+        (
+            {"tokenizer.chat_template": STRIPS},
+            [],
+            "file",
+            "the file's own numbers over llama.cpp's",
+        ),
         ({"general.name": "R1 Distill"}, [], "r1-distill", "general.name is R1 Distill"),
         ({"general.name": "R1 Distill"}, ["--profile", "auto"], "r1-distill", "general.name is"),
         ({"general.name": "QwQ", **SAMPLING}, [], "qwq", "general.name is QwQ"),
@@ -229,6 +240,10 @@ def test_who_chooses_the_profile(
     shown = chat(file, "--show-chain", *arguments)
     assert shown.exit_code == 0, shown.output
     assert f"profile {profile}: {reason}" in shown.stderr
+    if profile == "file":
+        assert "llama.cpp's default" in shown.stdout
+        assert "profile" not in shown.stdout
+        return
     order = shown.stdout.splitlines()[2].split()[1]
     from_file = SAMPLING.keys() <= keys.keys() and "qwq_gguf.profile" not in keys
     assert order == ("top_k" if from_file else load_profile(profile).chain.order[0])
@@ -342,7 +357,5 @@ def test_a_thought_ends_at_the_budget_that_is_asked_for(tmp_path: Path) -> None:
     assert words not in free["thinking"]
     assert bound["answer"]
     assert "its budget of 9 is used up" in done.stderr
-    assert (
-        json.loads(chat(demo, *asked, "--thought-budget", "0").stdout)["thinking"]
-        == (free["thinking"])
-    )
+    boundless = json.loads(chat(demo, *asked, "--thought-budget", "-1").stdout)
+    assert boundless["thinking"] == free["thinking"]

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.template import ChatTemplate, Limits, one_budget
 from qwq_gguf.thinking import ThinkingTags, ThoughtForm, ThoughtStart, read_form
 from support.chat_templates import (
     CHATML,
     CLOSES,
     IF_ASKED,
+    OPENS,
     QWQ,
     R1_STYLE,
     STRIPS,
@@ -144,3 +147,19 @@ def test_a_thought_that_a_turn_comes_with_names_the_tags() -> None:
 
 def test_an_effort_of_none_counts_where_the_template_knows_it() -> None:
     assert read_form(KNOWN_EFFORT).variables(False) == {"reasoning_effort": "none"}
+
+
+SLOW = "{% for a in range(300) %}{% for b in range(300) %}{% endfor %}{% endfor %}"
+
+
+def test_a_template_too_slow_to_be_asked_knows_of_no_thoughts() -> None:
+    slow = "{% for a in range(9) %}" + SLOW + "{% endfor %}"
+    assert read_form(slow + OPENS) == ThoughtForm()
+
+
+def test_an_answer_that_somebody_elses_questions_cut_short_is_not_kept() -> None:
+    template = SLOW + OPENS
+    with one_budget(Limits(steps=150_000, seconds=60)):
+        ChatTemplate(template).render([Message("user", "q")])
+        assert read_form(template) == ThoughtForm()
+    assert read_form(template).unset is OPENED

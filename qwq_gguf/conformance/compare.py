@@ -43,7 +43,8 @@ class Verdict(StrEnum):
 class Applied:
     """What a server said. `settings` by our names, `order` without the final stage; what is
     absent was not told. `origins` says where each comes from, also `order`, `context` and
-    `stops`; `notes` are sentences for the user.
+    `stops`; `notes` are sentences for the user. `template` is the
+    model's chat template.
     """
 
     server: str
@@ -54,6 +55,7 @@ class Applied:
     stops: tuple[str, ...] | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

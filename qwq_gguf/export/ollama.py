@@ -15,7 +15,7 @@ from qwq_gguf.export.chatml import ChatMl
 from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.go_template import chatml_template
 from qwq_gguf.export.thoughts import begun, spoken_thoughts
-from qwq_gguf.export.value import Command, Export
+from qwq_gguf.export.value import Command, Export, slug
 from qwq_gguf.export.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
@@ -209,7 +209,7 @@ def export(
     """
     if not hub:
         made = modelfile(profile, facts, system=system)
-        use = (Command(("ollama", "create", "NAME", "-f", "Modelfile")),)
+        use = (Command(("ollama", "create", slug(facts.name), "-f", "Modelfile")),)
         return Export("ollama", {"Modelfile": made.text}, VOCABULARY.rows(), made.unsaid, use)
     params: dict[str, object] = dict(_parameters(profile, facts.context))
     if profile.stops:
@@ -236,9 +236,14 @@ def _prompt(profile: Profile, facts: GgufFacts) -> tuple[ChatMl | None, tuple[st
     """The prompt to write as a TEMPLATE, None for none, and what to know of it."""
     if facts.template is None:
         return None, ("the chat template: this GGUF has none, so Ollama will guess one",)
-    chatml = spoken_chatml(profile, facts)
-    if chatml is None:
+    if (chatml := facts.chatml) is None:
         return None, (f"the chat template: it is not ChatML throughout, so {_LEFT}",)
+    if facts.thought.switch is not None and chatml.opening_on is chatml.opening_off is None:
+        return None, (
+            f"the chat template: its switch for thinking changes other words, so {_LEFT}",
+        )
+    chatml = spoken_chatml(profile, facts)
+    assert chatml is not None
     try:
         quote(chatml_template(chatml, spoken_tags(profile, facts)), block=True)
     except ExportError as error:

@@ -104,21 +104,13 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     unsaid += spoken_thoughts(profile, facts).untold("set it in text-generation-webui")
     if any(math.isfinite(bias) and bias for _, bias in biases.by_id):
         unsaid.append("logit biases that do not forbid: text-generation-webui has none")
-    return Export(
-        "text-generation-webui",
-        {
-            f"user_data/presets/{name}.yaml": to_yaml(preset),
-            "user_data/models/config-user.yaml": to_yaml(
-                entry, ("Add this to the file of that name.",)
-            ),
-        },
-        VOCABULARY.rows(),
-        tuple(unsaid),
-        (
-            "copy the preset into user_data/presets, and add the lines of config-user.yaml",
-            f"to user_data/models/config-user.yaml; then choose the preset {name}",
-        ),
-    )
+    settings = to_yaml(entry, ("Add this to the file of that name.",))
+    files = {"user_data/models/config-user.yaml": settings}
+    use = ["add the lines of config-user.yaml to user_data/models/config-user.yaml"]
+    if profile.named != frozenset():  # a preset sets whatever it does not name to neutral values
+        files[f"user_data/presets/{name}.yaml"] = to_yaml(preset)
+        use += ["copy the preset into user_data/presets, and choose it:", name]
+    return Export("text-generation-webui", files, VOCABULARY.rows(), tuple(unsaid), tuple(use))
 
 
 def _range(flat: Flat) -> float | int:

@@ -63,6 +63,7 @@ _DEFAULTS = (
     "presence_penalty",
     "frequency_penalty",
 )
+_ASK_FOR_BASE = '"${BASE:?set it to the model that this GGUF was made from, ORG/NAME}"'
 _MOST_BIAS = 100.0
 _PARSERS = {
     ThinkingTags(): "deepseek_r1",
@@ -80,9 +81,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         if flat.says(name)
     }
     words = [f"exec vllm serve {shlex.quote(facts.file)}"]
-    if facts.base:
-        base = shlex.quote(facts.base)
-        words += [f"--tokenizer {base}", f"--hf-config-path {base}"]
+    base = shlex.quote(facts.base) if facts.base else _ASK_FOR_BASE
+    words += [f"--tokenizer {base}", f"--hf-config-path {base}"]
     words.append(f"--max-model-len {flat.tokens}")
     if defaults:
         # Else the numbers are those of the model's author, which vLLM looks up by itself.
@@ -116,7 +116,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if not facts.base:
         unsaid.append(
             "the tokenizer and the configuration, which vLLM wants from the model that this GGUF "
-            "was made from: the file names none; add --tokenizer ORG/NAME --hf-config-path ORG/NAME"
+            "was made from: the file names none, so name it: BASE=ORG/NAME sh vllm.sh"
         )
     unsaid += unparsed
     if profile.wants_thoughts is False and thoughts.possible and not thoughts.switch:

@@ -253,7 +253,8 @@ def test_vllms_command_and_request() -> None:
     assert set(json.loads(made.files["request.json"])) == {"stop"}
     assert made.files["chat_template.jinja"] == FACTS.template
     bare = vllm.export(QWQ, replace(FACTS, base=None, template=None, chatml=None))
-    assert any("tokenizer" in said for said in bare.unsaid)
+    assert any("BASE=ORG/NAME sh vllm.sh" in said for said in bare.unsaid)
+    assert '--tokenizer "${BASE:?' in bare.files["vllm.sh"], "the script asks instead of failing"
     assert "chat_template.jinja" not in bare.files
 
 
@@ -343,6 +344,31 @@ def test_the_files_for_the_hub_say_what_the_modelfile_says() -> None:
     numbers = {w[1]: float(w[2]) for w in words if w[0] == "PARAMETER" and w[1] != "stop"}
     assert params == numbers
     assert ("TEMPLATE", made.files["template"]) in words
+
+
+# ------------------------------------------------------- what nobody has decided
+
+
+@pytest.mark.parametrize("runtime", EXPORTERS)
+def test_numbers_that_nobody_decided_are_not_written(runtime: str) -> None:
+    """A model that no profile is made for, whose file gives one number, or none."""
+    numbers = {"temperature": 0.35, "top_k": 77, "top_p": 0.91, "min_p": 0.07}
+    chain = load_profile("llama-cpp").chain.with_overrides(**numbers)
+    base = replace(load_profile("llama-cpp"), name="file", chain=chain)
+    for named in (frozenset({"top_k"}), frozenset[str]()):
+        made = EXPORTERS[runtime](replace(base, named=named), replace(FACTS, template="x"))
+        text = "\n".join(made.files.values()).replace("QwQ", "")
+        for name, value in numbers.items():
+            assert (str(value) in text) is (name in named), name
+        assert not any("the order" in said for said in made.unsaid)
+        assert "samplers" not in text
+        assert "sampler-seq" not in text
+    if runtime == "transformers":
+        # The checkpoint's own says what its author wants.
+        assert "generation_config.json" not in made.files
+        assert any("author's own numbers stay" in said for said in made.unsaid)
+    if runtime == "vllm":
+        assert "--generation-config" not in made.files["vllm.sh"]
 
 
 # ----------------------------------------------------------------------- examples

@@ -39,6 +39,8 @@ SEED = (
     "{%- if thinking_budget is defined and thinking_budget == 0 %}"
     "{{ '<seed:think>\\n</seed:think>' }}{%- endif %}{%- endif %}"
 )
+# As Cogito's: the switch is a sentence in the system turn.
+ELSEWHERE = IF_ASKED.replace("{%- for", "{{ 'Think deeply.' if enable_thinking }}{%- for", 1)
 # Thoughts in tags that few runtimes know.
 MAGISTRAL = SEED.replace("seed:think>", "THINK]").replace("</", "[/").replace("<", "[")
 TAGS = ("<think>", "</think>", "<seed:think>", "</seed:think>", "[THINK]", "[/THINK]")
@@ -165,6 +167,10 @@ HYBRID = Said("qwen3-thinking", "qwen3", None, 12288, THINK, choice=True)
             False,
             replace(HYBRID, parser=None, switch=OFF, choice=False),
             id="if asked, off",
+        ),
+        # Not the end of the prompt alone: a TEMPLATE cannot say it, so there is none, nor a parser.
+        pytest.param(
+            ELSEWHERE, None, replace(HYBRID, parser=None, switch=OFF, choice=False), id="elsewhere"
         ),
         pytest.param(
             SEED,

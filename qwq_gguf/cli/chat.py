@@ -101,8 +101,9 @@ def chat(
         typer.Option(
             "--thought-budget",
             metavar="N",
-            min=0,
-            help="Tokens after which a thought is closed (0: never).  [default: the profile's]",
+            min=-1,
+            help="Tokens after which a thought is closed (0: none is begun, -1: never)."
+            "  [default: the profile's]",
         ),
     ] = None,
     show_chain: Annotated[
@@ -173,7 +174,7 @@ def chat(
         chain_flags.show_notes(resolved)
     profile = resolved.profile
     if thought_budget is not None:
-        profile = profile.with_thought_budget(thought_budget or None)
+        profile = profile.with_thought_budget(None if thought_budget < 0 else thought_budget)
     chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
     question = None if prompt is None else _question(prompt)
 

@@ -11,6 +11,7 @@ from qwq_gguf.chat.events import (
     ChatEvent,
     Finished,
     FinishReason,
+    Notice,
     Reply,
     ToolCallStarted,
     ToolResult,
@@ -220,6 +221,7 @@ class Conversation:
             tags.open,
             tags.close,
             starts_inside=prompt.ends_with(tags.open),
+            may_be_open=tags.close in self._template.source and not prompt.ends_with(tags.close),
             open_id=self.model.token_id(tags.open),
             close_id=self.model.token_id(tags.close),
         )
@@ -247,6 +249,7 @@ class Conversation:
         tally.prompt_tokens = tally.prompt_tokens or generation.prompt_tokens
         with closing(generation):
             governing = Governing(self.model, self.profile)
+            governing.begin(stream, generation)
             for token, piece in generation:
                 thought = stream.in_thought
                 yield from stream.feed(token, piece)
@@ -254,14 +257,18 @@ class Conversation:
                     break
                 if thought and not stream.in_thought:
                     generation.begin_answer()
-                elif thought:
+                elif thought or stream.in_thought:
                     yield from governing.look(stream, generation)
-        yield from stream.finish()
+        reason = FinishReason.STOP if stream.stopped else generation.finish_reason
+        if reason is None:
+            raise ModelError(
+                "this reply was ended from elsewhere: its session began another one, or was closed",
+                hint="read a reply to its end before the next question, or give each "
+                "conversation a session of its own",
+            )
+        yield from stream.finish(turn_ended=reason is FinishReason.STOP)
         tally.add(stream, generation.seconds)
-        if stream.stopped:
-            return FinishReason.STOP
-        assert generation.finish_reason is not None
-        return generation.finish_reason
+        return reason
 
     def _parse(self, answer: str) -> ParsedAnswer:
         return parse_tool_calls(answer) if self._tools else ParsedAnswer(answer, (), ())
@@ -274,6 +281,7 @@ class Conversation:
             yield result
             turn.append(Message("tool", result.content, name=call.name))
         for error in parsed.errors:
+            yield Notice(f"a tool call could not be read: {error}")
             turn.append(Message("tool", f"error: {error}"))
 
     def _run_tool(self, call: ToolCall) -> ToolResult:

@@ -138,7 +138,7 @@ def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
         (("", "[thinking]\nstart = '<think>'"), "unknown key thinking.start", None),
         (("", "[governor]\nsource='s'"), "governor.budget must be a whole number", None),
         (("", "[governor]\nbudget = true\nsource='s'"), "must be a whole number", None),
-        (("", "[governor]\nbudget = 0\nsource='s'"), "the budget is out of range", None),
+        (("", "[governor]\nbudget = -1\nsource='s'"), "the budget is out of range", None),
         (("", "[governor]\nbudget = 9"), "governor.source must be a text", None),
         (("", "[governor]\nbugdet = 9\nsource='s'"), "unknown key governor.bugdet", None),
         (("", "[chain.repeat_penalty]\nvalue = -1\nsource='s'"), "repeat is out of range", None),

@@ -20,7 +20,7 @@ from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
-from qwq_gguf.errors import ChainError, ModelError, ToolError
+from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError, ToolError
 from qwq_gguf.runtime.governing import Governing
 from qwq_gguf.runtime.native_chain import MOST_SEED
 from qwq_gguf.runtime.native_stages import with_token_ids
@@ -139,7 +139,12 @@ class Conversation:
         for number in range(self._tool_rounds + 1):
             prompt = self._render(turn)
             stream = self._stream(prompt)
-            reason = yield from self._generate(prompt, stream, _round_seed(seed, number), tally)
+            try:
+                reason = yield from self._generate(prompt, stream, _round_seed(seed, number), tally)
+            except PromptTooLongError:
+                if number == 0:
+                    raise
+                reason = FinishReason.CONTEXT  # filled by what tools have said
             if stream.thinking:
                 thoughts.append(stream.thinking)
             parsed = self._parse(stream.answer)

@@ -30,7 +30,7 @@ from qwq_gguf.runtime.session import Session
 from qwq_gguf.sampling import Dist, Greedy, SamplerChain, Temperature
 from qwq_gguf.thinking import Governor
 from support.scripted import QWQ_TEMPLATE, ScriptedModel, ScriptedSession
-from support.tiny_gguf import byte_level, vocab, write_bigram, write_random
+from support.tiny_gguf import TEMPLATE, byte_level, vocab, write_bigram, write_random
 
 GREEDY = SamplerChain((Greedy(),))
 PROFILE = Profile("test", "A profile for tests", GREEDY, stops=("<|im_end|>", "\nUser:"))
@@ -538,6 +538,25 @@ def test_a_conversation_that_does_not_fit_is_refused_and_goes_on(talker: Path) -
             list(conversation.ask("long " * 100))
         assert conversation.messages == ()
         assert ask(conversation, "short")[0].answer == "It is 301."
+
+
+def test_tools_that_fill_the_context_end_the_reply_and_not_the_chat(tmp_path: Path) -> None:
+    call = '<tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}'
+    words = vocab([call])
+    template = "{%- if tools %}{%- endif %}" + TEMPLATE.replace(
+        "{{- '<|im_start|>' + message.role + '\\n' + content",
+        "{{- '<|im_start|>' + message.role + '\\n' + content + (message.tool_calls | string)",
+    )
+    path = write_bigram(
+        tmp_path / "t.gguf",
+        {byte_level(b"\n"): "</think>", "</think>": byte_level(call.encode())},
+        words=words,
+        keys={"tokenizer.chat_template": template},
+    )
+    with Model.load(path, threads=1, context=300) as model:
+        reply, events = ask(Conversation(model, PROFILE, tools=[Adder()]), "2+3?")
+        assert reply.finish_reason is FinishReason.CONTEXT
+        assert len(reply.tool_calls) == sum(isinstance(e, ToolResult) for e in events) > 0
 
 
 def test_conversations_may_share_a_session(talker: Path) -> None:

@@ -12,7 +12,7 @@ from qwq_gguf.thinking.form import (
     thought_start,
 )
 from qwq_gguf.thinking.governor import Governor
-from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter
+from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter, WasThought
 from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
 from qwq_gguf.thinking.thoughts import Thoughts
 
@@ -28,6 +28,7 @@ __all__ = [
     "ThoughtSplitter",
     "ThoughtStart",
     "Thoughts",
+    "WasThought",
     "form_of",
     "read_form",
     "thought_start",

@@ -52,6 +52,7 @@ from qwq_gguf.errors import (
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import (
         AnswerDelta,
+        AnswerWasThought,
         ChatEvent,
         Finished,
         FinishReason,
@@ -71,6 +72,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "AnswerDelta",
+    "AnswerWasThought",
     "ChainError",
     "ChatEvent",
     "Checkpoint",
@@ -123,6 +125,7 @@ __all__ = [
 
 _HOMES = {
     "AnswerDelta": "chat.events",
+    "AnswerWasThought": "chat.events",
     "ChatEvent": "chat.events",
     "Checkpoint": "checkpoint",
     "FinishReason": "chat.events",

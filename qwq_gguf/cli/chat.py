@@ -103,8 +103,8 @@ def chat(
             "--thought-budget",
             metavar="N",
             min=-1,
-            help="Tokens after which a thought is closed (0: no thought, -1: never).  "
-            "[default: the profile's]",
+            help="Tokens after which a thought is closed (0: none is begun, -1: never)."
+            "  [default: the profile's]",
         ),
     ] = None,
     thinking: thought_flags.Thinking = None,

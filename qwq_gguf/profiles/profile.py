@@ -14,7 +14,7 @@ from typing import Literal
 
 from qwq_gguf.errors import ProfileError
 from qwq_gguf.sampling import SamplerChain
-from qwq_gguf.sampling.settings import SettingValue
+from qwq_gguf.sampling.settings import SETTINGS, SettingValue
 from qwq_gguf.thinking import Governor, ThinkingTags
 
 __all__ = ["MIN_CONTEXT", "Profile", "TemplatePolicy", "ThinkingTags"]
@@ -120,9 +120,15 @@ class Profile:
         return replace(self, governor=governor, sources={**self.sources, "governor": source})
 
     def warnings(self) -> tuple[str, ...]:
-        """What in this profile silently does nothing."""
+        """What in this profile silently does nothing; of defaults that nobody chose, nothing."""
+        decided = {SETTINGS[name][0] for name in self.given if self.says(name)}
+        needless = tuple(
+            line
+            for line in self.chain.warnings()
+            if self.named is None or line.partition(" ")[0] in decided
+        )
         idle = tuple(
             f"{name} does nothing: it is set, but the order has no such stage"
             for name in self.chain.idle_settings(self.given)
         )
-        return self.chain.warnings() + idle
+        return needless + idle

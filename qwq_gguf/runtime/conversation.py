@@ -12,6 +12,7 @@ from qwq_gguf.chat.events import (
     ChatEvent,
     Finished,
     FinishReason,
+    Notice,
     Reply,
     ToolCallStarted,
     ToolResult,
@@ -20,7 +21,7 @@ from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
-from qwq_gguf.errors import ChainError, ModelError, ToolError
+from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError, ToolError
 from qwq_gguf.profiles.thoughts import thoughts_of
 from qwq_gguf.runtime.governing import Governing
 from qwq_gguf.runtime.native_chain import MOST_SEED
@@ -140,7 +141,12 @@ class Conversation:
         for number in range(self._tool_rounds + 1):
             prompt = self._render(turn)
             stream = self._stream(prompt)
-            reason = yield from self._generate(prompt, stream, _round_seed(seed, number), tally)
+            try:
+                reason = yield from self._generate(prompt, stream, _round_seed(seed, number), tally)
+            except PromptTooLongError:
+                if number == 0:
+                    raise
+                reason = FinishReason.CONTEXT  # filled by what tools have said
             if stream.thinking:
                 thoughts.append(stream.thinking)
             parsed = self._parse(stream.answer)
@@ -219,10 +225,12 @@ class Conversation:
 
     def _stream(self, prompt: RenderedPrompt) -> ReplyStream:
         tags = self.profile.thinking
+        start = thought_start(prompt, tags)
         splitter = ThoughtSplitter(
             tags.open,
             tags.close,
-            starts_inside=thought_start(prompt, tags) is ThoughtStart.OPENED,
+            starts_inside=start is ThoughtStart.OPENED,
+            may_be_open=self.thoughts.has_thoughts and start is ThoughtStart.FREE,
             open_id=self.model.token_id(tags.open),
             close_id=self.model.token_id(tags.close),
         )
@@ -250,6 +258,7 @@ class Conversation:
         tally.prompt_tokens = tally.prompt_tokens or generation.prompt_tokens
         with closing(generation):
             governing = Governing(self.model, self.profile)
+            governing.begin(stream, generation)
             for token, piece in generation:
                 thought = stream.in_thought
                 yield from stream.feed(token, piece)
@@ -257,14 +266,18 @@ class Conversation:
                     break
                 if thought and not stream.in_thought:
                     generation.begin_answer()
-                elif thought:
+                elif thought or stream.in_thought:
                     yield from governing.look(stream, generation)
-        yield from stream.finish()
+        reason = FinishReason.STOP if stream.stopped else generation.finish_reason
+        if reason is None:
+            raise ModelError(
+                "this reply was ended from elsewhere: its session began another one, or was closed",
+                hint="read a reply to its end before the next question, or give each "
+                "conversation a session of its own",
+            )
+        yield from stream.finish(turn_ended=reason is FinishReason.STOP)
         tally.add(stream, generation.seconds)
-        if stream.stopped:
-            return FinishReason.STOP
-        assert generation.finish_reason is not None
-        return generation.finish_reason
+        return reason
 
     def _parse(self, answer: str) -> ParsedAnswer:
         return parse_tool_calls(answer) if self._tools else ParsedAnswer(answer, (), ())
@@ -277,6 +290,7 @@ class Conversation:
             yield result
             turn.append(Message("tool", result.content, name=call.name))
         for error in parsed.errors:
+            yield Notice(f"a tool call could not be read: {error}")
             turn.append(Message("tool", f"error: {error}"))
 
     def _run_tool(self, call: ToolCall) -> ToolResult:

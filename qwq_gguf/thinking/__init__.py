@@ -7,12 +7,11 @@ from qwq_gguf.thinking.form import (
     Switch,
     ThoughtForm,
     ThoughtStart,
-    form_of,
-    read_form,
     thought_start,
 )
 from qwq_gguf.thinking.governor import Governor
-from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter
+from qwq_gguf.thinking.reading import form_of, read_form
+from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter, WasThought
 from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
 from qwq_gguf.thinking.thoughts import Thoughts
 
@@ -28,6 +27,7 @@ __all__ = [
     "ThoughtSplitter",
     "ThoughtStart",
     "Thoughts",
+    "WasThought",
     "form_of",
     "read_form",
     "thought_start",

@@ -16,11 +16,12 @@ _MAX_TEXT = 1000
 class Governor:
     """What is done about a thought that does not end.
 
-    `budget` is the most tokens that one thought may take, None for as many as it likes, 0
-    for no thought at all.
-    Then `message` is put into the model's mouth, and the tag that closes the thought, so
-    that it answers from what it has. Without words of the model's own kind before the tag
-    answers get worse (llama.cpp has its `--reasoning-budget-message` for the same reason).
+    `budget` is the most tokens that the thoughts of one turn may take, 0 for no thought and
+    None for as many as they like. Then `message` is put into the model's mouth, and the tag
+    that closes the thought, so that it answers from what it has. Without words of the model's
+    own kind before the tag answers get worse (llama.cpp has its `--reasoning-budget-message`
+    for the same reason).
+    A thought that is ended so is not begun again in the same turn.
     """
 
     budget: int | None = None

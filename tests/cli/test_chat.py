@@ -357,5 +357,8 @@ def test_a_thought_ends_at_the_budget_that_is_asked_for(tmp_path: Path) -> None:
     assert words not in free["thinking"]
     assert bound["answer"]
     assert "its budget of 9 is used up" in done.stderr
-    boundless = json.loads(chat(demo, *asked, "--thought-budget", "-1").stdout)
-    assert boundless["thinking"] == free["thinking"]
+    unbound = json.loads(chat(demo, *asked, "--thought-budget", "-1").stdout)
+    assert unbound["thinking"] == free["thinking"]
+    thoughtless = json.loads(chat(demo, *asked, "--thought-budget", "0").stdout)
+    assert thoughtless["thinking"] == ""
+    assert thoughtless["answer"]

@@ -158,3 +158,10 @@ def test_thoughts_that_are_turned_on_need_a_thinkers_numbers() -> None:
     template = as_metadata(text("tokenizer.chat_template", IF_ASKED))
     assert resolve(template).profile.name == "file"
     assert resolve(template, thinking=True).profile == load_profile("qwq")
+
+
+def test_defaults_that_nobody_chose_are_not_warned_of() -> None:
+    assert resolve({}, overrides={"temperature": 0.0}).notes == ()
+    own = as_metadata(i32(PREFIX + "top_k", 20))
+    (note,) = resolve(own, overrides={"temperature": 0.0}).notes
+    assert note.startswith("top_k does nothing")

@@ -18,6 +18,7 @@ from qwq_gguf.runtime.probe import Probe
 from qwq_gguf.runtime.remember import Memory
 from qwq_gguf.runtime.session import Session
 from qwq_gguf.runtime.trial import ensure_loads
+from qwq_gguf.sampling import Greedy, SamplerChain
 from support.tiny_gguf import TEMPLATE, vocab, write_random
 
 
@@ -48,6 +49,18 @@ def test_a_stranger_who_says_nothing_but_a_control_token_says_text(model: Model)
         spelled = model.encode([Segment(text, control=False)])
         assert control not in spelled
         assert b"".join(map(model.piece, spelled)) == text.encode()
+
+
+@pytest.mark.parametrize("threads", [513, 1_000_000])
+def test_threads_that_llama_cpp_aborts_over_are_refused(random_gguf: Path, threads: int) -> None:
+    with pytest.raises(ModelError, match="that many threads") as caught:
+        Model.load(random_gguf, threads=threads)
+    assert "512" in str(caught.value.expected)
+
+
+def test_as_many_threads_as_llama_cpp_takes(random_gguf: Path) -> None:
+    with Model.load(random_gguf, threads=512) as model:
+        assert next(Session(model).generate([5, 6], SamplerChain((Greedy(),)), seed=1))
 
 
 def test_the_context_is_what_was_asked_for(random_gguf: Path) -> None:

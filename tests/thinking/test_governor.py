@@ -11,7 +11,8 @@ from qwq_gguf.thinking import Governor
 def test_a_budget_ends_a_thought_that_reaches_it() -> None:
     assert [Governor(3).ends(tokens) for tokens in (0, 2, 3, 4)] == [False, False, True, True]
     assert not Governor().ends(10**9)
-    assert Governor(0).ends(0)  # one that began although none was wanted
+    assert Governor(0).ends(0)
+    assert not Governor(1).ends(0)
 
 
 def test_the_tag_stands_on_a_line_of_its_own() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
-from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.errors import TemplateError
 
 __all__ = ["ChatMl", "read_chatml"]
@@ -102,6 +102,7 @@ _TOOL_TALKS = (
 )
 
 
+@one_budget()
 def read_chatml(template: str) -> ChatMl | None:
     """The words of `template` if it is ChatML through and through, else None."""
     try:

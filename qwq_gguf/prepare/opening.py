@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from qwq_gguf.chat.messages import Message, ToolSpec
-from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue, text
 from qwq_gguf.prepare.template import ANSWER, CALL, TOOL, check_template
@@ -34,6 +34,7 @@ _TRIES = 8
 _Texts: TypeAlias = tuple[tuple[str | None, str | None], ...]
 
 
+@one_budget()
 def open_thought(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> Repair | None:
     """The template with an opened thought, or None where that is not known to be right.
 

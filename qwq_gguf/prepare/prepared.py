@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qwq_gguf.chat.template import one_budget
 from qwq_gguf.gguf_file.room import with_room
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.prepare.opening import open_thought
@@ -33,6 +34,7 @@ class Prepared:
     notes: tuple[str, ...]
 
 
+@one_budget()  # however often the template is asked
 def prepare(
     conversion: Conversion,
     *,

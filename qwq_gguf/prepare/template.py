@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
-from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.chat.tool_calls import parse_tool_calls
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.profiles import ThinkingTags
@@ -59,10 +59,14 @@ class TemplateCheck:
         return tuple(found)
 
 
+@one_budget()
 def check_template(
     template: str, tags: ThinkingTags, special_tokens: Mapping[str, str] | None = None
 ) -> TemplateCheck:
-    """Check a template; never raises. `special_tokens` (bos_token, ...) are what it may print."""
+    """Check a template in one budget; never raises.
+
+    `special_tokens` (bos_token, ...) are what it may print.
+    """
     try:
         compiled = ChatTemplate(template)
         prompt = compiled.render([Message("user", _QUESTION)], special_tokens=special_tokens).text

@@ -26,7 +26,6 @@ never quietly change a quantization.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -35,6 +34,7 @@ from qwq_gguf.errors import RecipeError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.quantize.recipe import KINDS, TARGET_TYPES, Condition, LayerRange, Recipe, Rule
 from qwq_gguf.quantize.spelling import did_you_mean, one_of
+from qwq_gguf.toml_text import parse_toml
 
 __all__ = ["parse_recipe", "parse_type"]
 
@@ -51,10 +51,7 @@ _FRACTION = re.compile(r"(\d{1,5})/(\d{1,5})")
 
 def parse_recipe(text: str, path: Path | None = None) -> Recipe:
     """The recipe in this TOML; RecipeError says what is wrong, where, and what was meant."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"not valid TOML: {error}", path=path) from error
+    table = parse_toml(text, "recipe", RecipeError, path)
     try:
         return _recipe(table, text)
     except _Wrong as wrong:

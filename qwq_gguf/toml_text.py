@@ -28,7 +28,7 @@ MAX_NUMBER = 64
 # Strings and comments are taken whole, so that nothing in them counts. No alternative gives
 # back what it has taken, and none fails late: an open string goes to the end of the text.
 _TOKEN = re.compile(
-    r'''
+    r"""
       "{3} (?: [^"\\]++ | \\. | "{1,2}(?!") )*+ (?: "{3,5} | \\?\Z )
     | '{3} (?: [^']++ | '{1,2}(?!') )*+ (?: '{3,5} | \Z )
     | " (?: [^"\\\n]++ | \\[^\n] )*+ "?
@@ -36,7 +36,7 @@ _TOKEN = re.compile(
     | \#[^\n]*+
     | (?P<number> (?<![\w-]) [+-]? (?: [0-9] [\w.+:-]*+ | nan(?![\w-]) ) )
     | (?P<mark> [][{}.=,\n] )
-    ''',
+    """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 # Hexadecimal has an e, too.

@@ -59,8 +59,8 @@ class _Counter:
 
     def most(self) -> int:
         for rule in self._grammar.order:
-            ways = (self._beginning(part) for part in self._grammar.rules[rule])
-            self._first[rule] = _total(ways, self._none())
+            begins = (self._beginning(part) for part in self._grammar.rules[rule])
+            self._first[rule] = _total(begins, self._none())
         # Places where a character ends, and what may be read there: by the rule that follows
         # the place when nothing else has to, and once for all others.
         ends: dict[int | None, Ways] = {}

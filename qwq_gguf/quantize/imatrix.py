@@ -249,7 +249,7 @@ def _floats(cursor: Cursor, count: int, what: str) -> NDArray[np.float32]:
     """The next numbers, in memory once: the largest file is half of what a run may take."""
     cursor.require(4 * count, what)
     values = np.empty(count, dtype="<f4")
-    target = memoryview(values).cast("B")
+    target = values.data.cast("B")
     for at in range(0, len(target), _BLOCK):
         piece = target[at : at + _BLOCK]
         piece[:] = cursor.take(len(piece), what)

@@ -19,6 +19,11 @@ __all__ = ["Bounds", "Crash", "Tally", "soak"]
 
 _LIBRARIES = Path(__file__).resolve().parent.parent
 _PATHS = (_LIBRARIES.parent.parent, _LIBRARIES.parent.parent / "tests", _LIBRARIES)
+_ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join(map(str, _PATHS)),
+    # The bound is on addresses, of which each thread's own heap would reserve 64 MiB.
+    "MALLOC_ARENA_MAX": "1",
+}
 _START = 120.0  # seconds until the first trial: imports, and skipping to it
 
 
@@ -93,7 +98,7 @@ def _run(tally: Tally, seed: int, first: int, last: int, bounds: Bounds) -> int:
             child = subprocess.Popen(
                 [sys.executable, "-m", "soak_inputs._child", *map(str, asked)],
                 cwd=scratch,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, _PATHS))},
+                env=os.environ | _ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,

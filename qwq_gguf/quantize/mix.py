@@ -182,7 +182,7 @@ def _wanted(
     if asked.output is not None and kind == "output":
         return Choice(asked.output, "asked for the output")
     for pattern, wanted in asked.tensor_types:
-        if pattern.occurs_in(tensor.name):
+        if pattern.search(tensor.name):
             return Choice(wanted, f"asked for {pattern.pattern}")
     if asked.pure:
         return Choice(recipe.base, "every matrix alike")
@@ -195,7 +195,7 @@ def _wanted(
 
 
 def _applies(rule: Rule, tensor: Tensor, kind: str, place: tuple[int, int]) -> bool:
-    named = rule.names is not None and rule.names.occurs_in(tensor.name)
+    named = rule.names is not None and rule.names.search(tensor.name)
     if not named and kind not in rule.kinds:
         return False
     return not rule.layers or any(span.has(*place) for span in rule.layers)

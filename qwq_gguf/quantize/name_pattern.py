@@ -61,8 +61,8 @@ class NamePattern:
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _compiled(parse(self.pattern)))
 
-    def occurs_in(self, name: str) -> bool:
-        """Whether some part of the name is of this pattern."""
+    def search(self, name: str) -> bool:
+        """Whether some part of the name is of this pattern; no match object, for nobody asks."""
         ways: frozenset[int] = frozenset()
         before: bool | None = None  # whether a letter or digit is in front; None at the start
         for character in (*name, _END):

@@ -42,7 +42,7 @@ def test_a_recipe_says_what_it_says() -> None:
     assert first.when == (Condition(imatrix=False, gqa_at_least=4), Condition(tied=True))
     assert (first.type, first.why) == (GgmlType.IQ4_NL, "because")
     assert second.names is not None
-    assert second.names.occurs_in("blk.0.ffn_up.weight")
+    assert second.names.search("blk.0.ffn_up.weight")
     assert second.layers == (LayerRange((1, 2), (1, 1)),)
     assert second.when == (Condition(architecture="llama", layer_count=80, row_multiple_of=256),)
 

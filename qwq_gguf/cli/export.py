@@ -106,11 +106,12 @@ def export(
       qwq-gguf export ollama QwQ-32B-Q4_K_M.gguf --hub
       qwq-gguf export lmstudio QwQ-32B-Q4_K_M.gguf --install --user-repo qwen/qwq-32b
     """
+    from qwq_gguf.chat.template import one_budget
     from qwq_gguf.export.signature import sign_all, signature
 
     _check_options(runtime, hub=hub, install=install, user_repo=user_repo, system=system, copy=copy)
     folder = Path(runtime) if out is None else out
-    with gguf_header(source, revision, token) as (located, gguf):
+    with gguf_header(source, revision, token) as (located, gguf), one_budget():
         origins = _origins(located, folder, runtime, hub=hub, install=install)
         resolved, facts = _facts(gguf, origins, profile_name)
         made = _render(

@@ -68,12 +68,13 @@ def modelfile(
       ollama create qwq-demo -f Modelfile
       qwq-gguf modelfile bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS    nothing large is downloaded
     """
+    from qwq_gguf.chat.template import one_budget
     from qwq_gguf.export.signature import sign, signature
 
     to_stdout = out is None or str(out) == "-"
     target = Path("Modelfile") if out is None or to_stdout else out
     target = target / "Modelfile" if target.is_dir() and not to_stdout else target
-    with gguf_header(source, revision, token) as (located, gguf):
+    with gguf_header(source, revision, token) as (located, gguf), one_budget():
         name = ollama_name(located)
         if name is None:
             bring_gguf(located)

@@ -121,7 +121,6 @@ _TOOL_TALKS = (
 
 
 @one_budget()
-@one_budget()
 def read_chatml(template: str, thought: ThoughtForm | None = None) -> ChatMl | None:
     """The words of `template` if it is ChatML through and through, else None.
 

@@ -28,6 +28,7 @@ _FAMILIES = {"qwq": "QwQ", "r1-distill": "DeepSeek-R1-Distill"}
 _WITHOUT = "0528"
 _LITERAL = re.compile(r"""(['"])((?:\\.|(?!\1)[^\\\n])*)\1""")
 _TRIES = 8
+_NEAR = 2000  # characters: an open quote is looked for to the end of its line, each of many
 
 
 @one_budget()
@@ -83,8 +84,8 @@ def _has_tokens(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> bool:
 
 def _with_opening(template: str, opening: str) -> Iterator[str]:
     """The template with `opening` at the end of one literal, the last literal first."""
-    start = template.rfind("add_generation_prompt")
-    for literal in reversed(list(_LITERAL.finditer(template, max(start, 0)))):
+    start = max(template.rfind("add_generation_prompt"), 0)
+    for literal in reversed(list(_LITERAL.finditer(template, start, start + _NEAR))):
         end = literal.end(2)
         yield f"{template[:end]}{opening}\\n{template[end:]}"
 

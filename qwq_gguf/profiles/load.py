@@ -48,7 +48,6 @@ Unknown keys are refused: a misspelt number must not silently be a default.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +59,7 @@ from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
 from qwq_gguf.resources import profiles_dir
 from qwq_gguf.sampling.settings import did_you_mean
 from qwq_gguf.thinking import Governor
+from qwq_gguf.toml_text import parse_toml
 
 __all__ = ["DEFAULT_PROFILE", "load_profile", "parse_profile", "profile_names"]
 
@@ -98,12 +98,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
 
 def parse_profile(text: str, path: Path | None = None) -> Profile:
     """Make a Profile from TOML; `path` is for messages, and for the files that it names."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError("the profile is not valid TOML", path=path, found=error) from None
-    except RecursionError:
-        raise ProfileError("the profile is nested too deeply", path=path) from None
+    data = parse_toml(text, "profile", ProfileError, path)
     try:
         return _profile(data, None if path is None else path.parent)
     except ProfileError as error:

@@ -155,7 +155,7 @@ def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
         (('["top_k", "dist"]', '"top_k"'), "chain.order must be a list", None),
         (('["top_k", "dist"]', "[1]"), "chain.order must be a list", None),
         (("schema", "x = [[[1\nschema"), "not valid TOML", None),
-        (("schema", "x = " + "[" * 30000 + "\nschema"), "nested too deeply", None),
+        (("schema", "x = " + "[" * 30000 + "\nschema"), "nested more than 32 deep", None),
         (("", "[stops]\ntexts = [1]\nsource='s'"), "stops.texts must be a list", None),
         (("", "[stops]\ntexts = ['']\nsource='s'"), "a stop must be a short text", None),
         (("", "[context]\ntokens = 1.5\nsource='s'"), "must be a whole number", None),

@@ -244,7 +244,7 @@ class Conversation:
         if left is not None and left < 1:
             return FinishReason.LENGTH
         generation = self._session.generate(
-            self.model.encode(prompt.segments),
+            self.model.encode(prompt.segments, most=self.context_size - 1),
             self._chain,
             seed=seed,
             max_tokens=left,

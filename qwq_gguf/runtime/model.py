@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,9 +221,9 @@ class Model:
         """The special token written like this, or None."""
         return self.vocabulary.token_id(text)
 
-    def encode(self, segments: Iterable[Segment]) -> list[int]:
+    def encode(self, segments: Sequence[Segment], most: int | None = None) -> list[int]:
         """The tokens of a rendered prompt; see `Vocabulary.encode`."""
-        return self.vocabulary.encode(segments)
+        return self.vocabulary.encode(segments, most)
 
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for."""

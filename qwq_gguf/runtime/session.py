@@ -12,9 +12,10 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.errors import ModelError, PromptTooLongError
+from qwq_gguf.errors import ModelError
 from qwq_gguf.runtime.kv_context import ABORTED, FULL, KvContext, PromptProgress
 from qwq_gguf.runtime.native_chain import NativeChain
+from qwq_gguf.runtime.vocabulary import too_long
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,12 +80,7 @@ class Session:
         if not prompt:
             raise ModelError("the prompt has no tokens")
         if len(prompt) >= self.context_size:
-            raise PromptTooLongError(
-                "the prompt does not fit the context",
-                found=f"{len(prompt)} tokens",
-                expected=f"at most {self.context_size - 1}",
-                hint="shorten it, or give it more room with -c",
-            )
+            raise too_long(f"{len(prompt)} tokens", self.context_size - 1)
         if max_tokens is not None and max_tokens < 1:
             raise ModelError("max_tokens makes no sense", found=max_tokens)
         if self._running is not None:

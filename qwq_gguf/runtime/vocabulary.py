@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import ChainError, ModelError
+from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.template import Segment
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from qwq_gguf.runtime.owned import Owned
     from qwq_gguf.runtime.pieces import Pieces
 
-__all__ = ["Vocabulary"]
+__all__ = ["Vocabulary", "too_long"]
 
 # More than this in one call overflows llama.cpp's 32-bit counts.
 _MOST_BYTES = 1 << 30
+# Texts of fewer bytes a token are encoded at once to see how many tokens they are.
+_DENSE = 8
 
 
 class Vocabulary:
@@ -40,6 +42,9 @@ class Vocabulary:
         self.size: int = api.llama_vocab_n_tokens(handle)
         self.bos = self._special(api.llama_vocab_bos)
         self.eos = self._special(api.llama_vocab_eos)
+        # The kinds that leave no byte of a text out: others may, white space for one.
+        kinds = (api.LLAMA_VOCAB_TYPE_SPM, api.LLAMA_VOCAB_TYPE_BPE)
+        self._keeps_bytes = api.llama_vocab_type(handle) in kinds
         self.adds_bos = bool(api.llama_vocab_get_add_bos(handle)) and self.bos is not None
         is_eog, attribute = api.llama_vocab_is_eog, api.llama_vocab_get_attr
         self.eog = frozenset(token for token in range(self.size) if is_eog(handle, token))
@@ -68,13 +73,19 @@ class Vocabulary:
         self.owner.check()
         return self._handle
 
-    def encode(self, segments: Iterable[Segment]) -> list[int]:
+    def encode(self, segments: Sequence[Segment], most: int | None = None) -> list[int]:
         """The tokens of a rendered prompt.
 
         A control segment is exactly one token; all other text never becomes one. The
         beginning-of-text token is added where the model wants it and the prompt has none.
+
+        PromptTooLongError for a prompt that is certain to have more than `most` tokens,
+        before it is encoded: that takes a minute for millions of characters, and longer
+        where a vocabulary has many special tokens. Others may come out longer, too.
         """
         self.owner.check()
+        if most is not None and (least := self._least_tokens(segments, most)) > most:
+            raise too_long(f"at least {least:,} tokens", most)
         tokens: list[int] = []
         for segment in segments:
             if segment.control:
@@ -90,6 +101,15 @@ class Vocabulary:
         if self.adds_bos and self.bos is not None and tokens[:1] != [self.bos]:
             tokens.insert(0, self.bos)
         return tokens
+
+    def _least_tokens(self, segments: Sequence[Segment], most: int) -> int:
+        """A number of tokens that these cannot be below."""
+        texts = [len(segment.text) for segment in segments if not segment.control]
+        if not self._keeps_bytes or sum(texts) <= most * _DENSE:
+            return len(segments)
+        # No token stands for more than its bytes.
+        longest = max(1, self.pieces.longest)
+        return len(segments) - len(texts) + sum(-(-size // longest) for size in texts)
 
     def encode_text(self, text: str) -> list[int]:
         """The tokens of plain text: control tokens written out stay text.
@@ -180,3 +200,13 @@ class Vocabulary:
     def _special(self, getter: Any) -> int | None:
         token: int = getter(self._handle)
         return token if 0 <= token < self.size else None
+
+
+def too_long(found: str, most: int) -> PromptTooLongError:
+    """The error for a prompt that has more tokens than the context has room for."""
+    return PromptTooLongError(
+        "the prompt does not fit the context",
+        found=found,
+        expected=f"at most {most}",
+        hint="shorten it, or give it more room with -c",
+    )

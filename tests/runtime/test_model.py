@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qwq_gguf.chat.prompt import Segment
-from qwq_gguf.errors import GgufError, ModelError, QwqGgufError
+from qwq_gguf.errors import GgufError, ModelError, PromptTooLongError, QwqGgufError
 from qwq_gguf.machine import Card
 from qwq_gguf.runtime import library as native
 from qwq_gguf.runtime import loading
@@ -49,6 +49,22 @@ def test_a_stranger_who_says_nothing_but_a_control_token_says_text(model: Model)
         spelled = model.encode([Segment(text, control=False)])
         assert control not in spelled
         assert b"".join(map(model.piece, spelled)) == text.encode()
+
+
+def test_what_cannot_fit_is_refused_before_it_is_encoded(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = model.vocabulary.pieces.longest
+    assert longest == 64
+    end = Segment("<|im_end|>", control=True)
+    # Never too early: this is as few tokens as so many bytes can be.
+    text = Segment("-" * 64 * 100, control=False)
+    assert len(model.encode([text, end, text], most=201)) == 201
+    monkeypatch.setattr(model.vocabulary, "encode_text", lambda text: pytest.fail("encoded"))
+    for segments, least in (([text, end, text], 201), ([end] * 300, 300)):
+        with pytest.raises(PromptTooLongError, match="does not fit") as caught:
+            model.encode(segments, most=least - 1)
+        assert caught.value.found == f"at least {least} tokens"
 
 
 @pytest.mark.parametrize("threads", [513, 1_000_000])

@@ -60,7 +60,7 @@ class ScriptedModel:
     def token_id(self, text: str) -> int | None:
         return self.control_tokens.get(text)
 
-    def encode(self, segments: Iterable[Segment]) -> list[int]:
+    def encode(self, segments: Iterable[Segment], most: int | None = None) -> list[int]:
         tokens: list[int] = []
         for segment in segments:
             if segment.control:

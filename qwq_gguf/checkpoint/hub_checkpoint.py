@@ -25,6 +25,7 @@ from qwq_gguf.errors import (
     SourceError,
     UnsupportedError,
 )
+from qwq_gguf.foreign import HEAD_BYTES
 
 __all__ = ["check_planned", "fetch_small_files", "fetch_weights", "remote_headers"]
 
@@ -139,7 +140,7 @@ def _header(snapshot: HubSnapshot, path: Path) -> dict[str, TensorInfo]:
             found="unknown" if size is None else f"{size} bytes",
             expected=None if listed is None else f"{listed} bytes",
         )
-    end = 8 + header_length(start.content[:8], path, size)
+    end = 8 + header_length(start.content[:HEAD_BYTES], path, size)
     content = start.content
     if len(content) < end:
         # From byte 0 again: a server without ranges then does as well.

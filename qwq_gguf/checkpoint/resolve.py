@@ -11,13 +11,16 @@ that can be nothing else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.checkpoint.pieces import is_piece, pieces_of, refuse_pieces
 from qwq_gguf.errors import HubNotFoundError, NotACheckpointError, NotAGgufError, SourceError
+from qwq_gguf.files import open_file, read_file, user_path
 from qwq_gguf.resources import demo_checkpoint
 
 if TYPE_CHECKING:
@@ -111,9 +114,12 @@ def locate_gguf(
     path = _on_disk(source, NotAGgufError)
     if path is not None:
         _refuse_revision(source, revision)
-        return _local_gguf(str(source), Path(source).expanduser(), path)
+        return _local_gguf(str(source), user_path(source), path)
     hub_name, hub = _on_hub(source, token)
     if hub_name is None:
+        pieces = pieces_of(user_path(source))
+        if pieces:
+            refuse_pieces(pieces[0])
         raise NotAGgufError(
             "there is no such file", path=str(source), hint=_hint(str(source), "chat")
         )
@@ -143,15 +149,17 @@ def names_gguf(source: str | Path, *, token: str | None = None) -> bool:
         return False
     path = _on_disk(source, SourceError)
     if path is not None:
-        return path.is_file() and (path.suffix.lower() == ".gguf" or _is_gguf(path))
+        if path.is_dir():
+            return False
+        named = path.suffix.lower() == ".gguf" or is_piece(Path(source).name)
+        return named or _is_gguf(path)
     name, _ = _on_hub(source, token)
     return name.tag is not None if name is not None else str(source).lower().endswith(".gguf")
 
 
 def _is_gguf(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return file.read(4) == b"GGUF"
+        return read_file(path, 3) == b"GGUF"
     except OSError:
         return False
 
@@ -172,7 +180,7 @@ def fetch_gguf(
 def _on_disk(source: str | Path, error: type[SourceError]) -> Path | None:
     """The resolved path, or None when nothing is there."""
     try:
-        path = Path(source).expanduser().resolve()
+        path = user_path(source).resolve()
         return path if path.exists() else None
     except (OSError, ValueError, RuntimeError) as problem:
         raise error("not a path", path=str(source), found=str(problem)) from problem
@@ -229,6 +237,12 @@ def _folder(path: Path, shown: Path) -> Path:
             expected="a checkpoint folder with config.json and *.safetensors",
             hint=f"qwq-gguf chat {shown}",
         )
+    try:
+        os.close(open_file(path))
+    except OSError as problem:
+        raise NotACheckpointError(
+            f"cannot be read: {problem.strerror or problem}", path=shown
+        ) from problem
     hint = f"name its folder: {path.parent}" if path.suffix in (".safetensors", ".json") else None
     raise NotACheckpointError("a checkpoint is a folder, this is a file", path=shown, hint=hint)
 
@@ -251,7 +265,9 @@ def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
 
     if path.is_dir():
         _refuse_folder(shown, path)
-    if shown.suffix.lower() in (".safetensors", ".bin", ".pt", ".pth", ".json"):
+    refuse_pieces(shown)
+    belongs = shown.suffix.lower() in (".safetensors", ".bin", ".pt", ".pth", ".json")
+    if belongs and not _is_gguf(path):
         raise NotAGgufError(
             "this belongs to a checkpoint, where a GGUF file is needed",
             path=shown,

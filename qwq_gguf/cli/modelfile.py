@@ -24,6 +24,7 @@ from qwq_gguf.cli.sources import (
     ollama_name,
 )
 from qwq_gguf.errors import ExportError, OutputError
+from qwq_gguf.files import user_path
 
 if TYPE_CHECKING:
     from qwq_gguf.export.ollama import Modelfile
@@ -132,7 +133,7 @@ def modelfile_of(gguf: GgufFile, profile: Profile, origin: str) -> Modelfile:
 
 def seen_from(file: Path, folder: Path) -> str:
     """The GGUF as seen from the Modelfile's folder, so that both can move together."""
-    path = file.expanduser()
+    path = user_path(file)
     try:
         relative = os.path.relpath(path.resolve(), folder.resolve())
     except ValueError:  # another drive

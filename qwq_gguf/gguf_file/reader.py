@@ -11,10 +11,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from qwq_gguf.errors import GgufError
+from qwq_gguf.files import open_file
+from qwq_gguf.foreign import HEAD_BYTES, recognise
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.cursor import Cursor
+from qwq_gguf.gguf_file.joined import refuse_joined
 from qwq_gguf.gguf_file.layout import (
     DEFAULT_ALIGNMENT,
     MAGIC,
@@ -68,6 +72,12 @@ class GgufFile:
     file_bytes: int
 
     @property
+    def data_end(self) -> int:
+        """Bytes from the start of the file to the end of the last tensor's data."""
+        last = self.tensors[-1] if self.tensors else None
+        return self.data_offset if last is None else last.offset + last.nbytes
+
+    @property
     def architecture(self) -> str | None:
         """The value of general.architecture."""
         return self.text("general.architecture")
@@ -97,12 +107,21 @@ def read_gguf(path: str | Path) -> GgufFile:
     """The header of one GGUF file; GgufError for anything that llama.cpp could not load."""
     path = Path(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise GgufError(f"cannot be opened: {error.strerror or error}", path=path) from error
+        descriptor = open_file(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GgufError(f"cannot be opened: {reason}", path=path) from error
     try:
         identity = file_identity(descriptor)
-        return _read(Cursor(descriptor, path, identity[0], MAX_HEADER_BYTES), identity)
+        size = identity[0]
+
+        def at(base: int) -> GgufFile:
+            cursor = Cursor(descriptor, path, size - base, MAX_HEADER_BYTES, base=base)
+            return _read(cursor, identity)
+
+        file = at(0)
+        refuse_joined(descriptor, size, file, at)
+        return file
     finally:
         os.close(descriptor)
 
@@ -137,12 +156,7 @@ def _read_version(cursor: Cursor) -> int:
         raise GgufError("not a GGUF file", path=cursor.path, found=f"{cursor.size} bytes")
     magic = cursor.take(4, "the magic")
     if magic != MAGIC:
-        hint = None
-        if magic == bytes(4):
-            hint = "the run that wrote it did not finish: make the file again"
-        elif magic in (b"vers", b"<!DO", b"<htm"):
-            hint = "this is a pointer or a web page: download the file itself"
-        raise GgufError("not a GGUF file", path=cursor.path, found=magic, expected=MAGIC, hint=hint)
+        _refuse_other(magic, cursor)
     version = cursor.u32("the version")
     if version & 0xFFFF == 0 and version:
         raise GgufError(
@@ -156,6 +170,20 @@ def _read_version(cursor: Cursor) -> int:
             expected=f"2 or {VERSION}",
         )
     return version
+
+
+def _refuse_other(magic: bytes, cursor: Cursor) -> NoReturn:
+    head = magic + cursor.take(min(HEAD_BYTES, cursor.remaining), "the beginning")
+    if any(head):  # zeros are what an interrupted run of this program leaves
+        foreign = recognise(head, cursor.path, cursor.size)
+        if foreign is not None:
+            raise GgufError(
+                f"not a GGUF file, but {foreign.what}", path=cursor.path, hint=foreign.hint
+            )
+    hint = None
+    if magic == bytes(4):
+        hint = "the run or download that wrote it did not finish: make it or download it again"
+    raise GgufError("not a GGUF file", path=cursor.path, found=magic, expected=MAGIC, hint=hint)
 
 
 def _count(cursor: Cursor, what: str, most: int, least_bytes: int) -> int:

@@ -250,13 +250,18 @@ def _folder(path: Path, shown: Path) -> Path:
 def _named(source: str, folder: Path) -> Located:
     # A snapshot of the Hub's cache: models--<organization>--<name>/snapshots/<commit>.
     if folder.parent.name == "snapshots":
-        kind, *parts = folder.parent.parent.name.split("--")
+        kind, *parts = _text(folder.parent.parent).split("--")
         if kind == "models" and parts:
             organization = parts[0] if len(parts) > 1 else None
             return Located(source, folder, parts[-1], organization)
     if _COMMIT.fullmatch(folder.name):
         return Located(source, folder, "model")
-    return Located(source, folder, folder.name or "model")
+    return Located(source, folder, _text(folder) or "model")
+
+
+def _text(folder: Path) -> str:
+    """A folder's name as a text: a GGUF holds nothing but UTF-8, and file systems any bytes."""
+    return os.fsencode(folder.name).decode("utf-8", "replace")
 
 
 def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:

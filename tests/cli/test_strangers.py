@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,14 @@ def test_a_link_gives_no_secret_away(here: Path, tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert "this link leads out of the checkpoint" in refused.stderr
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems hold UTF-8 alone")
+def test_names_that_are_no_utf8(here: Path) -> None:
+    folder = write_checkpoint(here / os.fsdecode(b"na\xefve"))
+    shard = folder / "model.safetensors"
+    shard.rename(folder / os.fsdecode(b"model-\xef.safetensors"))
+    done = run("quantize", folder, "q8_0")
+    assert done.exit_code == 0, done.output
+    assert run("verify", "na-ve-Q8_0.gguf", "--source", folder).exit_code == 0
+    assert json.loads(run("inspect", "na-ve-Q8_0.gguf", "--json").stdout)["name"] == "Na\ufffdVe"

@@ -26,13 +26,15 @@ _CONTAINER, _ENTRY, _ITEM = 240, 120, 64
 def parse_json(
     content: bytes | str,
     *,
+    most: int | None = None,
     object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
     """The value of a JSON text. ValueError for what is none, nested deeper than `MAX_DEPTH`
-    or would take more memory than any real file of the kinds that are read here.
+    or would take more than `most` bytes of memory (default: `MAX_BUILT`), beside the
+    characters of its strings.
     """
     raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-    _check(raw)
+    _check(raw, MAX_BUILT if most is None else most)
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
         return json.loads(text, object_pairs_hook=object_pairs_hook)
@@ -40,14 +42,14 @@ def parse_json(
         raise ValueError("nested too deeply") from problem
 
 
-def _check(raw: bytes) -> None:
+def _check(raw: bytes, most: int) -> None:
     # A string takes the room of an item whatever it holds; so many are too many by themselves.
-    if raw.count(b'"') // 2 * _ITEM > MAX_BUILT:
+    if raw.count(b'"') // 2 * _ITEM > most:
         raise ValueError("it holds more values than any real file")
     bare = _without_strings(raw)
     containers = bare.count(b"[") + bare.count(b"{")
     built = containers * _CONTAINER + bare.count(b":") * _ENTRY + bare.count(b",") * _ITEM
-    if built > MAX_BUILT:
+    if built > most:
         raise ValueError("it holds more values than any real file")
     if _deeper_than(bare, MAX_DEPTH):
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep")

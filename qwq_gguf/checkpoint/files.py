@@ -13,6 +13,9 @@ from qwq_gguf.json_text import parse_json
 __all__ = ["MIB", "parse_object", "read_json", "read_text"]
 
 MIB = 1024 * 1024
+_GROWTH = 6
+"""How many times its largest size a file may take once it is read. A tokenizer.json, whose
+half million merges are lists of two, takes four times its own; a header, ten times."""
 
 
 def read_text(path: Path, *, limit: int, error: type[SourceError]) -> str:
@@ -27,7 +30,7 @@ def read_text(path: Path, *, limit: int, error: type[SourceError]) -> str:
 
 def read_json(path: Path, *, limit: int, error: type[SourceError]) -> dict[str, Any]:
     """The JSON object in a file of at most `limit` bytes."""
-    return parse_object(_read(path, limit, error), path=path, error=error)
+    return parse_object(_read(path, limit, error), path=path, error=error, limit=limit)
 
 
 def parse_object(
@@ -35,12 +38,17 @@ def parse_object(
     *,
     path: Path,
     error: type[SourceError],
+    limit: int,
     unique: bool = False,
     what: str = "file",
 ) -> dict[str, Any]:
-    """A JSON object. With `unique`, a name that occurs twice in any object is an error."""
+    """A JSON object that may have `limit` bytes: what it becomes in memory is bounded by that.
+
+    With `unique`, a name that occurs twice in any object is an error.
+    """
+    hook = _no_duplicates if unique else None
     try:
-        value = parse_json(content, object_pairs_hook=_no_duplicates if unique else None)
+        value = parse_json(content, most=_GROWTH * limit, object_pairs_hook=hook)
     except ValueError as problem:  # also a number of 5,000 digits
         if isinstance(content, bytes):
             _refuse_foreign(content, path, error)

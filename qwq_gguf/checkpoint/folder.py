@@ -51,7 +51,7 @@ def _read(located: Located) -> Checkpoint:
         names = names_in(folder) if located.hub is None else located.hub.files
         refuse_other_kind(folder, names, here=here)
     config = read_json(path, limit=4 * MIB, error=ConfigError)
-    tokenizer_config = _optional(folder, "tokenizer_config.json", 64 * MIB, TokenizerError)
+    tokenizer_config = _optional(folder, "tokenizer_config.json", 16 * MIB, TokenizerError)
     templates = read_templates(folder, tokenizer_config)
     card = file_inside(folder, "README.md", SourceError)
     return Checkpoint(

@@ -59,7 +59,9 @@ def parse_header(
     header: bytes, *, path: Path, data_start: int, file_size: int
 ) -> dict[str, TensorInfo]:
     """The tensors that the JSON of a header describes, checked against the file's size."""
-    fields = parse_object(header, path=path, error=ShardError, unique=True, what="header")
+    fields = parse_object(
+        header, path=path, error=ShardError, limit=MAX_HEADER_BYTES, unique=True, what="header"
+    )
     metadata = fields.pop("__metadata__", None)
     tensors = {
         name: _tensor(name, entry, path, data_start) for name, entry in sorted(fields.items())

@@ -19,6 +19,7 @@ __all__ = ["INDEX_NAME", "read_shards"]
 
 INDEX_NAME = "model.safetensors.index.json"
 _SHARD = re.compile(r"model[^/]*\.safetensors")
+_MOST_TENSORS = 1 << 17  # a GGUF may have no more
 _NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.safetensors")
 
 
@@ -67,6 +68,8 @@ def read_shards(
                     f"{info.name} is also in {tensors[info.name].shard.name}", path=info.shard
                 )
             tensors[info.name] = info
+        if len(tensors) > _MOST_TENSORS:
+            raise ShardError("more tensors than any model has", path=folder, found=len(tensors))
     if index is not None and weight_map is not None:
         _check_index(weight_map, tensors, index, tied=tied)
     return tensors

@@ -68,6 +68,14 @@ def test_a_billion_shards_are_not_counted(folder: Path) -> None:
         read_shards(folder)
 
 
+def test_more_tensors_than_any_model_has(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwq_gguf.checkpoint.shards._MOST_TENSORS", len(read_shards(folder)))
+    assert read_shards(folder)
+    monkeypatch.setattr("qwq_gguf.checkpoint.shards._MOST_TENSORS", len(read_shards(folder)) - 1)
+    with pytest.raises(ShardError, match="more tensors than any model"):
+        read_shards(folder)
+
+
 def test_an_extra_shard(folder: Path) -> None:
     shutil.copy(
         folder / "model-00001-of-00003.safetensors", folder / "model-00001-of-00002.safetensors"

@@ -1,4 +1,4 @@
-"""What a file is that is not what its name says, told by its first bytes. Pure.
+"""What a file is that is not what its name says, told by its first bytes.
 
 People have pointers of git-lfs, web pages and half downloads where weights should be. To
 all of them "damaged, download it again" is the wrong advice, since they would get the same.
@@ -44,11 +44,15 @@ def recognise(head: bytes, path: Path, size: int | None = None) -> Foreign | Non
 
 
 def _by_text(text: bytes, path: Path) -> Foreign | None:
-    folder = shlex.quote(str(path.parent))
     if text.startswith(b"version https://git-lfs"):
+        pull = shlex.join(["git", "-C", str(path.parent), "lfs", "pull"])
+        cloned = any((folder / ".git").exists() for folder in path.absolute().parents)
         return Foreign(
             "a pointer of git-lfs, which stands for a file that was not fetched",
-            f"git -C {folder} lfs pull; or hf download ORG/NAME, which needs no git",
+            f"{pull}; or hf download ORG/NAME, which needs no git"
+            if cloned
+            else "hf download ORG/NAME; if that brings the pointer as well, the repository was "
+            "uploaded without its files, and only its owner can help",
         )
     if text[:9].lower().startswith((b"<!doctype", b"<html", b"<head")):
         return Foreign(

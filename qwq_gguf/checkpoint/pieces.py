@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from qwq_gguf.errors import NotAGgufError
 
-__all__ = ["is_piece", "pieces_of", "refuse_pieces"]
+__all__ = ["is_piece", "pieces_of", "refuse_pieces", "refuse_repository_of_pieces"]
 
 _PIECE = re.compile(
     r"(?P<whole>.+\.gguf)"
@@ -39,6 +40,26 @@ def pieces_of(whole: Path) -> list[Path]:
         if match is not None and match["whole"] == whole.name:
             found.append((int(match["number"] or 0), path.name, path))
     return [path for _, _, path in sorted(found)]
+
+
+def refuse_repository_of_pieces(repo: str, names: Iterable[str]) -> None:
+    """NotAGgufError, with the commands that bring and join them, if a repository on the Hub
+    holds pieces of a GGUF.
+    """
+    pieces = {name: match for name in names if (match := _PIECE.fullmatch(name)) is not None}
+    if not pieces:
+        return
+    whole = min(match["whole"] for match in pieces.values())
+    of_it = [name for name, match in pieces.items() if match["whole"] == whole]
+    of_it.sort(key=lambda name: (int(pieces[name]["number"] or 0), name))
+    bring = shlex.join(["hf", "download", repo, *of_it, "--local-dir", "."])
+    join = f"{shlex.join(['cat', *of_it])} > {shlex.quote(whole)}"
+    raise NotAGgufError(
+        "the GGUF files of this repository were cut into pieces",
+        path=repo,
+        found=", ".join(of_it[:5]),
+        hint=f"{bring} && {join}, then name {shlex.quote(whole)}",
+    )
 
 
 def refuse_pieces(piece: Path) -> None:

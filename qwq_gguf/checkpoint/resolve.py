@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.checkpoint.kinds import checkpoint_folder, refuse_gguf_folder
 from qwq_gguf.checkpoint.pieces import is_piece, pieces_of, refuse_pieces
 from qwq_gguf.errors import HubNotFoundError, NotACheckpointError, NotAGgufError, SourceError
-from qwq_gguf.files import open_file, read_file, user_path
+from qwq_gguf.files import read_file, user_path
 from qwq_gguf.resources import demo_checkpoint
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def locate(source: str | Path, *, revision: str | None = None, token: str | None
     path = _on_disk(source, NotACheckpointError)
     if path is not None:
         _refuse_revision(source, revision)
-        return _named(str(source), _folder(path, Path(source)))
+        return _named(str(source), checkpoint_folder(path, Path(source)))
     hub_name, hub = _on_hub(source, token)
     if hub_name is None:
         raise NotACheckpointError(
@@ -227,26 +228,6 @@ def _hint(source: str, command: str) -> str:
     return f"check the path{on_hub}; or qwq-gguf {command} --help"
 
 
-def _folder(path: Path, shown: Path) -> Path:
-    if path.is_dir():
-        return path
-    if path.suffix.lower() == ".gguf":
-        raise NotACheckpointError(
-            "this is a GGUF file, which is already converted",
-            path=shown,
-            expected="a checkpoint folder with config.json and *.safetensors",
-            hint=f"qwq-gguf chat {shown}",
-        )
-    try:
-        os.close(open_file(path))
-    except OSError as problem:
-        raise NotACheckpointError(
-            f"cannot be read: {problem.strerror or problem}", path=shown
-        ) from problem
-    hint = f"name its folder: {path.parent}" if path.suffix in (".safetensors", ".json") else None
-    raise NotACheckpointError("a checkpoint is a folder, this is a file", path=shown, hint=hint)
-
-
 def _named(source: str, folder: Path) -> Located:
     # A snapshot of the Hub's cache: models--<organization>--<name>/snapshots/<commit>.
     if folder.parent.name == "snapshots":
@@ -269,7 +250,7 @@ def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
     from qwq_gguf.checkpoint.hub_gguf import split_parts
 
     if path.is_dir():
-        _refuse_folder(shown, path)
+        refuse_gguf_folder(shown, path)
     refuse_pieces(shown)
     belongs = shown.suffix.lower() in (".safetensors", ".bin", ".pt", ".pth", ".json")
     if belongs and not _is_gguf(path):
@@ -292,22 +273,6 @@ def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
             hint="put all of them in one folder",
         )
     return LocatedGguf(source, parts[0], parts)
-
-
-def _refuse_folder(shown: Path, folder: Path) -> None:
-    if (folder / "config.json").is_file():
-        raise NotAGgufError(
-            "this is a checkpoint folder, where a GGUF file is needed",
-            path=shown,
-            hint=f"qwq-gguf quantize {shown}, then name the file that it writes",
-        )
-    inside = sorted(path.name for path in folder.glob("*.gguf"))
-    raise NotAGgufError(
-        "this is a folder, where a GGUF file is needed",
-        path=shown,
-        expected="one of its files: " + ", ".join(inside[:10]) if inside else None,
-        hint=str(shown / inside[0]) if inside else None,
-    )
 
 
 def _refuse_checkpoint(snapshot: HubSnapshot) -> None:

@@ -18,6 +18,7 @@ from qwq_gguf.files import open_file
 from qwq_gguf.foreign import HEAD_BYTES, recognise
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.cursor import Cursor
+from qwq_gguf.gguf_file.header import GgufFile, GgufTensor
 from qwq_gguf.gguf_file.joined import refuse_joined
 from qwq_gguf.gguf_file.layout import (
     DEFAULT_ALIGNMENT,
@@ -29,7 +30,7 @@ from qwq_gguf.gguf_file.layout import (
     tensor_bytes,
 )
 from qwq_gguf.gguf_file.stored import file_identity, read_array, read_scalar
-from qwq_gguf.metadata import MAX_KEY_BYTES, KeyValue, Scalar, ValueType
+from qwq_gguf.metadata import MAX_KEY_BYTES, KeyValue, ValueType
 
 __all__ = ["GgufFile", "GgufTensor", "read_gguf"]
 
@@ -38,69 +39,6 @@ MAX_HEADER_BYTES = 1 << 26
 MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 17
 MAX_ALIGNMENT = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class GgufTensor:
-    """One row of the tensor table. `shape[0]` is the length of a row in weights."""
-
-    name: str
-    shape: tuple[int, ...]
-    type: GgmlType
-    offset: int  # from the start of the file
-    nbytes: int
-
-    @property
-    def weights(self) -> int:
-        """How many numbers the tensor holds."""
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count
-
-
-@dataclass(frozen=True, slots=True)
-class GgufFile:
-    """A GGUF file's header. Long arrays in `metadata` are read when first touched."""
-
-    path: Path
-    version: int
-    metadata: Mapping[str, KeyValue]
-    tensors: tuple[GgufTensor, ...]
-    alignment: int
-    data_offset: int
-    file_bytes: int
-
-    @property
-    def data_end(self) -> int:
-        """Bytes from the start of the file to the end of the last tensor's data."""
-        last = self.tensors[-1] if self.tensors else None
-        return self.data_offset if last is None else last.offset + last.nbytes
-
-    @property
-    def architecture(self) -> str | None:
-        """The value of general.architecture."""
-        return self.text("general.architecture")
-
-    def scalar(self, key: str) -> Scalar | None:
-        """A non-array value, or None when the key is absent or an array."""
-        entry = self.metadata.get(key)
-        return None if entry is None or entry.element is not None else entry.scalar
-
-    def text(self, key: str) -> str | None:
-        """A string, or None when the key is absent or something else."""
-        value = self.scalar(key)
-        return value if isinstance(value, str) else None
-
-    def integer(self, key: str) -> int | None:
-        """A whole number, or None when the key is absent or something else."""
-        value = self.scalar(key)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-    def number(self, key: str) -> float | None:
-        """A number, or None when the key is absent or something else."""
-        value = self.scalar(key)
-        return float(value) if isinstance(value, int | float) else None
 
 
 def read_gguf(path: str | Path) -> GgufFile:

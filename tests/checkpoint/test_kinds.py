@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.checkpoint import open_checkpoint
+from qwq_gguf.checkpoint import locate_gguf, open_checkpoint
 from qwq_gguf.checkpoint.shards import INDEX_NAME
-from qwq_gguf.errors import NotACheckpointError, ShardError, SourceError, UnsupportedError
+from qwq_gguf.errors import (
+    NotACheckpointError,
+    NotAGgufError,
+    ShardError,
+    SourceError,
+    UnsupportedError,
+)
 from support.checkpoints import write_checkpoint, write_json
+from support.hub import LoopbackHub
 
 POINTER = (
     b"version https://git-lfs.github.com/spec/v1\n"
@@ -24,7 +31,7 @@ POINTER = (
 )
 PAGE = b'<!DOCTYPE html>\n<html class="">\n<head>\n\t<meta charset="utf-8" />' + b" " * 5000
 FOREIGN = {
-    "pointer": (POINTER, "a pointer of git-lfs", "lfs pull"),
+    "pointer": (POINTER, "a pointer of git-lfs", "hf download ORG/NAME"),
     "page": (PAGE, "a web page", "/resolve/ in place of /blob/"),
     "indented page": (b"\xef\xbb\xbf\n  <html><body>Sign in</body></html>", "a web page", "hf"),
     "answer": (b'{"error":"Repository not found"}', "a server's answer", "hf auth login"),
@@ -62,6 +69,15 @@ def test_json_that_is_something_else(tmp_path: Path, name: str, kind: str) -> No
     assert raised.value.path == str(folder / name)
     assert what in raised.value.message
     assert cure in str(raised.value.hint)
+
+
+def test_a_clone_without_its_files(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "my model")
+    (folder / ".git").mkdir()
+    (folder / "model.safetensors").write_bytes(POINTER)
+    with pytest.raises(ShardError, match="git-lfs") as raised:
+        open_checkpoint(folder)
+    assert f"git -C '{folder}' lfs pull" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize("kind", ["pointer", "page"])
@@ -228,3 +244,56 @@ class TestTiedHead:
         with pytest.raises(ShardError, match="in no shard") as raised:
             open_checkpoint(folder)
         assert raised.value.found == "model.ghost"
+
+
+class TestRepositories:
+    """The same on the Hub, told by the names alone: nothing is downloaded."""
+
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> dict[str, bytes | Path]:
+        folder = write_checkpoint(tmp_path / "model")
+        return {path.name: path for path in folder.iterdir()}
+
+    def refused(self, hub: LoopbackHub, files: dict[str, bytes | Path]) -> SourceError:
+        hub.add("org/Tiny", files)
+        with pytest.raises(SourceError) as raised:
+            open_checkpoint("org/Tiny")
+        assert raised.value.path == "org/Tiny"
+        return raised.value
+
+    @pytest.mark.parametrize("with_config", [True, False])
+    def test_an_adapter(
+        self, hub: LoopbackHub, files: dict[str, bytes | Path], *, with_config: bool
+    ) -> None:
+        files["adapter_model.safetensors"] = files.pop("model.safetensors")
+        files["adapter_config.json"] = b"{}"
+        if not with_config:
+            del files["config.json"]
+        error = self.refused(hub, files)
+        assert "LoRA adapter" in error.message
+        assert "from_pretrained('org/Tiny')" in str(error.hint)
+
+    def test_a_folder_deeper(self, hub: LoopbackHub, files: dict[str, bytes | Path]) -> None:
+        error = self.refused(hub, {f"full/{name}": path for name, path in files.items()})
+        assert "a folder deeper" in error.message
+        assert error.hint == (
+            "hf download org/Tiny --include 'full/*' --local-dir . && qwq-gguf quantize full"
+        )
+
+    def test_weights_by_another_name(
+        self, hub: LoopbackHub, files: dict[str, bytes | Path]
+    ) -> None:
+        files["Tiny.safetensors"] = files.pop("model.safetensors")
+        error = self.refused(hub, files)
+        assert "mv Tiny/Tiny.safetensors Tiny/model.safetensors" in str(error.hint)
+
+    def test_the_form_of_the_maker(self, hub: LoopbackHub) -> None:
+        error = self.refused(hub, {"consolidated.safetensors": b"", "params.json": b"{}"})
+        assert "form of their maker" in error.message
+
+    def test_pieces(self, hub: LoopbackHub) -> None:
+        names = [f"a.gguf.part{number}of2" for number in (1, 2)]
+        error = self.refused(hub, dict.fromkeys(names, b"GGUF"))
+        assert f"cat {' '.join(names)} > a.gguf, then name a.gguf" in str(error.hint)
+        with pytest.raises(NotAGgufError, match="cut into pieces"):
+            locate_gguf("org/Tiny")

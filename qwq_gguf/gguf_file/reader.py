@@ -91,7 +91,10 @@ def _read(cursor: Cursor, identity: tuple[int, ...]) -> GgufFile:
 
 def _read_version(cursor: Cursor) -> int:
     if cursor.size < 4:
-        raise GgufError("not a GGUF file", path=cursor.path, found=f"{cursor.size} bytes")
+        what = "is empty" if cursor.size == 0 else "not a GGUF file"
+        raise GgufError(
+            what, path=cursor.path, found=f"{cursor.size} bytes", hint="download it again"
+        )
     magic = cursor.take(4, "the magic")
     if magic != MAGIC:
         _refuse_other(magic, cursor)

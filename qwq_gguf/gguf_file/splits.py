@@ -115,7 +115,7 @@ def count_parts(first: GgufFile, path: Path) -> int:
             path=path,
             found=path.name,
             expected=part_path(path, 0, count).name,
-            hint=f"give all {count} parts their names back, this one by "
+            hint=f"give all {count} parts their names back; this one: "
             + shlex.join(["mv", str(path), str(part_path(path, 0, count))]),
         )
     return count

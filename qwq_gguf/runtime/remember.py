@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.files import read_file
+from qwq_gguf.json_text import parse_json
 from qwq_gguf.resources import CACHE_VARIABLE, cache_folder
 
 __all__ = ["CACHE_VARIABLE", "Memory", "cache_folder"]
@@ -55,9 +57,8 @@ class Memory:
 
     def _read(self) -> dict[str, Any]:
         try:
-            if self._path.stat().st_size > _MOST_BYTES:
-                return {}
-            entries = json.loads(self._path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError):
+            raw = read_file(self._path, _MOST_BYTES)
+            entries = parse_json(raw) if len(raw) <= _MOST_BYTES else {}
+        except (OSError, ValueError):
             return {}
         return entries if isinstance(entries, dict) else {}

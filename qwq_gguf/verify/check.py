@@ -130,7 +130,8 @@ def _unreadable(error: GgufError, path: Path) -> Finding:
     where = Path(error.path).name if other and error.path is not None else "header"
     seen = "" if error.found is None else f": found {error.found}"
     wanted = "" if error.expected is None else f", expected {error.expected}"
-    return difference("structure", where, f"{error.message}{seen}{wanted}")
+    cure = "" if error.hint is None else f"; try: {' '.join(error.hint.split())}"
+    return difference("structure", where, f"{error.message}{seen}{wanted}{cure}")
 
 
 def read_manifest(gguf: Path) -> Manifest | None:

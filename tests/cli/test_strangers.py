@@ -98,6 +98,7 @@ def test_joined_parts_are_refused_by_every_command(here: Path) -> None:
         assert refused.exit_code == 1, command
         assert "one behind the other" in refused.output
     assert "| head -c" in run("inspect", joined).stderr
+    assert "try: take them apart" in run("verify", joined).stdout
 
 
 def test_a_part_by_another_name_is_refused(here: Path) -> None:

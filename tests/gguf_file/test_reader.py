@@ -48,7 +48,7 @@ HUGE = 2**62
 @pytest.mark.parametrize(
     "content, why",
     [
-        (b"", "not a GGUF file"),
+        (b"", "is empty"),
         (b"GGU", "not a GGUF file"),
         (b"PK\x03\x04" + bytes(60), "not a GGUF file"),
         (bytes(64), "did not finish"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,11 @@ def test_memory_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     memory = Memory("things", tmp_path / "file")
     memory.put("a", {})
     assert memory.get("a") is None
+
+
+def test_a_memory_that_is_a_pipe_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "things.json")
+    assert Memory("things", tmp_path).get("a") is None
 
 
 def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

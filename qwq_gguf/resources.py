@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qwq_gguf.errors import QwqGgufError
+from qwq_gguf.files import open_file
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -102,13 +103,10 @@ def read_own(path: Path, most: int) -> bytes | None:
     """A small file of a cache; None unless it is a regular file of this user's own.
 
     Nothing is opened that would make us wait, or do something by being opened: a pipe, a
-    device. OSError when it is not there.
+    device. OSError when it is not there, or is none.
     """
-    if not _own(path.stat(), stat.S_ISREG):
-        return None
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not _own(os.fstat(descriptor), stat.S_ISREG):
+    with os.fdopen(open_file(path), "rb") as file:
+        if not _own(os.fstat(file.fileno()), stat.S_ISREG):
             return None
         text = file.read(most + 1)
     return text if len(text) <= most else None

@@ -191,11 +191,11 @@ def _grammar(text: str | None, file: Path | None) -> str | None:
         return text
     if text is not None:
         raise typer.BadParameter("--grammar and --grammar-file exclude each other")
+    from qwq_gguf.files import read_given
     from qwq_gguf.sampling.gbnf import MAX_BYTES
 
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(MAX_BYTES + 1)
+        raw = read_given(file, MAX_BYTES)
         found = raw.decode()
     except OSError as error:
         raise typer.BadParameter(f"--grammar-file {file}: {error.strerror or error}") from None

@@ -17,6 +17,7 @@ from qwq_gguf.export.lmstudio_places import (
     lmstudio_home,
     models_folder,
 )
+from qwq_gguf.files import read_file
 
 __all__ = ["install", "plan_install"]
 
@@ -147,8 +148,7 @@ def _bring(source: Path, target: Path, *, copy: bool) -> None:
 def _read(path: Path) -> str | None:
     """A small text file, or None where there is none."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_SETTINGS + 1)
+        data = read_file(path, _MOST_SETTINGS)
     except FileNotFoundError:
         return None
     except OSError as error:

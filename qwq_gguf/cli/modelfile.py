@@ -24,6 +24,7 @@ from qwq_gguf.cli.sources import (
     ollama_name,
 )
 from qwq_gguf.errors import ExportError, OutputError
+from qwq_gguf.files import user_path
 
 if TYPE_CHECKING:
     from qwq_gguf.export.ollama import Modelfile
@@ -153,7 +154,7 @@ def seen_from(file: Path, folder: Path) -> str:
     By its own name, also where that is a link: the Hub's cache has blobs behind it, and the
     parts of a split model are found by their names.
     """
-    path = file.expanduser()
+    path = user_path(file)
     path = path.parent.resolve() / path.name
     try:
         relative = os.path.relpath(path, folder.resolve())

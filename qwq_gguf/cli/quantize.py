@@ -150,7 +150,8 @@ def quantize(
     for line in (*dict.fromkeys(filter(None, again)), *warnings(plans)):
         note(f"warning: {line}")
     if as_json:
-        emit_json(jobs_json(jobs) | stream_json(opened))
+        said = {"changes": list(prepared.changes), "notes": list(prepared.notes)}
+        emit_json(jobs_json(jobs) | stream_json(opened) | said)
         return
     if dry_run:
         show_jobs(jobs)

@@ -57,16 +57,20 @@ def bring_gguf(located: LocatedGguf) -> None:
 def gguf_header(
     source: str, revision: str | None = None, token: str | None = None
 ) -> Iterator[tuple[LocatedGguf, GgufFile]]:
-    """A GGUF's header; of one on the Hub, the header alone is fetched.
+    """A GGUF's header; of one on the Hub, the header alone is fetched. GgufError for a part
+    of a model that is called as if it were all of it.
 
     Its long arrays are read when they are asked for, so only as long as the context lasts.
     """
     from qwq_gguf.checkpoint import locate_gguf, peek_gguf
     from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.gguf_file.splits import count_parts
 
     located = locate_gguf(source, revision=revision, token=token, fetch=False)
     with peek_gguf(located, lambda path: read_gguf(path).data_offset) as path:
-        yield located, read_gguf(path)
+        file = read_gguf(path)
+        count_parts(file, located.path)
+        yield located, file
 
 
 def ollama_name(located: LocatedGguf) -> str | None:

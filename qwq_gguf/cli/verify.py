@@ -9,7 +9,7 @@ import typer
 
 from qwq_gguf.cli.errors import ERROR
 from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, emit_json
+from qwq_gguf.cli.output import emit, emit_json, note
 from qwq_gguf.cli.quantize_flags import read_importance
 from qwq_gguf.cli.quantize_source import bring_source, convert_source, open_source
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf
@@ -104,10 +104,13 @@ def verify(
             listed=_listed(located),
             passed=bar.passed,
         )
+    notes = () if conversion is None else conversion.notes
     if as_json:
-        emit_json(report.to_json())
+        emit_json(report.to_json() | {"notes": list(notes)})
     else:
         _show(report)
+        for line in notes:
+            note(f"note: {line}")
     if not report.ok:
         raise typer.Exit(ERROR)
 

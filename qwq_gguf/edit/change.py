@@ -159,7 +159,7 @@ def _shown(entry: KeyValue | None) -> str:
         return f"{len(entry.items)} elements"
     value: Scalar = entry.scalar
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return repr(value) if entry.type is ValueType.FLOAT64 else f"{value:.6g}"
     if isinstance(value, str) and (len(value) > 60 or "\n" in value):
         return f"{len(value)} characters"
     return str(value)

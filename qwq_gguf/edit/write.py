@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from qwq_gguf.errors import GgufError, OutputError
+from qwq_gguf.files import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import GgufFile, encode_header, read_gguf
 from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
@@ -218,7 +219,7 @@ def locked(file: GgufFile, flags: int) -> Iterator[int]:
     it is no longer as it was read.
     """
     try:
-        descriptor = os.open(file.path, flags | getattr(os, "O_CLOEXEC", 0))
+        descriptor = open_file(file.path, flags)
     except OSError as error:
         raise OutputError(f"cannot be opened: {error.strerror or error}", path=file.path) from error
     try:

@@ -55,7 +55,7 @@ def prepare(
     """
     entries = list(conversion.metadata)
     changes: list[str] = []
-    notes: list[str] = []
+    notes: list[str] = list(conversion.notes)
     chosen = _choose(entries, profile)
     if repair:
         for fix in repair_tokens({entry.key: entry for entry in entries}, keep=keep):

@@ -53,6 +53,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ProfileError
+from qwq_gguf.files import read_given, user_path
 from qwq_gguf.profiles.load_chain import read_chain
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
@@ -81,8 +82,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     """
     path = _locate(name_or_path)
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        data = read_given(path, _MAX_BYTES)
     except OSError as error:
         raise ProfileError(
             "the profile cannot be read", path=path, found=error.strerror or str(error)
@@ -109,7 +109,7 @@ def parse_profile(text: str, path: Path | None = None) -> Profile:
 
 def _locate(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
-    path = Path(text).expanduser()
+    path = user_path(text)
     if isinstance(name_or_path, Path) or text.endswith(".toml") or len(path.parts) > 1:
         return path
     names = profile_names()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.json_text import parse_json
 from qwq_gguf.resources import CACHE_VARIABLE, cache_folder, own_cache, read_own
 
 __all__ = ["CACHE_VARIABLE", "Memory", "cache_folder"]
@@ -61,7 +62,7 @@ class Memory:
             return {}
         try:
             raw = read_own(self._path, _MOST_BYTES)
-            entries = None if raw is None else json.loads(raw.decode("utf-8"))
-        except (OSError, ValueError, RecursionError):
+            entries = None if raw is None else parse_json(raw)
+        except (OSError, ValueError):
             return {}
         return entries if isinstance(entries, dict) else {}

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from qwq_gguf.errors import GgufError
 from qwq_gguf.gguf_file.splits import MAX_PARTS
+from qwq_gguf.json_text import parse_json
 
 __all__ = [
     "MANIFEST_SCHEMA",
@@ -193,8 +194,8 @@ def manifest_path(gguf: Path) -> Path:
 def parse_manifest(text: str, path: Path) -> Manifest:
     """A manifest from its text; GgufError naming what is missing or of the wrong kind."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(text)
+    except ValueError as error:
         raise GgufError("the manifest is no JSON", path=path, found=str(error)[:200]) from error
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema != MANIFEST_SCHEMA:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qwq_gguf.checkpoint.identity import listed_sha256
 from qwq_gguf.errors import ShardError
+from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.stored import file_identity
 from qwq_gguf.quantize.output import write_text
 from qwq_gguf.quantize.versions import tool_versions
@@ -112,7 +113,7 @@ class ShardDigests:
         digest = hashlib.sha256()
         window = memoryview(bytearray(_WINDOW))
         try:
-            with path.open("rb", buffering=0) as file:
+            with os.fdopen(open_file(path), "rb", buffering=0) as file:
                 before = file_identity(file.fileno())
                 while not self._stop.is_set() and (count := file.readinto(window)):
                     digest.update(window[:count])

@@ -18,6 +18,7 @@ import numpy as np
 
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
+from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
 from qwq_gguf.metadata import text_bytes
 from qwq_gguf.quantize.importance import Imatrix, matrices, use_imatrix
@@ -214,7 +215,7 @@ def _make(
 def _stored(chunk: Chunk) -> bytes:
     path = chunk.file.path
     try:
-        with path.open("rb", buffering=0) as file:
+        with os.fdopen(open_file(path), "rb", buffering=0) as file:
             data = os.pread(file.fileno(), chunk.nbytes, _start(chunk))
     except OSError as error:
         raise GgufError(f"cannot be read: {error.strerror or error}", path=path) from error

@@ -89,6 +89,11 @@ def test_memory_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     assert memory.get("a") is None
 
 
+def test_a_memory_that_is_a_pipe_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "things.json")
+    assert Memory("things", tmp_path).get("a") is None
+
+
 def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     assert cache_folder() == tmp_path

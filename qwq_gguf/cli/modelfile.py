@@ -68,22 +68,31 @@ def modelfile(
       ollama create qwq-demo -f Modelfile
       qwq-gguf modelfile bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS    nothing large is downloaded
     """
-    to_stdout = out is None or str(out) == "-"
+    from qwq_gguf.output_paths import open_descriptor, refuse_sources
+    from qwq_gguf.outputs import write_descriptor, write_file
+
+    to_stdout = out is None or str(out) in ("-", "/dev/stdout")
     target = Path("Modelfile") if out is None or to_stdout else out
+    descriptor = None if to_stdout else open_descriptor(target)
     target = target / "Modelfile" if target.is_dir() and not to_stdout else target
     with gguf_header(source, revision, token) as (located, gguf):
         file, first = ollama_file(located)
         origin = ollama_name(located)
         if origin is None:
             bring_gguf(located)
-            origin = seen_from(file, target.parent)
+            # What is open already leads somewhere that we do not know.
+            origin = seen_from(file, target.parent if descriptor is None else Path())
         made = modelfile_of(gguf, _profile(gguf, profile_name), origin)
+        refuse_sources([target], located.parts)
     if to_stdout:
         sys.stdout.write(made.text)
         _explain(made, first)
         note(f"\n{_create(file, target)}   (after writing it with -o Modelfile)")
         return
-    _write(target, made.text, force=force)
+    if descriptor is None:
+        write_file(target, made.text, force=force)
+    else:
+        write_descriptor(descriptor, made.text, target)
     _explain(made, first)
     note(f"{target} is written. To use it:\n  {_create(file, target)}")
 
@@ -95,17 +104,17 @@ def write_beside(file: Path, target: Path, *, force: bool, profile: Profile | No
     what was asked for.
     """
     from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.outputs import write_file
     from qwq_gguf.profiles import resolve
-    from qwq_gguf.quantize.output import write_text
 
-    if target.exists() and not force:
+    if os.path.lexists(target) and not force:
         note(f"{target} is there already and stays (--force replaces it)")
         return
     try:
         gguf = read_gguf(file)
         chosen = resolve(gguf.metadata).profile if profile is None else profile
         made = modelfile_of(gguf, chosen, seen_from(file, target.parent))
-        write_text(target, made.text, force=force)
+        write_file(target, made.text, force=force)
     except (ExportError, OutputError) as error:
         note(f"note: no Modelfile was written: {error}")
         return
@@ -139,18 +148,6 @@ def seen_from(file: Path, folder: Path) -> str:
         return str(path.resolve())
     shown = Path(relative).as_posix()
     return shown if shown.startswith("../") else f"./{shown}"
-
-
-def _write(target: Path, text: str, *, force: bool) -> None:
-    try:
-        with target.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        raise OutputError(
-            "exists already", path=target, hint="choose another name, or --force to replace it"
-        ) from None
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
 
 
 def _explain(made: Modelfile, first: str | None) -> None:

@@ -7,12 +7,12 @@ done again, never an error.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.errors import OutputError
+from qwq_gguf.outputs import write_file
 from qwq_gguf.resources import CACHE_VARIABLE, cache_folder
 
 __all__ = ["CACHE_VARIABLE", "Memory", "cache_folder"]
@@ -42,15 +42,8 @@ class Memory:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Two processes may do this at once: each replaces the file as a whole.
-            descriptor, name = tempfile.mkstemp(dir=self._path.parent, suffix=".tmp")
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    json.dump(entries, file)
-                Path(name).replace(self._path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-        except OSError:
+            write_file(self._path, json.dumps(entries), force=True)
+        except (OSError, OutputError):
             pass
 
     def _read(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from qwq_gguf.checkpoint.identity import listed_sha256
 from qwq_gguf.errors import ShardError
 from qwq_gguf.gguf_file.stored import file_identity
-from qwq_gguf.quantize.output import write_text
+from qwq_gguf.outputs import write_file
 from qwq_gguf.quantize.versions import tool_versions
 from qwq_gguf.verify.contents import Contents, file_record
 from qwq_gguf.verify.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
@@ -154,5 +154,5 @@ def make_manifest(
 def write_manifest(manifest: Manifest, gguf: Path) -> Path:
     """Write the manifest beside its first GGUF, by rename, replacing an older one. OutputError."""
     path = manifest_path(gguf)
-    write_text(path, manifest.text(), force=True)
+    write_file(path, manifest.text(), force=True)
     return path

@@ -37,6 +37,7 @@ ERRORS = {
     "HubOfflineError",
     "ImatrixError",
     "LibraryError",
+    "ManifestError",
     "MemoryLimitError",
     "MissingPackageError",
     "ModelError",

@@ -65,8 +65,12 @@ def stderr_console() -> Console:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
     # Names and model output are data: no [markup], no :emoji:, no guessed colours.
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return Ours(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: str = "") -> Table:

@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from qwq_gguf import __version__
 from qwq_gguf.cli.errors import close_stdout
+from qwq_gguf.cli.foreign import clean_logs
 from qwq_gguf.cli.lazy import CONTEXT_SETTINGS, LazyCommand, LazyGroup
 from qwq_gguf.cli.streams import set_up_streams
 
@@ -75,6 +76,7 @@ def root(
 def run() -> int:
     """Run the command that the arguments name; its exit status."""
     set_up_streams()
+    clean_logs()
     status: object = 0
     try:
         get_command(app).main(prog_name="qwq-gguf")

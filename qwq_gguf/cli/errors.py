@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from qwq_gguf.cli.early import INTERRUPTED
+from qwq_gguf.cli.foreign import clean_error
 from qwq_gguf.cli.text import clean
 from qwq_gguf.errors import QwqGgufError
 
@@ -40,7 +41,10 @@ def error_boundary() -> Iterator[None]:
     """
     try:
         yield
-    except (typer.Exit, typer.Abort, typer.TyperException):
+    except (typer.Exit, typer.Abort):
+        raise
+    except typer.TyperException as error:
+        clean_error(error)
         raise
     except KeyboardInterrupt as end:
         # The terminal has just echoed ^C on the line in progress.
@@ -57,7 +61,7 @@ def error_boundary() -> Iterator[None]:
 
 def _fail(error: Exception) -> NoReturn:
     if isinstance(error, QwqGgufError):
-        _say(f"error: {error}")
+        _say(f"error: {_with_names_on_one_line(error)}")
     elif isinstance(error, OSError) and error.strerror:
         _say(_sentence(error))
     elif isinstance(error, MemoryError):
@@ -71,6 +75,15 @@ def _fail(error: Exception) -> NoReturn:
         )
     _say_notes(error)
     raise typer.Exit(ERROR) from None
+
+
+def _with_names_on_one_line(error: QwqGgufError) -> QwqGgufError:
+    """The same where a line end in a name begins no line of ours, such as another `try:`."""
+    for name in ("path", "found", "expected", "hint"):
+        value = getattr(error, name)
+        if value is not None:
+            setattr(error, name, value.replace("\n", "\N{SYMBOL FOR NEWLINE}"))
+    return error
 
 
 def _sentence(error: OSError) -> str:

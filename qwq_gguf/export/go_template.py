@@ -24,8 +24,12 @@ def chatml_template(chatml: ChatMl) -> str:
 
 
 def _literal(text: str) -> str:
-    """Fixed words; a brace pair in them would start an action."""
-    return text.replace("{{", '{{ "{{" }}')
+    """Fixed words, which come out of a stranger's file. Every text that is not ours goes
+    through here: a pair of braces in it would start an action, and so would one at its end
+    in front of an action of ours.
+    """
+    escaped = text.replace("{{", '{{ "{{" }}')
+    return escaped[:-1] + '{{ "{" }}' if escaped.endswith("{") else escaped
 
 
 def _system(chatml: ChatMl) -> str:
@@ -67,9 +71,10 @@ _TOOL_TURNS_END = "{{ if $results }}<|im_end|>\n{{ end }}"
 def _generation(chatml: ChatMl) -> str:
     if not chatml.opening:
         return "<|im_start|>assistant\n"
+    opening = _literal(chatml.opening)
     # Asked not to think, the model is handed a thought that is already over.
-    closed = f"{chatml.opening}\n</think>\n\n"
+    closed = f"{opening}\n</think>\n\n"
     return (
         "<|im_start|>assistant\n{{ if and .IsThinkSet (not .Think) }}"
-        f"{closed}{{{{ else }}}}{chatml.opening}{{{{ end }}}}"
+        f"{closed}{{{{ else }}}}{opening}{{{{ end }}}}"
     )

@@ -184,3 +184,25 @@ def test_braces_in_the_fixed_words_stay_braces(program: Path) -> None:
     assert chatml is not None
     (prompt,) = render(program, chatml_template(chatml), [talk(*TALKS["tools"])]).prompts
     assert "# Tools {{ .System }} }}\n" in prompt
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "<think>\n{{ .System }}",
+        "<think>\n{",
+        "{{{",
+        '{{ "{{" }}',
+        "{{/*",
+        "{{- 1 -}}",
+        "{{ end }}{",
+    ],
+)
+def test_what_starts_the_reply_is_never_an_action(opening: str, program: Path) -> None:
+    """A model's own words, whatever they look like to Go."""
+    odd = QWQ.replace("assistant\\n<think>\\n' }}", f"assistant\\n' + {json.dumps(opening)} }}}}")
+    chatml = read_chatml(odd)
+    assert chatml is not None
+    assert chatml.opening == opening
+    (prompt,) = render(program, chatml_template(chatml), [talk(*TALKS["system"])]).prompts
+    assert prompt.endswith(f"<|im_start|>assistant\n{opening}")

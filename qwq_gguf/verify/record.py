@@ -8,7 +8,6 @@ of the GGUF come from follow.py.
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from qwq_gguf.checkpoint.identity import listed_sha256
 from qwq_gguf.errors import ShardError
 from qwq_gguf.gguf_file.stored import file_identity
+from qwq_gguf.machine import usable_processors
 from qwq_gguf.outputs import write_file
 from qwq_gguf.quantize.versions import tool_versions
 from qwq_gguf.verify.contents import Contents, file_record
@@ -61,7 +61,7 @@ class ShardDigests:
         self._source = source
         self._passed = passed
         self._stop = threading.Event()
-        at_once = max(1, min(4, (os.cpu_count() or 1) // 4))  # leave the cores to the run
+        at_once = max(1, min(4, usable_processors() // 4))  # leave the cores to the run
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="shards")
         self._work = [self._pool.submit(self._digest, path) for path in source.shards]
 

@@ -68,9 +68,11 @@ def sweep(path: Path) -> None:
     """Remove what killed processes have left of their ways to `path`."""
     if os.name != "posix":
         return
-    for remains in path.parent.glob(f".{escape(_short(path))}.*.partial"):
-        number = remains.name.split(".")[-2]
-        if _PID.fullmatch(number) and not _is_running(int(number)):
+    for remains in path.parent.glob(f".{escape(_short(path))}.*.*"):
+        number, what = remains.name.split(".")[-2:]
+        # What was there before may be all there is, where a kill came between two names.
+        ours = what == "partial" or (what == "before" and os.path.lexists(path))
+        if ours and _PID.fullmatch(number) and not _is_running(int(number)):
             remains.unlink(missing_ok=True)
 
 

@@ -228,6 +228,9 @@ class LinesFile:
                 self._finish()
             elif self._count:
                 self._keep(error)
+        except OutputError as problem:  # the name is taken by now, say
+            self._keep(problem)
+            raise
         finally:
             os.close(self._descriptor)
             _forget(self._temp)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -254,10 +255,13 @@ def test_what_a_killed_process_left_goes_and_a_running_ones_stays(tmp_path: Path
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     (tmp_path / f".a.{int(done.stdout)}.partial").write_text("dead")
+    (tmp_path / f".a.{int(done.stdout)}.before").write_text("the only one")
     (tmp_path / f".a.{os.getppid()}.partial").write_text("alive")
     (tmp_path / f".ab.{int(done.stdout)}.partial").write_text("another's")
     write_file(tmp_path / "a", "new")
-    assert sorted(tree(tmp_path).values()) == ["alive", "another's", "new"]
+    assert sorted(tree(tmp_path).values()) == ["alive", "another's", "new", "the only one"]
+    write_file(tmp_path / "a", "newer", force=True)
+    assert sorted(tree(tmp_path).values()) == ["alive", "another's", "newer"]
 
 
 def test_an_output_that_is_a_source_is_refused_by_any_name(tmp_path: Path) -> None:
@@ -282,6 +286,19 @@ def test_lines_have_their_name_at_the_end(tmp_path: Path) -> None:
         assert temporary(path).read_text() == "one\n"
     assert tree(tmp_path) == {"lines": "one\n"}
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_lines_whose_name_is_taken_meanwhile_are_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    lines = LinesFile(path)
+    with ExitStack() as stack:
+        stack.enter_context(lines).write("one")
+        path.write_text("theirs")
+        leaving = stack.pop_all()
+    with pytest.raises(OutputError, match="exists already") as caught:
+        leaving.close()
+    assert tree(tmp_path) == {"lines": "theirs", "lines.unfinished": "one\n"}
+    assert "lines.unfinished has" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize("written", [0, 2])

@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.cli.chat_loop import _history_file
 from qwq_gguf.export.runtimes import EXPORTERS
+from qwq_gguf.resources import CACHE_VARIABLE
 from support.terminal import PROGRAM
 from support.tiny_gguf import write_random
 
@@ -192,3 +194,20 @@ def test_what_is_open_is_written_to(gguf: Path, tmp_path: Path) -> None:
                 cwd=tmp_path,
             )
             assert done.stdout == whole
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "device"])
+def test_typed_lines_are_kept_in_an_ordinary_file_or_not_at_all(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    history = tmp_path / "chat-history"
+    assert _history_file() == str(history)
+    assert history.stat().st_mode & 0o777 == 0o600
+    history.unlink()
+    if kind == "fifo":
+        os.mkfifo(history)
+    else:
+        history.symlink_to(tmp_path / "elsewhere" if kind == "link" else os.devnull)
+    assert _history_file() is None
+    assert not (tmp_path / "elsewhere").exists()

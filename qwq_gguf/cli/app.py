@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from qwq_gguf import __version__
 from qwq_gguf.cli.errors import close_stdout
-from qwq_gguf.cli.foreign import clean_logs
+from qwq_gguf.cli.harmless import clean_logs
 from qwq_gguf.cli.lazy import CONTEXT_SETTINGS, LazyCommand, LazyGroup
 from qwq_gguf.cli.streams import set_up_streams
 

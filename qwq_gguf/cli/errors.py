@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from qwq_gguf.cli.early import INTERRUPTED
-from qwq_gguf.cli.foreign import clean_error
+from qwq_gguf.cli.harmless import clean_error
 from qwq_gguf.cli.text import clean
 from qwq_gguf.errors import QwqGgufError
 

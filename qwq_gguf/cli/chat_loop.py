@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -147,9 +148,13 @@ def _history_file() -> str | None:
         return None
     path = folder / "chat-history"
     try:
-        if path.exists() and not path.is_file():
-            return None
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+        # Through no link: one to /dev/null, say, means that nothing is to be kept.
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+        try:
+            ordinary = stat.S_ISREG(os.fstat(opened).st_mode)
+        finally:
+            os.close(opened)
     except OSError:
         return None
-    return str(path)
+    return str(path) if ordinary else None

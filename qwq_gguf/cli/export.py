@@ -19,7 +19,7 @@ from qwq_gguf.cli.sources import (
     gguf_header,
     ollama_name,
 )
-from qwq_gguf.errors import ExportError, OutputError
+from qwq_gguf.errors import ExportError
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
@@ -124,7 +124,7 @@ def export(
             _install(located, made, user_repo, copy=copy, force=force)
             _explain(made)
             return
-    _write(folder, made, force=force)
+    _write(folder, located, made, force=force)
     _explain(made)
     note("\nTo use it:" if made.use else "")
     for line in made.use:
@@ -213,19 +213,14 @@ def _render(
     return EXPORTERS[runtime](profile, facts)
 
 
-def _write(folder: Path, made: Export, *, force: bool) -> None:
+def _write(folder: Path, located: LocatedGguf, made: Export, *, force: bool) -> None:
+    from qwq_gguf.output_paths import refuse_sources
+    from qwq_gguf.outputs import write_files
+
     targets = {folder / name: text for name, text in made.files.items()}
+    refuse_sources(targets, located.parts)
+    write_files(targets, force=force, make_folders=True)
     for target in targets:
-        if target.exists() and not force:
-            raise OutputError(
-                "exists already", path=target, hint="choose another -o, or --force to replace it"
-            )
-    for target, text in targets.items():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
         note(f"{target}")
 
 

@@ -71,17 +71,23 @@ def modelfile(
     """
     from qwq_gguf.chat.template import one_budget
     from qwq_gguf.export.signature import sign, signature
+    from qwq_gguf.output_paths import open_descriptor, refuse_sources
+    from qwq_gguf.outputs import write_descriptor, write_file
 
-    to_stdout = out is None or str(out) == "-"
+    to_stdout = out is None or str(out) in ("-", "/dev/stdout")
     target = Path("Modelfile") if out is None or to_stdout else out
+    descriptor = None if to_stdout else open_descriptor(target)
     target = target / "Modelfile" if target.is_dir() and not to_stdout else target
     with gguf_header(source, revision, token) as (located, gguf), one_budget():
         name = ollama_name(located)
         if name is None:
             bring_gguf(located)
+        # What is open already leads somewhere that we do not know.
+        folder = target.parent if descriptor is None else Path()
         resolved = _resolve(gguf, profile_name)
-        origins = origins_of(located.parts, target.parent) if name is None else (name,)
+        origins = origins_of(located.parts, folder) if name is None else (name,)
         made = modelfile_of(gguf, resolved.profile, origins)
+        refuse_sources([target], located.parts)
     text = sign("Modelfile", made.text, signature(resolved.profile, resolved.reason))
     create = _create(located.path, target)
     if to_stdout:
@@ -89,7 +95,10 @@ def modelfile(
         _explain(made)
         note(f"\n{create}   (after writing it with -o Modelfile)")
         return
-    _write(target, text, force=force)
+    if descriptor is None:
+        write_file(target, text, force=force)
+    else:
+        write_descriptor(descriptor, text, target)
     _explain(made)
     note(f"{target} is written. To use it:\n  {create}")
 
@@ -105,10 +114,10 @@ def write_beside(
     """
     from qwq_gguf.export.signature import sign, signature
     from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.outputs import write_file
     from qwq_gguf.profiles import resolve
-    from qwq_gguf.quantize.output import write_text
 
-    if target.exists() and not force:
+    if os.path.lexists(target) and not force:
         note(f"{target} is there already and stays (--force replaces it)")
         return
     try:
@@ -118,7 +127,7 @@ def write_beside(
         if profile is not None:
             chosen, why = profile, "asked for"
         made = modelfile_of(gguf, chosen, origins_of(files, target.parent))
-        write_text(target, sign("Modelfile", made.text, signature(chosen, why)), force=force)
+        write_file(target, sign("Modelfile", made.text, signature(chosen, why)), force=force)
     except (ExportError, OutputError) as error:
         note(f"note: no Modelfile was written: {error}")
         return
@@ -162,18 +171,6 @@ def seen_from(file: Path, folder: Path) -> str:
         return str(path)
     shown = Path(relative).as_posix()
     return shown if shown.startswith("../") else f"./{shown}"
-
-
-def _write(target: Path, text: str, *, force: bool) -> None:
-    try:
-        with target.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        raise OutputError(
-            "exists already", path=target, hint="choose another name, or --force to replace it"
-        ) from None
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
 
 
 def _explain(made: Modelfile) -> None:

@@ -148,14 +148,11 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     if plot is None:
         return
     from qwq_gguf.cli.chain_plot import FORMATS, new_figure
-    from qwq_gguf.errors import OutputError
+    from qwq_gguf.output_paths import check_path
 
     if plot.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"--plot takes a name in {' or '.join(FORMATS)}, not {plot.name}")
-    if plot.exists() and not force:
-        raise OutputError(
-            "exists already", path=plot, hint="choose another name, or --force to replace it"
-        )
+    check_path(plot, force=force)
     new_figure(1, 1)
 
 

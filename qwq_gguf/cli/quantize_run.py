@@ -54,7 +54,7 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class How:
     """What does not change a byte of the result. `profile`: whose the Modelfile is, None for
-    the one that the file carries.
+    the one that the file carries. `inputs` are files that options name.
     """
 
     force: bool
@@ -65,6 +65,7 @@ class How:
     manifest: bool
     modelfile: bool
     profile: Profile | None = None
+    inputs: tuple[Path, ...] = ()
 
 
 def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: How) -> None:
@@ -74,12 +75,15 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     """
     from qwq_gguf.checkpoint.identity import shard_identity
     from qwq_gguf.cli.progress import StreamBar
-    from qwq_gguf.quantize.space import refuse_sources
+    from qwq_gguf.cli.quantize_source import source_files
+    from qwq_gguf.output_paths import refuse_sources
+    from qwq_gguf.quantize.space import refuse_other_files
     from qwq_gguf.quantize.target import Target
 
     targets = [Target(job.plan, job.path, about=_about(job, options, how)) for job in jobs]
     paths = [path for target in targets for path in target.paths]
-    refuse_sources(paths, opened.shards)
+    refuse_sources(paths, [*source_files(opened), *how.inputs])
+    refuse_other_files(paths)
     _open_files(len(paths), len(opened.shards))
 
     def identity(shard: Path) -> str:

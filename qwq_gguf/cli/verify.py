@@ -71,7 +71,8 @@ def verify(
 
     Always read in full: structure, tokenizer, every block of every tensor as llama.cpp
     checks it, and the digests in the manifest beside it, if there is one. Ends with
-    status 1 on any difference; what is only odd is listed, too.
+    status 1 on any difference; what is only odd is listed, too. Without a manifest, --against
+    and --source nothing is there to differ from, and that is what it says.
 
     \b
     Examples:
@@ -141,7 +142,18 @@ def _show(report: Report) -> None:
         emit(line)
     _list("odd, but no damage:", report.remarks)
     _list("different:", report.differences)
-    emit("\nnot what it should be" if report.differences else "\nnothing differs")
+    emit(f"\n{_verdict(report)}")
+
+
+def _verdict(report: Report) -> str:
+    if report.differences:
+        return "not what it should be"
+    if report.vouchers:
+        return "nothing differs"
+    return (
+        "sound as a GGUF; nothing vouches for what it holds: it has no manifest, and was compared "
+        "with nothing (--against, --source)"
+    )
 
 
 def _covered(report: Report) -> list[str]:

@@ -61,7 +61,7 @@ class GgufFacts:
     @property
     def name(self) -> str:
         """The file's name without its ending."""
-        return self.filename.removesuffix(".gguf")
+        return self.filename.removesuffix(".gguf") or "model"
 
 
 def gguf_facts(

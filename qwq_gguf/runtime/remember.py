@@ -7,13 +7,13 @@ could have written, means that the work is done again, never an error.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.errors import OutputError
 from qwq_gguf.json_text import parse_json
+from qwq_gguf.outputs import write_file
 from qwq_gguf.resources import CACHE_VARIABLE, cache_folder, own_cache, read_own
 
 __all__ = ["CACHE_VARIABLE", "Memory", "cache_folder"]
@@ -46,15 +46,8 @@ class Memory:
             del entries[old]
         try:
             # Two processes may do this at once: each replaces the file as a whole.
-            descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    json.dump(entries, file)
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-        except OSError:
+            write_file(path, json.dumps(entries), force=True)
+        except (OSError, OutputError):
             pass
 
     def _read(self) -> dict[str, Any]:

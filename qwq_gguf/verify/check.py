@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import GgufError, ImatrixError
+from qwq_gguf.errors import GgufError, ImatrixError, ManifestError
 from qwq_gguf.files import read_file
 from qwq_gguf.gguf_file.reader import GgufFile
 from qwq_gguf.gguf_file.room import find_room
@@ -135,7 +135,10 @@ def _unreadable(error: GgufError, path: Path) -> Finding:
 
 
 def read_manifest(gguf: Path) -> Manifest | None:
-    """The manifest beside a GGUF, None when there is none. GgufError for a damaged one."""
+    """The manifest beside a GGUF, None when there is none.
+
+    ManifestError for a damaged one, another GgufError for one that cannot be read.
+    """
     path = manifest_path(gguf)
     try:
         raw = read_file(path, MAX_MANIFEST_BYTES)
@@ -145,9 +148,9 @@ def read_manifest(gguf: Path) -> Manifest | None:
     except OSError as error:
         raise GgufError(f"cannot be read: {error.strerror or error}", path=path) from error
     except UnicodeDecodeError as error:
-        raise GgufError("the manifest is no text", path=path) from error
+        raise ManifestError("the manifest is no text", path=path) from error
     if len(raw) > MAX_MANIFEST_BYTES:
-        raise GgufError("too large for a manifest", path=path)
+        raise ManifestError("too large for a manifest", path=path)
     return parse_manifest(text, path)
 
 

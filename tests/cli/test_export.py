@@ -151,7 +151,7 @@ def test_installing_links_the_file_and_writes_its_settings(gguf: Path, studio: P
     defaults = studio / ".internal/user-concrete-model-default-config/qwen/tiny/tiny.gguf.json"
     assert json.loads(defaults.read_text())["load"]["fields"][0]["value"] == 2048
     assert len(list((studio / "config-presets").glob("*.preset.json"))) == 1
-    assert not list(studio.rglob("*.part"))
+    assert not list(studio.rglob("*.partial"))
     assert export("lmstudio", "tiny.gguf", "--install", *REPO).exit_code == 0, "as it is already"
 
 

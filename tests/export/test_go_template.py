@@ -302,3 +302,25 @@ def test_no_word_of_a_file_becomes_an_action(program: Path, words: str) -> None:
     for (name, think), prompt in zip(cases, render(program, template, talks).prompts, strict=True):
         expected = chatml.render(*TALKS[name], thinking=think)
         assert same_json(prompt) == same_json(expected)
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "<think>\n{{ .System }}",
+        "<think>\n{",
+        "{{{",
+        '{{ "{{" }}',
+        "{{/*",
+        "{{- 1 -}}",
+        "{{ end }}{",
+    ],
+)
+def test_what_starts_the_reply_is_never_an_action(opening: str, program: Path) -> None:
+    """A model's own words, whatever they look like to Go."""
+    odd = QWQ.replace("assistant\\n<think>\\n' }}", f"assistant\\n' + {json.dumps(opening)} }}}}")
+    chatml = read_chatml(odd)
+    assert chatml is not None
+    assert chatml.opening == opening
+    (prompt,) = render(program, chatml_template(chatml), [talk(*TALKS["system"])]).prompts
+    assert prompt.endswith(f"<|im_start|>assistant\n{opening}")

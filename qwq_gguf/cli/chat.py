@@ -131,8 +131,9 @@ def chat(
     The thought streams dimmed, then the answer. On a terminal Ctrl-C stops a reply and
     Ctrl-D leaves; in a pipe the answer goes to stdout and all else to stderr.
 
-    Settings come from the first that says something: a flag, --profile or the profile that
-    the file names, the file's general.sampling.* keys, the profile that fits its metadata.
+    Settings come from the first that says something: a flag, --profile, keys of the file that
+    were edited since it was given a profile, that profile, its other general.sampling.* keys,
+    the profile that fits its metadata.
 
     \b
     Examples:

@@ -13,7 +13,8 @@ from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.prepare import check_template, with_profile, without_profile_name
 from qwq_gguf.prepare.tokens import special_texts
-from qwq_gguf.profiles import Profile, ThinkingTags, load_profile, profile_names
+from qwq_gguf.profiles import Profile, ThinkingTags, edited_of, load_profile, profile_names
+from qwq_gguf.profiles.edited import told
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 
 __all__ = ["Changed", "change_entries", "parse_kv"]
@@ -96,6 +97,8 @@ def change_entries(
         )
     after = {entry.key: entry for entry in entries}
     notes += read_sampling(after).notes
+    named, edited = edited_of(after)
+    notes += told(named or "", edited)
     return Changed(entries, tuple(_differences(metadata, after)), tuple(notes))
 
 

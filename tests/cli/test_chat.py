@@ -219,6 +219,7 @@ def test_the_chain_says_what_the_file_decided(tmp_path: Path) -> None:
         ({"general.name": "R1 Distill"}, ["--profile", "auto"], "r1-distill", "general.name is"),
         ({"general.name": "QwQ", **SAMPLING}, [], "qwq", "general.name is QwQ"),
         ({"qwq_gguf.profile": "unsloth", **SAMPLING}, [], "unsloth", "the file's qwq_gguf.profile"),
+        ({"qwq_gguf.profile": "unsloth"}, [], "unsloth", "the file's qwq_gguf.profile"),
         ({"qwq_gguf.profile": "unsloth"}, ["--profile", "qwq"], "qwq", "asked for"),
     ],
 )
@@ -230,8 +231,35 @@ def test_who_chooses_the_profile(
     assert shown.exit_code == 0, shown.output
     assert f"profile {profile}: {reason}" in shown.stderr
     order = shown.stdout.splitlines()[2].split()[1]
-    from_file = SAMPLING.keys() <= keys.keys() and "qwq_gguf.profile" not in keys
+    from_file = SAMPLING.keys() <= keys.keys()
     assert order == ("top_k" if from_file else load_profile(profile).chain.order[0])
+
+
+def test_a_key_that_another_tool_edited_counts_and_is_said(tmp_path: Path) -> None:
+    keys = {"qwq_gguf.profile": "qwq", "general.sampling.temp": 0.9}
+    file = write_random(tmp_path / "x.gguf", keys=keys)
+    said = "note: general.sampling.temp is 0.9 in the file and 0.6 in profile qwq"
+    shown = chat(file, "--show-chain")
+    rows = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert "1 temperature temperature 0.9 general.sampling.temp in the file" in rows
+    assert said in shown.stderr
+    for command in (["modelfile"], ["export", "ollama", "-o", str(tmp_path / "out")]):
+        made = runner.invoke(app, [*command, str(file)])
+        assert made.exit_code == 0, made.output
+        assert said in made.stderr
+        written = made.stdout or (tmp_path / "out" / "Modelfile").read_text()
+        assert "PARAMETER temperature 0.9\n" in written
+    inspected = runner.invoke(app, ["inspect", str(file)])
+    assert "general.sampling.temp is 0.9 in the file and 0.6 in profile qwq" in inspected.stdout
+    told = json.loads(runner.invoke(app, ["inspect", str(file), "--json"]).stdout)["profile"]
+    assert told == {
+        "name": "qwq",
+        "edited": [{"key": "general.sampling.temp", "value": 0.9, "profile": 0.6}],
+    }
+    changed = runner.invoke(app, ["set", str(file), "--kv", "general.name=str:x", "--dry-run"])
+    assert said in changed.stderr
+    again = runner.invoke(app, ["set", str(file), "--profile", "qwq", "--dry-run"])
+    assert "was edited" not in again.stderr
 
 
 def test_what_does_nothing_is_said_before_a_reply(talker: Path) -> None:

@@ -122,6 +122,8 @@ def thinking(
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.evaluate.problems import suite
 
+    if force and out is None:
+        raise typer.BadParameter("--force goes with --out")
     problems = suite(suite_name, limit=limit, seed=seed)
     with gguf_header(source, revision, token) as (located, gguf):
         settings = {

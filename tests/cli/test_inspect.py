@@ -60,7 +60,10 @@ def test_json(gguf: Path) -> None:
 
 def test_the_template_alone(gguf: Path) -> None:
     assert inspect(gguf, "--template").stdout == TEMPLATE + "\n"
-    assert inspect(gguf, "--template", "--json").exit_code == 2
+    for two in (("--template", "--json"), ("--keys", "--json"), ("--keys", "--template")):
+        refused = inspect(gguf, *two)
+        assert refused.exit_code == 2
+        assert "one of them" in refused.stderr
 
 
 def test_what_looks_wrong_is_said(tmp_path: Path) -> None:

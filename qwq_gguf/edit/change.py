@@ -9,7 +9,7 @@ from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.convert.overrides import apply_overrides, parse_override
 from qwq_gguf.edit.yarn import stretch
 from qwq_gguf.errors import ConfigError, TemplateError
-from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
+from qwq_gguf.gguf_file.room import is_room, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.prepare import check_template, with_profile, without_profile_name
 from qwq_gguf.prepare.tokens import special_texts
@@ -85,7 +85,7 @@ def change_entries(
     before_keys = {entry.key: entry for entry in entries}
     for argument in kv:
         entry = parse_kv(argument, {entry.key: entry for entry in entries})
-        if entry.key in (ROOM_KEY, REST_KEY):
+        if is_room(entry.key):
             raise ConfigError(f"{entry.key} is how the file keeps room, it cannot be set")
         entries = apply_overrides(entries, [entry])
     by_hand = [entry.key for entry in entries if before_keys.get(entry.key) != entry]
@@ -153,7 +153,7 @@ def _replaced(
 def _differences(before: Mapping[str, KeyValue], after: Mapping[str, KeyValue]) -> list[str]:
     lines = []
     for key in dict.fromkeys((*before, *after)):
-        if key in (ROOM_KEY, REST_KEY):
+        if is_room(key):
             continue
         old, new = before.get(key), after.get(key)
         if old is new or (old is not None and new is not None and old == new):

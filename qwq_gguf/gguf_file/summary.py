@@ -16,6 +16,7 @@ from typing import Any
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file.oddities import Oddity, find_oddities, readable
 from qwq_gguf.gguf_file.reader import GgufFile
+from qwq_gguf.gguf_file.room import is_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 
 __all__ = ["SUMMARY_SCHEMA", "FileSummary", "RopeScaling", "TypeShare", "Vocabulary", "summarize"]
@@ -67,7 +68,7 @@ class Thinking:
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """One GGUF file at a glance."""
+    """One GGUF file at a glance. `metadata` is without the keys that only keep room."""
 
     path: Path
     files: int
@@ -189,7 +190,7 @@ def summarize(file: GgufFile, files: int = 1) -> FileSummary:
         chat_template=template,
         chat_templates=tuple(texts(file, "tokenizer.chat_templates")),
         thinking=_thinking(template, tokens),
-        metadata=file.metadata,
+        metadata={key: entry for key, entry in file.metadata.items() if not is_room(key)},
         oddities=find_oddities(file),
     )
 

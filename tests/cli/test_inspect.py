@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.gguf_file import read_gguf
 from support.tiny_gguf import TEMPLATE, write_random
 
 runner = CliRunner()
@@ -102,3 +103,13 @@ def test_not_a_gguf(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert refused.stdout == ""
     assert refused.stderr.startswith("error: ")
+
+
+def test_what_only_keeps_room_is_not_shown(gguf: Path) -> None:
+    changed = runner.invoke(app, ["set", str(gguf), "--kv", "general.name=Room"])
+    assert changed.exit_code == 0, changed.output
+    assert any("room" in key for key in read_gguf(gguf).metadata)
+    for arguments in ([], ["--keys"], ["--json"]):
+        shown = inspect(gguf, *arguments).stdout
+        assert "qwq_gguf.room" not in shown
+        assert len(shown) < 8000

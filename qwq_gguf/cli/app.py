@@ -69,14 +69,16 @@ def root(
       qwq-gguf quantize demo
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
 
-    `qwq-gguf COMMAND --help` shows examples of each command.
+    `qwq-gguf COMMAND --help` shows examples of each command. Exit status: 0 done, 1 an error,
+    2 wrong usage, 130 interrupted; `chat` has 3 for no answer.
     """
 
 
 def main() -> None:
     """Entry point of the `qwq-gguf` program: runs a command and exits with its status.
 
-    0 done, 1 an error that was reported, 2 wrong usage, 130 interrupted.
+    0 done, 1 an error that was reported, 2 wrong usage, 130 interrupted; of single commands see
+    docs/exit-status.md.
     """
     # A terminal that cannot show a character, or a pipe that is not UTF-8, is no accident
     # worth a traceback.

@@ -16,6 +16,7 @@ from qwq_gguf.errors import QwqGgufError
 __all__ = [
     "ERROR",
     "INTERRUPTED",
+    "NO_ANSWER",
     "PIPE_CLOSED",
     "close_stdout",
     "debugging",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 ERROR = 1
+NO_ANSWER = 3  # 2 is wrong usage
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 

@@ -154,7 +154,7 @@ def chat(
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 3394*35979?" --tools calculator
       echo "What is 12+34?" | qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p - --json
       cat notes.txt | qwq-gguf chat QwQ-32B-Q4_K_M.gguf -p "Summarize this:"
-      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "7*43" --grammar 'root ::= "\\\\boxed{" [0-9]+ "}"'
+      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf "7*43" --grammar 'root ::= "\\\\boxed{" [0-9]+ "}"'
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf --logit-bias " Wait=-2"
       qwq-gguf chat bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20

@@ -69,12 +69,17 @@ def root(
       qwq-gguf quantize demo
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
 
-    `qwq-gguf COMMAND --help` shows examples of each command.
+    `qwq-gguf COMMAND --help` shows examples of each command. Exit status: 0 done, 1 an error,
+    2 wrong usage, 130 interrupted; `chat` has 3 for no answer.
     """
 
 
 def run() -> int:
-    """Run the command that the arguments name; its exit status."""
+    """Run the command that the arguments name; its exit status.
+
+    0 done, 1 an error that was reported, 2 wrong usage, 130 interrupted; of single commands see
+    docs/exit-status.md.
+    """
     set_up_streams()
     clean_logs()
     status: object = 0

@@ -18,6 +18,7 @@ from qwq_gguf.errors import QwqGgufError
 __all__ = [
     "ERROR",
     "INTERRUPTED",
+    "NO_ANSWER",
     "PIPE_CLOSED",
     "close_stdout",
     "debugging",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 ERROR = 1
+NO_ANSWER = 3  # 2 is wrong usage
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 

@@ -112,6 +112,9 @@ def thinking(
     problems and the same dice for every profile and file, so that figures compare. p95 is
     the nearest rank; a thought that never closed counts with the tokens it took.
 
+    Questions are asked as they are, without a word about the form of the answer. The last box
+    (\\boxed{...}) of an answer is graded, or without one the last result that it states.
+
     \b
     Examples:
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --limit 20
@@ -121,6 +124,8 @@ def thinking(
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.evaluate.problems import suite
 
+    if force and out is None:
+        raise typer.BadParameter("--force goes with --out")
     problems = suite(suite_name, limit=limit, seed=seed)
     with gguf_header(source, revision, token) as (located, gguf):
         settings = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file.summary import FileSummary
+    from qwq_gguf.profiles import EditedKey
 
 __all__ = ["app"]
 
@@ -54,9 +55,13 @@ def inspect(
     from qwq_gguf.gguf_file import Oddity, read_splits
     from qwq_gguf.gguf_file.summary import summarize
     from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
+    from qwq_gguf.profiles import edited_of
+    from qwq_gguf.profiles.edited import told
 
-    if as_json and with_template:
-        raise typer.BadParameter("--json and --template: one of them")
+    wanted = {"--json": as_json, "--keys": with_keys, "--template": with_template}
+    if sum(wanted.values()) > 1:
+        flags = " and ".join(flag for flag, given in wanted.items() if given)
+        raise typer.BadParameter(f"{flags}: one of them (--json holds every key)")
     with gguf_header(source, revision, token) as (located, file):
         if len(located.parts) > 1 and all(part.is_file() for part in located.parts):
             model = read_splits(located.path)
@@ -67,17 +72,32 @@ def inspect(
         if is_misread(template, special_texts(file.metadata)):
             odd = Oddity(MISREAD, remedy(template))
             summary = replace(summary, oddities=(*summary.oddities, odd))
+        named, edited = edited_of(file.metadata)
         if as_json:
-            emit_json(summary.to_json())
+            emit_json({**summary.to_json(), "profile": _profile(named, edited)})
         elif with_template:
             emit(summary.chat_template or "")
         else:
-            _show(summary, with_keys=with_keys)
+            _show(summary, named, told(named or "", edited), with_keys=with_keys)
 
 
-def _show(summary: FileSummary, *, with_keys: bool) -> None:
+def _profile(name: str | None, edited: Sequence[EditedKey]) -> dict[str, Any] | None:
+    """What `--json` says of the profile that a file names."""
+    if name is None:
+        return None
+    keys = [{"key": one.key, "value": one.value, "profile": one.wrote} for one in edited]
+    return {"name": name, "edited": keys}
+
+
+def _show(
+    summary: FileSummary, profile: str | None, edited: Sequence[str], *, with_keys: bool
+) -> None:
     for name, value in _facts(summary):
         emit(f"{name:<14} {one_line(value, 1000)}")
+    if profile is not None:
+        emit(f"{'profile':<14} {profile}")
+    for sentence in edited:
+        emit(f"{'  edited':<14} {one_line(sentence, 1000)}")
     emit("")
     show_table(
         ("type", "tensors", "weights", "bytes"),

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.cli.keys import quiet_keys
 from qwq_gguf.cli.output import note, stderr_console
 from qwq_gguf.cli.text import one_line
 
@@ -49,12 +50,13 @@ def load_model(
             status.update(Text(f"loading {one_line(path.name)}: {100 * fraction:.0f} %"))
             status.start()
 
-    try:
-        model = Model.load(
-            path, context=context, gpu_layers=gpu_layers, threads=threads, progress=show
-        )
-    finally:
-        status.stop()
+    with quiet_keys():
+        try:
+            model = Model.load(
+                path, context=context, gpu_layers=gpu_layers, threads=threads, progress=show
+            )
+        finally:
+            status.stop()
     for notice in model.notices:
         note(f"note: {notice}")
     return model

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+_TOP = 16
+
 app = command_app()
 
 
@@ -55,8 +57,9 @@ def profiles(
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="N", min=1, help="Show so many tokens.")
-    ] = 16,
+        int | None,
+        typer.Option("--top", metavar="N", min=1, help="Show so many tokens.  [default: 16]"),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw it too, as .svg or .png."),
@@ -91,6 +94,9 @@ def profiles(
             raise typer.BadParameter("NAME does not go with --compare")
         if source is None or prompt is None or not prompt.strip():
             raise typer.BadParameter("--compare needs a --model and a --prompt")
+        if force and plot is None:
+            raise typer.BadParameter("--force goes with --plot")
+        top = _TOP if top is None else top
         _check_plot(plot, force=force)
         compared = _compare(compare, source, prompt, at, revision, token)
         if as_json:
@@ -100,11 +106,19 @@ def profiles(
         if plot is not None:
             _draw(compared, plot, top, force=force)
         return
-    for flag, given in (("--model", source), ("--prompt", prompt), ("--at", at), ("--plot", plot)):
+    for flag, given in {
+        "--model": source,
+        "--prompt": prompt,
+        "--at": at,
+        "--top": top,
+        "--plot": plot,
+        "--json": as_json or None,
+        "--force": force or None,
+        "--revision": revision,
+        "--token": token,
+    }.items():
         if given is not None:
             raise typer.BadParameter(f"{flag} goes with --compare")
-    if as_json:
-        raise typer.BadParameter("--json goes with --compare")
     if name is not None:
         _show(load_profile(name))
         return

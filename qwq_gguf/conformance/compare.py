@@ -70,8 +70,8 @@ class Row:
 
 
 def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
-    """A row for the order, each number the profile gives, each stage that the server adds
-    to it, the context and the stops. Of what nobody decided there is no row.
+    """A row for the order, each number the profile gives, each number that switches on a stage
+    which the server adds, the context and the stops. Of what nobody decided there is no row.
     """
     wanted = profile.chain.settings()
     order = tuple(name for name in profile.chain.order if name not in _UNNAMED)
@@ -90,7 +90,7 @@ def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
             rows += [
                 Row(name, _NOT_WANTED, show(value), Verdict.DIFFERS, applied.origins.get(name, ""))
                 for name, value in applied.settings.items()
-                if SETTINGS[name][0] == stage
+                if SETTINGS[name][0] == stage and _is_on(stage, {name: value})
             ]
     return (*rows, _context_row(profile, applied), _stops_row(profile, applied))
 

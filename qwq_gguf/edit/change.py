@@ -10,10 +10,11 @@ from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.convert.overrides import apply_overrides, parse_override
 from qwq_gguf.edit.yarn import stretch
 from qwq_gguf.errors import ConfigError, TemplateError
-from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
+from qwq_gguf.gguf_file.room import is_room, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.prepare import check_template, with_profile, without_profile_name
-from qwq_gguf.profiles import Profile, choose_profile
+from qwq_gguf.profiles import Profile, choose_profile, edited_of
+from qwq_gguf.profiles.edited import told
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 
 __all__ = ["Changed", "change_entries", "parse_kv"]
@@ -84,7 +85,7 @@ def change_entries(
     before_keys = {entry.key: entry for entry in entries}
     for argument in kv:
         entry = parse_kv(argument, {entry.key: entry for entry in entries})
-        if entry.key in (ROOM_KEY, REST_KEY):
+        if is_room(entry.key):
             raise ConfigError(f"{entry.key} is how the file keeps room, it cannot be set")
         entries = apply_overrides(entries, [entry])
     by_hand = [entry.key for entry in entries if before_keys.get(entry.key) != entry]
@@ -96,6 +97,8 @@ def change_entries(
         )
     after = {entry.key: entry for entry in entries}
     notes += read_sampling(after).notes
+    named, edited = edited_of(after)
+    notes += told(named or "", edited)
     return Changed(entries, tuple(_differences(metadata, after)), tuple(notes))
 
 
@@ -143,7 +146,7 @@ def _replaced(
 def _differences(before: Mapping[str, KeyValue], after: Mapping[str, KeyValue]) -> list[str]:
     lines = []
     for key in dict.fromkeys((*before, *after)):
-        if key in (ROOM_KEY, REST_KEY):
+        if is_room(key):
             continue
         old, new = before.get(key), after.get(key)
         if old is new or (old is not None and new is not None and old == new):

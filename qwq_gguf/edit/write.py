@@ -17,10 +17,9 @@ from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import GgufFile, encode_header, read_gguf
 from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
 from qwq_gguf.gguf_file.room import (
-    REST_KEY,
-    ROOM_KEY,
     Room,
     find_room,
+    is_room,
     is_small,
     with_room,
 )
@@ -88,8 +87,12 @@ def write_entries(
 
 def _slot_entries(file: GgufFile, room: Room, entries: Sequence[KeyValue]) -> list[KeyValue] | None:
     """What a slot has to hold, None when something outside the slots changes too."""
-    slot = {entry.key for entry in room.entries} | {ROOM_KEY, REST_KEY}
-    outside = {id(entry) for entry in file.metadata.values() if entry.key not in slot}
+    slot = {entry.key for entry in room.entries}
+    outside = {
+        id(entry)
+        for entry in file.metadata.values()
+        if entry.key not in slot and not is_room(entry.key)
+    }
     inside = [entry for entry in entries if id(entry) not in outside]
     if len(entries) - len(inside) != len(outside) or not all(map(is_small, inside)):
         return None
@@ -107,12 +110,11 @@ def _change_in_place(
         (room.slot(1 - room.live), filled),
         (KEY_COUNT_AT, room.switched(inside)),
         # Nothing reads the other slot now; some programs print it.
-        (room.slot(room.live), b" " * room.size),
+        (room.slot(room.live), room.blank),
     )
     with locked(file, os.O_RDWR) as descriptor:
         start = HEADER_BYTES
-        expected = room.head + (room.size if room.live else 0).to_bytes(8, "little") + room.region
-        if file.version != 3 or os.pread(descriptor, len(expected), start) != expected:
+        if file.version != 3 or os.pread(descriptor, len(room.written), start) != room.written:
             return False
         if follow is not None:
             header = bytearray(os.pread(descriptor, file.data_offset, 0))
@@ -130,7 +132,7 @@ def blank_unread(file: GgufFile, descriptor: int) -> None:
     """Leave nothing in the slot that is not read, in a file that is `locked` for writing."""
     room = find_room(file.metadata)
     if room is not None:
-        _write_durably(file, descriptor, b" " * room.size, room.slot(1 - room.live))
+        _write_durably(file, descriptor, room.blank, room.slot(1 - room.live))
 
 
 def _write_durably(file: GgufFile, descriptor: int, data: bytes, offset: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file.oddities import Oddity, find_oddities, readable
 from qwq_gguf.gguf_file.reader import GgufFile
+from qwq_gguf.gguf_file.room import is_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, ThoughtStart, form_of
 
@@ -61,7 +62,7 @@ class FileSummary:
     """One GGUF file at a glance.
 
     `thought` is what the chat template does about thoughts, and `single_tokens` whether
-    their tags are tokens of the vocabulary.
+    their tags are tokens of the vocabulary. `metadata` is without the keys that only keep room.
     """
 
     path: Path
@@ -188,7 +189,7 @@ def summarize(file: GgufFile, files: int = 1) -> FileSummary:
         thought=thought,
         single_tokens=thought.tags is not None
         and {thought.tags.open, thought.tags.close} <= set(tokens),
-        metadata=file.metadata,
+        metadata={key: entry for key, entry in file.metadata.items() if not is_room(key)},
         oddities=find_oddities(file),
     )
 

@@ -1,8 +1,9 @@
 """Which settings a model is run with, and where each of them comes from.
 
-In this order, the first that says something counts: a flag; the profile that a flag or
-the file names; the file's `general.sampling.*`; the profile chosen by the file's
-metadata. Where none is made for the model, what the file leaves open is llama.cpp's default.
+In this order, the first that says something counts: a flag; the profile that a flag names;
+keys that somebody edited after the file was given its profile; the profile that the file
+names; the file's `general.sampling.*`; the profile chosen by the file's metadata. Where none is
+made for the model, what the file leaves open is llama.cpp's default.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from qwq_gguf.errors import ChainError
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles.auto import choose_profile
+from qwq_gguf.profiles.edited import edited_keys, only_edited, told
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, FileSampling, read_sampling
 from qwq_gguf.profiles.load import load_profile, profile_names
 from qwq_gguf.profiles.profile import Profile
@@ -67,6 +69,10 @@ def resolve(
     elif sampling.profile is not None and sampling.profile in profile_names():
         profile, reason = load_profile(sampling.profile), f"the file's {PROFILE_KEY} names it"
         origins = dict.fromkeys(_decided(profile.chain), f"profile {profile.name}")
+        if edited := edited_keys(sampling, profile):
+            notes += told(profile.name, edited)
+            said = f"profile {profile.name}"
+            profile, origins = _with_file(profile, said, only_edited(sampling, edited), notes)
     else:
         if sampling.profile is not None:
             notes.append(f"the file names a profile that is not known: {sampling.profile[:60]!r}")

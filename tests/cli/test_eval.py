@@ -101,6 +101,7 @@ def test_records_are_not_overwritten(parrot: Path, tmp_path: Path) -> None:
         (["--suite", "add", "--profile", "qwq,qwq"], 2, "one twice"),
         (["--suite", "add", "--profile", "qvq"], 1, "no such profile"),
         (["--suite", "add", "--samples", "0"], 2, "--samples"),
+        (["--suite", "add", "--force"], 2, "--force goes with --out"),
         (["--suite", "add", "--out", "/no/such/folder/x"], 1, "cannot be written"),
     ],
 )

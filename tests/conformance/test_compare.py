@@ -91,6 +91,20 @@ def test_what_differs(changes: dict[str, Any], expected: set[str]) -> None:
     assert differing(llama(**changes)) == expected
 
 
+def test_of_a_stage_that_the_server_adds_only_what_switches_it_on_is_listed() -> None:
+    added: dict[str, Any] = {
+        "repeat_penalty": 1.1,
+        "samplers": [*ORDER[:4], "penalties", "dry", "xtc"],
+    }
+    dry: dict[str, Any] = {"dry_multiplier": 0.8, "dry_base": 1.75, "dry_allowed_length": 2}
+    rows = compare(
+        load_profile("qwen-llama-cpp"),
+        llama(**added, **dry, presence_penalty=0.0, xtc_threshold=0.1),
+    )
+    off = {row.setting: row.applied for row in rows if row.wanted == "off"}
+    assert off == {"repeat_penalty": "1.1", "dry_multiplier": "0.8"}
+
+
 def test_what_is_not_told() -> None:
     rows = by_name(compare(QWQ, llama(temperature=None, samplers=None)))
     assert rows["temperature"].verdict is rows["order"].verdict is Verdict.UNTOLD

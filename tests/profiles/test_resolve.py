@@ -63,10 +63,45 @@ def test_a_number_of_the_file_that_its_order_leaves_out_is_noted() -> None:
     assert not [note for note in found.notes if "presence" in note]
 
 
-def test_the_profile_named_in_the_file_counts_more_than_its_numbers() -> None:
-    found = resolve(as_metadata(*CONVERTED, text("qwq_gguf.profile", "qwen-reference")))
-    assert found.profile == load_profile("qwen-reference")
+def test_the_profile_named_in_the_file_has_what_no_key_carries() -> None:
+    written = sampling_keys(load_profile("qwq"), context=131072, shipped=profile_names())
+    found = resolve(as_metadata(QWQ_NAME, *written.keys))
+    assert found.profile == load_profile("qwq")
+    assert found.profile.chain.settings()["presence_penalty"] == 1.0
     assert found.reason == "the file's qwq_gguf.profile names it"
+    assert found.notes == ()
+
+
+def test_a_key_that_was_edited_since_counts_more_than_the_named_profile() -> None:
+    written = sampling_keys(load_profile("qwq"), context=131072, shipped=profile_names())
+    found = resolve(as_metadata(QWQ_NAME, *written.keys, f32(PREFIX + "temp", 0.9)))
+    settings = found.profile.chain.settings()
+    assert settings == {**load_profile("qwq").chain.settings(), "temperature": 0.9}
+    assert found.profile.chain.order == load_profile("qwq").chain.order
+    assert found.origins["temperature"] == "general.sampling.temp in the file"
+    assert found.origins["order"] == found.origins["top_k"] == "profile qwq"
+    assert found.notes == (
+        "general.sampling.temp is 0.9 in the file and 0.6 in profile qwq, which its "
+        "qwq_gguf.profile names: it was edited since, and counts",
+    )
+    asked = resolve(as_metadata(*written.keys, f32(PREFIX + "temp", 0.9)), requested="qwq")
+    assert asked.profile == load_profile("qwq"), "who asks for it gets it"
+
+
+def test_an_order_that_was_edited_since_counts() -> None:
+    written = sampling_keys(load_profile("qwq"), context=131072, shipped=profile_names())
+    edited = text(PREFIX + "sequence", "top_k;top_p;temperature")
+    found = resolve(as_metadata(QWQ_NAME, *written.keys, edited))
+    assert found.profile.chain.order == ("top_k", "top_p", "temperature", "dist")
+    assert found.origins["order"] == "general.sampling.sequence in the file"
+    assert "is top_k;top_p;temperature in the file" in found.notes[0]
+
+
+def test_a_key_added_to_those_of_the_named_profile_counts() -> None:
+    written = sampling_keys(load_profile("qwen-llama-cpp"), context=4096, shipped=profile_names())
+    found = resolve(as_metadata(*written.keys, f32(PREFIX + "penalty_repeat", 1.1)))
+    assert "is 1.1 in the file and not there in profile qwen-llama-cpp" in found.notes[0]
+    assert [note for note in found.notes if "repeat_penalty does nothing" in note]
 
 
 def test_a_profile_asked_for_counts_more_than_the_file() -> None:
@@ -74,7 +109,8 @@ def test_a_profile_asked_for_counts_more_than_the_file() -> None:
     found = resolve(entries, requested="llama-cpp")
     assert found.profile == load_profile("llama-cpp")
     assert found.reason == "asked for"
-    assert resolve(entries, requested="auto").profile == load_profile("qwen-reference")
+    assert found.notes == ()
+    assert resolve(entries, requested="auto").profile.name == "qwen-reference"
 
 
 def test_a_flag_counts_more_than_anything() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from qwq_gguf.errors import GgufError, ModelError, PromptTooLongError, QwqGgufEr
 from qwq_gguf.machine import Card
 from qwq_gguf.runtime import library as native
 from qwq_gguf.runtime import loading
+from qwq_gguf.runtime.aside import run_aside
 from qwq_gguf.runtime.guard import Ending, Outcome
 from qwq_gguf.runtime.model import Model
 from qwq_gguf.runtime.probe import Probe
@@ -143,6 +147,39 @@ def test_closing_ends_sessions_first_and_may_be_repeated(random_gguf: Path) -> N
     session.close()
     with pytest.raises(ModelError, match="closed"):
         Session(model)
+
+
+def test_ctrl_c_while_llama_cpp_is_at_work_ends_the_load(
+    random_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = native.load().api
+    calls: list[float] = []
+    told = threading.Event()
+
+    def callback_that_comes_late(report: Callable[[float, object], bool]) -> Any:
+        def called(fraction: float, data: object) -> bool:
+            calls.append(fraction)
+            if len(calls) == 1:
+                # As if it had been pressed in native code: before our first line is run.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                assert told.wait(60)
+            return report(fraction, data)
+
+        return real(called)
+
+    def watched(work: Callable[[], None], stop: Callable[[], None]) -> None:
+        def stop_and_tell() -> None:
+            stop()
+            told.set()
+
+        run_aside(work, stop_and_tell)
+
+    real = api.llama_progress_callback
+    monkeypatch.setattr(api, "llama_progress_callback", callback_that_comes_late)
+    monkeypatch.setattr(loading, "run_aside", watched, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        Model.load(random_gguf, threads=1)
+    assert len(calls) == 1, "and nothing more was loaded"
 
 
 def test_progress_is_reported_and_can_stop_the_load(random_gguf: Path) -> None:

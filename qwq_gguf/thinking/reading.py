@@ -33,12 +33,15 @@ from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
 __all__ = ["form_of", "read_form"]
 
 # Variables that published templates read: Qwen3, GLM, Nemotron and SmolLM3; DeepSeek-V3.1,
-# Granite and Kimi; Command A; gpt-oss and its kin (`none` is understood by few); Seed-OSS.
+# Granite and Kimi; Command A; MiniMax-M3; gpt-oss and its kin, of which few know a word for
+# none; Hunyuan 3, which does; Seed-OSS.
 _SWITCHES = (
     Switch("enable_thinking", True, False),
     Switch("thinking", True, False),
     Switch("reasoning", True, False),
+    Switch("thinking_mode", "enabled", "disabled"),
     Switch("reasoning_effort", "high", "none"),
+    Switch("reasoning_effort", "high", "no_think"),
     Switch("thinking_budget", None, 0),
 )
 _QUESTION, _THOUGHT, _ANSWER, _WORD = "QquestionQ", "QthoughtQ", "QanswerQ", "QwordQ"
@@ -215,4 +218,5 @@ def _certainty(form: ThoughtForm) -> tuple[bool, ...]:
         form.asks,
         form.drops_history,
         form.switch is not None,
+        form.switch is not None and form.switch.off is not None,
     )

@@ -34,6 +34,9 @@ KNOWN_TAGS = (
     ThinkingTags("<seed:think>", "</seed:think>"),  # Seed-OSS
     ThinkingTags("<thinking>", "</thinking>"),  # fine-tunes
     ThinkingTags("<thought>", "</thought>"),  # EXAONE Deep
+    ThinkingTags("<mm:think>", "</mm:think>"),  # MiniMax-M3
+    ThinkingTags("<think:opensource>", "</think:opensource>"),  # Hunyuan 3
+    ThinkingTags("<|open|>think<|sep|>", "<|close|>think<|sep|>"),  # Kimi K3
     ThinkingTags("<|channel>thought", "<channel|>"),  # Gemma 4
     ThinkingTags("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
     ThinkingTags("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus

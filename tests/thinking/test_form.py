@@ -44,6 +44,15 @@ KNOWN_EFFORT = (
     "{%- set e = reasoning_effort | default('none') %}{%- if e not in ['none', 'high'] %}"
 )
 KNOWN_EFFORT += "{{ raise_exception('no') }}{%- endif %}{{ 'effort ' + e }}" + CHATML
+# As Hunyuan 3's: it has a word of its own for no effort, and refuses others.
+OWN_WORD = KNOWN_EFFORT.replace("'none'", "'no_think'").replace(
+    CHATML, beginning("<think>{%- if e == 'no_think' %}</think>{%- endif %}")
+)
+# As MiniMax-M3's: told nothing, it leaves it to the model.
+MODES = beginning(
+    "{%- if thinking_mode == 'disabled' %}</mm:think>"
+    "{%- elif thinking_mode == 'enabled' %}<mm:think>{%- endif %}"
+).replace("'</think>'", "'</mm:think>'")
 # As Kimi-K2-Thinking's: it writes the thought that comes with a turn.
 WRITES = CHATML.replace(
     "{{ message['content']",
@@ -71,6 +80,10 @@ WRITES = CHATML.replace(
         pytest.param(
             KNOWN_EFFORT, FREE, FREE, FREE, "reasoning_effort", False, False, id="known effort"
         ),
+        pytest.param(
+            OWN_WORD, CLOSED, OPENED, CLOSED, "reasoning_effort", False, True, id="own word"
+        ),
+        pytest.param(MODES, FREE, OPENED, CLOSED, "thinking_mode", True, True, id="modes"),
         pytest.param(TOLD, FREE, FREE, FREE, "enable_thinking", False, False, id="told in words"),
         pytest.param(ASKS, FREE, FREE, FREE, None, True, False, id="asks for a thought"),
     ],
@@ -147,6 +160,8 @@ def test_a_thought_that_a_turn_comes_with_names_the_tags() -> None:
 
 def test_an_effort_of_none_counts_where_the_template_knows_it() -> None:
     assert read_form(KNOWN_EFFORT).variables(False) == {"reasoning_effort": "none"}
+    assert read_form(OWN_WORD).variables(False) == {"reasoning_effort": "no_think"}
+    assert read_form(MODES).variables(True) == {"thinking_mode": "enabled"}
 
 
 SLOW = "{% for a in range(300) %}{% for b in range(300) %}{% endfor %}{% endfor %}"

@@ -13,6 +13,7 @@ from qwq_gguf.errors import ConfigError, TemplateError
 from qwq_gguf.gguf_file.room import is_room, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.prepare import check_template, with_profile, without_profile_name
+from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
 from qwq_gguf.profiles import Profile, choose_profile, edited_of
 from qwq_gguf.profiles.edited import told
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
@@ -77,6 +78,8 @@ def change_entries(
                 hint="name a Jinja template, such as a repository's chat_template.jinja",
             )
         before_and_after = (choose_profile(keys).profile for keys in (metadata, there))
+        if is_misread(chat_template, special_texts(there)):
+            notes.append(f"{MISREAD}: {remedy(chat_template)}")
         notes += check.lines(reasoner=any(before_and_after))
     if yarn is not None:
         stretched = stretch({entry.key: entry for entry in entries}, yarn)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, one_budget
@@ -93,6 +94,7 @@ _TOOLS = (_TOOL, _OTHER)
 _CALL = ToolCall("qtoolq", {"q": [1, "two", {"three": None}]})
 _REPLY = "<|im_start|>assistant\n"
 _ASK = (Message("user", _USER),)
+_THEN = datetime(2001, 2, 3, 4, 5)
 _ASK_SYSTEM = (Message("system", _SYSTEM), *_ASK)
 _CALLED = (
     *_ASK,
@@ -159,6 +161,11 @@ def _checked(compiled: ChatTemplate, found: ChatMl, thought: ThoughtForm) -> Cha
 
 def _read(compiled: ChatTemplate) -> ChatMl | None:
     turn = f"<|im_start|>user\n{_USER}<|im_end|>\n{_REPLY}"
+    if any(
+        compiled.render(_ASK, tools, now=_THEN).text != compiled.render(_ASK, tools).text
+        for tools in ((), _TOOLS)
+    ):
+        return None  # it tells the day, and a word that is read off it stays what it is
     start, found, opening = compiled.render(_ASK).text.partition(turn)
     default = ""
     if start:

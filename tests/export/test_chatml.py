@@ -84,6 +84,14 @@ def test_a_default_system_prompt_is_learnt() -> None:
         assert found.render(talk) == ChatTemplate(DEFAULT_SYSTEM).render(talk).text
 
 
+def test_a_template_that_tells_the_day_is_left_to_tell_it() -> None:
+    # As SmolLM3's: today's date would be read off as a fixed word.
+    daily = DEFAULT_SYSTEM.replace("You are Q,", "Today is ' + strftime_now('%d %B %Y') + '.")
+    assert daily != DEFAULT_SYSTEM
+    assert "Today is" in ChatTemplate(daily).render([Message("user", "hello")]).text
+    assert read_chatml(daily) is None
+
+
 @pytest.mark.parametrize(
     "template, unset, on, off",
     [

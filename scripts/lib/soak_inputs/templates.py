@@ -53,7 +53,8 @@ def trials(seed: int) -> Iterator[Trial]:
 
 def _run(seed: int) -> None:
     rng = random.Random(seed)
-    source = damaged_text(rng.choice(_WHOLE), rng, _PIECES)
+    raw = damaged_text(rng.choice(_WHOLE), rng, _PIECES).encode("utf-8", "surrogatepass")
+    source = raw.decode("utf-8", "surrogateescape")  # as a GGUF's texts are read
     with one_budget():  # as one command asks all of it
         compiled = ChatTemplate(source)
         entries = (*_model().metadata, text("tokenizer.chat_template", source))

@@ -176,6 +176,8 @@ def _draw(compared: Compared, plot: Path, top: int, *, force: bool) -> None:
 
 def _budget(profile: Profile) -> str:
     budget = profile.governor.budget
+    if budget == 0:
+        return "before it begins"
     return "when the model ends it" if budget is None else f"after {budget} tokens at the latest"
 
 

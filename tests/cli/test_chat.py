@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import socket
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from qwq_gguf.profiles import load_profile
 from support.chat_templates import STRIPS
 from support.demo import make_demo
 from support.terminal import PROGRAM, open_terminal
-from support.tiny_gguf import byte_level, vocab, write_bigram, write_random
+from support.tiny_gguf import TEMPLATE, byte_level, vocab, write_bigram, write_random
 
 runner = CliRunner()
 
@@ -85,6 +87,34 @@ def test_json(talker: Path) -> None:
         "tool_calls": [],
         "profile": "qwq",
     }
+
+
+def test_a_thought_that_no_tag_opened_is_no_answer(tmp_path: Path) -> None:
+    said = ["\n", "Two and three.", "</think>", "\n\n", "It is 5."]
+    stored = [text if text == "</think>" else byte_level(text.encode()) for text in said]
+    follows = dict(itertools.pairwise(stored))
+    free = {"tokenizer.chat_template": TEMPLATE.replace("<think>\\n", "")}
+    words = vocab(["Two and three.", "It is 5.", "\n\n"])
+    path = write_bigram(tmp_path / "free.gguf", follows, words=words, keys=free)
+    profile = tmp_path / "free.toml"
+    shipped = files("qwq_gguf.profiles").joinpath("qwq.toml").read_text("utf-8")
+    leaving = shipped.replace("opens_thought = true", "opens_thought = false")
+    assert leaving != shipped
+    profile.write_text(leaving, "utf-8")
+    done = chat(path, "-p", "2+3?", "--profile", profile)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "It is 5.\n"
+    assert done.stderr.splitlines()[0] == "Two and three."
+    assert done.stderr.splitlines()[1].startswith("thought 2 tokens, answered 2 · ")
+    reply = json.loads(chat(path, "-p", "2+3?", "--profile", profile, "--json").stdout)
+    assert (reply["thinking"], reply["answer"]) == ("Two and three.", "It is 5.")
+    assert (reply["thinking_tokens"], reply["answer_tokens"]) == (2, 2)
+    with open_terminal(
+        "chat", str(path), "-t", "1", "-p", "2+3?", "--profile", str(profile)
+    ) as terminal:
+        assert terminal.wait_for_end() == 0
+    assert terminal.text.rindex("Two and three.") < terminal.text.rindex("It is 5.")
+    assert "</think>" not in terminal.text
 
 
 def test_a_limit_is_said(talker: Path) -> None:

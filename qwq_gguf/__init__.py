@@ -47,6 +47,7 @@ from qwq_gguf.errors import (
     TokenizerError,
     ToolError,
     UnsupportedError,
+    WrongShardError,
 )
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ __all__ = [
     "ToolError",
     "ToolResult",
     "UnsupportedError",
+    "WrongShardError",
     "__version__",
 ]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from qwq_gguf.checkpoint.hub_settings import HubSettings
-from qwq_gguf.checkpoint.hub_words import one_line
 from qwq_gguf.errors import (
     HubAccessError,
     HubConnectionError,
@@ -17,6 +16,7 @@ from qwq_gguf.errors import (
     HubNotFoundError,
     HubOfflineError,
 )
+from qwq_gguf.said import one_line
 
 __all__ = ["offline", "refusal", "unreachable"]
 

@@ -20,9 +20,9 @@ from qwq_gguf.checkpoint.hub_errors import offline, refusal, unreachable
 from qwq_gguf.checkpoint.hub_redirect import next_hop
 from qwq_gguf.checkpoint.hub_retry import QUICK, RETRIED, asked_wait
 from qwq_gguf.checkpoint.hub_settings import HubSettings
-from qwq_gguf.checkpoint.hub_words import one_line
 from qwq_gguf.deadline import Deadline, hang_up
 from qwq_gguf.errors import HubAccessError, HubConnectionError, HubError, QwqGgufError
+from qwq_gguf.said import one_line
 
 __all__ = [
     "Answer",

@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from qwq_gguf.checkpoint.hub_words import one_line
 from qwq_gguf.errors import SourceError
+from qwq_gguf.said import one_line
 
 __all__ = ["HubName", "check_revision", "parse_hub_name"]
 

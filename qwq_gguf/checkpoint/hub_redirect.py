@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from qwq_gguf.checkpoint.hub_settings import HubSettings
-from qwq_gguf.checkpoint.hub_words import one_line
 from qwq_gguf.errors import HubError
+from qwq_gguf.said import one_line
 
 __all__ = ["Hop", "next_hop"]
 

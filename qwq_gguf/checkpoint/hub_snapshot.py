@@ -21,8 +21,8 @@ from qwq_gguf.checkpoint.hub_cache import (
 from qwq_gguf.checkpoint.hub_errors import offline
 from qwq_gguf.checkpoint.hub_name import check_revision
 from qwq_gguf.checkpoint.hub_settings import HubSettings
-from qwq_gguf.checkpoint.hub_words import is_plain, one_line
 from qwq_gguf.errors import HubConnectionError, HubError
+from qwq_gguf.said import is_plain, one_line
 
 __all__ = ["HubFile", "HubSnapshot", "open_snapshot"]
 

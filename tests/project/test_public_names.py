@@ -56,6 +56,7 @@ ERRORS = {
     "TokenizerError",
     "ToolError",
     "UnsupportedError",
+    "WrongShardError",
 }
 
 

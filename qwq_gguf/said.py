@@ -10,7 +10,7 @@ __all__ = ["is_plain", "one_line", "without_secrets"]
 # https://user:secret@host/path?X-Amz-Signature=...: no name, no password, no signature.
 _LOGIN = re.compile(r"(?<=://)[^\s/?#'\"]*@")
 _QUESTION = re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"]*")
-_BEARER = re.compile(r"\b(Bearer|Basic)\s+[^\s'\"]+", re.IGNORECASE)
+_BEARER = re.compile(r"\b(Bearer|Basic)\s+[^\s'\"(][^\s'\"]*", re.IGNORECASE)
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9_]{4,}")
 # Joiners, without which some languages cannot be written; they move no letter.
 _JOINERS = "\u200c\u200d"

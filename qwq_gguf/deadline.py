@@ -13,7 +13,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Deadline", "hang_up"]
+__all__ = ["Deadline"]
 
 
 class Deadline:
@@ -26,7 +26,7 @@ class Deadline:
         self._change = threading.Condition()
         self._until = time.monotonic() + seconds
         self._socket: socket.socket | None = None
-        self._ended = False
+        self._ended = self._cut = False
         self.passed = False
         """Whether the time ran out before the end of the context."""
 
@@ -49,8 +49,15 @@ class Deadline:
         """Cut this one, and none that was named before; at once if the time is over."""
         with self._change:
             self._socket = connection
-            if self.passed:
-                hang_up(connection)
+            if self._cut:
+                _hang_up(connection)
+
+    def cut(self) -> None:
+        """Do it now, from any thread."""
+        with self._change:
+            self._cut = True
+            if self._socket is not None:
+                _hang_up(self._socket)
 
     def extend(self, seconds: float) -> None:
         """So many seconds from now, if it has not passed yet."""
@@ -65,13 +72,13 @@ class Deadline:
                 if left > 0:
                     self._change.wait(left)
                     continue
-                self.passed = True
+                self.passed = self._cut = True
                 if self._socket is not None:
-                    hang_up(self._socket)
+                    _hang_up(self._socket)
                 return
 
 
-def hang_up(connection: socket.socket) -> None:
+def _hang_up(connection: socket.socket) -> None:
     """End what reads from a socket, from another thread."""
     try:
         # Not an SSLSocket's own method, which takes its state from under the reader.

@@ -70,7 +70,7 @@ def _bring(
     report: Callable[[int], None],
     limit: int | None,
 ) -> str | None:
-    start = None if file.size is not None else _first(snapshot, file)
+    start = None if file.size is not None else _first(snapshot, file, line)
     size = file.size if start is None else start[1]
     if size is None or (limit is not None and size > limit):
         raise SourceError(
@@ -91,7 +91,7 @@ def _bring(
             return None
         if size <= SMALL:
             content = b"" if start is None else start[0]
-            digest = _small(snapshot, file, blob, size, content)
+            digest = _small(snapshot, file, blob, size, content, line)
             report(size)
         else:
             download = Download(snapshot, file, blob, size, policy=POLICY, line=line, report=report)
@@ -102,22 +102,24 @@ def _bring(
     return digest
 
 
-def _first(snapshot: HubSnapshot, file: HubFile) -> tuple[bytes, int | None]:
+def _first(snapshot: HubSnapshot, file: HubFile, line: Line) -> tuple[bytes, int | None]:
     """The start of a file of no listed size, and its size: all of it, if it is small."""
-    answer = get_whole(snapshot.hub, snapshot.repo, snapshot.commit, file.name, SMALL + 1)
+    answer = get_whole(snapshot.hub, snapshot.repo, snapshot.commit, file.name, SMALL + 1, line)
     size = answer.size
     if size is None and len(answer.content) <= SMALL:
         size = len(answer.content)
     return answer.content, size
 
 
-def _small(snapshot: HubSnapshot, file: HubFile, blob: Path, size: int, content: bytes) -> str:
+def _small(
+    snapshot: HubSnapshot, file: HubFile, blob: Path, size: int, content: bytes, line: Line
+) -> str:
     """Have a small file at `blob`; its SHA-256. `content` is the file, if it is here already."""
     hub, repo, commit = snapshot.hub, snapshot.repo, snapshot.commit
     for last in (False, True):
         said = len(content)
         if said != size:
-            answer = get_whole(hub, repo, commit, file.name, size)
+            answer = get_whole(hub, repo, commit, file.name, size, line)
             content = answer.content
             said = len(content) if answer.size is None else answer.size
         if said != size:

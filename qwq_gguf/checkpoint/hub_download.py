@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qwq_gguf.checkpoint.files import MIB
-from qwq_gguf.checkpoint.hub_http import BrokenAnswer, PassingFault, Tail, open_tail
+from qwq_gguf.checkpoint.hub_exchange import BrokenAnswer, PassingFault
+from qwq_gguf.checkpoint.hub_http import Tail, open_tail
 from qwq_gguf.checkpoint.hub_line import Line
 from qwq_gguf.checkpoint.hub_retry import RetryPolicy
 from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
@@ -164,14 +165,11 @@ class Download:
             name,
             start,
             silence=self._policy.silence,
+            line=self._line,
             stop=stop if self._ranges and stop < self._size else None,
         ) as tail:
-            try:
-                self._line.use(tail.shut)
-                self._check_place(tail)
-                self._append(tail, min(stop, self._size) if self._ranges else self._size)
-            finally:
-                self._line.use(None)
+            self._check_place(tail)
+            self._append(tail, min(stop, self._size) if self._ranges else self._size)
 
     def _check_place(self, tail: Tail) -> None:
         if tail.total is not None and tail.total != self._size:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from qwq_gguf.checkpoint.files import MIB
-from qwq_gguf.checkpoint.hub_blob import SMALL, bring_file
+from qwq_gguf.checkpoint.hub_blob import bring_file
 from qwq_gguf.checkpoint.hub_line import Line
 from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import DiskSpaceError, HubError, HubNotFoundError
@@ -17,14 +17,14 @@ from qwq_gguf.errors import DiskSpaceError, HubError, HubNotFoundError
 __all__ = ["SPARE", "DownloadProgress", "Fetched", "fetch", "gib"]
 
 _STEP = MIB  # between two reports
-_AT_ONCE = 4  # small files; a large one fills the line alone
+_AT_ONCE = 4  # files; content networks bound each connection
 SPARE = 64 * MIB
 """What a disk needs beside the files themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadProgress:
-    """How far a download is: bytes that are here, of all, and the file in progress."""
+    """How far a download is: bytes that are here, of all, and a file in progress."""
 
     done: int
     total: int
@@ -59,34 +59,34 @@ def fetch(
     if snapshot.problem is not None:
         raise snapshot.problem
     _check_room(snapshot, missing)
-    meter = _Meter(sum(file.size or 0 for file in missing), progress)
-    small = [file for file in missing if (file.size or 0) <= SMALL]
-    large = [file for file in missing if (file.size or 0) > SMALL]
-    line, found = Line(), {}
+    meter = _Meter(missing, progress)
+    lines = {file.name: Line() for file in missing}
 
-    def bring(file: HubFile) -> tuple[HubFile, str | None]:
+    def bring(file: HubFile) -> str | None:
         limit = None if limits is None else limits.get(file.name)
-        return file, bring_file(snapshot, file, line=line, report=meter.of(file.name), limit=limit)
+        line, report = lines[file.name], meter.of(file.name)
+        return bring_file(snapshot, file, line=line, report=report, limit=limit)
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    found = {}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="download") as pool:
+        work = {pool.submit(bring, file): file for file in missing}
         try:
-            brought = list(pool.map(bring, small))
-        except BaseException:
-            line.stop()
+            for done in as_completed(work):
+                file, digest = work[done], done.result()
+                if not snapshot.is_here(file.name):
+                    raise HubError(
+                        "the download is not where the cache should have it",
+                        path=snapshot.folder / file.name,
+                        hint="delete this file and try again",
+                    )
+                if digest is not None:
+                    nbytes = (snapshot.folder / file.name).stat().st_size
+                    found[file.name] = Fetched(nbytes, digest)
+        except BaseException:  # Ctrl-C as well
+            for line in lines.values():
+                line.stop()
             pool.shutdown(cancel_futures=True)
             raise
-    # In this thread, so that Ctrl-C reaches the download and stops it at once.
-    brought += map(bring, large)
-    for file, digest in brought:
-        if not snapshot.is_here(file.name):
-            raise HubError(
-                "the download is not where the cache should have it",
-                path=snapshot.folder / file.name,
-                hint="delete this file and try again",
-            )
-        if digest is not None:
-            nbytes = (snapshot.folder / file.name).stat().st_size
-            found[file.name] = Fetched(nbytes, digest)
     return found
 
 
@@ -131,10 +131,13 @@ def gib(size: int) -> str:
 class _Meter:
     """Adds up what several downloads report."""
 
-    def __init__(self, total: int, report: Callable[[DownloadProgress], None] | None) -> None:
-        self._total = total
+    def __init__(
+        self, files: Sequence[HubFile], report: Callable[[DownloadProgress], None] | None
+    ) -> None:
+        self._sizes = {file.name: file.size or 0 for file in files}
+        self._total = sum(self._sizes.values())
         self._report = report
-        self._here: dict[str, int] = {}
+        self._here = dict.fromkeys(self._sizes, 0)
         self._said = -_STEP
         self._lock = threading.Lock()
 
@@ -148,6 +151,12 @@ class _Meter:
                 told = abs(done - self._said) >= _STEP or done >= self._total
                 if self._report is not None and told:
                     self._said = done
-                    self._report(DownloadProgress(min(done, self._total), self._total, name))
+                    self._report(DownloadProgress(min(done, self._total), self._total, self._next))
 
         return report
+
+    @property
+    def _next(self) -> str:
+        """The first file that is not whole, so that a bar does not flicker between several."""
+        unfinished = (name for name, size in self._sizes.items() if self._here[name] < size)
+        return next(unfinished, next(reversed(self._sizes)))

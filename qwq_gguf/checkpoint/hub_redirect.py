@@ -9,7 +9,7 @@ from qwq_gguf.checkpoint.hub_settings import HubSettings
 from qwq_gguf.errors import HubError
 from qwq_gguf.said import one_line
 
-__all__ = ["Hop", "next_hop"]
+__all__ = ["Hop", "next_hop", "no_address"]
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -34,12 +34,7 @@ def next_hop(hub: HubSettings, url: str, location: str, *, may_leave: bool) -> H
     except ValueError:
         usable = False
     if not usable or not location.isprintable():
-        raise HubError(
-            "the Hub leads to what is no address",
-            path=hub.endpoint,
-            found=one_line(location),
-            hint="check HF_ENDPOINT and the proxy",
-        )
+        raise no_address(hub, location)
     leaves = not _same_server(urlsplit(url), target)
     if leaves and not may_leave:
         other = f"{target.scheme}://{host}"
@@ -51,6 +46,16 @@ def next_hop(hub: HubSettings, url: str, location: str, *, may_leave: bool) -> H
             hint=f"unset HF_ENDPOINT, or HF_ENDPOINT={one_line(other)} if you trust that one",
         )
     return Hop(target._replace(netloc=host).geturl(), leaves)
+
+
+def no_address(hub: HubSettings, location: str) -> HubError:
+    """The error for a redirect to nowhere."""
+    return HubError(
+        "the Hub leads to what is no address",
+        path=hub.endpoint,
+        found=one_line(location),
+        hint="check HF_ENDPOINT and the proxy",
+    )
 
 
 def _same_server(one: SplitResult, other: SplitResult) -> bool:

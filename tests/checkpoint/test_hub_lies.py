@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable
@@ -416,6 +417,21 @@ def test_a_redirect_to_no_address(hub: LoopbackHub, snapshot: HubSnapshot, to: s
         fetch(snapshot, ["config.json"])
 
 
+@pytest.mark.parametrize("cookie", ["a=b; Path=/", "\xfc=\xfc", "a=" + "b" * 9000, "=;;=\x01"])
+def test_no_cookie_is_kept(hub: LoopbackHub, snapshot: HubSnapshot, cookie: str) -> None:
+    """One that cannot be sent would end every later request."""
+    from huggingface_hub import get_session
+
+    def raw(out: BinaryIO, closing: threading.Event) -> None:
+        out.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: ")
+        out.write(cookie.encode("latin-1") + b"\r\n\r\n{}")
+
+    hub.faults.append(Fault("resolve", raw=raw, times=1))
+    fetch(snapshot, ["config.json"])
+    assert not list(get_session().cookies.jar)
+    fetch(snapshot, [SHARD])
+
+
 # ------------------------------------------------------------------- secrets
 
 
@@ -511,6 +527,40 @@ def test_what_the_server_says_is_cleaned(
     for secret in ("hf_secret123", "u:p@", "sig=1"):
         assert secret not in text
     assert "https://x/y" in text
+
+
+# ---------------------------------------------------------- several at a time
+
+
+def test_an_error_ends_the_other_downloads_at_once(hub: LoopbackHub) -> None:
+    hub.add(REPO, {"a.safetensors": LARGE, "b.safetensors": LARGE[::-1]})
+    stalled = threading.Event()
+
+    def stall(out: BinaryIO, closing: threading.Event) -> None:
+        out.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n12345" % len(LARGE))
+        stalled.set()
+        closing.wait(60)
+
+    def refuse(out: BinaryIO, closing: threading.Event) -> None:
+        stalled.wait(10)
+        out.write(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+
+    hub.faults += [Fault("file=a", raw=stall), Fault("file=b", raw=refuse)]
+    snapshot = open_snapshot(hub_settings(), REPO)
+    begun = time.monotonic()
+    with pytest.raises(HubError, match="answered 410"):
+        fetch(snapshot, ["a.safetensors", "b.safetensors"])
+    assert time.monotonic() - begun < 5  # the silence would have been borne for ten
+    hub.faults.clear()
+    assert set(fetch(snapshot, ["a.safetensors", "b.safetensors"])) == set(snapshot.files)
+
+
+def test_two_files_of_one_content_come_once(hub: LoopbackHub) -> None:
+    hub.add(REPO, {"a.safetensors": LARGE, "b.safetensors": LARGE})
+    snapshot = open_snapshot(hub_settings(), REPO)
+    assert len(fetch(snapshot, snapshot.files)) == 1
+    assert all((snapshot.folder / name).read_bytes() == LARGE for name in snapshot.files)
+    assert len(hub.seen("file=")) == 1
 
 
 # --------------------------------------------------------- patience for weights

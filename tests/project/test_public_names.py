@@ -57,6 +57,7 @@ ERRORS = {
     "TokenizerError",
     "ToolError",
     "UnsupportedError",
+    "WrongShardError",
 }
 
 

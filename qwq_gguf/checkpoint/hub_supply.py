@@ -117,11 +117,6 @@ class HubSupply:
         """Delete the shard, if it is one of ours; the one after the next may come."""
         if shard not in self._needed:
             return
-        with self._change:
-            digest = self._digests.get(shard)
-        if digest is not None:
-            # For a run that goes on from here: it was computed, and is not only listed.
-            _note(shard).write_text(digest, "ascii")
         shard.unlink(missing_ok=True)
         with self._change:
             self._done.add(shard)
@@ -182,6 +177,9 @@ class HubSupply:
             for number, path in enumerate(self._needed):
                 self._wait_for_place(number)
                 digest = self._download(path)
+                # Before anything is made of it: a run that goes on when it has gone has no
+                # other word for what it was than what is listed.
+                _write_note(path, digest)
                 with self._change:
                     self._whole.add(path)
                     self._digests[path] = digest
@@ -256,6 +254,20 @@ class HubSupply:
             yield path
             yield partial_path(path, shard_file(self._checkpoint, path), self._snapshot.commit)
         yield from map(_note, self._checkpoint.shards)
+
+
+def _write_note(shard: Path, digest: str) -> None:
+    path = _note(shard)
+    try:
+        path.unlink(missing_ok=True)
+        with path.open("x", encoding="ascii") as file:
+            file.write(digest)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as problem:
+        raise OutputError(
+            f"cannot be written: {problem.strerror or problem}", path=path
+        ) from problem
 
 
 def _note(shard: Path) -> Path:

@@ -9,7 +9,7 @@ import typer
 
 from qwq_gguf.cli.errors import ERROR
 from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, emit_json
+from qwq_gguf.cli.output import emit, emit_json, note
 from qwq_gguf.cli.quantize_flags import read_importance
 from qwq_gguf.cli.quantize_source import bring_source, convert_source, open_source
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf
@@ -128,6 +128,8 @@ def _listed(located: LocatedGguf) -> dict[str, str]:
 def _conversion(source: str, token: str | None, everything: bool) -> Conversion:
     opened = open_source(source, token=token)
     fetched = bring_source(opened)
+    if opened.hub is not None and not everything and len(fetched) < len(opened.shards):
+        note(f"note: the weights of {source} are taken as the cache has them; --all hashes them")
     if everything and opened.hub is not None:
         from qwq_gguf.verify.record import ShardDigests
 

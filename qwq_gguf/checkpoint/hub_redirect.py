@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from qwq_gguf.checkpoint.hub_settings import HubSettings
+from qwq_gguf.checkpoint.hub_settings import DEFAULT_ENDPOINT, HubSettings
 from qwq_gguf.errors import HubError
 from qwq_gguf.said import one_line
 
@@ -37,13 +37,16 @@ def next_hop(hub: HubSettings, url: str, location: str, *, may_leave: bool) -> H
         raise no_address(hub, location)
     leaves = not _same_server(urlsplit(url), target)
     if leaves and not may_leave:
-        other = f"{target.scheme}://{host}"
+        other = one_line(f"{target.scheme}://{host}")
+        mirror = hub.endpoint != DEFAULT_ENDPOINT
         raise HubError(
             "this server is no Hub: it only leads to another one",
             path=hub.endpoint,
-            found=one_line(other),
+            found=other,
             expected="its own list of the repository's files",
-            hint=f"unset HF_ENDPOINT, or HF_ENDPOINT={one_line(other)} if you trust that one",
+            hint=f"unset HF_ENDPOINT, or HF_ENDPOINT={other} if you trust that one"
+            if mirror
+            else "check the connection and the proxy: they may want a login first",
         )
     return Hop(target._replace(netloc=host).geturl(), leaves)
 

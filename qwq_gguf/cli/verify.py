@@ -132,6 +132,8 @@ def _listed(located: LocatedGguf) -> dict[str, str]:
 def _conversion(source: str, token: str | None, everything: bool) -> Conversion:
     opened = open_source(source, token=token)
     fetched = bring_source(opened)
+    if opened.hub is not None and not everything and len(fetched) < len(opened.shards):
+        note(f"note: the weights of {source} are taken as the cache has them; --all hashes them")
     if everything and opened.hub is not None:
         from qwq_gguf.verify.record import ShardDigests
 

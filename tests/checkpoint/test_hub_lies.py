@@ -23,7 +23,8 @@ from qwq_gguf.checkpoint import (
     open_checkpoint,
 )
 from qwq_gguf.checkpoint.hub_fetch import fetch
-from qwq_gguf.checkpoint.hub_settings import hub_settings
+from qwq_gguf.checkpoint.hub_redirect import next_hop
+from qwq_gguf.checkpoint.hub_settings import DEFAULT_ENDPOINT, HubSettings, hub_settings
 from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot, open_snapshot
 from qwq_gguf.errors import HubConnectionError, HubError, QwqGgufError, ShardError, SourceError
 from support.checkpoints import Shape, write_checkpoint
@@ -338,6 +339,17 @@ def test_a_mirror_that_only_redirects_is_said(
     assert caught.value.found == storage
     assert storage in (caught.value.hint or "")
     assert len(hub.requests) == asked + 1  # the other one was not asked
+
+
+def test_a_login_page_in_place_of_the_hub() -> None:
+    """As of a network that wants one first: no mirror is to blame."""
+    public = HubSettings(DEFAULT_ENDPOINT, Path("cache"))
+    url = public.listing_url(REPO, "main")
+    with pytest.raises(HubError, match="only leads to another one") as caught:
+        next_hop(public, url, "http://login.hotel/?back=1", may_leave=False)
+    assert "HF_ENDPOINT" not in (caught.value.hint or "")
+    assert caught.value.found == "http://login.hotel"
+    assert next_hop(public, url, "/api/models/a/b", may_leave=False).url.startswith("https://hugg")
 
 
 @pytest.mark.parametrize("absolute", [True, False])

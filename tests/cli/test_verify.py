@@ -180,6 +180,8 @@ def test_a_shard_of_the_cache_that_is_not_what_the_hub_lists(
     done = run("quantize", "Qwen/Tiny-1B", out / "tiny.gguf", *words)
     assert done.exit_code == 0, done.output
     assert [path.name for path in out.iterdir()] == ["tiny.gguf"]
+    checked = run("verify", out / "tiny.gguf", "--source", "Qwen/Tiny-1B")
+    assert "--all hashes them" in checked.stderr
     checked = run("verify", out / "tiny.gguf", "--source", "Qwen/Tiny-1B", "--all")
     assert checked.exit_code == 1
     assert "not those that the Hub lists" in checked.stderr

@@ -118,6 +118,7 @@ def resolved_for(
     metadata: Mapping[str, KeyValue],
     requested: str | None,
     *,
+    thinking: bool | None = None,
     repeat_last_n: str | None = None,
     logit_bias: Sequence[str] | None = None,
     grammar: str | None = None,
@@ -134,7 +135,7 @@ def resolved_for(
         "grammar": _grammar(grammar, grammar_file),
     }
     try:
-        return resolve(metadata, requested=requested, overrides=flags)
+        return resolve(metadata, requested=requested, overrides=flags, thinking=thinking)
     except ChainError as error:
         if error.path is not None:  # not a flag's fault, but the profile's
             raise

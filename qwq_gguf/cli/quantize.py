@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import typer
 
@@ -185,5 +186,6 @@ def quantize(
             manifest=with_manifest,
             modelfile=with_modelfile,
             profile=profile,
+            inputs=tuple(Path(word) for word in (imatrix, profile_name, *named) if word),
         ),
     )

@@ -71,7 +71,8 @@ def verify(
 
     Always read in full: structure, tokenizer, every block of every tensor as llama.cpp
     checks it, and the digests in the manifest beside it, if there is one. Ends with
-    status 1 on any difference; what is only odd is listed, too.
+    status 1 on any difference; what is only odd is listed, too. Without a manifest, --against
+    and --source nothing is there to differ from, and that is what it says.
 
     \b
     Examples:
@@ -90,7 +91,7 @@ def verify(
     bring_gguf(located)
     other = None if against is None else locate_gguf(against)
     importance = read_importance(imatrix)
-    conversion = None if source is None else _conversion(source, token)
+    conversion = None if source is None else _conversion(source, token, everything)
     files = [*located.parts, *(() if other is None else other.parts)]
     total = bytes_to_read(files) + (bytes_to_read(located.parts) if everything else 0)
     with ByteBar(located.path.name, total) as bar:
@@ -128,9 +129,19 @@ def _listed(located: LocatedGguf) -> dict[str, str]:
     }
 
 
-def _conversion(source: str, token: str | None) -> Conversion:
+def _conversion(source: str, token: str | None, everything: bool) -> Conversion:
     opened = open_source(source, token=token)
-    bring_source(opened)
+    fetched = bring_source(opened)
+    if everything and opened.hub is not None:
+        from qwq_gguf.verify.record import ShardDigests
+
+        def passed(shard: Path) -> tuple[str, int] | None:
+            came = fetched.get(shard)
+            return None if came is None else (came.sha256, came.nbytes)
+
+        # What lay in the cache already may be other bytes than the Hub lists.
+        with ShardDigests(opened, passed=passed) as digests:
+            digests.record()
     return convert_source(opened)
 
 
@@ -141,7 +152,18 @@ def _show(report: Report) -> None:
         emit(line)
     _list("odd, but no damage:", report.remarks)
     _list("different:", report.differences)
-    emit("\nnot what it should be" if report.differences else "\nnothing differs")
+    emit(f"\n{_verdict(report)}")
+
+
+def _verdict(report: Report) -> str:
+    if report.differences:
+        return "not what it should be"
+    if report.vouchers:
+        return "nothing differs"
+    return (
+        "sound as a GGUF; nothing vouches for what it holds: it has no manifest, and was compared "
+        "with nothing (--against, --source)"
+    )
 
 
 def _covered(report: Report) -> list[str]:

@@ -6,10 +6,10 @@ rules are data, in quant_recipes/*.toml; recipe_toml.py describes their language
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from qwq_gguf.ggml_types import FileType, GgmlType
+from qwq_gguf.quantize.name_pattern import NamePattern
 
 __all__ = ["KINDS", "TARGET_TYPES", "Condition", "LayerRange", "Recipe", "Rule"]
 
@@ -95,7 +95,7 @@ class Rule:
 
     type: GgmlType
     kinds: tuple[str, ...] = ()
-    names: re.Pattern[str] | None = None
+    names: NamePattern | None = None
     layers: tuple[LayerRange, ...] = ()
     when: tuple[Condition, ...] = ()
     why: str = ""

@@ -20,6 +20,7 @@ from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
 from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
+from qwq_gguf.machine import usable_processors
 from qwq_gguf.metadata import text_bytes
 from qwq_gguf.quantize.importance import Imatrix, matrices, use_imatrix
 from qwq_gguf.quantize.kernels.ggml import Ggml
@@ -161,7 +162,7 @@ def compare_with_source(
             unlike = np.flatnonzero((rows != blocks).any(axis=1))
             return chunk, [chunk.first + int(row) for row in unlike]
 
-        workers = max(1, os.cpu_count() or 1)
+        workers = usable_processors()
         for chunk, result in pipeline(chunks, _stored, compare, workers=workers):
             if isinstance(result, str):
                 unmade[chunk.tensor.name] = result

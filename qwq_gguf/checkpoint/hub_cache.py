@@ -14,6 +14,7 @@ from pathlib import Path
 
 from qwq_gguf.checkpoint.hub_settings import HubSettings
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files import read_file
 from qwq_gguf.outputs import write_file
 
 __all__ = [
@@ -41,7 +42,7 @@ def cached_commit(hub: HubSettings, repo: str, revision: str) -> str | None:
     if COMMIT.fullmatch(revision):
         return revision
     try:
-        commit = _reference(hub, repo, revision).read_text("ascii").strip()
+        commit = read_file(_reference(hub, repo, revision), 100).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
     return commit if COMMIT.fullmatch(commit) else None
@@ -53,7 +54,7 @@ def remember_commit(hub: HubSettings, repo: str, revision: str, commit: str) -> 
         return
     path = _reference(hub, repo, revision)
     try:
-        if path.is_file() and path.read_bytes() == commit.encode():
+        if path.is_file() and read_file(path, 100) == commit.encode():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, commit, force=True)

@@ -35,7 +35,7 @@ _SMALL_FILES = {
     "config.json": 4 * MIB,
     "generation_config.json": 4 * MIB,
     "tokenizer.json": 64 * MIB,
-    "tokenizer_config.json": 64 * MIB,
+    "tokenizer_config.json": 16 * MIB,
     "chat_template.jinja": 4 * MIB,
     "chat_template.json": 4 * MIB,
     "README.md": 4 * MIB,

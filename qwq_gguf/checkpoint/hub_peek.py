@@ -72,8 +72,9 @@ def _copy_header(
         try:
             if header_end(copy) <= len(start.content) or whole:
                 return
-        except GgufError:
+        except GgufError as error:
             # Cut where it is not whole, a header ends in nonsense.
             if whole:
+                error.path = f"{snapshot.repo}/{name}"  # the copy is nobody's
                 raise
         count *= 4

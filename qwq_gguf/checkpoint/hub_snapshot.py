@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from qwq_gguf.checkpoint.hub_errors import offline
 from qwq_gguf.checkpoint.hub_name import check_revision
 from qwq_gguf.checkpoint.hub_settings import HubSettings
 from qwq_gguf.errors import HubConnectionError, HubError
+from qwq_gguf.json_text import parse_json
 from qwq_gguf.said import is_plain, one_line
 
 __all__ = ["HubFile", "HubSnapshot", "open_snapshot"]
@@ -119,8 +119,8 @@ def _listed(hub: HubSettings, repo: str, revision: str) -> HubSnapshot:
     url = hub.listing_url(repo, revision)
     answer = get(hub, url, limit=_MAX_LISTING, repo=repo, revision=revision)
     try:
-        listing = json.loads(answer.content)
-    except (ValueError, RecursionError) as problem:
+        listing = parse_json(answer.content)
+    except ValueError as problem:
         raise _nonsense(repo, "no JSON", hub) from problem
     commit = listing.get("sha") if isinstance(listing, dict) else None
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):

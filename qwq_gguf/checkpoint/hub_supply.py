@@ -34,6 +34,7 @@ from qwq_gguf.checkpoint.hub_stream import (
 )
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
+from qwq_gguf.files import read_file
 from qwq_gguf.locks import lock
 from qwq_gguf.outputs import write_file
 
@@ -141,7 +142,7 @@ class HubSupply:
             if shard in self._digests:
                 return self._digests[shard], size
         try:
-            text = _note(shard).read_text("ascii")
+            text = read_file(_note(shard), 100).decode("ascii")
         except (OSError, ValueError):
             return None
         return (text, size) if len(text) == 64 else None

@@ -20,6 +20,8 @@ __all__ = ["STDOUT", "set_up_streams"]
 
 STDOUT = "standard output"
 
+_before: list[TextIO | None] = []
+
 
 class _Stdout(io.FileIO):
     """Raises what keeps it from being written the first time, and then swallows everything."""
@@ -57,6 +59,8 @@ def set_up_streams() -> None:
     """Make stdin, stdout and stderr fit for anything."""
     if os.name == "posix":
         _open_closed()
+        # Who collects these closes the descriptors that ours go on with.
+        _before.extend((sys.stdout, sys.stderr))
         sys.stdout = _text(sys.stdout, _Stdout())
         sys.stderr = _text(sys.stderr, _Stderr(), line_buffering=True)
         if sys.stdin is None:

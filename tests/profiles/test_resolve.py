@@ -152,3 +152,14 @@ def test_what_is_asked_for_must_exist_and_do_something() -> None:
 
 def test_idle_numbers_of_a_profile_asked_for_are_noted() -> None:
     assert "repeat_penalty" in resolve({}, requested="unsloth").notes[0]
+
+
+def test_a_flag_that_does_nothing_is_noted() -> None:
+    alone = resolve({}, requested="qwen-reference", overrides={"penalty_window": 64})
+    assert "penalty_window does nothing: no penalty is set" in alone.notes
+    flags = {"penalty_window": 64, "presence_penalty": 0.5}
+    assert resolve({}, requested="qwen-reference", overrides=flags).notes == ()
+    flags = {"penalty_window": 0, "presence_penalty": 0.5}
+    empty = resolve({}, requested="qwen-reference", overrides=flags)
+    assert "presence_penalty does nothing: its window is 0 tokens long" in empty.notes
+    assert resolve({}, requested="qwq", overrides={"presence_penalty": 0.0}).notes == ()

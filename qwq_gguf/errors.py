@@ -4,6 +4,7 @@
     ├── SourceError             the checkpoint a user named
     │   ├── NotACheckpointError     nothing there, or not a checkpoint
     │   ├── ShardError              a safetensors file is missing, short or malformed
+    │   │   └── WrongShardError         its bytes are not those that the Hub lists
     │   ├── ConfigError             config.json contradicts itself or the weights
     │   ├── TokenizerError          tokenizer.json cannot become a GGUF vocabulary
     │   ├── TensorError             a tensor is missing, unknown or holds bad numbers
@@ -16,6 +17,7 @@
     │       └── HubConnectionError      it cannot be reached, or is not in order
     │           └── HubOfflineError         not asked, and not in the cache
     ├── GgufError               a GGUF file is malformed or hostile
+    │   └── ManifestError           the manifest beside one can be read, and says nothing
     ├── RecipeError             a recipe is unknown or malformed
     ├── PlanError               a recipe cannot be applied to this model
     ├── ImatrixError            an importance matrix is malformed or another model's
@@ -55,6 +57,7 @@ __all__ = [
     "HubOfflineError",
     "ImatrixError",
     "LibraryError",
+    "ManifestError",
     "MemoryLimitError",
     "MissingPackageError",
     "ModelError",
@@ -74,6 +77,7 @@ __all__ = [
     "TokenizerError",
     "ToolError",
     "UnsupportedError",
+    "WrongShardError",
 ]
 
 
@@ -123,6 +127,10 @@ class ShardError(SourceError):
     """A safetensors shard or its index is missing, truncated or malformed."""
 
 
+class WrongShardError(ShardError):
+    """A file of weights was read whose bytes are not those that the Hub lists."""
+
+
 class ConfigError(SourceError):
     """A configuration value is absent, absurd or contradicts another."""
 
@@ -169,6 +177,13 @@ class HubOfflineError(HubConnectionError):
 
 class GgufError(QwqGgufError):
     """A GGUF file is malformed, truncated or hostile."""
+
+
+class ManifestError(GgufError):
+    """The manifest of a GGUF is damaged, or not one that this version knows.
+
+    One that cannot be read at all is a GgufError: what it says is not known.
+    """
 
 
 class RecipeError(QwqGgufError):

@@ -21,11 +21,11 @@ from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.prompt import RenderedPrompt, Segment, cut_prompt
 from qwq_gguf.chat.sandbox.environment import BoundedEnvironment
 from qwq_gguf.chat.sandbox.marked import concatenate, marks_of, trusted
-from qwq_gguf.chat.sandbox.meter import LimitExceeded, Limits, metering, small_int
+from qwq_gguf.chat.sandbox.meter import LimitExceeded, Limits, metering, one_budget, small_int
 from qwq_gguf.chat.sandbox.methods import Function
 from qwq_gguf.errors import TemplateError
 
-__all__ = ["ChatTemplate", "Limits", "RenderedPrompt", "Segment"]
+__all__ = ["ChatTemplate", "Limits", "RenderedPrompt", "Segment", "one_budget"]
 
 _MAX_NESTING = 64
 _MAX_REASON = 500
@@ -53,6 +53,8 @@ class ChatTemplate:
             with metering(self._limits):
                 code = environment.code_for(source)
             self._template = Template.from_code(environment, code, environment.globals)
+        except LimitExceeded as error:
+            raise TemplateError(f"the chat template was stopped: {error}") from None
         except TemplateSyntaxError as error:
             raise TemplateError(
                 f"the chat template is malformed at line {error.lineno}: {_short(error.message)}"

@@ -10,12 +10,22 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from pathlib import Path
 
 from qwq_gguf.checkpoint.hub_settings import HubSettings
+from qwq_gguf.errors import OutputError
+from qwq_gguf.outputs import write_file
 
-__all__ = ["COMMIT", "cached_commit", "cached_files", "remember_commit", "snapshot_folder"]
+__all__ = [
+    "COMMIT",
+    "cached_commit",
+    "cached_files",
+    "is_blob",
+    "lies_in_cache",
+    "remember_commit",
+    "repository_folder",
+    "snapshot_folder",
+]
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _MAX_FILES = 100_000
@@ -23,7 +33,7 @@ _MAX_FILES = 100_000
 
 def snapshot_folder(hub: HubSettings, repo: str, commit: str) -> Path:
     """Where the files of one commit are, or will be."""
-    return _repository(hub, repo) / "snapshots" / commit
+    return repository_folder(hub, repo) / "snapshots" / commit
 
 
 def cached_commit(hub: HubSettings, repo: str, revision: str) -> str | None:
@@ -46,10 +56,8 @@ def remember_commit(hub: HubSettings, repo: str, revision: str, commit: str) -> 
         if path.is_file() and path.read_bytes() == commit.encode():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
-        fresh.write_text(commit, "ascii")
-        fresh.replace(path)
-    except OSError:
+        write_file(path, commit, force=True)
+    except (OSError, OutputError):
         pass
 
 
@@ -68,9 +76,36 @@ def cached_files(folder: Path) -> dict[str, int]:
     return found
 
 
-def _repository(hub: HubSettings, repo: str) -> Path:
+def lies_in_cache(path: Path, snapshot: Path) -> bool:
+    """Whether a file of a snapshot's folder is one, and leads to where the cache keeps content:
+    `blobs/` of the repository, or the `blobs/xx/` that all repositories share. On a disk
+    without links it is the content itself.
+    """
+    try:
+        target, home = path.resolve(), snapshot.resolve()
+        repository = home.parent.parent
+        places = (repository / "blobs", repository.parent / "blobs" / target.name[:2])
+        return (target.parent in places or target.is_relative_to(home)) and target.is_file()
+    except (OSError, ValueError, RuntimeError):  # links in a circle
+        return False
+
+
+def is_blob(path: Path, size: int) -> bool:
+    """Whether the content of so many bytes is in `blobs/`: there itself, or as a link to the
+    `blobs/xx/` that all repositories share.
+    """
+    try:
+        target, home = path.resolve(), path.parent.resolve()
+        places = (home, home.parent.parent / "blobs" / target.name[:2])
+        return target.parent in places and target.is_file() and target.stat().st_size == size
+    except (OSError, RuntimeError):
+        return False
+
+
+def repository_folder(hub: HubSettings, repo: str) -> Path:
+    """Where the cache keeps all of a repository."""
     return hub.cache / f"models--{repo.replace('/', '--')}"
 
 
 def _reference(hub: HubSettings, repo: str, revision: str) -> Path:
-    return _repository(hub, repo) / "refs" / Path(*revision.split("/"))
+    return repository_folder(hub, repo) / "refs" / Path(*revision.split("/"))

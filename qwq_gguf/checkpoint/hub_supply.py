@@ -35,6 +35,7 @@ from qwq_gguf.checkpoint.hub_stream import (
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
 from qwq_gguf.locks import lock
+from qwq_gguf.outputs import write_file
 
 __all__ = ["HubSupply"]
 
@@ -117,6 +118,11 @@ class HubSupply:
         """Delete the shard, if it is one of ours; the one after the next may come."""
         if shard not in self._needed:
             return
+        with self._change:
+            digest = self._digests.get(shard)
+        if digest is not None:
+            # For a run that goes on from here: it was computed, and is not only listed.
+            write_file(_note(shard), digest, force=True)
         shard.unlink(missing_ok=True)
         with self._change:
             self._done.add(shard)
@@ -133,7 +139,7 @@ class HubSupply:
     def passed(self, shard: Path) -> tuple[str, int] | None:
         """SHA-256 and size of a shard that this run or the ones it goes on from brought.
 
-        None for one that none of them did; what the Hub lists is not kept after a run.
+        None for one that none of them did.
         """
         size = shard_bytes(self._checkpoint, shard)
         with self._change:
@@ -177,9 +183,6 @@ class HubSupply:
             for number, path in enumerate(self._needed):
                 self._wait_for_place(number)
                 digest = self._download(path)
-                listed = shard_file(self._checkpoint, path)
-                if listed.sha256 is None or listed.size is None:
-                    _note(path).write_text(digest, "ascii")  # nobody else knows it
                 with self._change:
                     self._whole.add(path)
                     self._digests[path] = digest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.cli import chain_flags
+from qwq_gguf.cli import chain_flags, thought_flags
 from qwq_gguf.cli.errors import INTERRUPTED, NO_ANSWER
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, stdout_console
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qwq_gguf.chat.events import Reply
     from qwq_gguf.cli.chat_view import ReplyView
     from qwq_gguf.profiles import Profile
+    from qwq_gguf.thinking import Thoughts
 
 __all__ = ["CHAT_SCHEMA", "app"]
 
@@ -107,10 +108,13 @@ def chat(
         typer.Option(
             "--thought-budget",
             metavar="N",
-            min=0,
-            help="Tokens after which a thought is closed (0: never).  [default: the profile's]",
+            min=-1,
+            help="Tokens after which a thought is closed (0: none is begun, -1: never)."
+            "  [default: the profile's]",
         ),
     ] = None,
+    thinking: thought_flags.Thinking = None,
+    template_kwargs: thought_flags.TemplateKwargs = None,
     show_chain: Annotated[
         bool,
         typer.Option(
@@ -156,6 +160,7 @@ def chat(
       cat notes.txt | qwq-gguf chat QwQ-32B-Q4_K_M.gguf -p "Summarize this:"
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf "7*43" --grammar 'root ::= "\\\\boxed{" [0-9]+ "}"'
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf --logit-bias " Wait=-2"
+      qwq-gguf chat Qwen3-4B-Q4_K_M.gguf --no-think -p "What is 7*43?"
       qwq-gguf chat bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
     """
@@ -165,12 +170,16 @@ def chat(
         prompt = question
     if as_json and prompt is None:
         raise typer.BadParameter("--json goes with --prompt")
+    from qwq_gguf.profiles import thoughts_of
     from qwq_gguf.tools import tools_named
 
+    variables = thought_flags.variables_of(template_kwargs)
+    wanted = thought_flags.wanted(thinking, thought_budget, variables)
     with gguf_header(source, revision, token) as (located, gguf):
         resolved = chain_flags.resolved_for(
             gguf.metadata,
             profile_name,
+            thinking=wanted,
             repeat_last_n=repeat_last_n,
             temperature=temperature,
             top_k=top_k,
@@ -183,15 +192,17 @@ def chat(
             grammar=grammar,
             grammar_file=grammar_file,
         )
+    profile = thought_flags.applied(resolved.profile, wanted, thought_budget)
+    thoughts = thoughts_of(gguf.metadata, profile, variables)
     if show_chain:
         chain_flags.show_chain(resolved, stderr=prompt is not None)
-        if prompt is None:
-            return
+        note(f"thoughts: {thoughts.form.describe()}")
     else:
         chain_flags.show_notes(resolved)
-    profile = resolved.profile
-    if thought_budget is not None:
-        profile = profile.with_thought_budget(thought_budget or None)
+    if thoughts.notice is not None:
+        note(f"note: {thoughts.notice}")
+    if show_chain and prompt is None:
+        return
     chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
     asked = None if prompt is None else _question(prompt)
 
@@ -215,6 +226,7 @@ def chat(
             system=system,
             seed=seed,
             max_tokens=max_tokens,
+            template_variables=variables,
             on_prompt=None if as_json else view.reading,
         )
         if asked is None:
@@ -223,7 +235,7 @@ def chat(
             return
         if as_json:
             reply = collect(conversation, asked)
-            emit_json(reply_to_json(reply, profile))
+            emit_json(reply_to_json(reply, profile, thoughts))
         else:
             reply = answer_one(conversation, asked, view)
     if reply.finish_reason is FinishReason.INTERRUPTED:
@@ -232,8 +244,9 @@ def chat(
         raise typer.Exit(NO_ANSWER)
 
 
-def reply_to_json(reply: Reply, profile: Profile) -> dict[str, Any]:
+def reply_to_json(reply: Reply, profile: Profile, thoughts: Thoughts) -> dict[str, Any]:
     """A reply as the object that `--json` prints."""
+    mode = thoughts.mode
     return {
         "schema": CHAT_SCHEMA,
         "thinking": reply.thinking,
@@ -248,6 +261,10 @@ def reply_to_json(reply: Reply, profile: Profile) -> dict[str, Any]:
             {"name": call.name, "arguments": dict(call.arguments)} for call in reply.tool_calls
         ],
         "profile": profile.name,
+        "thoughts": {
+            "wanted": None if mode is None else "on" if mode else "off",
+            "template": thoughts.form.to_json(),
+        },
     }
 
 

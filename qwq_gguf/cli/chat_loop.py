@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -148,12 +149,20 @@ def _edited_lines() -> Iterator[str]:
 
 def _history_file() -> str | None:
     """Where typed lines are kept, readable by their owner only; None where that fails."""
-    from qwq_gguf.runtime.remember import cache_folder
+    from qwq_gguf.resources import own_cache
 
-    path = cache_folder() / "chat-history"
+    folder = own_cache()
+    if folder is None:
+        return None
+    path = folder / "chat-history"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+        # Through no link: one to /dev/null, say, means that nothing is to be kept.
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+        try:
+            ordinary = stat.S_ISREG(os.fstat(opened).st_mode)
+        finally:
+            os.close(opened)
     except OSError:
         return None
-    return str(path)
+    return str(path) if ordinary else None

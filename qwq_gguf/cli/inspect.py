@@ -49,8 +49,12 @@ def inspect(
       qwq-gguf inspect QwQ-Demo-Q4_K_M.gguf --template
       qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
     """
-    from qwq_gguf.gguf_file import read_splits
+    from dataclasses import replace
+
+    from qwq_gguf.chat.of_file import special_texts
+    from qwq_gguf.gguf_file import Oddity, read_splits
     from qwq_gguf.gguf_file.summary import summarize
+    from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
     from qwq_gguf.profiles import edited_of
     from qwq_gguf.profiles.edited import told
 
@@ -64,6 +68,10 @@ def inspect(
             summary = summarize(model.whole, len(model.parts))
         else:
             summary = summarize(file)
+        template = summary.chat_template or ""
+        if is_misread(template, special_texts(file.metadata)):
+            odd = Oddity(MISREAD, remedy(template))
+            summary = replace(summary, oddities=(*summary.oddities, odd))
         named, edited = edited_of(file.metadata)
         if as_json:
             emit_json({**summary.to_json(), "profile": _profile(named, edited)})
@@ -131,7 +139,7 @@ def _facts(summary: FileSummary) -> Iterator[tuple[str, str]]:
     yield "vocabulary", f"{words.tokens:,} tokens ({words.model or 'unknown'}{cut})"
     for role, (number, text) in words.special.items():
         yield f"  {role}", f"{number} {'(not in the vocabulary)' if text is None else text}"
-    yield "thoughts", _thoughts(summary)
+    yield "thoughts", summary.thought.describe()
     template = summary.chat_template
     yield "template", "none" if template is None else f"{len(template):,} characters"
     if summary.chat_templates:
@@ -150,14 +158,6 @@ def _context(summary: FileSummary) -> str:
     original = scaling.original_context
     of = "" if original is None else f" of {original:,}"
     return f"{summary.context:,} tokens ({scaling.type}{factor}{of})"
-
-
-def _thoughts(summary: FileSummary) -> str:
-    tags = summary.thinking
-    if tags is None:
-        return "no sign of them"
-    opened = ", opened by the template" if tags.opened_by_template else ""
-    return f"{tags.open} ... {tags.close}{opened}"
 
 
 def _type(entry: KeyValue) -> str:

@@ -31,6 +31,8 @@ def load_model(
     `context` is what the user asked for; else it is `usual_context`, or the model's own if
     that is smaller.
     """
+    from rich.text import Text
+
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.runtime.model import Model
 
@@ -44,7 +46,8 @@ def load_model(
 
     def show(fraction: float) -> None:
         if time.perf_counter() - began > _PATIENCE:
-            status.update(f"loading {one_line(path.name)}: {100 * fraction:.0f} %")
+            # As a str it would be read as markup.
+            status.update(Text(f"loading {one_line(path.name)}: {100 * fraction:.0f} %"))
             status.start()
 
     with quiet_keys():

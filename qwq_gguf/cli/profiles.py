@@ -162,14 +162,11 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     if plot is None:
         return
     from qwq_gguf.cli.chain_plot import FORMATS, new_figure
-    from qwq_gguf.errors import OutputError
+    from qwq_gguf.output_paths import check_path
 
     if plot.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"--plot takes a name in {' or '.join(FORMATS)}, not {plot.name}")
-    if plot.exists() and not force:
-        raise OutputError(
-            "exists already", path=plot, hint="choose another name, or --force to replace it"
-        )
+    check_path(plot, force=force)
     new_figure(1, 1)
 
 
@@ -190,7 +187,17 @@ def _draw(compared: Compared, plot: Path, top: int, *, force: bool) -> None:
 
 def _budget(profile: Profile) -> str:
     budget = profile.governor.budget
+    if budget == 0:
+        return "before it begins"
     return "when the model ends it" if budget is None else f"after {budget} tokens at the latest"
+
+
+def _thinking(profile: Profile) -> str:
+    wanted = profile.wants_thoughts
+    if wanted is not None:
+        return "on" if wanted else "off"
+    opened = profile.template.opens_thought
+    return "as the template has it" + (", opened where it leaves that open" if opened else "")
 
 
 def _show(profile: Profile) -> None:
@@ -209,6 +216,7 @@ def _show(profile: Profile) -> None:
         ("stops", " ".join(profile.stops), source("stops")),
         ("context", f"{profile.context} tokens", source("context")),
         ("thought", f"{profile.thinking.open} ... {profile.thinking.close}", ""),
+        ("thinking", _thinking(profile), ""),
         ("thought ends", _budget(profile), source("governor")),
         ("history", history, ""),
     ]

@@ -10,7 +10,6 @@ from pathlib import Path
 from platform import machine
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
 from qwq_gguf.cli.resuming import opened_outputs
@@ -55,7 +54,7 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class How:
     """What does not change a byte of the result. `profile`: whose the Modelfile is, None for
-    the one that the file carries.
+    the one that the file carries. `inputs` are files that options name.
     """
 
     force: bool
@@ -66,6 +65,7 @@ class How:
     manifest: bool
     modelfile: bool
     profile: Profile | None = None
+    inputs: tuple[Path, ...] = ()
 
 
 def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: How) -> None:
@@ -75,12 +75,15 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     """
     from qwq_gguf.checkpoint.identity import shard_identity
     from qwq_gguf.cli.progress import StreamBar
-    from qwq_gguf.quantize.space import refuse_sources
+    from qwq_gguf.cli.quantize_source import source_files
+    from qwq_gguf.output_paths import refuse_sources
+    from qwq_gguf.quantize.space import refuse_other_files
     from qwq_gguf.quantize.target import Target
 
     targets = [Target(job.plan, job.path, about=_about(job, options, how)) for job in jobs]
     paths = [path for target in targets for path in target.paths]
-    refuse_sources(paths, opened.shards)
+    refuse_sources(paths, [*source_files(opened), *how.inputs])
+    refuse_other_files(paths)
     _open_files(len(paths), len(opened.shards))
 
     def identity(shard: Path) -> str:
@@ -93,10 +96,19 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
         opened_outputs(targets, identity, force=how.force, resume=how.resume) as outputs,
     ):
         if supply is None:
-            bring_whole(opened)
+            fetched = bring_whole(opened)
         else:
+            fetched = {}
             check_stream_room(opened, outputs)
-        _fill(outputs, supply, bar, jobs, opened, options, how)
+
+        def passed(shard: Path) -> tuple[str, int] | None:
+            if supply is not None:
+                return supply.passed(shard)
+            came = fetched.get(shard)
+            return None if came is None else (came.sha256, came.nbytes)
+
+        with Recording(opened, wanted=how.manifest, models=len(jobs), passed=passed) as recording:
+            _fill(outputs, supply, bar, jobs, recording, options, how)
         if how.modelfile:
             _write_modelfiles(jobs, how)
         if supply is None:
@@ -119,33 +131,37 @@ def _fill(
     supply: HubSupply | None,
     bar: StreamBar,
     jobs: Sequence[Job],
-    opened: Opened,
+    recording: Recording,
     options: Mapping[str, Any],
     how: How,
 ) -> None:
     """Make what is missing of the weights; and the manifests."""
-    from qwq_gguf.quantize.run import run_plans
+    from qwq_gguf.quantize.run import Progress, run_plans
 
-    passed = None if supply is None else supply.passed
-    with Recording(opened, wanted=how.manifest, models=len(jobs), passed=passed) as recording:
-        followers = [recording.follow(job.plan) for job in jobs]
-        targets = [
-            replace(target, follow=follow)
-            for target, follow in zip(outputs.targets, followers, strict=True)
-        ]
-        with bar:
-            summaries = run_plans(
-                targets,
-                outputs=outputs,
-                threads=how.threads,
-                max_memory=how.max_memory,
-                progress=bar.update,
-                kernels=how.kernels.value,
-                supply=supply,
-            )
-        show_summaries([job.plan for job in jobs], summaries)
-        for job, followed in zip(jobs, followers, strict=True):
-            recording.write(job.files, followed, job.recipe, options)
+    followers = [recording.follow(job.plan) for job in jobs]
+    targets = [
+        replace(target, follow=follow)
+        for target, follow in zip(outputs.targets, followers, strict=True)
+    ]
+
+    def update(progress: Progress) -> None:
+        recording.check()
+        bar.update(progress)
+
+    with bar:
+        summaries = run_plans(
+            targets,
+            outputs=outputs,
+            threads=how.threads,
+            max_memory=how.max_memory,
+            progress=update,
+            kernels=how.kernels.value,
+            supply=supply,
+            approve=recording.settle,
+        )
+    show_summaries([job.plan for job in jobs], summaries)
+    for job, followed in zip(jobs, followers, strict=True):
+        recording.write(job.files, followed, job.recipe, options)
 
 
 def _open_files(outputs: int, shards: int) -> None:
@@ -167,15 +183,8 @@ def _write_modelfiles(jobs: Sequence[Job], how: How) -> None:
     from qwq_gguf.cli.modelfile import write_beside
 
     for job in jobs:
-        if not job.plan.split:
-            target = modelfile_beside(job.path)
-            write_beside(job.path, target, force=how.force, profile=how.profile)
-    first = next((job.files[0] for job in jobs if job.plan.split), None)
-    if first is not None:
-        note(
-            "no Modelfile: Ollama imports a model in one file only; "
-            f"`qwq-gguf modelfile {first}` says how to join them"
-        )
+        target = modelfile_beside(job.path)
+        write_beside(job.files, target, force=how.force, profile=how.profile)
 
 
 def _title(jobs: Sequence[Job]) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Checkpoint, LocatedGguf
+    from pathlib import Path
+
+    from qwq_gguf.checkpoint import Checkpoint, Fetched, LocatedGguf
     from qwq_gguf.gguf_file import GgufFile
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "bring_gguf",
     "bring_weights",
     "gguf_header",
-    "ollama_file",
     "ollama_name",
 ]
 
@@ -45,31 +44,35 @@ Token: TypeAlias = Annotated[
 ]
 
 
-def bring_gguf(located: LocatedGguf) -> None:
-    """Download what is missing of a GGUF, with a bar."""
-    if located.hub is None or all(part.is_file() for part in located.parts):
-        return
+def bring_gguf(located: LocatedGguf) -> dict[Path, Fetched]:
+    """Download what is missing of a GGUF, with a bar; what of it came just now."""
+    if located.is_here:
+        return {}
     from qwq_gguf.checkpoint import fetch_gguf
     from qwq_gguf.cli.progress import DownloadBar
 
     with DownloadBar(located.path.name) as bar:
-        fetch_gguf(located, progress=bar.update)
+        return fetch_gguf(located, progress=bar.update)
 
 
 @contextmanager
 def gguf_header(
     source: str, revision: str | None = None, token: str | None = None
 ) -> Iterator[tuple[LocatedGguf, GgufFile]]:
-    """A GGUF's header; of one on the Hub, the header alone is fetched.
+    """A GGUF's header; of one on the Hub, the header alone is fetched. GgufError for a part
+    of a model that is called as if it were all of it.
 
     Its long arrays are read when they are asked for, so only as long as the context lasts.
     """
     from qwq_gguf.checkpoint import locate_gguf, peek_gguf
     from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.gguf_file.splits import count_parts
 
     located = locate_gguf(source, revision=revision, token=token, fetch=False)
     with peek_gguf(located, lambda path: read_gguf(path).data_offset) as path:
-        yield located, read_gguf(path)
+        file = read_gguf(path)
+        count_parts(file, located.path)
+        yield located, file
 
 
 def ollama_name(located: LocatedGguf) -> str | None:
@@ -86,27 +89,13 @@ def ollama_name(located: LocatedGguf) -> str | None:
     return f"hf.co/{hub.repo}:{located.tag}" if on_hub else None
 
 
-def ollama_file(located: LocatedGguf) -> tuple[Path, str | None]:
-    """The file that Ollama is to import, and what has to be done first.
-
-    It takes a model in one file (https://github.com/ollama/ollama/issues/5245), which
-    llama.cpp's llama-gguf-split makes of several.
-    """
-    if len(located.parts) == 1:
-        return located.path, None
-    from qwq_gguf.gguf_file.splits import whole_path
-
-    whole = whole_path(located.path)
-    join = shlex.join(["llama-gguf-split", "--merge", str(located.path), str(whole)])
-    return whole, f"Ollama imports a model in one file only; join the parts first:\n  {join}"
-
-
-def bring_weights(checkpoint: Checkpoint) -> None:
-    """Download what is missing of a checkpoint's weights, with a bar."""
+def bring_weights(checkpoint: Checkpoint) -> dict[Path, Fetched]:
+    """Download what is missing of a checkpoint's weights, with a bar; what came just now."""
     from qwq_gguf.checkpoint import fetch_weights
     from qwq_gguf.cli.progress import DownloadBar
 
-    if checkpoint.hub is None or all(shard.is_file() for shard in checkpoint.shards):
-        return
+    hub = checkpoint.hub
+    if hub is None or all(hub.is_here(hub.name_of(shard)) for shard in checkpoint.shards):
+        return {}
     with DownloadBar(checkpoint.name) as bar:
-        fetch_weights(checkpoint, progress=bar.update)
+        return fetch_weights(checkpoint, progress=bar.update)

@@ -24,6 +24,7 @@ _CONSTRAINTS = (LogitBias.name, Grammar.name)
 _UNNAMED = {kind.name for kind in UNNAMED_STAGES}
 _UNCARRIED = SETTINGS.keys() - CARRIED
 _NOT_WANTED = "off"
+_MOST_FLOAT32 = 3.4e38
 # Flags of llama-server that are spelt as the settings are.
 _PLAIN_FLAGS = {"presence_penalty", "frequency_penalty"}
 
@@ -43,7 +44,8 @@ class Verdict(StrEnum):
 class Applied:
     """What a server said. `settings` by our names, `order` without the final stage; what is
     absent was not told. `origins` says where each comes from, also `order`, `context` and
-    `stops`; `notes` are sentences for the user.
+    `stops`; `notes` are sentences for the user. `template` is the
+    model's chat template.
     """
 
     server: str
@@ -54,6 +56,7 @@ class Applied:
     stops: tuple[str, ...] | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +72,21 @@ class Row:
 
 def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
     """A row for the order, each number the profile gives, each number that switches on a stage
-    which the server adds, the context and the stops.
+    which the server adds, the context and the stops. Of what nobody decided there is no row.
     """
     wanted = profile.chain.settings()
     order = tuple(name for name in profile.chain.order if name not in _UNNAMED)
     if isinstance(profile.chain.stages[-1], Greedy):
         wanted["temperature"] = 0.0
-    rows = [_order_row(order, wanted, applied)]
+    ordered = profile.says("order")
+    rows = [_order_row(order, wanted, applied)] if ordered else []
     rows += _constraint_rows(profile, applied)
     rows += [
         _setting_row(name, value, profile, applied)
         for name, value in wanted.items()
-        if SETTINGS[name][0] not in _CONSTRAINTS
+        if SETTINGS[name][0] not in _CONSTRAINTS and profile.says(name)
     ]
-    for stage in applied.order or ():
+    for stage in (applied.order or ()) if ordered else ():
         if stage not in order and _is_on(stage, applied.settings):
             rows += [
                 Row(name, _NOT_WANTED, show(value), Verdict.DIFFERS, applied.origins.get(name, ""))
@@ -190,6 +194,8 @@ def _setting_row(name: str, value: SettingValue, profile: Profile, applied: Appl
 
 def _equal(wanted: SettingValue, got: SettingValue) -> bool:
     if isinstance(wanted, (int, float)) and isinstance(got, (int, float)):
+        if abs(got) > _MOST_FLOAT32:
+            return False
         return shortest_float32(float(wanted)) == shortest_float32(float(got))
     return wanted == got
 

@@ -6,15 +6,13 @@ Whatever ends this early, also a kill or a power cut, leaves the old or the new 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import escape
-from pathlib import Path
 from typing import Protocol
 
 from qwq_gguf.errors import GgufError, OutputError
+from qwq_gguf.files import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import GgufFile, encode_header, read_gguf
 from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
@@ -27,12 +25,12 @@ from qwq_gguf.gguf_file.room import (
 )
 from qwq_gguf.locks import lock
 from qwq_gguf.metadata import KeyValue
+from qwq_gguf.output_paths import sweep
 from qwq_gguf.quantize.output import NewFile
 
 __all__ = ["Follower", "Written", "blank_unread", "locked", "write_entries"]
 
 _CHUNK = 8 << 20
-_PID = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +167,7 @@ def _copy(
     total = len(header) + data_bytes
     mode = file.path.stat().st_mode & 0o777
     with locked(file, os.O_RDONLY) as source:
-        _sweep(file.path)
+        sweep(file.path)
         with NewFile(file.path, total, force=True) as out:
             out.write(0, header)
             done = 0
@@ -192,26 +190,6 @@ def _copy(
     return total
 
 
-def _sweep(path: Path) -> None:
-    """Remove what killed copies of this file have left, which nobody else makes now."""
-    if os.name != "posix":
-        return
-    for remains in path.parent.glob(f".{escape(path.name)}.*.partial"):
-        number = remains.name.split(".")[-2]
-        if _PID.fullmatch(number) and not _is_running(int(number)):
-            remains.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # somebody else's
-    return True
-
-
 @contextmanager
 def locked(file: GgufFile, flags: int) -> Iterator[int]:
     """The open file, which no other `set` changes meanwhile.
@@ -220,7 +198,7 @@ def locked(file: GgufFile, flags: int) -> Iterator[int]:
     it is no longer as it was read.
     """
     try:
-        descriptor = os.open(file.path, flags | getattr(os, "O_CLOEXEC", 0))
+        descriptor = open_file(file.path, flags)
     except OSError as error:
         raise OutputError(f"cannot be opened: {error.strerror or error}", path=file.path) from error
     try:

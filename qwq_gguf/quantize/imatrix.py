@@ -15,13 +15,13 @@ and sums must be finite and not negative.
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qwq_gguf.errors import GgufError, ImatrixError
+from qwq_gguf.files import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.cursor import Cursor
 from qwq_gguf.gguf_file.layout import MAGIC, MAX_NAME_BYTES
@@ -43,6 +43,7 @@ turn to nonsense, and the two-bit codebook types end the process."""
 
 _MAX_ENTRIES = 1 << 16
 _MAX_DATASET_BYTES = 1 << 16
+_BLOCK = 1 << 20  # what is read and looked at in one go
 _LEAST_ENTRY_BYTES = 17  # three lengths, a name of one byte, one value
 _HINT = "make one with llama-imatrix, or download the file again"
 
@@ -56,8 +57,7 @@ def read_imatrix(path: str | Path) -> Imatrix:
     """
     file = Path(path)
     try:
-        # Without waiting, should it be a pipe that nobody writes to.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        descriptor = open_file(file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImatrixError(f"cannot be opened: {reason}", path=file) from error
@@ -80,8 +80,6 @@ def read_imatrix(path: str | Path) -> Imatrix:
 
 def _size(descriptor: int, path: Path) -> int:
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise ImatrixError("not a file", path=path, expected="an importance matrix", hint=_HINT)
     if status.st_size > MAX_FILE_BYTES:
         raise ImatrixError(
             "larger than any importance matrix",
@@ -245,7 +243,14 @@ def _signed(cursor: Cursor, what: str) -> int:
 
 
 def _floats(cursor: Cursor, count: int, what: str) -> NDArray[np.float32]:
-    return np.frombuffer(cursor.take(4 * count, what), dtype="<f4")
+    """The next numbers, in memory once: the largest file is half of what a run may take."""
+    cursor.require(4 * count, what)
+    values = np.empty(count, dtype="<f4")
+    target = values.data.cast("B")
+    for at in range(0, len(target), _BLOCK):
+        piece = target[at : at + _BLOCK]
+        piece[:] = cursor.take(len(piece), what)
+    return values
 
 
 def _means(
@@ -254,7 +259,7 @@ def _means(
     totals: NDArray[np.float32],
     calls: NDArray[np.float32] | NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """Sums divided by their matrix's count; ones where nothing was counted."""
+    """Sums divided, where they are, by their matrix's count; ones where nothing was counted."""
     _check(path, entry, "count", calls, np.inf)
     _check(path, entry, "value", totals, np.inf)
     if totals.size % calls.size:
@@ -263,13 +268,17 @@ def _means(
             path=path,
             found=f"{totals.size} values, {calls.size} counts",
         )
-    # To the nearest whole number, halves up; each is exact in a float64.
-    counts = np.floor(calls.astype(np.float64) + 0.5).astype(np.float32)[:, None]
     table = totals.reshape(calls.size, -1)
-    means = np.ones(table.shape, dtype=np.float32)
-    np.divide(table, counts, out=means, where=counts > 0)
-    _check(path, entry, "mean", means, LARGEST_IMPORTANCE)
-    return means.reshape(-1)
+    some = max(1, _BLOCK // table.shape[1])
+    for first in range(0, calls.size, some):
+        part = table[first : first + some]
+        # To the nearest whole number, halves up; each is exact in a float64.
+        exact = calls[first : first + some].astype(np.float64)
+        counts = np.floor(exact + 0.5).astype(np.float32)[:, None]
+        np.divide(part, counts, out=part, where=counts > 0)
+        part[counts[:, 0] <= 0] = 1
+    _check(path, entry, "mean", totals, LARGEST_IMPORTANCE)
+    return totals
 
 
 def _check(
@@ -279,14 +288,17 @@ def _check(
     values: NDArray[np.float32] | NDArray[np.float64],
     most: float,
 ) -> None:
-    fine = np.isfinite(values) & (values >= 0) & (values <= most)
-    if fine.all():
-        return
-    bad = int(np.argmin(fine))
-    raise ImatrixError(
-        f"{entry} has an impossible {what} at position {bad}",
-        path=path,
-        found=f"{values.reshape(-1)[bad]:.6g}",
-        expected="a finite number, not negative" + (f", up to {most:g}" if most < np.inf else ""),
-        hint="make it again: the model or the file is damaged",
-    )
+    for first in range(0, values.size, _BLOCK):
+        some = values[first : first + _BLOCK]
+        fine = np.isfinite(some) & (some >= 0) & (some <= most)
+        if fine.all():
+            continue
+        bad = int(np.argmin(fine))
+        bound = f", up to {most:g}" if most < np.inf else ""
+        raise ImatrixError(
+            f"{entry} has an impossible {what} at position {first + bad}",
+            path=path,
+            found=f"{some[bad]:.6g}",
+            expected=f"a finite number, not negative{bound}",
+            hint="make it again: the model or the file is damaged",
+        )

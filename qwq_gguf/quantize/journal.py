@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ __all__ = [
 
 JOURNAL_SCHEMA = "qwq-gguf/journal/1"
 _MADE_OF, _RUN, _ROWS, _COMPLETE = "made-of", "run", "rows", "complete"
+_MOST_MADE_OF = 4 << 20  # characters; a list of 10,000 shards has one
 _NUMBER = re.compile(r"0|[1-9]\d{0,17}")
 _CRC = re.compile(r"[0-9a-f]{8}")
 
@@ -99,7 +100,7 @@ def parse_journal(content: bytes) -> Journal:
     complete = False
     nbytes = content.rfind(b"\n") + 1
     damaged = 0
-    for line in content[:nbytes].splitlines():
+    for line in _lines(content, nbytes):
         kind, _, rest = (_checked(line) or "").partition(" ")
         if kind == _MADE_OF and (found := _object(rest)) is not None:
             made_of = found
@@ -112,6 +113,15 @@ def parse_journal(content: bytes) -> Journal:
         else:
             damaged += 1
     return Journal(made_of, tuple(rows), complete, pid, nbytes, damaged)
+
+
+def _lines(content: bytes, end: int) -> Iterator[bytes]:
+    """Whole lines one by one: a list of millions would be larger than what they say."""
+    start = 0
+    while start < end:
+        stop = content.index(b"\n", start)
+        yield content[start:stop]
+        start = stop + 1
 
 
 def _line(text: str) -> bytes:
@@ -128,6 +138,8 @@ def _checked(line: bytes) -> str | None:
 
 
 def _object(text: str) -> Mapping[str, Any] | None:
+    if len(text) > _MOST_MADE_OF:
+        return None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

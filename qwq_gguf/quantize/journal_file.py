@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.locks import lock
+from qwq_gguf.output_paths import failure, sync_folder
 from qwq_gguf.quantize.journal import Journal, parse_journal, run_line
-from qwq_gguf.quantize.output import failure, sync_folder
 
 __all__ = ["JournalFile"]
 
-_MOST_BYTES = 1 << 30  # a model of 1000 files and a chunk a row comes nowhere near
+# Some 40 bytes a chunk: 1.6 million chunks. What is read of it takes four times as much.
+_MOST_BYTES = 64 << 20
 _FLAGS = (
     os.O_RDWR
     | os.O_CREAT
@@ -46,7 +48,7 @@ class JournalFile:
         with ExitStack() as undo:
             undo.callback(self.close)  # what it says still holds
             try:
-                said = parse_journal(_content(self._descriptor))
+                said = parse_journal(self._content(self._descriptor))
                 os.ftruncate(self._descriptor, said.nbytes)  # a line that was cut off goes
             except OSError as error:
                 raise failure(error, self.path) from error
@@ -98,13 +100,26 @@ class JournalFile:
             except OSError as error:
                 raise failure(error, self.path) from error
             if not lock(descriptor):
-                pid = parse_journal(_content(descriptor)).pid
-                os.close(descriptor)
-                raise self._in_use(pid)
+                try:
+                    raise self._in_use(parse_journal(self._content(descriptor)).pid)
+                finally:
+                    os.close(descriptor)
             # The run that had it may just have removed it.
             if self.path.exists() and os.path.samestat(self.path.stat(), os.fstat(descriptor)):
                 return descriptor
             os.close(descriptor)
+
+    def _content(self, descriptor: int) -> bytes:
+        size = os.fstat(descriptor).st_size
+        if size > _MOST_BYTES:
+            raise OutputError(
+                "larger than the journal of any run",
+                path=self.path,
+                found=f"{size} bytes",
+                expected=f"at most {_MOST_BYTES}",
+                hint=f"rm {shlex.quote(str(self.path))}: the run then starts over",
+            )
+        return os.pread(descriptor, size, 0)
 
     def _in_use(self, pid: int | None) -> OutputError:
         end = "" if pid is None else f", or end it (kill {pid}): the same command goes on then"
@@ -114,7 +129,3 @@ class JournalFile:
             found="a process that does not say its number" if pid is None else f"process {pid}",
             hint=f"wait until it is done{end}",
         )
-
-
-def _content(descriptor: int) -> bytes:
-    return os.pread(descriptor, min(_MOST_BYTES, os.fstat(descriptor).st_size), 0)

@@ -8,13 +8,13 @@ there, a type asked for by name leaves the position of every other tensor as it 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from qwq_gguf.errors import RecipeError
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.quantize.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantize.recipe import Condition, Recipe, Rule
 from qwq_gguf.quantize.recipe_toml import parse_type
 
@@ -61,7 +61,7 @@ class Overrides:
     `pure` gives every matrix the base type.
     """
 
-    tensor_types: tuple[tuple[re.Pattern[str], GgmlType], ...] = ()
+    tensor_types: tuple[tuple[NamePattern, GgmlType], ...] = ()
     output: GgmlType | None = None
     token_embedding: GgmlType | None = None
     pure: bool = False
@@ -75,7 +75,7 @@ class Choice:
     why: str
 
 
-def parse_override(text: str) -> tuple[re.Pattern[str], GgmlType]:
+def parse_override(text: str) -> tuple[NamePattern, GgmlType]:
     """`REGEX=TYPE` as a pattern and a type; RecipeError for anything else."""
     pattern, equals, kind = text.rpartition("=")
     if not equals or not pattern:
@@ -83,9 +83,11 @@ def parse_override(text: str) -> tuple[re.Pattern[str], GgmlType]:
             "not a tensor and its type", found=text, expected="REGEX=TYPE, such as 'ffn_down=Q6_K'"
         )
     try:
-        return re.compile(pattern), parse_type(kind)
-    except re.error as error:
-        raise RecipeError(f"not a regular expression: {error}", found=pattern) from error
+        return NamePattern(pattern), parse_type(kind)
+    except PatternError as error:
+        raise RecipeError(
+            f"not a regular expression for names: {error}", found=pattern[:200]
+        ) from error
 
 
 def choose_types(
@@ -193,7 +195,7 @@ def _wanted(
 
 
 def _applies(rule: Rule, tensor: Tensor, kind: str, place: tuple[int, int]) -> bool:
-    named = rule.names is not None and rule.names.search(tensor.name) is not None
+    named = rule.names is not None and rule.names.search(tensor.name)
     if not named and kind not in rule.kinds:
         return False
     return not rule.layers or any(span.has(*place) for span in rule.layers)

@@ -26,15 +26,16 @@ never quietly change a quantization.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from qwq_gguf.errors import RecipeError
 from qwq_gguf.ggml_types import FileType, GgmlType
+from qwq_gguf.quantize.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantize.recipe import KINDS, TARGET_TYPES, Condition, LayerRange, Recipe, Rule
 from qwq_gguf.quantize.spelling import did_you_mean, one_of
+from qwq_gguf.toml_text import parse_toml
 
 __all__ = ["parse_recipe", "parse_type"]
 
@@ -46,15 +47,14 @@ _USUAL_FILE_TYPE = {
 """The file type llama.cpp guesses for a file made mostly of these; others share a name."""
 
 _MAX_LAYER = 1 << 16
+_MAX_RULES = 500
+_MAX_STEPS = 10_000  # of the patterns of all rules: each tensor's name goes through them
 _FRACTION = re.compile(r"(\d{1,5})/(\d{1,5})")
 
 
 def parse_recipe(text: str, path: Path | None = None) -> Recipe:
     """The recipe in this TOML; RecipeError says what is wrong, where, and what was meant."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"not valid TOML: {error}", path=path) from error
+    table = parse_toml(text, "recipe", RecipeError, path)
     try:
         return _recipe(table, text)
     except _Wrong as wrong:
@@ -92,16 +92,22 @@ def _recipe(table: Mapping[str, object], text: str) -> Recipe:
     rules = table.get("rule", [])
     if not isinstance(rules, list):
         _wrong("rule is not a list of tables", rules, "[[rule]] before each rule")
+    if len(rules) > _MAX_RULES:
+        _wrong("the recipe has too many rules", len(rules), f"at most {_MAX_RULES}")
     bits = table.get("bits")
     if bits is not None and not isinstance(bits, float):
         _wrong("bits is not a number with a point", bits, "such as 4.85")
+    made = tuple(_rule(rule, f"rule {place}") for place, rule in enumerate(rules, 1))
+    steps = sum(len(rule.names.steps) for rule in made if rule.names is not None)
+    if steps > _MAX_STEPS:
+        _wrong("the names of all rules are too much", f"{steps} steps", f"at most {_MAX_STEPS}")
     return Recipe(
         name=name,
         base=base,
         file_type=_file_type(table, base),
         about=_text(table, "about", "the recipe") if "about" in table else "",
         bits=bits,
-        rules=tuple(_rule(rule, f"rule {place}") for place, rule in enumerate(rules, 1)),
+        rules=made,
         text=text,
     )
 
@@ -147,12 +153,16 @@ def _kinds(table: Mapping[str, object], where: str) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def _names(table: Mapping[str, object], where: str) -> re.Pattern[str]:
+def _names(table: Mapping[str, object], where: str) -> NamePattern:
     pattern = _text(table, "names", where)
     try:
-        return re.compile(pattern)
-    except re.error as error:
-        _wrong(f"{where}: names is not a regular expression: {error}", pattern, "a valid one")
+        return NamePattern(pattern)
+    except PatternError as error:
+        _wrong(
+            f"{where}: names is not a regular expression for names: {error}",
+            pattern[:200],
+            "such as '^blk\\.(0|1)\\.ffn_down'",
+        )
 
 
 def _layers(table: Mapping[str, object], where: str) -> LayerRange:

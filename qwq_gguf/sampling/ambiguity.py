@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ __all__ = ["MANY", "most_ways"]
 MANY = 64
 # Symbols times classes of characters: beyond, the exact number is not worth its price.
 _MOST_CELLS = 4_000_000
+_MOST_CALLS = 200_000  # looks at a call, however often each is looked at
 
 Ways = npt.NDArray[np.int32]
 
@@ -57,30 +59,34 @@ class _Counter:
 
     def most(self) -> int:
         for rule in self._grammar.order:
-            ways = (self._read(part)[0] for part in self._grammar.rules[rule])
-            self._first[rule] = _total(ways, self._none())
-        ends, calls = [], []
+            begins = (self._beginning(part) for part in self._grammar.rules[rule])
+            self._first[rule] = _total(begins, self._none())
+        # Places where a character ends, and what may be read there: by the rule that follows
+        # the place when nothing else has to, and once for all others.
+        ends: dict[int | None, Ways] = {}
+        # The same for places where a rule was called, by that and the called one.
+        calls: dict[tuple[int | None, int], Ways] = {}
         # Rules that were written out for a repetition call those before them.
         for rule, parts in reversed(list(enumerate(self._grammar.rules))):
             for part in parts:
-                for place, symbol in enumerate(part):
-                    after = (rule, *self._read(part[place + 1 :]))
+                for symbol, ways, may_end in self._rests(part):
+                    follows = rule if may_end else None
                     if isinstance(symbol, CharSet):
-                        ends.append(after)
+                        _raise(ends, follows, ways)
                     else:
-                        calls.append((symbol, after))
+                        _raise(calls, (follows, symbol), ways)
         if not self._settle(calls):
             return MANY
-        most = max((int(self._at(after).max()) for after in ends), default=1)
+        most = max((int(self._at(*end).max()) for end in ends.items()), default=1)
         begin = int(self._first[self._grammar.root].max())
         return max(1, min(MANY, max(most, begin)))
 
-    def _settle(self, calls: Sequence[tuple[int, tuple[int, Ways, bool]]]) -> bool:
-        """Let `_after` grow until it stays; False when it would grow for ever."""
-        for _ in range(2 * MANY):
+    def _settle(self, calls: Mapping[tuple[int | None, int], Ways]) -> bool:
+        """Let `_after` grow until it stays; False when it would grow for ever, or for long."""
+        for _ in range(min(2 * MANY, _MOST_CALLS // (len(calls) + 1) + 1)):
             changed = False
-            for callee, after in calls:
-                here = self._at(after)
+            for (follows, callee), ways in calls.items():
+                here = self._at(follows, ways)
                 if (here > self._after[callee]).any():
                     np.maximum(self._after[callee], here, out=self._after[callee])
                     changed = True
@@ -90,19 +96,31 @@ class _Counter:
                 return False
         return False
 
-    def _at(self, after: tuple[int, Ways, bool]) -> Ways:
+    def _at(self, follows: int | None, ways: Ways) -> Ways:
         """What may be read at a place: what the rest of its rule begins with, or follows it."""
-        rule, ways, ends = after
-        return ways + self._after[rule] if ends else ways
+        return ways if follows is None else ways + self._after[follows]
 
-    def _read(self, part: Sequence[Symbol]) -> tuple[Ways, bool]:
-        """What a rest of an alternative may begin with, and whether it may be empty."""
+    def _beginning(self, part: Sequence[Symbol]) -> Ways:
+        """What an alternative may begin with."""
         found = self._none()
         for symbol in part:
             found = np.minimum(found + self._ways(symbol), 2 * MANY)
             if isinstance(symbol, CharSet) or symbol not in self._grammar.empty:
-                return found, False
-        return found, True
+                break
+        return found
+
+    def _rests(self, part: Sequence[Symbol]) -> Iterator[tuple[Symbol, Ways, bool]]:
+        """Each symbol, the last first, with what may be read behind it within the alternative,
+        and whether that may be empty. Each rest follows from the one that is a symbol shorter.
+        """
+        ways, may_end = self._none(), True
+        for symbol in reversed(part):
+            yield symbol, ways, may_end
+            own = self._ways(symbol)
+            if isinstance(symbol, CharSet) or symbol not in self._grammar.empty:
+                ways, may_end = own, False
+            else:
+                ways = np.minimum(own + ways, 2 * MANY)
 
     def _ways(self, symbol: Symbol) -> Ways:
         if isinstance(symbol, int):
@@ -117,6 +135,18 @@ class _Counter:
 
     def _none(self) -> Ways:
         return np.zeros(len(self._edges), np.int32)
+
+
+_Key = TypeVar("_Key")
+
+
+def _raise(known: dict[_Key, Ways], key: _Key, ways: Ways) -> None:
+    """Keep the larger of what is known and these, for each class of characters."""
+    old = known.get(key)
+    if old is None:
+        known[key] = ways
+    elif old is not ways:
+        known[key] = np.maximum(old, ways)
 
 
 def _total(parts: Iterable[Ways], total: Ways) -> Ways:

@@ -22,8 +22,12 @@ Stack: TypeAlias = tuple[int, ...]
 
 _MAX_STACKS = 5000
 _MAX_DEPTH = 2000
+# Places in all stacks that are made for one token, and for a whole vocabulary: seconds.
+_MAX_WORK = 3_000_000
+_MAX_WORK_OF_MANY = 10_000_000
 _FEW = 32
 _MOST_KNOWN = 4096
+_MOST_KEPT = 1_000_000  # places in the stacks of what is remembered: 8 MB
 # Bytes of a UTF-8 character by the high half of its first one; 0 where none begins.
 _LENGTHS = (1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 3, 4)
 
@@ -59,9 +63,12 @@ class Recogniser:
                 self._places += [*part, None]
         self._root = grammar.root
         self._known: dict[tuple[frozenset[Stack], int], frozenset[Stack]] = {}
+        self._kept = 0
+        self._work_left = 0
 
     def begin(self) -> Reading:
-        """Before any text. ChainError, here and in `read`, for too many ways to read on."""
+        """Before any text. ChainError, here and in all others, for too many ways to read on."""
+        self._work_left = _MAX_WORK
         found: set[Stack] = set()
         for start in self._starts[self._root]:
             self._expand(() if self._places[start] is None else (start,), found)
@@ -69,6 +76,7 @@ class Recogniser:
 
     def read(self, reading: Reading, piece: bytes) -> Reading | None:
         """What may follow after this token as well; None where it may not stand."""
+        self._work_left = _MAX_WORK
         after = self._follow(reading, piece)
         return after if after is not None and self._may_go_on(after) else None
 
@@ -104,6 +112,7 @@ class Recogniser:
         Each beginning that several of them share is read once. Of bytes that are no UTF-8
         within a token nothing is allowed.
         """
+        self._work_left = _MAX_WORK_OF_MANY
         found: set[int] = set()
         path, last, dead = [reading], b"", False  # after each byte of the last piece
         for piece, token in pieces:
@@ -128,18 +137,28 @@ class Recogniser:
             return self._read_point(stacks, point)
         after = self._known.get((stacks, point))
         if after is None:
-            if len(self._known) >= _MOST_KNOWN:
+            after = self._read_point(stacks, point)
+            size = sum(map(len, after)) + sum(map(len, stacks))
+            if len(self._known) >= _MOST_KNOWN or self._kept + size > _MOST_KEPT:
                 self._known.clear()
-            after = self._known[stacks, point] = self._read_point(stacks, point)
+                self._kept = 0
+            self._known[stacks, point] = after
+            self._kept += size
         return after
 
     def _read_point(self, stacks: frozenset[Stack], point: int) -> frozenset[Stack]:
         found: set[Stack] = set()
         for stack in stacks:
-            if stack and point and self._set(stack[-1]).has(point):
+            if not stack or not point:
+                continue
+            allowed = self._set(stack[-1])
+            self._work_left -= len(allowed.ranges)
+            if allowed.has(point):
                 after = stack[-1] + 1
                 rest = stack[:-1]
                 self._expand(rest if self._places[after] is None else (*rest, after), found)
+        if self._work_left < 0:
+            raise _too_many()
         return frozenset(found)
 
     def _expand(self, stack: Stack, found: set[Stack]) -> None:
@@ -148,6 +167,7 @@ class Recogniser:
         seen = {stack}
         while todo:
             stack = todo.pop()
+            self._work_left -= len(stack) + 8
             place = self._places[stack[-1]] if stack else None
             if not isinstance(place, int):
                 found.add(stack)
@@ -159,12 +179,13 @@ class Recogniser:
                     if longer not in seen:
                         seen.add(longer)
                         todo.append(longer)
-            if len(found) > _MAX_STACKS or len(seen) > 4 * _MAX_STACKS or len(stack) > _MAX_DEPTH:
-                raise ChainError(
-                    "the grammar can be read in too many ways here, or nests too deeply",
-                    expected=f"at most {_MAX_STACKS} ways, {_MAX_DEPTH} deep",
-                    hint="make it say each thing in one way only",
-                )
+            if (
+                len(found) > _MAX_STACKS
+                or len(seen) > 4 * _MAX_STACKS
+                or len(stack) > _MAX_DEPTH
+                or self._work_left < 0
+            ):
+                raise _too_many()
 
     def _set(self, place: int) -> CharSet:
         found = self._places[place]
@@ -179,6 +200,14 @@ class Recogniser:
         if low == 0:
             low = {2: 1 << 11, 3: 1 << 16}.get(missing, 0)
         return self._set(stack[-1]).may_have(low, high)
+
+
+def _too_many() -> ChainError:
+    return ChainError(
+        "the grammar can be read in too many ways here, or nests too deeply",
+        expected=f"at most {_MAX_STACKS} ways, {_MAX_DEPTH} deep",
+        hint="make it say each thing in one way only",
+    )
 
 
 def _shared(one: bytes, other: bytes) -> int:

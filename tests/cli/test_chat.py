@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import socket
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.profiles import load_profile
+from support.chat_templates import STRIPS
 from support.demo import make_demo
 from support.terminal import PROGRAM, open_terminal
-from support.tiny_gguf import byte_level, vocab, write_bigram, write_random
+from support.tiny_gguf import TEMPLATE, byte_level, vocab, write_bigram, write_random
 
 runner = CliRunner()
 
@@ -69,6 +72,9 @@ def test_json(talker: Path) -> None:
     reply = json.loads(done.stdout)
     speed = reply.pop("tokens_per_second")
     assert speed > 0
+    thoughts = reply.pop("thoughts")
+    assert thoughts["wanted"] is None
+    assert (thoughts["template"]["thinks"], thoughts["template"]["unset"]) == (True, "opened")
     assert reply == {
         "schema": "qwq-gguf/chat/1",
         "thinking": "Let me see.",
@@ -81,6 +87,34 @@ def test_json(talker: Path) -> None:
         "tool_calls": [],
         "profile": "qwq",
     }
+
+
+def test_a_thought_that_no_tag_opened_is_no_answer(tmp_path: Path) -> None:
+    said = ["\n", "Two and three.", "</think>", "\n\n", "It is 5."]
+    stored = [text if text == "</think>" else byte_level(text.encode()) for text in said]
+    follows = dict(itertools.pairwise(stored))
+    free = {"tokenizer.chat_template": TEMPLATE.replace("<think>\\n", "")}
+    words = vocab(["Two and three.", "It is 5.", "\n\n"])
+    path = write_bigram(tmp_path / "free.gguf", follows, words=words, keys=free)
+    profile = tmp_path / "free.toml"
+    shipped = files("qwq_gguf.profiles").joinpath("qwq.toml").read_text("utf-8")
+    leaving = shipped.replace("opens_thought = true", "opens_thought = false")
+    assert leaving != shipped
+    profile.write_text(leaving, "utf-8")
+    done = chat(path, "-p", "2+3?", "--profile", profile)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "It is 5.\n"
+    assert done.stderr.splitlines()[0] == "Two and three."
+    assert done.stderr.splitlines()[1].startswith("thought 2 tokens, answered 2 · ")
+    reply = json.loads(chat(path, "-p", "2+3?", "--profile", profile, "--json").stdout)
+    assert (reply["thinking"], reply["answer"]) == ("Two and three.", "It is 5.")
+    assert (reply["thinking_tokens"], reply["answer_tokens"]) == (2, 2)
+    with open_terminal(
+        "chat", str(path), "-t", "1", "-p", "2+3?", "--profile", str(profile)
+    ) as terminal:
+        assert terminal.wait_for_end() == 0
+    assert terminal.text.rindex("Two and three.") < terminal.text.rindex("It is 5.")
+    assert "</think>" not in terminal.text
 
 
 def test_a_limit_is_said(talker: Path) -> None:
@@ -266,7 +300,8 @@ def test_the_chain_alone(talker: Path) -> None:
     assert ["2", "top_k", "top_k", "7", "a", "flag"] in rows
     assert ["1", "temperature", "temperature", "0.25", "a", "flag"] in rows
     assert ["3", "top_p", "top_p", "0.95", "profile", "qwq"] in rows
-    assert "profile qwq: its chat template has <think>\n" in shown.stderr
+    assert "profile qwq: its chat template says that it thinks\n" in shown.stderr
+    assert "thoughts: <think> ... </think>, opened by the template" in shown.stderr
 
 
 SAMPLING = {
@@ -295,7 +330,13 @@ def test_the_chain_says_what_the_file_decided(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "arguments", "profile", "reason"),
     [
-        ({}, [], "qwq", "its chat template has <think>"),
+        ({}, [], "qwq", "its chat template says that it thinks"),
+        (
+            {"tokenizer.chat_template": STRIPS},
+            [],
+            "file",
+            "the file's own numbers over llama.cpp's",
+        ),
         ({"general.name": "R1 Distill"}, [], "r1-distill", "general.name is R1 Distill"),
         ({"general.name": "R1 Distill"}, ["--profile", "auto"], "r1-distill", "general.name is"),
         ({"general.name": "QwQ", **SAMPLING}, [], "qwq", "general.name is QwQ"),
@@ -311,6 +352,10 @@ def test_who_chooses_the_profile(
     shown = chat(file, "--show-chain", *arguments)
     assert shown.exit_code == 0, shown.output
     assert f"profile {profile}: {reason}" in shown.stderr
+    if profile == "file":
+        assert "llama.cpp's default" in shown.stdout
+        assert "profile" not in shown.stdout
+        return
     order = shown.stdout.splitlines()[2].split()[1]
     from_file = SAMPLING.keys() <= keys.keys()
     assert order == ("top_k" if from_file else load_profile(profile).chain.order[0])
@@ -451,7 +496,8 @@ def test_a_thought_ends_at_the_budget_that_is_asked_for(tmp_path: Path) -> None:
     assert words not in free["thinking"]
     assert bound["answer"]
     assert "its budget of 9 is used up" in done.stderr
-    assert (
-        json.loads(chat(demo, *asked, "--thought-budget", "0").stdout)["thinking"]
-        == (free["thinking"])
-    )
+    unbound = json.loads(chat(demo, *asked, "--thought-budget", "-1").stdout)
+    assert unbound["thinking"] == free["thinking"]
+    thoughtless = json.loads(chat(demo, *asked, "--thought-budget", "0").stdout)
+    assert thoughtless["thinking"] == ""
+    assert thoughtless["answer"]

@@ -36,7 +36,8 @@ def test_what_people_see(gguf: Path) -> None:
     said = facts(shown.stdout)
     assert said["model"] == "Tiny (qwen2)"
     assert said["context"] == "2,048 tokens"
-    assert said["thoughts"] == "<think> ... </think>, opened by the template"
+    opened = "<think> ... </think>, opened by the template"
+    assert said["thoughts"] == f"{opened}, earlier ones are left out"
     assert said["sampling"] == "temp 0.6"
     assert said["eos"].endswith("<|im_end|>")
     (row,) = (line for line in shown.stdout.splitlines() if line.startswith("F32 "))

@@ -100,7 +100,8 @@ def sizes_in(place: Path, names: str = "*") -> list[int]:
     found = []
     for path in place.rglob(names):
         with suppress(OSError):
-            found.append(path.stat().st_size)
+            if path.suffix != ".sha256":  # of shards that have gone
+                found.append(path.stat().st_size)
     return found
 
 
@@ -140,7 +141,9 @@ def test_the_same_file_with_a_small_disk(
     assert [
         (entry["name"], entry["sha256"], entry["known_from"])
         for entry in manifest["source"]["shards"]
-    ] == [(path.name, digest(path), "hub") for path in sorted(checkpoint.glob("*.safetensors"))]
+    ] == [
+        (path.name, digest(path), "computed") for path in sorted(checkpoint.glob("*.safetensors"))
+    ]
 
     # What the cache would have made, to the byte and to the manifest.
     (here / "plain").mkdir()
@@ -388,7 +391,7 @@ def slow(hub: LoopbackHub, checkpoint: Path) -> LoopbackHub:
 def test_ended_in_a_download_it_goes_on_there(
     slow: LoopbackHub, here: Path, tmp_path: Path, expected: dict[str, str], number: int
 ) -> None:
-    program = "from qwq_gguf.cli.app import main; main()"
+    program = "from qwq_gguf.cli.main import main; main()"
     words = ["quantize", REPO, "--stream", "--no-modelfile"]
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, *words],

@@ -17,7 +17,7 @@ MUTANTS = 100
 
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_files_end_in_typed_errors(tmp_path: Path, seed: int) -> None:
-    """`scripts/soak gguf` does this a hundred thousand times."""
+    """`scripts/soak inputs --class gguf` does this many thousand times."""
     path = tmp_path / "a.gguf"
     content = write_header_file(path, qwq_keys(), qwq_tensors()).read_bytes()
     rng = random.Random(seed)

@@ -48,6 +48,12 @@ def test_qwqs_first_template_becomes_its_later_one() -> None:
     assert repaired(model(QWQ)) is None, "it opens the thought already"
 
 
+def test_quotes_without_end_do_not_take_for_ever() -> None:
+    # Over the whole of it this took time for the square of the quotes: minutes.
+    comment = '{# "' + '\\"' * 25_000 + " #}"
+    assert repaired(model(CLOSED + comment)) == QWQ + comment
+
+
 def test_r1s_first_template_becomes_its_later_one() -> None:
     changed = repaired(model(R1_CLOSED, name="DeepSeek R1 Distill Qwen 7B"))
     assert changed is not None

@@ -9,6 +9,7 @@ import pytest
 from qwq_gguf.errors import ChainError, ProfileError
 from qwq_gguf.metadata import KeyValue, f32, i32, text
 from qwq_gguf.profiles import load_profile, profile_names, resolve, sampling_keys
+from support.chat_templates import IF_ASKED, OPENS
 
 PREFIX = "general.sampling."
 QWQ_NAME = text("general.name", "QwQ 32B")
@@ -163,3 +164,51 @@ def test_a_flag_that_does_nothing_is_noted() -> None:
     empty = resolve({}, requested="qwen-reference", overrides=flags)
     assert "presence_penalty does nothing: its window is 0 tokens long" in empty.notes
     assert resolve({}, requested="qwq", overrides={"presence_penalty": 0.0}).notes == ()
+
+
+def test_a_model_that_no_profile_is_made_for_is_run_by_its_own_numbers() -> None:
+    own = (text("general.name", "Some Instruct"), i32(PREFIX + "top_k", 20))
+    found = resolve(as_metadata(*own, f32(PREFIX + "temp", 0.7)), overrides={"min_p": 0.1})
+    profile = found.profile
+    assert profile.name not in profile_names()
+    assert "made for no model" not in profile.description
+    assert profile.stops == ()
+    settings = profile.chain.settings()
+    assert (settings["top_k"], settings["temperature"], settings["min_p"]) == (20, 0.7, 0.1)
+    assert settings["top_p"] == load_profile("llama-cpp").chain.settings()["top_p"]
+    # What nobody decided is llama.cpp's, and not to be written down anywhere.
+    assert profile.named == frozenset({"top_k", "temperature", "min_p"})
+    assert profile.says("top_k")
+    assert not profile.says("top_p")
+    assert not profile.says("order")
+    assert found.origins["temperature"] == "general.sampling.temp in the file"
+    assert found.origins["min_p"] == "a flag"
+    assert found.origins["top_p"] == found.origins["order"] == "llama.cpp's default"
+    assert found.reason.endswith("nothing says that it thinks")
+
+
+def test_an_order_in_the_file_is_somebodys_say() -> None:
+    found = resolve(as_metadata(text(PREFIX + "sequence", "top_k;temperature")))
+    assert found.profile.says("order")
+    assert not found.profile.says("top_k")
+
+
+def test_another_model_that_thinks_has_its_own_numbers_in_our_order() -> None:
+    template = text("tokenizer.chat_template", OPENS)
+    found = resolve(as_metadata(template, f32(PREFIX + "temp", 1.0)))
+    assert found.profile.chain.order == load_profile("qwq").chain.order
+    assert found.profile.chain.settings()["temperature"] == 1.0
+    assert found.profile.named is None
+
+
+def test_thoughts_that_are_turned_on_need_a_thinkers_numbers() -> None:
+    template = as_metadata(text("tokenizer.chat_template", IF_ASKED))
+    assert resolve(template).profile.name == "file"
+    assert resolve(template, thinking=True).profile == load_profile("qwq")
+
+
+def test_defaults_that_nobody_chose_are_not_warned_of() -> None:
+    assert resolve({}, overrides={"temperature": 0.0}).notes == ()
+    own = as_metadata(i32(PREFIX + "top_k", 20))
+    (note,) = resolve(own, overrides={"temperature": 0.0}).notes
+    assert note.startswith("top_k does nothing")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -289,3 +291,36 @@ def test_damage_ends_in_a_typed_error_or_in_usable_numbers(
         assert all(entry.key.startswith("quantize.imatrix.") for entry in found.metadata())
     assert 100 < refused < 400  # the damage bites, and not everywhere
     assert time.process_time() - start < 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS bounds memory only on Linux")
+@pytest.mark.parametrize("form", ["gguf", "legacy"])
+def test_the_largest_takes_little_more_memory_than_its_size(tmp_path: Path, form: str) -> None:
+    """Held once: a run has 1 GiB for all that it does."""
+    columns = (MAX_FILE_BYTES - 4096) // 4
+    if form == "gguf":
+        name = struct.pack("<Q", 9)
+        content = b"GGUF" + struct.pack("<IQQ", 3, 2, 0)
+        content += name + b"a.in_sum2" + struct.pack("<IQQIQ", 2, columns, 1, 0, 0)
+        data = columns * 4 + -columns * 4 % 32
+        content += struct.pack("<Q", 8) + b"a.counts" + struct.pack("<IQQIQ", 2, 1, 1, 0, data)
+        content += bytes(-len(content) % 32)
+        size = len(content) + data + 4
+    else:
+        content = struct.pack("<ii", 1, 1) + b"a" + struct.pack("<ii", 3, columns)
+        size = len(content) + columns * 4
+    path = write(tmp_path, content)
+    os.truncate(path, size)  # zeros, which are importance, and no bytes on the disk
+    script = """
+import resource, sys
+from pathlib import Path
+from qwq_gguf.quantize import read_imatrix
+words = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+limit = int(words["VmSize"].split()[0]) * 1024 + (640 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+print(*(entry.size for entry in read_imatrix(sys.argv[1]).entries.values()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == f"{columns}\n", done.stderr

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qwq_gguf.errors import OutputError
 from qwq_gguf.quantize.journal import (
     JOURNAL_SCHEMA,
     Journal,
@@ -15,6 +19,7 @@ from qwq_gguf.quantize.journal import (
     rows_line,
     run_line,
 )
+from qwq_gguf.quantize.journal_file import JournalFile
 
 MADE_OF = {"recipe": {"name": "Q4_K_M"}, "source": {"größe": "a\nb"}}
 rows = st.builds(
@@ -93,3 +98,25 @@ def test_lines_that_mean_nothing_are_counted() -> None:
     ):
         found = parse_journal(b"%08x %s\n" % (zlib.crc32(text), text))
         assert (found.rows, found.made_of, found.pid, found.damaged) == ((), None, None, 1), text
+
+
+def test_a_journal_beyond_all_reason_is_neither_read_nor_cut(tmp_path: Path) -> None:
+    path = tmp_path / ".model.gguf.journal"
+    with path.open("wb") as file:
+        file.write(made_of_line(MADE_OF))
+        file.truncate(300 << 20)
+    with pytest.raises(OutputError, match="larger than the journal of any run") as caught:
+        JournalFile(path, tmp_path / "model.gguf").open()
+    assert caught.value.path == str(path)
+    assert "rm " in (caught.value.hint or "")
+    assert path.stat().st_size == 300 << 20
+    path.unlink()
+    journal = JournalFile(path, tmp_path / "model.gguf")
+    assert journal.open().rows == ()
+    journal.close()
+
+
+def test_what_it_is_made_of_has_a_bound() -> None:
+    found = parse_journal(made_of_line({"a": [[]] * (3 << 20)}) + run_line(5))
+    assert (found.made_of, found.damaged, found.pid) == (None, 1, 5)
+    assert parse_journal(made_of_line({"a": "b" * (3 << 20)})).made_of is not None

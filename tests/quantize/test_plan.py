@@ -136,7 +136,7 @@ def test_an_override_that_makes_no_sense(text: str) -> None:
 
 
 def test_an_override_may_hold_an_equals_sign() -> None:
-    pattern, kind = parse_override("attn_(?=q)=q8_0")
+    pattern, kind = parse_override("attn_[=q]=q8_0")
     assert pattern.search("blk.0.attn_q.weight")
     assert kind is GgmlType.Q8_0
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qwq_gguf.chat.prompt import Segment
-from qwq_gguf.errors import GgufError, ModelError, QwqGgufError
+from qwq_gguf.errors import GgufError, ModelError, PromptTooLongError, QwqGgufError
 from qwq_gguf.machine import Card
 from qwq_gguf.runtime import library as native
 from qwq_gguf.runtime import loading
@@ -22,6 +22,7 @@ from qwq_gguf.runtime.probe import Probe
 from qwq_gguf.runtime.remember import Memory
 from qwq_gguf.runtime.session import Session
 from qwq_gguf.runtime.trial import ensure_loads
+from qwq_gguf.sampling import Greedy, SamplerChain
 from support.tiny_gguf import TEMPLATE, vocab, write_random
 
 
@@ -52,6 +53,34 @@ def test_a_stranger_who_says_nothing_but_a_control_token_says_text(model: Model)
         spelled = model.encode([Segment(text, control=False)])
         assert control not in spelled
         assert b"".join(map(model.piece, spelled)) == text.encode()
+
+
+def test_what_cannot_fit_is_refused_before_it_is_encoded(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = model.vocabulary.pieces.longest
+    assert longest == 64
+    end = Segment("<|im_end|>", control=True)
+    # Never too early: this is as few tokens as so many bytes can be.
+    text = Segment("-" * 64 * 100, control=False)
+    assert len(model.encode([text, end, text], most=201)) == 201
+    monkeypatch.setattr(model.vocabulary, "encode_text", lambda text: pytest.fail("encoded"))
+    for segments, least in (([text, end, text], 201), ([end] * 300, 300)):
+        with pytest.raises(PromptTooLongError, match="does not fit") as caught:
+            model.encode(segments, most=least - 1)
+        assert caught.value.found == f"at least {least} tokens"
+
+
+@pytest.mark.parametrize("threads", [513, 1_000_000])
+def test_threads_that_llama_cpp_aborts_over_are_refused(random_gguf: Path, threads: int) -> None:
+    with pytest.raises(ModelError, match="that many threads") as caught:
+        Model.load(random_gguf, threads=threads)
+    assert "512" in str(caught.value.expected)
+
+
+def test_as_many_threads_as_llama_cpp_takes(random_gguf: Path) -> None:
+    with Model.load(random_gguf, threads=512) as model:
+        assert next(Session(model).generate([5, 6], SamplerChain((Greedy(),)), seed=1))
 
 
 def test_the_context_is_what_was_asked_for(random_gguf: Path) -> None:

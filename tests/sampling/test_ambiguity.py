@@ -27,6 +27,17 @@ from qwq_gguf.sampling.recogniser import Recogniser
         ('root ::= "no" | "nope"', 2),
         ('root ::= ([a-z]+ " "?)+', 2),
         ("root ::= [a-z]* [a-z]*", 2),
+        # Many symbols in one alternative, which once took time for their square.
+        (f'root ::= "{"a" * 100}"{{2000}}', 1),
+        (f'root ::= "{"ab" * 30_000}"', 1),
+        ("root ::= " + "x " * 200 + '"b"\nx ::= "a"?', MANY),
+        # A chain that each look at the calls follows by one link, and too many calls for that.
+        (
+            "root ::= a0\n"
+            + "\n".join(f'a{i} ::= "x" a{i + 1} "y"?' for i in range(300))
+            + '\na300 ::= "z"',
+            MANY,
+        ),
         ("root ::= [^a]? [^b]? [^c]? [^d]", 4),
         ('root ::= "a" root "b" | "a" root "c" | "x"', 2),
         ('root ::= .* "x"', 2),

@@ -214,3 +214,46 @@ def test_regular_grammars_agree_with_regular_expressions(pattern: str, texts: li
         raise
     for text in texts:
         assert accepts(grammar, text) == (re.fullmatch(pattern, text) is not None), text
+
+
+@pytest.mark.parametrize(
+    "grammar, text",
+    [
+        # Each character opens one reading more, as deep as the text is long: cubes of its length.
+        ('root ::= "a" root "b"? | "a"', "a" * 1500),
+        ("root ::= " + " | ".join(f'[ab]{{{i}}} "a" root?' for i in range(60)), "ab" * 400),
+    ],
+)
+def test_reading_on_is_bounded(grammar: str, text: str) -> None:
+    recogniser = Recogniser(parse_gbnf(grammar))
+    reading = recogniser.begin()
+    assert recogniser.read(reading, text[:4].encode()) is not None
+    with pytest.raises(ChainError, match="too many ways here"):
+        recogniser.read(reading, text.encode())
+
+
+def test_trying_a_vocabulary_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwq_gguf.sampling.recogniser._MAX_WORK_OF_MANY", 1_000_000)
+    recogniser = Recogniser(
+        parse_gbnf("root ::= " + " | ".join(f'[ab]{{{i}}} "a" root?' for i in range(60)))
+    )
+    reading = recogniser.read(recogniser.begin(), b"a" * 30)
+    assert reading is not None
+    words = sorted({f"{number:012b}".replace("0", "a").replace("1", "b") for number in range(4096)})
+    few = [(word.encode(), token) for token, word in enumerate(words[:20])]
+    assert recogniser.allowed_of(reading, few)
+    with pytest.raises(ChainError, match="too many ways here"):
+        recogniser.allowed_of(reading, [(word.encode(), n) for n, word in enumerate(words)])
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwq_gguf.sampling.recogniser._MOST_KEPT", 500)
+    recogniser = Recogniser(parse_gbnf('root ::= "(" root ")" | "x"'))
+    reading = recogniser.begin()
+    for _ in range(200):
+        after = recogniser.read(reading, b"(")
+        assert after is not None
+        reading = after
+        kept = sum(len(stack) for found in recogniser._known.values() for stack in found)
+        assert kept <= 500
+    assert recogniser.read(reading, b"x" + b")" * 200) is not None

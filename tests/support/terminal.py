@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 __all__ = ["PROGRAM", "Terminal", "open_terminal"]
 
-PROGRAM = (sys.executable, "-c", "from qwq_gguf.cli.app import main; main()")
+PROGRAM = (sys.executable, "-c", "from qwq_gguf.cli.main import main; main()")
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>()][A-Z0-9]?")
 

@@ -4,6 +4,9 @@ Two rules make every single operation short, so that counting between operations
 enough. No value, with all that it holds counted as often as it occurs in it, weighs more
 than `value`: a list of two lists of two lists ... cannot be printed, compared or hashed
 for ever. And the sum of all that is made or looked through is bounded by `work`.
+
+Whoever asks one template many questions opens `one_budget` around them: each rendering
+keeps its own limits, and what all of them use together is bounded too.
 """
 
 from __future__ import annotations
@@ -15,7 +18,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LimitExceeded", "Limits", "Meter", "meter", "metering", "small_int"]
+__all__ = [
+    "WHOLE_COMMAND",
+    "Budget",
+    "LimitExceeded",
+    "Limits",
+    "Meter",
+    "meter",
+    "metering",
+    "one_budget",
+    "small_int",
+]
 
 _MAX_NESTING = 100
 _MAX_INT_BITS = 4096
@@ -44,6 +57,29 @@ class Limits:
     seconds: float = 2.0
 
 
+# For all that one command asks of a template: some forty renderings of a few short messages.
+WHOLE_COMMAND = Limits(work=128 << 20, steps=2_000_000, seconds=4.0)
+
+
+class Budget:
+    """What is left of the steps, the work and the seconds of several renderings together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.steps, self.work, self.seconds = limits.steps, limits.work, limits.seconds
+
+    @property
+    def spent(self) -> str | None:
+        """Which bound is reached, None while something is left of all of them."""
+        if self.steps <= 0:
+            return f"all its renderings together take more than {self.limits.steps} steps"
+        if self.work <= 0:
+            return f"all its renderings together make more than {self.limits.work} characters"
+        if self.seconds <= 0:
+            return f"all its renderings together take longer than {self.limits.seconds:g} seconds"
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Measure:
     """`plain`: nothing but texts, numbers, None, lists and dicts inside."""
@@ -54,32 +90,50 @@ class _Measure:
 
 
 class Meter:
-    """Counts one rendering; raises LimitExceeded."""
+    """Counts one rendering, and draws what it uses from a budget; raises LimitExceeded."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, budget: Budget | None = None) -> None:
         self.limits = limits
+        self._budget = budget
+        left = limits if budget is None else budget
+        self._most_steps = min(limits.steps, left.steps)
+        self._most_work = min(limits.work, left.work)
         self._steps = 0
         self._work = 0
         self._calls = 0
-        self._deadline = time.monotonic() + limits.seconds
+        self._begun = time.monotonic()
+        self._deadline = self._begun + min(limits.seconds, left.seconds)
         # By identity, with the value itself so that no other can take over its identity.
         self._known: dict[int, tuple[object, _Measure]] = {}
 
     def step(self) -> None:
         """Count one operation and look at the clock."""
         self._steps += 1
-        if self._steps > self.limits.steps:
-            raise LimitExceeded(f"it takes more than {self.limits.steps} steps")
+        if self._steps > self._most_steps:
+            raise self._over(f"it takes more than {self.limits.steps} steps")
         if time.monotonic() > self._deadline:
-            raise LimitExceeded(f"it takes longer than {self.limits.seconds:g} seconds")
+            raise self._over(f"it takes longer than {self.limits.seconds:g} seconds")
 
     def room(self, weight: int) -> None:
         """Count a value about to be made."""
         if weight > self.limits.value:
             raise LimitExceeded(f"it makes a value larger than {self.limits.value} characters")
         self._work += weight
-        if self._work > self.limits.work:
-            raise LimitExceeded(f"it makes more than {self.limits.work} characters in all")
+        if self._work > self._most_work:
+            raise self._over(f"it makes more than {self.limits.work} characters in all")
+
+    def settle(self) -> None:
+        """Take what was used from the budget, once."""
+        if self._budget is not None:
+            self._budget.steps -= self._steps
+            self._budget.work -= self._work
+            self._budget.seconds -= time.monotonic() - self._begun
+            self._budget = None
+
+    def _over(self, own: str) -> LimitExceeded:
+        budget = self._budget
+        self.settle()
+        return LimitExceeded((budget and budget.spent) or own)
 
     def room_for_items(self, count: int) -> None:
         """Count a list about to be made."""
@@ -168,6 +222,7 @@ def _items(container: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> Iterator[
 
 
 _CURRENT: ContextVar[Meter] = ContextVar("meter")
+_BUDGET: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 
 def meter() -> Meter:
@@ -177,10 +232,36 @@ def meter() -> Meter:
 
 @contextmanager
 def metering(limits: Limits) -> Iterator[Meter]:
-    """Count what happens inside."""
-    current = Meter(limits)
+    """Count what happens inside, and take it from the budget that is open here, if any.
+
+    Raises LimitExceeded at once when nothing is left of that.
+    """
+    budget = _BUDGET.get()
+    if budget is not None and budget.spent is not None:
+        raise LimitExceeded(budget.spent)
+    current = Meter(limits, budget)
     token = _CURRENT.set(current)
     try:
         yield current
     finally:
         _CURRENT.reset(token)
+        current.settle()
+
+
+@contextmanager
+def one_budget(limits: Limits = WHOLE_COMMAND) -> Iterator[Budget]:
+    """One bound for everything that is compiled and rendered inside, however often.
+
+    Steps, work and seconds of `limits` are for the sum; only the time inside renderings
+    counts. Inside another budget this one changes nothing: the outermost rules.
+    """
+    outer = _BUDGET.get()
+    if outer is not None:
+        yield outer
+        return
+    budget = Budget(limits)
+    token = _BUDGET.set(budget)
+    try:
+        yield budget
+    finally:
+        _BUDGET.reset(token)

@@ -11,47 +11,12 @@ for, so that `import qwq_gguf` costs next to nothing and never loads llama.cpp:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
-from qwq_gguf.errors import (
-    ChainError,
-    ConfigError,
-    DiskSpaceError,
-    EvaluationError,
-    ExportError,
-    GgufError,
-    HubAccessError,
-    HubConnectionError,
-    HubError,
-    HubNotFoundError,
-    HubOfflineError,
-    ImatrixError,
-    LibraryError,
-    MemoryLimitError,
-    MissingPackageError,
-    ModelError,
-    NotACheckpointError,
-    NotAGgufError,
-    OutputError,
-    PlanError,
-    ProfileError,
-    PromptTooLongError,
-    QwqGgufError,
-    RecipeError,
-    ServerError,
-    ShardError,
-    SourceError,
-    TemplateError,
-    TensorError,
-    TokenizerError,
-    ToolError,
-    UnsupportedError,
-)
-
+# The module of that name takes longer to import than the program's first answer should.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import (
         AnswerDelta,
+        AnswerWasThought,
         ChatEvent,
         Finished,
         FinishReason,
@@ -62,6 +27,41 @@ if TYPE_CHECKING:
         ToolResult,
     )
     from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.errors import (
+        ChainError,
+        ConfigError,
+        DiskSpaceError,
+        EvaluationError,
+        ExportError,
+        GgufError,
+        HubAccessError,
+        HubConnectionError,
+        HubError,
+        HubNotFoundError,
+        HubOfflineError,
+        ImatrixError,
+        LibraryError,
+        ManifestError,
+        MemoryLimitError,
+        MissingPackageError,
+        ModelError,
+        NotACheckpointError,
+        NotAGgufError,
+        OutputError,
+        PlanError,
+        ProfileError,
+        PromptTooLongError,
+        QwqGgufError,
+        RecipeError,
+        ServerError,
+        ShardError,
+        SourceError,
+        TemplateError,
+        TensorError,
+        TokenizerError,
+        ToolError,
+        UnsupportedError,
+    )
     from qwq_gguf.profiles import Profile
     from qwq_gguf.quantize import Plan, Recipe, TensorPlan
     from qwq_gguf.runtime.model import Model
@@ -71,6 +71,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "AnswerDelta",
+    "AnswerWasThought",
     "ChainError",
     "ChatEvent",
     "Checkpoint",
@@ -88,6 +89,7 @@ __all__ = [
     "HubOfflineError",
     "ImatrixError",
     "LibraryError",
+    "ManifestError",
     "MemoryLimitError",
     "MissingPackageError",
     "Model",
@@ -123,6 +125,7 @@ __all__ = [
 
 _HOMES = {
     "AnswerDelta": "chat.events",
+    "AnswerWasThought": "chat.events",
     "ChatEvent": "chat.events",
     "Checkpoint": "checkpoint",
     "FinishReason": "chat.events",
@@ -138,13 +141,15 @@ _HOMES = {
     "ThinkingDelta": "chat.events",
     "ToolCallStarted": "chat.events",
     "ToolResult": "chat.events",
-}
+} | {name: "errors" for name in __all__ if name.endswith("Error")}
 
 
 def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value

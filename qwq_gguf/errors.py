@@ -16,6 +16,7 @@
     │       └── HubConnectionError      it cannot be reached, or is not in order
     │           └── HubOfflineError         not asked, and not in the cache
     ├── GgufError               a GGUF file is malformed or hostile
+    │   └── ManifestError           the manifest beside one can be read, and says nothing
     ├── RecipeError             a recipe is unknown or malformed
     ├── PlanError               a recipe cannot be applied to this model
     ├── ImatrixError            an importance matrix is malformed or another model's
@@ -55,6 +56,7 @@ __all__ = [
     "HubOfflineError",
     "ImatrixError",
     "LibraryError",
+    "ManifestError",
     "MemoryLimitError",
     "MissingPackageError",
     "ModelError",
@@ -169,6 +171,13 @@ class HubOfflineError(HubConnectionError):
 
 class GgufError(QwqGgufError):
     """A GGUF file is malformed, truncated or hostile."""
+
+
+class ManifestError(GgufError):
+    """The manifest of a GGUF is damaged, or not one that this version knows.
+
+    One that cannot be read at all is a GgufError: what it says is not known.
+    """
 
 
 class RecipeError(QwqGgufError):

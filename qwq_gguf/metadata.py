@@ -26,6 +26,7 @@ __all__ = [
     "f64",
     "fits",
     "float32",
+    "integer_range",
     "i32",
     "shortest_float32",
     "text",
@@ -83,6 +84,8 @@ _FORMATS = {
     ValueType.FLOAT64: "d",
 }
 
+# What rounds to the largest float32; all beyond it is infinite.
+_LARGEST = float.fromhex("0x1.fffffefffffffp+127")
 _RANGES = {
     ValueType.UINT8: (0, 2**8 - 1),
     ValueType.INT8: (-(2**7), 2**7 - 1),
@@ -101,7 +104,7 @@ class KeyValue:
 
     `element` is the type of an array's elements and None for everything else. A float32
     holds the nearest value that four bytes can carry, so what was planned equals what is
-    read back. ValueError when the key or the value does not fit its type.
+    read back. ValueError when the key, the value or an element of it does not fit its type.
     """
 
     key: str
@@ -117,8 +120,13 @@ class KeyValue:
             raise ValueError(f"{self.key}: only an array has an element type")
         if self.element is ValueType.ARRAY:
             raise ValueError(f"{self.key}: an array of arrays is not supported by llama.cpp")
-        if self.element is None and not fits(self.type, self.value):
-            raise ValueError(f"{self.key}: {self.value!r} is not a {self.type.name.lower()}")
+        if self.element is None:
+            if not fits(self.type, self.value):
+                raise ValueError(f"{self.key}: {self.value!r} is not a {self.type.name.lower()}")
+        elif not isinstance(self.value, Sequence) or isinstance(self.value, str):
+            raise ValueError(f"{self.key}: {self.value!r} is not an array")
+        elif isinstance(self.value, tuple | list):  # others are read from a file, as they are
+            _check_items(self.key, self.element, self.value)
 
     @property
     def scalar(self) -> Scalar:
@@ -141,12 +149,27 @@ def fits(kind: ValueType, value: object) -> bool:
         return isinstance(value, str)
     if kind is ValueType.BOOL:
         return isinstance(value, bool)
-    if kind in (ValueType.FLOAT32, ValueType.FLOAT64):
+    if kind is ValueType.FLOAT64:
         return isinstance(value, float)
-    limits = _RANGES.get(kind)
+    if kind is ValueType.FLOAT32:
+        return isinstance(value, float) and (abs(value) <= _LARGEST or not math.isfinite(value))
+    limits = integer_range(kind)
     if limits is None or not isinstance(value, int) or isinstance(value, bool):
         return False
     return limits[0] <= value <= limits[1]
+
+
+def integer_range(kind: ValueType) -> tuple[int, int] | None:
+    """The least and the largest number of an integer type, None for any other."""
+    return _RANGES.get(kind)
+
+
+def _check_items(key: str, element: ValueType, items: Sequence[Any]) -> None:
+    if _all_fit(element, items):
+        return
+    for index, item in enumerate(items):
+        if not fits(element, item):
+            raise ValueError(f"{key}[{index}]: {item!r} is not a {element.name.lower()}")
 
 
 def _all_fit(kind: ValueType, values: Sequence[Any]) -> bool:
@@ -225,8 +248,4 @@ def array(key: str, element: ValueType, values: Iterable[Scalar]) -> KeyValue:
     items: tuple[Scalar, ...] = tuple(values)
     if element is ValueType.FLOAT32:
         items = tuple(float32(float(item)) for item in items)
-    if not _all_fit(element, items):
-        for index, item in enumerate(items):
-            if not fits(element, item):
-                raise ValueError(f"{key}[{index}]: {item!r} is not a {element.name.lower()}")
     return KeyValue(key, ValueType.ARRAY, items, element)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,44 @@ def test_arrays_are_checked_element_by_element() -> None:
         array("key", ValueType.ARRAY, [])
     with pytest.raises(ValueError, match="only an array"):
         KeyValue("key", ValueType.UINT32, 1, ValueType.UINT32)
+
+
+@pytest.mark.parametrize(
+    ("element", "bad"),
+    [
+        (ValueType.UINT8, 256),
+        (ValueType.UINT8, True),
+        (ValueType.INT32, 2**31),
+        (ValueType.UINT64, -1),
+        (ValueType.FLOAT32, 1),
+        (ValueType.FLOAT32, 1e39),
+        (ValueType.FLOAT64, "1"),
+        (ValueType.BOOL, 1),
+        (ValueType.STRING, b"a"),
+    ],
+)
+def test_an_array_of_any_making_is_checked(element: ValueType, bad: object) -> None:
+    others: dict[ValueType, Any] = {ValueType.STRING: "a", ValueType.BOOL: True}
+    floats = (ValueType.FLOAT32, ValueType.FLOAT64)
+    good = 1.0 if element in floats else others.get(element, 1)
+    items: list[Any] = [good, bad]
+    for made in (items, tuple(items)):
+        assert KeyValue("key", ValueType.ARRAY, made[:1], element).items
+        with pytest.raises(ValueError, match=r"key\[1\]"):
+            KeyValue("key", ValueType.ARRAY, made, element)
+
+
+@pytest.mark.parametrize("value", ["text", 5, None, True])
+def test_what_is_no_array(value: object) -> None:
+    with pytest.raises(ValueError, match="is not an array"):
+        KeyValue("key", ValueType.ARRAY, value, ValueType.STRING)  # type: ignore[arg-type]
+
+
+def test_a_float32_has_a_range() -> None:
+    assert KeyValue("key", ValueType.FLOAT32, 3.4028235677973362e38).value == 3.4028235677973362e38
+    assert KeyValue("key", ValueType.FLOAT32, math.inf).value == math.inf
+    with pytest.raises(ValueError, match="not a float32"):
+        KeyValue("key", ValueType.FLOAT32, 1e39)
 
 
 def test_scalars_and_arrays_are_told_apart() -> None:

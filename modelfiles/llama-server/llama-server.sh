@@ -1,4 +1,6 @@
 #!/bin/sh
+# Written by qwq-gguf 0.1.0.dev0 from the profile qwq:
+# the file's qwq_gguf.profile names it.
 # Further flags are passed on: sh llama-server.sh --port 8081
 cd -- "$(dirname -- "$0")" || exit
 exec llama-server \

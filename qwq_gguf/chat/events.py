@@ -13,6 +13,7 @@ from qwq_gguf.chat.messages import ToolCall
 
 __all__ = [
     "AnswerDelta",
+    "AnswerWasThought",
     "ChatEvent",
     "FinishReason",
     "Finished",
@@ -62,9 +63,22 @@ class ThinkingDelta:
 
 @dataclass(frozen=True, slots=True)
 class AnswerDelta:
-    """More text of the answer."""
+    """More text of the answer.
+
+    Not `sure` while it may still turn out to be the thought (`AnswerWasThought`): some
+    models begin to think without an opening tag, and only the closing one tells.
+    """
 
     text: str
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerWasThought:
+    """The answer's deltas so far, all of them not `sure`, were the thought.
+
+    The answer begins after this. Comes at most once in each round of tools.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +112,11 @@ class Finished:
 
 
 ChatEvent: TypeAlias = (
-    ThinkingDelta | AnswerDelta | ToolCallStarted | ToolResult | Notice | Finished
+    ThinkingDelta
+    | AnswerDelta
+    | AnswerWasThought
+    | ToolCallStarted
+    | ToolResult
+    | Notice
+    | Finished
 )

@@ -10,12 +10,19 @@ so a text that only looks like a token is cut in two where the two halves cannot
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from array import array
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from qwq_gguf.chat.sandbox.marked import TRUSTED
+from qwq_gguf.chat.spellings import Spellings, spellings_of
+from qwq_gguf.errors import TemplateError
 
-__all__ = ["RenderedPrompt", "Segment", "cut_prompt"]
+__all__ = ["MOST_PIECES", "RenderedPrompt", "Segment", "cut_prompt"]
+
+# A piece is at least one token of the context, and the largest contexts have a million; but
+# a prompt cut this finely is an attack, and each piece takes memory.
+MOST_PIECES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +60,33 @@ class RenderedPrompt:
         opening = cut_prompt(f"{tag}\n", TRUSTED * (len(tag) + 1), control_tokens)
         return RenderedPrompt(self.segments + opening.segments, self.cut_tokens)
 
+    def closed(self, open: str, close: str, control_tokens: Collection[str]) -> RenderedPrompt:
+        """The prompt with an empty, closed thought at its end, as Qwen3's template writes it."""
+        if not self.ends_with(open):
+            added = f"{open}\n\n{close}\n\n"
+        else:
+            lines = "\n" if self.text.endswith("\n") else "\n\n"
+            added = f"{lines}{close}\n\n"
+        closing = cut_prompt(added, TRUSTED * len(added), control_tokens)
+        return RenderedPrompt(self.segments + closing.segments, self.cut_tokens)
+
 
 def cut_prompt(text: str, marks: bytes, control_tokens: Collection[str]) -> RenderedPrompt:
     """Cut a text at its control tokens; `marks` has a 1 for each character of the template.
 
-    Tokens of a single character or of white space alone are no control tokens here: text
-    is full of them, and nothing hangs on who wrote them.
+    Tokens of a single character or of white space alone are no control tokens here.
+    Takes time and memory in proportion to the text, whatever the tokens are. TemplateError
+    for more pieces than any context has tokens.
     """
-    tokens = sorted(
-        {token for token in control_tokens if len(token) > 1 and token.strip()},
-        key=lambda token: (-len(token), token),
-    )
+    spellings = spellings_of(control_tokens)
     segments: list[Segment] = []
     look_alikes = 0
     at = 0
-    for start, end in [*_written_tokens(text, marks, tokens), (len(text), len(text))]:
-        cuts = _cuts(text[at:start], tokens)
+    for start, end in [*_written_tokens(text, marks, spellings), (len(text), len(text))]:
+        cuts = _cuts(text[at:start], spellings)
         look_alikes += len(cuts)
+        if look_alikes + len(segments) > MOST_PIECES:
+            raise _too_many()
         for left, right in zip([0, *cuts], [*cuts, start - at], strict=True):
             if left < right:
                 segments.append(Segment(text[at + left : at + right], control=False))
@@ -79,29 +96,51 @@ def cut_prompt(text: str, marks: bytes, control_tokens: Collection[str]) -> Rend
     return RenderedPrompt(tuple(segments), look_alikes)
 
 
-def _written_tokens(text: str, marks: bytes, tokens: list[str]) -> Iterator[tuple[int, int]]:
+def _written_tokens(text: str, marks: bytes, spellings: Spellings) -> list[tuple[int, int]]:
     """Where a control token stands in a stretch wholly written by the template.
 
     The longest at a place is taken, and places from left to right.
     """
-    if not tokens:
-        return
-    pattern = re.compile("|".join(map(re.escape, tokens)))
+    written: list[tuple[int, int]] = []
     for stretch in re.finditer(rb"\x01+", marks):
-        for match in pattern.finditer(text, stretch.start(), stretch.end()):
-            yield match.span()
+        first = stretch.start()
+        places, ends = array("I"), array("I")
+        for place, _, longest in spellings.starts(text[first : stretch.end()]):
+            places.append(first + place)
+            ends.append(first + place + longest)
+        at = 0
+        for place, end in zip(reversed(places), reversed(ends), strict=True):
+            if place >= at:
+                written.append((place, end))
+                at = end
+        if len(written) > MOST_PIECES:
+            raise _too_many()
+    return written
 
 
-def _cuts(text: str, tokens: list[str]) -> list[int]:
+def _cuts(text: str, spellings: Spellings) -> list[int]:
     """The fewest places to cut a text so that no piece holds a token."""
-    found = []
-    for token in tokens:
-        start = text.find(token)
-        while start >= 0:
-            found.append((start + len(token), start))
-            start = text.find(token, start + 1)
+    # Of spellings inside each other, cutting the inner one cuts both: from the end of the
+    # text on, only those that end before all others so far are kept.
+    places, ends = array("I"), array("I")
+    first_end = len(text) + 1
+    for place, shortest, _ in spellings.starts(text):
+        if place + shortest < first_end:
+            first_end = place + shortest
+            places.append(place)
+            ends.append(first_end)
     cuts: list[int] = []
-    for end, start in sorted(found):
-        if not cuts or cuts[-1] <= start:
+    for place, end in zip(reversed(places), reversed(ends), strict=True):
+        if not cuts or cuts[-1] <= place:
             cuts.append(end - 1)
+            if len(cuts) > MOST_PIECES:
+                raise _too_many()
     return cuts
+
+
+def _too_many() -> TemplateError:
+    return TemplateError(
+        "the chat holds too many control tokens, or texts that look like them",
+        expected=f"at most {MOST_PIECES:,}",
+        hint="say less at once, or begin a new chat",
+    )

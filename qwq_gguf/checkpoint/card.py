@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.files import read_file
+
 __all__ = ["read_card"]
 
 # PyYAML reads some 100 KB a second, and brackets within brackets in quadratic time.
@@ -40,10 +42,10 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def _front_matter(path: Path) -> list[str]:
     try:
-        with path.open("rb") as file:
-            lines = file.read(_MAX_BYTES).decode("utf-8-sig", "replace").splitlines()
+        content = read_file(path, _MAX_BYTES)[:_MAX_BYTES]
     except OSError:
         return []
+    lines = content.decode("utf-8-sig", "replace").splitlines()
     if not lines or lines[0] != "---":
         return []
     try:

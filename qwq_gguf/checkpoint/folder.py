@@ -7,6 +7,8 @@ from typing import Any
 
 from qwq_gguf.checkpoint.card import read_card
 from qwq_gguf.checkpoint.files import MIB, read_json
+from qwq_gguf.checkpoint.inside import file_inside
+from qwq_gguf.checkpoint.kinds import names_in, refuse_other_kind
 from qwq_gguf.checkpoint.resolve import Located, locate
 from qwq_gguf.checkpoint.shards import read_shards
 from qwq_gguf.checkpoint.templates import read_templates
@@ -43,41 +45,46 @@ def open_checkpoint(
 
 def _read(located: Located) -> Checkpoint:
     folder = located.folder
-    if not (folder / "config.json").is_file():
-        raise NotACheckpointError(
-            "there is no config.json here",
-            path=folder,
-            expected="a checkpoint folder with config.json, tokenizer.json and *.safetensors",
-        )
-    config = read_json(folder / "config.json", limit=4 * MIB, error=ConfigError)
-    tokenizer_config = _optional(folder / "tokenizer_config.json", 64 * MIB, TokenizerError)
+    path = file_inside(folder, "config.json", NotACheckpointError)
+    if path is None:
+        here = located.hub is None
+        names = names_in(folder) if located.hub is None else located.hub.files
+        refuse_other_kind(folder, names, here=here)
+    config = read_json(path, limit=4 * MIB, error=ConfigError)
+    tokenizer_config = _optional(folder, "tokenizer_config.json", 16 * MIB, TokenizerError)
     templates = read_templates(folder, tokenizer_config)
+    card = file_inside(folder, "README.md", SourceError)
     return Checkpoint(
         source=located.source,
         name=located.name,
         organization=located.organization,
         folder=folder,
         config=config,
-        generation_config=_optional(folder / "generation_config.json", 4 * MIB, ConfigError),
-        tokenizer=_optional(folder / "tokenizer.json", 64 * MIB, TokenizerError),
+        generation_config=_optional(folder, "generation_config.json", 4 * MIB, ConfigError),
+        tokenizer=_optional(folder, "tokenizer.json", 64 * MIB, TokenizerError),
         tokenizer_config=tokenizer_config,
-        chat_template=templates.pop("default", None),
-        chat_templates=templates,
-        card=read_card(folder / "README.md"),
-        tensors=_tensors(located),
+        chat_template=templates.default,
+        chat_templates=templates.named,
+        card={} if card is None else read_card(card),
+        tensors=_tensors(located, tied=config.get("tie_word_embeddings") is True),
         hub=located.hub,
+        notes=templates.notes,
     )
 
 
-def _tensors(located: Located) -> dict[str, TensorInfo]:
+def _tensors(located: Located, *, tied: bool) -> dict[str, TensorInfo]:
     if located.hub is None:
-        return read_shards(located.folder)
+        return read_shards(located.folder, tied=tied)
     from qwq_gguf.checkpoint.hub_checkpoint import remote_headers
 
     return read_shards(
-        located.folder, listing=located.hub.files, read_headers=remote_headers(located.hub)
+        located.folder,
+        tied=tied,
+        listing=located.hub.files,
+        read_headers=remote_headers(located.hub),
     )
 
 
-def _optional(path: Path, limit: int, error: type[SourceError]) -> dict[str, Any]:
-    return read_json(path, limit=limit, error=error) if path.is_file() else {}
+def _optional(folder: Path, name: str, limit: int, error: type[SourceError]) -> dict[str, Any]:
+    path = file_inside(folder, name, error)
+    return {} if path is None else read_json(path, limit=limit, error=error)

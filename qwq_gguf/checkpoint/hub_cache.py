@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from pathlib import Path
 
 from qwq_gguf.checkpoint.hub_settings import HubSettings
+from qwq_gguf.errors import OutputError
+from qwq_gguf.outputs import write_file
 
 __all__ = ["COMMIT", "cached_commit", "cached_files", "remember_commit", "snapshot_folder"]
 
@@ -46,10 +47,8 @@ def remember_commit(hub: HubSettings, repo: str, revision: str, commit: str) -> 
         if path.is_file() and path.read_bytes() == commit.encode():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
-        fresh.write_text(commit, "ascii")
-        fresh.replace(path)
-    except OSError:
+        write_file(path, commit, force=True)
+    except (OSError, OutputError):
         pass
 
 

@@ -15,6 +15,7 @@ from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, fetch
 from qwq_gguf.checkpoint.hub_gguf import exact_tag
 from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
+from qwq_gguf.checkpoint.kinds import refuse_repository
 from qwq_gguf.checkpoint.safetensors import header_length, parse_header, read_header
 from qwq_gguf.checkpoint.shards import INDEX_NAME
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
@@ -25,6 +26,7 @@ from qwq_gguf.errors import (
     SourceError,
     UnsupportedError,
 )
+from qwq_gguf.foreign import HEAD_BYTES
 
 __all__ = ["check_planned", "fetch_small_files", "fetch_weights", "remote_headers"]
 
@@ -139,7 +141,7 @@ def _header(snapshot: HubSnapshot, path: Path) -> dict[str, TensorInfo]:
             found="unknown" if size is None else f"{size} bytes",
             expected=None if listed is None else f"{listed} bytes",
         )
-    end = 8 + header_length(start.content[:8], path, size)
+    end = 8 + header_length(start.content[:HEAD_BYTES], path, size)
     content = start.content
     if len(content) < end:
         # From byte 0 again: a server without ranges then does as well.
@@ -161,12 +163,7 @@ def _check_kind(snapshot: HubSnapshot) -> None:
     if any(name.endswith(".safetensors") and "/" not in name for name in names):
         if "config.json" in names:
             return
-        if "adapter_model.safetensors" in names:
-            raise UnsupportedError(
-                "this is a LoRA adapter, not a model",
-                path=snapshot.repo,
-                hint="merge it into its base model first",
-            )
+        refuse_repository(snapshot.repo, names)
         _refuse(snapshot, "there is no config.json in this repository")
     if snapshot.problem is not None:
         # A plan leaves the small files alone in the cache.
@@ -190,6 +187,7 @@ def _check_kind(snapshot: HubSnapshot) -> None:
             expected="*.safetensors",
             hint=f"see {snapshot.page}/discussions for a revision with safetensors",
         )
+    refuse_repository(snapshot.repo, names)
     _refuse(snapshot, "there are no weights in this repository")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from qwq_gguf.checkpoint.hub_snapshot import HubFile
+from qwq_gguf.checkpoint.pieces import refuse_repository_of_pieces
 from qwq_gguf.errors import NotAGgufError
 
 __all__ = ["GgufChoice", "choose_gguf", "exact_tag", "gguf_choices", "split_parts", "tag_of"]
@@ -92,6 +93,7 @@ def choose_gguf(files: Mapping[str, HubFile], tag: str | None, repo: str) -> Ggu
     """The model that `repo:tag` means; NotAGgufError, with what there is, for none or several."""
     choices = gguf_choices(files)
     if not choices:
+        refuse_repository_of_pieces(repo, files)
         raise NotAGgufError("there is no GGUF file in this repository", path=repo)
     if tag is None:
         fitting = [choice for choice in choices if choice.quant == choices[0].quant]

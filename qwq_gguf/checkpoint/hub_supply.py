@@ -35,6 +35,7 @@ from qwq_gguf.checkpoint.hub_stream import (
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
 from qwq_gguf.locks import lock
+from qwq_gguf.outputs import write_file
 
 __all__ = ["HubSupply"]
 
@@ -179,7 +180,7 @@ class HubSupply:
                 digest = self._download(path)
                 listed = shard_file(self._checkpoint, path)
                 if listed.sha256 is None or listed.size is None:
-                    _note(path).write_text(digest, "ascii")  # nobody else knows it
+                    write_file(_note(path), digest, force=True)  # nobody else knows it
                 with self._change:
                     self._whole.add(path)
                     self._digests[path] = digest

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.files import open_file
+
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
 
@@ -32,14 +34,23 @@ def shard_identity(path: Path, hub: HubSnapshot | None = None) -> str:
         blob = None if file is None else file.blob
         return f"commit {hub.commit}" if blob is None else f"git blob {blob}"
     try:
-        with path.open("rb", buffering=0) as shard:
+        with os.fdopen(open_file(path), "rb", buffering=0) as shard:
             status = os.fstat(shard.fileno())
             sample = _sample(shard.fileno(), status.st_size)
     except OSError:
         return ABSENT
-    seconds, rest = divmod(status.st_mtime_ns, 10**9)
-    changed = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{status.st_size} bytes, changed {changed}.{rest:09d}, sample {sample:08x}"
+    changed = _moment(status.st_mtime_ns)
+    return f"{status.st_size} bytes, changed {changed}, sample {sample:08x}"
+
+
+def _moment(nanoseconds: int) -> str:
+    """A time for people; the number itself where no calendar has it. Filesystems hold any."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    try:
+        day = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"at {seconds}.{rest:09d} seconds"
+    return f"{day}.{rest:09d}"
 
 
 def _sample(descriptor: int, size: int) -> int:

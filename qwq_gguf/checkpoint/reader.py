@@ -9,6 +9,7 @@ from types import TracebackType
 
 from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.errors import ShardError
+from qwq_gguf.files import open_file
 
 __all__ = ["ShardReader"]
 
@@ -91,7 +92,7 @@ class ShardReader:
             file = self._files.get(shard)
             if file is None:
                 try:
-                    file = os.open(shard, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+                    file = open_file(shard)
                 except OSError as problem:
                     raise ShardError(
                         f"the shard cannot be opened: {problem.strerror or problem}", path=shard

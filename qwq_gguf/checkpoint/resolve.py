@@ -11,13 +11,17 @@ that can be nothing else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.checkpoint.kinds import checkpoint_folder, refuse_gguf_folder
+from qwq_gguf.checkpoint.pieces import is_piece, pieces_of, refuse_pieces
 from qwq_gguf.errors import HubNotFoundError, NotACheckpointError, NotAGgufError, SourceError
+from qwq_gguf.files import read_file, user_path
 from qwq_gguf.resources import demo_checkpoint
 
 if TYPE_CHECKING:
@@ -70,7 +74,7 @@ def locate(source: str | Path, *, revision: str | None = None, token: str | None
     path = _on_disk(source, NotACheckpointError)
     if path is not None:
         _refuse_revision(source, revision)
-        return _named(str(source), _folder(path, Path(source)))
+        return _named(str(source), checkpoint_folder(path, Path(source)))
     hub_name, hub = _on_hub(source, token)
     if hub_name is None:
         raise NotACheckpointError(
@@ -111,9 +115,12 @@ def locate_gguf(
     path = _on_disk(source, NotAGgufError)
     if path is not None:
         _refuse_revision(source, revision)
-        return _local_gguf(str(source), Path(source).expanduser(), path)
+        return _local_gguf(str(source), user_path(source), path)
     hub_name, hub = _on_hub(source, token)
     if hub_name is None:
+        pieces = pieces_of(user_path(source))
+        if pieces:
+            refuse_pieces(pieces[0])
         raise NotAGgufError(
             "there is no such file", path=str(source), hint=_hint(str(source), "chat")
         )
@@ -143,15 +150,17 @@ def names_gguf(source: str | Path, *, token: str | None = None) -> bool:
         return False
     path = _on_disk(source, SourceError)
     if path is not None:
-        return path.is_file() and (path.suffix.lower() == ".gguf" or _is_gguf(path))
+        if path.is_dir():
+            return False
+        named = path.suffix.lower() == ".gguf" or is_piece(Path(source).name)
+        return named or _is_gguf(path)
     name, _ = _on_hub(source, token)
     return name.tag is not None if name is not None else str(source).lower().endswith(".gguf")
 
 
 def _is_gguf(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return file.read(4) == b"GGUF"
+        return read_file(path, 3) == b"GGUF"
     except OSError:
         return False
 
@@ -172,7 +181,7 @@ def fetch_gguf(
 def _on_disk(source: str | Path, error: type[SourceError]) -> Path | None:
     """The resolved path, or None when nothing is there."""
     try:
-        path = Path(source).expanduser().resolve()
+        path = user_path(source).resolve()
         return path if path.exists() else None
     except (OSError, ValueError, RuntimeError) as problem:
         raise error("not a path", path=str(source), found=str(problem)) from problem
@@ -219,30 +228,21 @@ def _hint(source: str, command: str) -> str:
     return f"check the path{on_hub}; or qwq-gguf {command} --help"
 
 
-def _folder(path: Path, shown: Path) -> Path:
-    if path.is_dir():
-        return path
-    if path.suffix.lower() == ".gguf":
-        raise NotACheckpointError(
-            "this is a GGUF file, which is already converted",
-            path=shown,
-            expected="a checkpoint folder with config.json and *.safetensors",
-            hint=f"qwq-gguf chat {shown}",
-        )
-    hint = f"name its folder: {path.parent}" if path.suffix in (".safetensors", ".json") else None
-    raise NotACheckpointError("a checkpoint is a folder, this is a file", path=shown, hint=hint)
-
-
 def _named(source: str, folder: Path) -> Located:
     # A snapshot of the Hub's cache: models--<organization>--<name>/snapshots/<commit>.
     if folder.parent.name == "snapshots":
-        kind, *parts = folder.parent.parent.name.split("--")
+        kind, *parts = _text(folder.parent.parent).split("--")
         if kind == "models" and parts:
             organization = parts[0] if len(parts) > 1 else None
             return Located(source, folder, parts[-1], organization)
     if _COMMIT.fullmatch(folder.name):
         return Located(source, folder, "model")
-    return Located(source, folder, folder.name or "model")
+    return Located(source, folder, _text(folder) or "model")
+
+
+def _text(folder: Path) -> str:
+    """A folder's name as a text: a GGUF holds nothing but UTF-8, and file systems any bytes."""
+    return os.fsencode(folder.name).decode("utf-8", "replace")
 
 
 def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
@@ -250,8 +250,10 @@ def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
     from qwq_gguf.checkpoint.hub_gguf import split_parts
 
     if path.is_dir():
-        _refuse_folder(shown, path)
-    if shown.suffix.lower() in (".safetensors", ".bin", ".pt", ".pth", ".json"):
+        refuse_gguf_folder(shown, path)
+    refuse_pieces(shown)
+    belongs = shown.suffix.lower() in (".safetensors", ".bin", ".pt", ".pth", ".json")
+    if belongs and not _is_gguf(path):
         raise NotAGgufError(
             "this belongs to a checkpoint, where a GGUF file is needed",
             path=shown,
@@ -271,22 +273,6 @@ def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
             hint="put all of them in one folder",
         )
     return LocatedGguf(source, parts[0], parts)
-
-
-def _refuse_folder(shown: Path, folder: Path) -> None:
-    if (folder / "config.json").is_file():
-        raise NotAGgufError(
-            "this is a checkpoint folder, where a GGUF file is needed",
-            path=shown,
-            hint=f"qwq-gguf quantize {shown}, then name the file that it writes",
-        )
-    inside = sorted(path.name for path in folder.glob("*.gguf"))
-    raise NotAGgufError(
-        "this is a folder, where a GGUF file is needed",
-        path=shown,
-        expected="one of its files: " + ", ".join(inside[:10]) if inside else None,
-        hint=str(shown / inside[0]) if inside else None,
-    )
 
 
 def _refuse_checkpoint(snapshot: HubSnapshot) -> None:

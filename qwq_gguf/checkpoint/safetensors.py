@@ -9,17 +9,28 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qwq_gguf.checkpoint.files import MIB, parse_object
 from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.errors import ShardError, UnsupportedError
+from qwq_gguf.files import open_file
+from qwq_gguf.foreign import HEAD_BYTES, recognise
 
-__all__ = ["MAX_HEADER_BYTES", "header_length", "parse_header", "read_header"]
+__all__ = [
+    "MAX_HEADER_BYTES",
+    "UNFINISHED",
+    "header_length",
+    "parse_header",
+    "read_header",
+]
 
 # A tensor takes some 100 bytes of it, so no real header comes near. (The reference allows 100 MB.)
 MAX_HEADER_BYTES = 32 * MIB
+UNFINISHED = (".aria2", ".incomplete", ".part", ".crdownload", ".download", ".tmp")
+"""What downloads put behind a file's name while they last; aria2 keeps its notes there."""
 _MAX_DIMENSIONS = 8
 _MAX_SIZE = 2**48
 
@@ -48,46 +59,66 @@ def parse_header(
     header: bytes, *, path: Path, data_start: int, file_size: int
 ) -> dict[str, TensorInfo]:
     """The tensors that the JSON of a header describes, checked against the file's size."""
-    fields = parse_object(header, path=path, error=ShardError, unique=True, what="header")
-    fields.pop("__metadata__", None)
+    fields = parse_object(
+        header, path=path, error=ShardError, limit=MAX_HEADER_BYTES, unique=True, what="header"
+    )
+    metadata = fields.pop("__metadata__", None)
     tensors = {
         name: _tensor(name, entry, path, data_start) for name, entry in sorted(fields.items())
     }
     _check_layout(tensors, path, data_start, file_size)
+    return _with_aliases(tensors, metadata)
+
+
+def _with_aliases(tensors: dict[str, TensorInfo], metadata: Any) -> dict[str, TensorInfo]:
+    """What `save_model` leaves out is in the metadata: its name, and the name of the tensor
+    that it is the same as.
+    """
+    aliases: dict[str, list[str]] = {}
+    for name, kept in metadata.items() if isinstance(metadata, dict) else ():
+        if isinstance(kept, str) and kept in tensors and name not in tensors:
+            aliases.setdefault(kept, []).append(name)
+    for kept, names in aliases.items():
+        tensors[kept] = replace(tensors[kept], aliases=tuple(sorted(names)))
     return tensors
 
 
 def _load(path: Path) -> tuple[bytes, int, int]:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_file(path), "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            prefix = file.read(8)
-            length = int.from_bytes(prefix, "little")
-            if len(prefix) == 8 and length <= min(MAX_HEADER_BYTES, size - 8):
-                header = file.read(length)
-                if len(header) == length:
-                    return header, 8 + length, size
+            start = file.read(HEAD_BYTES)
+            length = header_length(start, path, size)
+            header = start[8 : 8 + length]
+            header += file.read(length - len(header))
     except OSError as problem:
         raise ShardError(
             f"the shard cannot be read: {problem.strerror or problem}",
             path=path,
             hint="download the checkpoint again",
         ) from problem
-    header_length(prefix, path, size)
+    if len(header) == length:
+        return header, 8 + length, size
     raise ShardError("the shard changes while it is read", path=path, hint="try again")
 
 
-def header_length(prefix: bytes, path: Path, size: int) -> int:
-    """The header's length from the first 8 bytes of a file of `size` bytes.
+def header_length(start: bytes, path: Path, size: int) -> int:
+    """The header's length from the first bytes (8 at least, `HEAD_BYTES` if there are) of a
+    file of `size` bytes.
 
-    ShardError when no header of that length can be in it.
+    ShardError when no header of that length can be in it, saying what the file is instead.
     """
-    length = int.from_bytes(prefix, "little")
+    _refuse_unfinished(path)
+    length = int.from_bytes(start[:8], "little")
     if size < 8:
         what = "is empty" if size == 0 else "is too short to hold a header"
         raise ShardError(
             f"the shard {what}", path=path, found=f"{size} bytes", hint="download it again"
         )
+    if start[8:9] != b"{" or length > MAX_HEADER_BYTES:
+        foreign = recognise(start, path, size)
+        if foreign is not None:
+            raise ShardError(f"this is {foreign.what}", path=path, hint=foreign.hint)
     if length > MAX_HEADER_BYTES:
         raise ShardError(
             "the header's length is absurd: this is no safetensors file",
@@ -104,6 +135,18 @@ def header_length(prefix: bytes, path: Path, size: int) -> int:
             hint="download it again",
         )
     return length
+
+
+def _refuse_unfinished(path: Path) -> None:
+    for ending in UNFINISHED:
+        beside = path.with_name(path.name + ending)
+        if beside.exists():
+            raise ShardError(
+                "this is still being downloaded",
+                path=path,
+                found=f"{beside.name} beside it",
+                hint="let the download finish, or start it again",
+            )
 
 
 def _tensor(name: str, entry: Any, path: Path, data_start: int) -> TensorInfo:

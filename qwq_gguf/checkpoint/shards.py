@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NoReturn
 
 from qwq_gguf.checkpoint.files import MIB, read_json
+from qwq_gguf.checkpoint.inside import check_inside, file_inside
+from qwq_gguf.checkpoint.kinds import names_in, refuse_other_kind, some, unfinished
 from qwq_gguf.checkpoint.safetensors import read_header
 from qwq_gguf.checkpoint.values import TensorInfo
-from qwq_gguf.errors import NotACheckpointError, ShardError, UnsupportedError
+from qwq_gguf.errors import ShardError
 
 __all__ = ["INDEX_NAME", "read_shards"]
 
 INDEX_NAME = "model.safetensors.index.json"
 _SHARD = re.compile(r"model[^/]*\.safetensors")
+_MOST_TENSORS = 1 << 17  # a GGUF may have no more
 _NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.safetensors")
 
 
 def read_shards(
     folder: Path,
     *,
+    tied: bool = False,
     listing: Collection[str] | None = None,
     read_headers: Callable[[Iterable[Path]], Iterable[Mapping[str, TensorInfo]]] | None = None,
 ) -> dict[str, TensorInfo]:
     """Every tensor of a checkpoint folder.
 
-    The index decides which files belong; without one, all `model*.safetensors` do. Where
-    the shards are not in the folder, as on the Hub, `listing` names the files that belong
-    there and `read_headers` gets the headers of several.
+    The index decides which files belong; without one, all `model*.safetensors` do. It may
+    name a head that no shard holds if config.json says that it is `tied` to the embedding,
+    or an embedding that is saved as the head. Where the shards are not in the folder, as on
+    the Hub, `listing` names the files that belong there and `read_headers` gets the headers
+    of several.
     """
-    index = folder / INDEX_NAME
+    index = file_inside(folder, INDEX_NAME, ShardError)
     if listing is None:
         found = sorted(path.name for path in folder.glob("model*.safetensors"))
     else:
         found = sorted(name for name in listing if _SHARD.fullmatch(name))
-    if index.is_file():
+    if index is not None:
         weight_map = _weight_map(index)
         names = sorted(set(weight_map.values()))
         _check_names(names, found, folder, index, listing)
     elif found:
         weight_map = None
         names = found
+        if listing is None:
+            for name in names:
+                check_inside(folder / name, folder, ShardError)
         _check_numbering(names, folder)
+    elif listing is None:
+        refuse_other_kind(folder, names_in(folder))
     else:
-        _refuse_other_formats(folder)
+        refuse_other_kind(folder, listing, here=False)
 
     tensors: dict[str, TensorInfo] = {}
     paths = [folder / name for name in names]
@@ -56,8 +68,10 @@ def read_shards(
                     f"{info.name} is also in {tensors[info.name].shard.name}", path=info.shard
                 )
             tensors[info.name] = info
-    if weight_map is not None:
-        _check_index(weight_map, tensors, index)
+        if len(tensors) > _MOST_TENSORS:
+            raise ShardError("more tensors than any model has", path=folder, found=len(tensors))
+    if index is not None and weight_map is not None:
+        _check_index(weight_map, tensors, index, tied=tied)
     return tensors
 
 
@@ -79,18 +93,20 @@ def _check_names(
     listing: Collection[str] | None,
 ) -> None:
     for name in names:
-        _check_inside(name, folder, index)
+        _check_spelling(name, index)
+        if listing is None and os.path.lexists(folder / name):
+            check_inside(folder / name, folder, ShardError)
     if listing is None:
-        missing = [name for name in names if not (folder / name).exists()]
+        missing = [name for name in names if not os.path.lexists(folder / name)]
     else:
         missing = [name for name in names if name not in listing]
     if missing:
-        raise ShardError(
+        _refuse_missing(
             "shards named by the index are missing",
-            path=index,
-            found=f"{len(names) - len(missing)} of {len(names)}",
-            expected=_some(missing),
-            hint="finish the download, then try again",
+            index,
+            f"{len(names) - len(missing)} of {len(names)}",
+            missing,
+            None if listing is not None else folder,
         )
     extra = [name for name in found if name not in names]
     # In a folder it is the sign of two models mixed up; of a repository only the named are taken.
@@ -98,20 +114,29 @@ def _check_names(
         raise ShardError(
             "there are shards that the index does not name",
             path=index,
-            found=_some(extra),
+            found=some(extra),
             hint="move them away if they belong to another model, else download the index again",
         )
 
 
-def _check_inside(name: str, folder: Path, index: Path) -> None:
-    """Refuse a name that leads out of the folder, by its spelling or through a link.
+def _refuse_missing(
+    message: str, path: Path, found: str, missing: Sequence[str], folder: Path | None
+) -> NoReturn:
+    """`folder` is where one can look for downloads that go on."""
+    waiting = [] if folder is None else unfinished(folder)
+    raise ShardError(
+        message,
+        path=path,
+        found=found + (f", and {some(waiting)} still to be finished" if waiting else ""),
+        expected=some(missing),
+        hint="finish the download, then try again: hf download ORG/NAME goes on where it was",
+    )
 
-    The cache of the Hub links each file of a snapshot to `blobs/` of the same repository,
-    and this may be a link to the `blobs/xx/` that all repositories share: those are the
-    places outside where a shard may lie.
-    """
+
+def _check_spelling(name: str, index: Path) -> None:
+    """Refuse a name that leads out of the folder; where links lead, inside.py says."""
     parts = PurePosixPath(name).parts
-    spelled_out = (
+    if (
         not parts
         or "\0" in name
         or "\\" in name
@@ -119,21 +144,13 @@ def _check_inside(name: str, folder: Path, index: Path) -> None:
         or PurePosixPath(name).is_absolute()
         or bool(PureWindowsPath(name).drive)
         or not name.endswith(".safetensors")
-    )
-    if not spelled_out:
-        home = folder.resolve()
-        target = (folder / name).resolve()
-        repository = home.parent.parent
-        places = (repository / "blobs", repository.parent / "blobs" / target.name[:2])
-        in_cache = home.parent.name == "snapshots" and target.parent in places
-        if in_cache or target.is_relative_to(home):
-            return
-    raise ShardError(
-        "the index names a file outside the checkpoint",
-        path=index,
-        found=repr(name[:200]),
-        expected="the name of a .safetensors file in the same folder",
-    )
+    ):
+        raise ShardError(
+            "the index names a file outside the checkpoint",
+            path=index,
+            found=repr(name[:200]),
+            expected="the name of a .safetensors file in the same folder",
+        )
 
 
 def _check_numbering(names: list[str], folder: Path) -> None:
@@ -149,54 +166,38 @@ def _check_numbering(names: list[str], folder: Path) -> None:
         ]
         missing = [part for part in wanted if part not in names]
         if missing:
-            raise ShardError(
-                "shards are missing",
-                path=folder,
-                found=_some(names),
-                expected=_some(missing),
-                hint="finish the download, then try again",
-            )
+            here = folder if folder.is_dir() else None
+            _refuse_missing("shards are missing", folder, some(names), missing, here)
 
 
-def _check_index(weight_map: dict[str, str], tensors: dict[str, TensorInfo], index: Path) -> None:
-    missing = sorted(set(weight_map) - set(tensors))
+def _check_index(
+    weight_map: dict[str, str], tensors: dict[str, TensorInfo], index: Path, *, tied: bool
+) -> None:
+    aliases = {alias for info in tensors.values() for alias in info.aliases}
+    missing = sorted(set(weight_map) - set(tensors) - aliases)
+    if tied and any(map(_is_shared, tensors)):
+        # Two names of one tensor, of which savers write one and list both.
+        missing = [name for name in missing if not _is_shared(name)]
     if missing:
+        head = all(map(_is_shared, missing))
         raise ShardError(
             "tensors of the index are in no shard",
             path=index,
-            found=_some(missing),
-            hint="download the shards and the index from the same revision",
+            found=some(missing),
+            hint='if it is the embedding, config.json should say "tie_word_embeddings": true'
+            if head
+            else "download the shards and the index from the same revision",
         )
     extra = sorted(set(tensors) - set(weight_map))
     if extra:
         raise ShardError(
             "the shards hold tensors that the index does not name",
             path=index,
-            found=_some(extra),
+            found=some(extra),
             hint="download the shards and the index from the same revision",
         )
 
 
-def _refuse_other_formats(folder: Path) -> NoReturn:
-    if any(folder.glob("pytorch_model*.bin")) or any(folder.glob("*.pth")):
-        raise UnsupportedError(
-            "the weights are PyTorch pickles, which can run code when they are opened",
-            path=folder,
-            expected="*.safetensors",
-            hint="take a revision with safetensors, or save the model again with transformers",
-        )
-    if (folder / "adapter_model.safetensors").is_file():
-        raise UnsupportedError(
-            "this is a LoRA adapter, not a model",
-            path=folder,
-            hint="merge it into its base model first",
-        )
-    raise NotACheckpointError(
-        "there are no weights here", path=folder, expected="model*.safetensors"
-    )
-
-
-def _some(names: Iterable[str], count: int = 3) -> str:
-    listed = list(names)
-    text = ", ".join(listed[:count])
-    return text if len(listed) <= count else f"{text} and {len(listed) - count} more"
+def _is_shared(name: str) -> bool:
+    """Whether it is the embedding or the head, which are one tensor in a tied model."""
+    return name.endswith(("lm_head.weight", "embed_tokens.weight"))

@@ -19,7 +19,8 @@ class TensorInfo:
 
     `dtype` is the safetensors name ("BF16", "F16", "F32", and others that are read but not
     converted), `shape` is in PyTorch order (rows first), `start` and `nbytes` are in bytes
-    of the file `shard`.
+    of the file `shard`. `aliases` are other names that the file's metadata gives it, as
+    safetensors' `save_model` notes of tensors that share their memory.
     """
 
     name: str
@@ -28,6 +29,7 @@ class TensorInfo:
     shard: Path
     start: int
     nbytes: int
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Checkpoint:
     `chat_templates` the other, named ones. `card` is the front matter of README.md.
     `tensors` lists every tensor of every shard in the order of the shards' names, and in
     each shard by tensor name. `hub` is what of the Hub was named: then the shards may not
-    be on this disk before `fetch_weights`.
+    be on this disk before `fetch_weights`. `notes` say what was found that is not usual.
     """
 
     source: str
@@ -57,6 +59,7 @@ class Checkpoint:
     card: Mapping[str, Any] = field(default_factory=dict)
     organization: str | None = None
     hub: HubSnapshot | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def shards(self) -> tuple[Path, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from io import TextIOWrapper
 from typing import Annotated, ClassVar
 
 import typer
@@ -11,9 +9,11 @@ from typer.main import get_command
 
 from qwq_gguf import __version__
 from qwq_gguf.cli.errors import close_stdout
+from qwq_gguf.cli.harmless import clean_logs
 from qwq_gguf.cli.lazy import CONTEXT_SETTINGS, LazyCommand, LazyGroup
+from qwq_gguf.cli.streams import set_up_streams
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]
 
 
 class _Commands(LazyGroup):
@@ -69,27 +69,29 @@ def root(
       qwq-gguf quantize demo
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
 
-    `qwq-gguf COMMAND --help` shows examples of each command.
+    `qwq-gguf COMMAND --help` shows examples of each command. Exit status: 0 done, 1 an error,
+    2 wrong usage, 130 interrupted; `chat` has 3 for no answer.
     """
 
 
-def main() -> None:
-    """Entry point of the `qwq-gguf` program: runs a command and exits with its status.
+def run() -> int:
+    """Run the command that the arguments name; its exit status.
 
-    0 done, 1 an error that was reported, 2 wrong usage, 130 interrupted.
+    0 done, 1 an error that was reported, 2 wrong usage, 130 interrupted; of single commands see
+    docs/exit-status.md.
     """
-    # A terminal that cannot show a character, or a pipe that is not UTF-8, is no accident
-    # worth a traceback.
-    for stream, errors in (
-        (sys.stdin, "replace"),
-        (sys.stdout, "backslashreplace"),
-        (sys.stderr, "backslashreplace"),
-    ):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors=errors)
+    set_up_streams()
+    clean_logs()
     status: object = 0
     try:
         get_command(app).main(prog_name="qwq-gguf")
     except SystemExit as leaving:
         status = leaving.code
-    sys.exit(close_stdout(status if isinstance(status, int) else 0))
+    return close_stdout(status if isinstance(status, int) else 0)
+
+
+def main() -> None:
+    """The entry point of earlier installations; see cli/main.py."""
+    from qwq_gguf.cli.main import main as start
+
+    start()

@@ -118,6 +118,7 @@ def resolved_for(
     metadata: Mapping[str, KeyValue],
     requested: str | None,
     *,
+    thinking: bool | None = None,
     repeat_last_n: str | None = None,
     logit_bias: Sequence[str] | None = None,
     grammar: str | None = None,
@@ -134,7 +135,7 @@ def resolved_for(
         "grammar": _grammar(grammar, grammar_file),
     }
     try:
-        return resolve(metadata, requested=requested, overrides=flags)
+        return resolve(metadata, requested=requested, overrides=flags, thinking=thinking)
     except ChainError as error:
         if error.path is not None:  # not a flag's fault, but the profile's
             raise
@@ -190,11 +191,11 @@ def _grammar(text: str | None, file: Path | None) -> str | None:
         return text
     if text is not None:
         raise typer.BadParameter("--grammar and --grammar-file exclude each other")
+    from qwq_gguf.files import read_given
     from qwq_gguf.sampling.gbnf import MAX_BYTES
 
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(MAX_BYTES + 1)
+        raw = read_given(file, MAX_BYTES)
         found = raw.decode()
     except OSError as error:
         raise typer.BadParameter(f"--grammar-file {file}: {error.strerror or error}") from None

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwq_gguf.errors import MissingPackageError, OutputError
+from qwq_gguf.errors import MissingPackageError
+from qwq_gguf.outputs import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,12 +111,4 @@ def write_figure(figure: Figure, path: Path, *, force: bool = False) -> None:
             dpi=150,
             metadata={"Date": None} if kind == ".svg" else {"Software": None},
         )
-    try:
-        with path.open("wb" if force else "xb") as file:
-            file.write(drawn.getvalue())
-    except FileExistsError:
-        raise OutputError(
-            "exists already", path=path, hint="choose another name, or --force to replace it"
-        ) from None
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
+    write_file(path, drawn.getvalue(), force=force)

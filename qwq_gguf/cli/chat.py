@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.cli import chain_flags
-from qwq_gguf.cli.errors import INTERRUPTED
+from qwq_gguf.cli import chain_flags, thought_flags
+from qwq_gguf.cli.errors import INTERRUPTED, NO_ANSWER
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, stdout_console
+from qwq_gguf.cli.piped import piped_text, read_all, with_piped
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, gguf_header
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import Reply
     from qwq_gguf.cli.chat_view import ReplyView
     from qwq_gguf.profiles import Profile
+    from qwq_gguf.thinking import Thoughts
 
 __all__ = ["CHAT_SCHEMA", "app"]
 
 CHAT_SCHEMA = "qwq-gguf/chat/1"
-_MAX_STDIN = 64 << 20  # characters; no context holds as many
 
 app = command_app()
 
@@ -30,10 +30,17 @@ app = command_app()
 @app.command("chat", cls=HouseCommand)
 def chat(
     source: GgufSource,
+    question: Annotated[
+        str | None,
+        typer.Argument(metavar="QUESTION", help="The same as --prompt.", show_default=False),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
-            "-p", "--prompt", metavar="TEXT", help="Ask this, print the reply, leave. -: stdin."
+            "-p",
+            "--prompt",
+            metavar="TEXT",
+            help="Ask this, print the reply, leave. -: stdin; a text piped in follows it.",
         ),
     ] = None,
     as_json: Annotated[
@@ -101,10 +108,13 @@ def chat(
         typer.Option(
             "--thought-budget",
             metavar="N",
-            min=0,
-            help="Tokens after which a thought is closed (0: never).  [default: the profile's]",
+            min=-1,
+            help="Tokens after which a thought is closed (0: none is begun, -1: never)."
+            "  [default: the profile's]",
         ),
     ] = None,
+    thinking: thought_flags.Thinking = None,
+    template_kwargs: thought_flags.TemplateKwargs = None,
     show_chain: Annotated[
         bool,
         typer.Option(
@@ -131,8 +141,15 @@ def chat(
     The thought streams dimmed, then the answer. On a terminal Ctrl-C stops a reply and
     Ctrl-D leaves; in a pipe the answer goes to stdout and all else to stderr.
 
-    Settings come from the first that says something: a flag, --profile or the profile that
-    the file names, the file's general.sampling.* keys, the profile that fits its metadata.
+    Settings come from the first that says something: a flag, --profile, keys of the file that
+    were edited since it was given a profile, that profile, its other general.sampling.* keys,
+    the profile that fits its metadata.
+
+    Beside a prompt, what a pipe or a file on stdin holds is asked with it. In a chat, what
+    begins with a slash is a command (/help) and never sent.
+
+    Exit status: 0 with an answer, 3 without one (a limit, a full context, nothing said), 130
+    interrupted, 1 an error, 2 wrong usage.
 
     \b
     Examples:
@@ -140,19 +157,29 @@ def chat(
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 3394*35979?" --tools calculator
       echo "What is 12+34?" | qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p - --json
-      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?" --grammar 'root ::= [0-9]+'
+      cat notes.txt | qwq-gguf chat QwQ-32B-Q4_K_M.gguf -p "Summarize this:"
+      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf "7*43" --grammar 'root ::= "\\\\boxed{" [0-9]+ "}"'
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf --logit-bias " Wait=-2"
+      qwq-gguf chat Qwen3-4B-Q4_K_M.gguf --no-think -p "What is 7*43?"
       qwq-gguf chat bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
     """
+    if question is not None:
+        if prompt is not None:
+            raise typer.BadParameter("QUESTION and --prompt: one of them")
+        prompt = question
     if as_json and prompt is None:
         raise typer.BadParameter("--json goes with --prompt")
+    from qwq_gguf.profiles import thoughts_of
     from qwq_gguf.tools import tools_named
 
+    variables = thought_flags.variables_of(template_kwargs)
+    wanted = thought_flags.wanted(thinking, thought_budget, variables)
     with gguf_header(source, revision, token) as (located, gguf):
         resolved = chain_flags.resolved_for(
             gguf.metadata,
             profile_name,
+            thinking=wanted,
             repeat_last_n=repeat_last_n,
             temperature=temperature,
             top_k=top_k,
@@ -165,17 +192,19 @@ def chat(
             grammar=grammar,
             grammar_file=grammar_file,
         )
+    profile = thought_flags.applied(resolved.profile, wanted, thought_budget)
+    thoughts = thoughts_of(gguf.metadata, profile, variables)
     if show_chain:
         chain_flags.show_chain(resolved, stderr=prompt is not None)
-        if prompt is None:
-            return
+        note(f"thoughts: {thoughts.form.describe()}")
     else:
         chain_flags.show_notes(resolved)
-    profile = resolved.profile
-    if thought_budget is not None:
-        profile = profile.with_thought_budget(thought_budget or None)
+    if thoughts.notice is not None:
+        note(f"note: {thoughts.notice}")
+    if show_chain and prompt is None:
+        return
     chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
-    question = None if prompt is None else _question(prompt)
+    asked = None if prompt is None else _question(prompt)
 
     from qwq_gguf.cli.chat_loop import answer_one, collect, converse, greeting, questions
     from qwq_gguf.cli.loading import load_model
@@ -197,23 +226,27 @@ def chat(
             system=system,
             seed=seed,
             max_tokens=max_tokens,
+            template_variables=variables,
             on_prompt=None if as_json else view.reading,
         )
-        if question is None:
+        if asked is None:
             note(greeting(conversation))
             converse(conversation, view, questions())
             return
         if as_json:
-            reply = collect(conversation, question)
-            emit_json(reply_to_json(reply, profile))
+            reply = collect(conversation, asked)
+            emit_json(reply_to_json(reply, profile, thoughts))
         else:
-            reply = answer_one(conversation, question, view)
+            reply = answer_one(conversation, asked, view)
     if reply.finish_reason is FinishReason.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
+    if not reply.answer.strip():
+        raise typer.Exit(NO_ANSWER)
 
 
-def reply_to_json(reply: Reply, profile: Profile) -> dict[str, Any]:
+def reply_to_json(reply: Reply, profile: Profile, thoughts: Thoughts) -> dict[str, Any]:
     """A reply as the object that `--json` prints."""
+    mode = thoughts.mode
     return {
         "schema": CHAT_SCHEMA,
         "thinking": reply.thinking,
@@ -228,20 +261,21 @@ def reply_to_json(reply: Reply, profile: Profile) -> dict[str, Any]:
             {"name": call.name, "arguments": dict(call.arguments)} for call in reply.tool_calls
         ],
         "profile": profile.name,
+        "thoughts": {
+            "wanted": None if mode is None else "on" if mode else "off",
+            "template": thoughts.form.to_json(),
+        },
     }
 
 
 def _question(prompt: str) -> str:
-    text = prompt
-    if prompt == "-":
-        text = sys.stdin.read(_MAX_STDIN + 1)
-        if len(text) > _MAX_STDIN:
-            raise typer.BadParameter("the prompt on stdin is larger than any context")
+    text = read_all().rstrip("\n") if prompt == "-" else prompt
     if not text.strip():
         raise typer.BadParameter("the prompt is empty")
+    if prompt != "-":
+        text = with_piped(text, piped_text())
     # Arguments that are not UTF-8 arrive as surrogates, which no tokenizer takes.
-    text = text.encode("utf-8", "replace").decode()
-    return text.rstrip("\n") if prompt == "-" else text
+    return text.encode("utf-8", "replace").decode()
 
 
 def _view() -> ReplyView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+import stat
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from qwq_gguf.chat.events import Finished, Notice, Reply
 from qwq_gguf.cli.chat_view import ReplyView
 from qwq_gguf.cli.interrupt import ctrl_c_stops
+from qwq_gguf.cli.keys import quiet_keys, typed_ahead
 from qwq_gguf.cli.output import note
 from qwq_gguf.cli.remarks import ending, stats_line
-from qwq_gguf.errors import QwqGgufError
+from qwq_gguf.cli.said import Command, Question, what_was_said
+from qwq_gguf.errors import PromptTooLongError, QwqGgufError
 
 if TYPE_CHECKING:
     from qwq_gguf.runtime.conversation import Conversation
@@ -25,9 +27,9 @@ HELP = """\
 /help     this list
 /bye      leave (so does Ctrl-D)
 Ctrl-C    stop the reply
-Alt-Enter starts a new line; Enter sends"""
-
-_COMMAND = re.compile(r"/\w*")
+Alt-Enter starts a new line; Enter sends
+//...     send a line that begins with a slash (/..., or a blank before it)
+What you type during a reply is there to be sent after it."""
 
 
 def greeting(conversation: Conversation) -> str:
@@ -39,7 +41,7 @@ def greeting(conversation: Conversation) -> str:
 def answer_one(conversation: Conversation, question: str, view: ReplyView) -> Reply:
     """Ask and show the reply as it comes, then what it cost."""
     reply: Reply | None = None
-    with ctrl_c_stops(conversation.interrupt), view:
+    with quiet_keys(), ctrl_c_stops(conversation.interrupt), view:
         for event in conversation.ask(question):
             view.show(event)
             if isinstance(event, Finished):
@@ -68,30 +70,35 @@ def collect(conversation: Conversation, question: str) -> Reply:
 def converse(conversation: Conversation, view: ReplyView, lines: Iterator[str]) -> None:
     """Answer every line until there are no more, or one says /bye."""
     for line in lines:
-        text = line.strip()
-        if not text:
-            continue
-        if _COMMAND.fullmatch(text):
-            if text in ("/bye", "/exit", "/quit"):
+        match what_was_said(line):
+            case Command(name="/bye" | "/exit" | "/quit"):
                 return
-            _command(text, conversation)
-            continue
-        try:
-            answer_one(conversation, text, view)
-        except QwqGgufError as error:
-            # A question that cannot be answered is no reason to lose the conversation.
-            note(f"error: {error}")
+            case Command() as command:
+                _obey(command, conversation)
+            case Question(text) if text:
+                _answer(conversation, text, view)
 
 
-def _command(text: str, conversation: Conversation) -> None:
-    match text:
+def _answer(conversation: Conversation, question: str, view: ReplyView) -> None:
+    try:
+        answer_one(conversation, question, view)
+    except QwqGgufError as error:
+        # A question that cannot be answered is no reason to lose the conversation.
+        note(f"error: {error}")
+        said = any(message.role == "user" for message in conversation.messages)
+        if isinstance(error, PromptTooLongError) and said:
+            note("  or:       /clear, which forgets what was said so far")
+
+
+def _obey(command: Command, conversation: Conversation) -> None:
+    match command.name:
         case "/clear":
             conversation.clear()
             note("The conversation is forgotten.")
-        case "/help" | "/" | "/?":
+        case "/help":
             note(HELP)
         case _:
-            note(f"There is no {text}. /help lists what there is.")
+            note(command.refused)
 
 
 def questions() -> Iterator[str]:
@@ -128,7 +135,7 @@ def _edited_lines() -> Iterator[str]:
     hinted = False
     while True:
         try:
-            yield session.prompt(prompt, prompt_continuation="... ")
+            yield session.prompt(prompt, default=typed_ahead(), prompt_continuation="... ")
         except KeyboardInterrupt:
             # As in a shell: the line is dropped. Once, say how to leave.
             if not hinted:
@@ -140,12 +147,20 @@ def _edited_lines() -> Iterator[str]:
 
 def _history_file() -> str | None:
     """Where typed lines are kept, readable by their owner only; None where that fails."""
-    from qwq_gguf.runtime.remember import cache_folder
+    from qwq_gguf.resources import own_cache
 
-    path = cache_folder() / "chat-history"
+    folder = own_cache()
+    if folder is None:
+        return None
+    path = folder / "chat-history"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+        # Through no link: one to /dev/null, say, means that nothing is to be kept.
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+        try:
+            ordinary = stat.S_ISREG(os.fstat(opened).st_mode)
+        finally:
+            os.close(opened)
     except OSError:
         return None
-    return str(path)
+    return str(path) if ordinary else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from qwq_gguf.chat.events import (
     AnswerDelta,
+    AnswerWasThought,
     ChatEvent,
     Finished,
     Notice,
@@ -58,12 +59,16 @@ class ReplyView(Protocol):
 
 
 class PlainView:
-    """For pipes and dumb terminals: the answer alone on `out`, all else on `err`."""
+    """For pipes and dumb terminals: the answer alone on `out`, all else on `err`.
+
+    What may still turn out to be the thought waits until that is known.
+    """
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self._out = sys.stdout if out is None else out
         self._err = sys.stderr if err is None else err
         self._open: TextIO | None = None  # the stream whose last line has not ended
+        self._unsure: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +79,7 @@ class PlainView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._settle(self._out)
         self._end_line()
 
     def reading(self, done: int, total: int) -> None:
@@ -81,6 +87,10 @@ class PlainView:
 
     def show(self, event: ChatEvent) -> None:
         """Show one event."""
+        if isinstance(event, AnswerDelta) and not event.sure:
+            self._unsure.append(event.text)
+            return
+        self._settle(self._err if isinstance(event, AnswerWasThought) else self._out)
         match event:
             case ThinkingDelta(text=text):
                 self._write(self._err, text)
@@ -96,6 +106,11 @@ class PlainView:
     def after(self, remark: str) -> None:
         """Say something about a reply that has ended."""
         self._line(remark)
+
+    def _settle(self, stream: TextIO) -> None:
+        """It is known what the text that waits is, and where it belongs."""
+        self._write(stream, "".join(self._unsure))
+        self._unsure.clear()
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not text:
@@ -131,11 +146,13 @@ class TerminalView:
         self._live: Live | None = None
         self._wrapper: StreamWrapper | None = None
         self._blocks = BlockSplitter()
+        self._settled = False  # whether a block of this answer is printed for good
         self._status: Status | None = None
         self._began = 0.0
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()
+        self._settled = False
         return self
 
     def __exit__(
@@ -172,6 +189,8 @@ class TerminalView:
             case AnswerDelta(text=text):
                 self._end_thought()
                 self._answer(clean(text))
+            case AnswerWasThought():
+                self._dim_answer()
             case ToolCallStarted() | ToolResult():
                 self._end_thought()
                 self._end_answer()
@@ -225,8 +244,25 @@ class TerminalView:
         for block in self._blocks.finish():
             self._settle(block)
         self._drop_live()
+        self._settled = False
+
+    def _dim_answer(self) -> None:
+        """What was shown as answer was the thought: what can be redrawn is, a line says the rest.
+
+        Finished blocks may have scrolled away, and no terminal gives them back.
+        """
+        settled = self._settled
+        rest = "\n\n".join(self._blocks.finish())
+        self._drop_live()
+        self._think(rest)
+        self._end_thought()
+        if settled:
+            self._styled("(that was the thought; here is the answer)", _THOUGHT)
+            self._console.print()
+        self._settled = False
 
     def _settle(self, block: str) -> None:
+        self._settled = True
         self._drop_live()
         self._console.print(_Block(block))
         self._console.print()

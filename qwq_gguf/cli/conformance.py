@@ -11,6 +11,7 @@ import typer
 from qwq_gguf.cli.chain_flags import complete_profile, show_notes
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table
+from qwq_gguf.errors import ServerError
 
 if TYPE_CHECKING:
     from qwq_gguf.metadata import KeyValue
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = command_app()
+
+_PATIENCE = 300.0  # seconds for a reply: a large model on a slow machine takes its time
 
 
 @app.command("conformance", cls=HouseCommand)
@@ -62,12 +65,14 @@ def conformance(
             show_default=False,
         ),
     ] = None,
+    no_reply: Annotated[bool, typer.Option("--no-reply", help="Compare settings only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Compare a running server with a profile.
 
-    Setting by setting: what is wanted, what is applied, and where that came from. Asks
-    nobody but URL, and follows no redirects. A llama-server generates one token for it.
+    Setting by setting: what is wanted, what is applied, and where that came from. Then two
+    short replies, of 480 tokens at most: does the thought come apart from the answer, does
+    a budget bind it, is a tool call found? Asks nobody but URL, and follows no redirects.
     The exit status is 1 when something differs.
 
     \b
@@ -77,9 +82,11 @@ def conformance(
       qwq-gguf conformance http://127.0.0.1:11434 --model qwq   Ollama
       QWQ_GGUF_API_KEY=... qwq-gguf conformance https://models.example.org
     """
-    from qwq_gguf.conformance import Verdict, advice, ask_server, compare
+    from qwq_gguf.chat.of_file import template_of
+    from qwq_gguf.conformance import Verdict, advice, ask_for_replies, ask_server, compare
     from qwq_gguf.conformance.http import Client
     from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
     from qwq_gguf.profiles.gguf_keys import read_sampling
 
     metadata = None if file is None else read_gguf(file).metadata
@@ -89,7 +96,19 @@ def conformance(
     if client.exposes_key:
         note("warning: the API key goes over the network unencrypted (https:// would hide it)")
     applied = ask_server(client, model=model, file=said)
-    rows = compare(profile, applied)
+    rows, notes = compare(profile, applied), list(applied.notes)
+    if not no_reply:
+        template = applied.template
+        if template is None and metadata is not None:
+            template = template_of(metadata)
+        patient = Client(url, api_key=api_key, timeout=_PATIENCE, patience=_PATIENCE)
+        try:
+            rows += ask_for_replies(patient, template, server=applied.server, model=model)
+        except ServerError as error:
+            notes.append(f"no reply could be looked at: {error}")
+        lost = any(row.setting == "thought" and row.verdict is Verdict.DIFFERS for row in rows)
+        if lost and template is not None and is_misread(template):
+            notes.append(f"{MISREAD}: {remedy(template)}")
     differing = [row for row in rows if row.verdict is Verdict.DIFFERS]
     if as_json:
         emit_json(
@@ -107,7 +126,7 @@ def conformance(
                     }
                     for row in rows
                 ],
-                "notes": list(applied.notes),
+                "notes": notes,
             }
         )
     else:
@@ -115,7 +134,7 @@ def conformance(
             ("setting", "wanted", "applied", "", "from"),
             [(row.setting, row.wanted, row.applied, row.verdict, row.origin) for row in rows],
         )
-        for line in (*applied.notes, *advice(rows, applied.server)):
+        for line in (*notes, *advice(rows, applied.server)):
             note(f"note: {line}")
         note(
             f"{applied.server}: {len(differing)} of {len(rows)} settings differ from "

@@ -10,12 +10,15 @@ from typing import NoReturn
 
 import typer
 
+from qwq_gguf.cli.early import INTERRUPTED
+from qwq_gguf.cli.harmless import clean_error
 from qwq_gguf.cli.text import clean
 from qwq_gguf.errors import QwqGgufError
 
 __all__ = [
     "ERROR",
     "INTERRUPTED",
+    "NO_ANSWER",
     "PIPE_CLOSED",
     "close_stdout",
     "debugging",
@@ -23,7 +26,7 @@ __all__ = [
 ]
 
 ERROR = 1
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+NO_ANSWER = 3  # 2 is wrong usage
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
@@ -40,7 +43,10 @@ def error_boundary() -> Iterator[None]:
     """
     try:
         yield
-    except (typer.Exit, typer.Abort, typer.TyperException):
+    except (typer.Exit, typer.Abort):
+        raise
+    except typer.TyperException as error:
+        clean_error(error)
         raise
     except KeyboardInterrupt as end:
         # The terminal has just echoed ^C on the line in progress.
@@ -48,7 +54,6 @@ def error_boundary() -> Iterator[None]:
         _say_notes(end)
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
-        _discard_stdout()
         raise typer.Exit(PIPE_CLOSED) from None
     except Exception as error:
         if debugging():
@@ -58,10 +63,9 @@ def error_boundary() -> Iterator[None]:
 
 def _fail(error: Exception) -> NoReturn:
     if isinstance(error, QwqGgufError):
-        _say(f"error: {error}")
+        _say(f"error: {_with_names_on_one_line(error)}")
     elif isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename is None else f"{error.filename}: "
-        _say(f"error: {where}{error.strerror}")
+        _say(_sentence(error))
     elif isinstance(error, MemoryError):
         _say("error: out of memory")
     else:
@@ -75,6 +79,20 @@ def _fail(error: Exception) -> NoReturn:
     raise typer.Exit(ERROR) from None
 
 
+def _with_names_on_one_line(error: QwqGgufError) -> QwqGgufError:
+    """The same where a line end in a name begins no line of ours, such as another `try:`."""
+    for name in ("path", "found", "expected", "hint"):
+        value = getattr(error, name)
+        if value is not None:
+            setattr(error, name, value.replace("\n", "\N{SYMBOL FOR NEWLINE}"))
+    return error
+
+
+def _sentence(error: OSError) -> str:
+    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    return f"error: {where}{error.strerror}"
+
+
 def _say_notes(error: BaseException) -> None:
     """What those whom it passed had to add."""
     for line in getattr(error, "__notes__", ()):
@@ -85,7 +103,7 @@ def _say(message: str) -> None:
     # Messages quote file names and strings out of files, so they may be hostile.
     try:
         print(clean(message), file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:
         pass
 
 
@@ -97,18 +115,10 @@ def close_stdout(status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_stdout()
         return status or PIPE_CLOSED
+    except OSError as error:  # a full disk
+        _say(_sentence(error))
+        return status or ERROR
     except ValueError:  # closed already
         pass
     return status
-
-
-def _discard_stdout() -> None:
-    try:
-        descriptor = sys.stdout.fileno()
-    except (OSError, ValueError):  # not a real file, as under a test runner
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)

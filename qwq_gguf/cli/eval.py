@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,7 +14,6 @@ from qwq_gguf.cli.interrupt import ctrl_c_waits
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table, to_json
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, gguf_header
-from qwq_gguf.errors import OutputError
 
 if TYPE_CHECKING:
     from qwq_gguf.evaluate.problems import Problem
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from qwq_gguf.runtime.model import Model
 
 __all__ = ["EVAL_SCHEMA", "app"]
+
+Lines: TypeAlias = Callable[[str], None]
+"""Takes one line after the other."""
 
 EVAL_SCHEMA = "qwq-gguf/eval-thinking/1"
 
@@ -110,6 +112,9 @@ def thinking(
     problems and the same dice for every profile and file, so that figures compare. p95 is
     the nearest rank; a thought that never closed counts with the tokens it took.
 
+    Questions are asked as they are, without a word about the form of the answer. The last box
+    (\\boxed{...}) of an answer is graded, or without one the last result that it states.
+
     \b
     Examples:
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --limit 20
@@ -119,6 +124,8 @@ def thinking(
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.evaluate.problems import suite
 
+    if force and out is None:
+        raise typer.BadParameter("--force goes with --out")
     problems = suite(suite_name, limit=limit, seed=seed)
     with gguf_header(source, revision, token) as (located, gguf):
         settings = {
@@ -137,7 +144,7 @@ def thinking(
     bring_gguf(located)
     file = located.path
     with (
-        _lines(out, force=force) as lines,
+        _lines(out, located.parts, force=force) as lines,
         load_model(
             file,
             context=context,
@@ -169,7 +176,7 @@ def _measure(
     seed: int,
     max_tokens: int | None,
     done: list[Sample],
-    lines: TextIO | None,
+    lines: Lines | None,
 ) -> None:
     from qwq_gguf.cli.progress import CountBar
     from qwq_gguf.evaluate.runner import ask_model, run_suite
@@ -184,27 +191,26 @@ def _measure(
                 with ctrl_c_waits():  # figures and lines are of the same replies
                     done.append(sample)
                     if lines is not None:
-                        lines.write(to_json(sample.to_json()) + "\n")
-                        lines.flush()
+                        lines(to_json(sample.to_json()))
                 right += sample.right
                 bar.advance(f"{profile.name} {sample.skill}, {right} of {number} right")
 
 
 @contextmanager
-def _lines(path: Path | None, *, force: bool) -> Iterator[TextIO | None]:
+def _lines(path: Path | None, source: Sequence[Path], *, force: bool) -> Iterator[Lines | None]:
+    from qwq_gguf.output_paths import open_descriptor, refuse_sources
+    from qwq_gguf.outputs import LinesFile, write_descriptor
+
     if path is None:
         yield None
         return
-    try:
-        file = path.open("w" if force else "x", encoding="utf-8")
-    except FileExistsError:
-        raise OutputError(
-            "exists already", path=path, hint="choose another name, or --force to replace it"
-        ) from None
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
-    with file:
-        yield file
+    descriptor = open_descriptor(path)
+    if descriptor is not None:
+        yield lambda line: write_descriptor(descriptor, f"{line}\n", path)
+        return
+    refuse_sources([path], source)
+    with LinesFile(path, force=force) as file:
+        yield file.write
 
 
 def _by_profile(done: Sequence[Sample]) -> dict[str, list[Sample]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.modelfile import seen_from
+from qwq_gguf.cli.modelfile import origins_of
 from qwq_gguf.cli.output import note
 from qwq_gguf.cli.sources import (
     GgufSource,
@@ -16,17 +17,16 @@ from qwq_gguf.cli.sources import (
     Token,
     bring_gguf,
     gguf_header,
-    ollama_file,
     ollama_name,
 )
-from qwq_gguf.errors import ExportError, OutputError
+from qwq_gguf.errors import ExportError
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
     from qwq_gguf.export.facts import GgufFacts
     from qwq_gguf.export.value import Export
     from qwq_gguf.gguf_file import GgufFile
-    from qwq_gguf.profiles import Profile
+    from qwq_gguf.profiles import Profile, Resolved
 
 __all__ = ["app"]
 
@@ -107,23 +107,29 @@ def export(
       qwq-gguf export lmstudio QwQ-32B-Q4_K_M.gguf --install --user-repo qwen/qwq-32b
     """
     from qwq_gguf.chat.template import one_budget
+    from qwq_gguf.export.signature import sign_all, signature
 
     _check_options(runtime, hub=hub, install=install, user_repo=user_repo, system=system, copy=copy)
     folder = Path(runtime) if out is None else out
     with gguf_header(source, revision, token) as (located, gguf), one_budget():
-        origin = _origin(located, folder, runtime, hub=hub, install=install)
-        profile, facts = _facts(gguf, origin, profile_name)
-        made = _render(runtime, profile, facts, hub=hub, user_repo=user_repo, system=system)
+        origins = _origins(located, folder, runtime, hub=hub, install=install)
+        resolved, facts = _facts(gguf, origins, profile_name)
+        made = _render(
+            runtime, resolved.profile, facts, hub=hub, user_repo=user_repo, system=system
+        )
+        lines = signature(resolved.profile, resolved.reason)
+        made = replace(made, files=sign_all(made.files, lines))
         if install:
             assert user_repo is not None
             _install(located, made, user_repo, copy=copy, force=force)
             _explain(made)
             return
-    _write(folder, made, force=force)
+    _write(folder, located, made, force=force)
     _explain(made)
     note("\nTo use it:" if made.use else "")
     for line in made.use:
-        note(f"  {line}")
+        told = line if isinstance(line, str) else line.line(folder.as_posix(), made.files)
+        note(f"  {told}")
 
 
 def _check_options(
@@ -162,21 +168,20 @@ def _check_options(
         split_user_repo(user_repo)
 
 
-def _origin(located: LocatedGguf, folder: Path, runtime: str, *, hub: bool, install: bool) -> str:
-    """How the exported files name the GGUF; it is downloaded where they need it here."""
+def _origins(
+    located: LocatedGguf, folder: Path, runtime: str, *, hub: bool, install: bool
+) -> tuple[str, ...]:
+    """How the exported files name those of the GGUF; it is downloaded where they need it here."""
     if runtime == "ollama" and not hub and (name := ollama_name(located)) is not None:
-        return name
+        return (name,)
     if install or (runtime in _NAMES_THE_FILE and not hub):
         bring_gguf(located)
-    file = located.path
-    if runtime == "ollama":
-        file, first = ollama_file(located)
-        if first is not None:
-            note(first)
-    return seen_from(file, folder)
+    return origins_of(located.parts, folder)
 
 
-def _facts(gguf: GgufFile, origin: str, profile_name: str) -> tuple[Profile, GgufFacts]:
+def _facts(
+    gguf: GgufFile, origins: tuple[str, ...], profile_name: str
+) -> tuple[Resolved, GgufFacts]:
     from qwq_gguf.export.facts import gguf_facts
     from qwq_gguf.export.forbidding import words_of
     from qwq_gguf.profiles import resolve
@@ -185,8 +190,8 @@ def _facts(gguf: GgufFile, origin: str, profile_name: str) -> tuple[Profile, Ggu
     note(f"profile {resolved.profile.name}: {resolved.reason}")
     for sentence in resolved.notes:
         note(f"note: {sentence}")
-    profile = resolved.profile
-    return profile, gguf_facts(gguf.metadata, file=origin, words=words_of(profile))
+    words = words_of(resolved.profile)
+    return resolved, gguf_facts(gguf.metadata, file=origins[0], parts=origins, words=words)
 
 
 def _render(
@@ -208,19 +213,14 @@ def _render(
     return EXPORTERS[runtime](profile, facts)
 
 
-def _write(folder: Path, made: Export, *, force: bool) -> None:
+def _write(folder: Path, located: LocatedGguf, made: Export, *, force: bool) -> None:
+    from qwq_gguf.output_paths import refuse_sources
+    from qwq_gguf.outputs import write_files
+
     targets = {folder / name: text for name, text in made.files.items()}
+    refuse_sources(targets, located.parts)
+    write_files(targets, force=force, make_folders=True)
     for target in targets:
-        if target.exists() and not force:
-            raise OutputError(
-                "exists already", path=target, hint="choose another -o, or --force to replace it"
-            )
-    for target, text in targets.items():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
         note(f"{target}")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file.summary import FileSummary
+    from qwq_gguf.profiles import EditedKey
 
 __all__ = ["app"]
 
@@ -48,28 +49,55 @@ def inspect(
       qwq-gguf inspect QwQ-Demo-Q4_K_M.gguf --template
       qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
     """
-    from qwq_gguf.gguf_file import read_splits
-    from qwq_gguf.gguf_file.summary import summarize
+    from dataclasses import replace
 
-    if as_json and with_template:
-        raise typer.BadParameter("--json and --template: one of them")
+    from qwq_gguf.chat.of_file import special_texts
+    from qwq_gguf.gguf_file import Oddity, read_splits
+    from qwq_gguf.gguf_file.summary import summarize
+    from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
+    from qwq_gguf.profiles import edited_of
+    from qwq_gguf.profiles.edited import told
+
+    wanted = {"--json": as_json, "--keys": with_keys, "--template": with_template}
+    if sum(wanted.values()) > 1:
+        flags = " and ".join(flag for flag, given in wanted.items() if given)
+        raise typer.BadParameter(f"{flags}: one of them (--json holds every key)")
     with gguf_header(source, revision, token) as (located, file):
         if len(located.parts) > 1 and all(part.is_file() for part in located.parts):
             model = read_splits(located.path)
             summary = summarize(model.whole, len(model.parts))
         else:
             summary = summarize(file)
+        template = summary.chat_template or ""
+        if is_misread(template, special_texts(file.metadata)):
+            odd = Oddity(MISREAD, remedy(template))
+            summary = replace(summary, oddities=(*summary.oddities, odd))
+        named, edited = edited_of(file.metadata)
         if as_json:
-            emit_json(summary.to_json())
+            emit_json({**summary.to_json(), "profile": _profile(named, edited)})
         elif with_template:
             emit(summary.chat_template or "")
         else:
-            _show(summary, with_keys=with_keys)
+            _show(summary, named, told(named or "", edited), with_keys=with_keys)
 
 
-def _show(summary: FileSummary, *, with_keys: bool) -> None:
+def _profile(name: str | None, edited: Sequence[EditedKey]) -> dict[str, Any] | None:
+    """What `--json` says of the profile that a file names."""
+    if name is None:
+        return None
+    keys = [{"key": one.key, "value": one.value, "profile": one.wrote} for one in edited]
+    return {"name": name, "edited": keys}
+
+
+def _show(
+    summary: FileSummary, profile: str | None, edited: Sequence[str], *, with_keys: bool
+) -> None:
     for name, value in _facts(summary):
         emit(f"{name:<14} {one_line(value, 1000)}")
+    if profile is not None:
+        emit(f"{'profile':<14} {profile}")
+    for sentence in edited:
+        emit(f"{'  edited':<14} {one_line(sentence, 1000)}")
     emit("")
     show_table(
         ("type", "tensors", "weights", "bytes"),
@@ -111,7 +139,7 @@ def _facts(summary: FileSummary) -> Iterator[tuple[str, str]]:
     yield "vocabulary", f"{words.tokens:,} tokens ({words.model or 'unknown'}{cut})"
     for role, (number, text) in words.special.items():
         yield f"  {role}", f"{number} {'(not in the vocabulary)' if text is None else text}"
-    yield "thoughts", _thoughts(summary)
+    yield "thoughts", summary.thought.describe()
     template = summary.chat_template
     yield "template", "none" if template is None else f"{len(template):,} characters"
     if summary.chat_templates:
@@ -130,14 +158,6 @@ def _context(summary: FileSummary) -> str:
     original = scaling.original_context
     of = "" if original is None else f" of {original:,}"
     return f"{summary.context:,} tokens ({scaling.type}{factor}{of})"
-
-
-def _thoughts(summary: FileSummary) -> str:
-    tags = summary.thinking
-    if tags is None:
-        return "no sign of them"
-    opened = ", opened by the template" if tags.opened_by_template else ""
-    return f"{tags.open} ... {tags.close}{opened}"
 
 
 def _type(entry: KeyValue) -> str:

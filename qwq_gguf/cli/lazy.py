@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from qwq_gguf.cli.early import ctrl_c_raises
 from qwq_gguf.cli.errors import error_boundary
 
 __all__ = ["CONTEXT_SETTINGS", "HouseCommand", "LazyCommand", "LazyGroup", "command_app"]
@@ -96,7 +97,12 @@ class LazyGroup(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in self.table.items()])
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command inside the one error boundary."""
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        """Read the arguments, or print help, inside the one error boundary."""
         with error_boundary():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command inside it, too."""
+        with error_boundary(), ctrl_c_raises():
             return super().invoke(ctx)

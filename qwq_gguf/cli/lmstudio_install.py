@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +15,8 @@ from qwq_gguf.export.lmstudio_places import (
     lmstudio_home,
     models_folder,
 )
+from qwq_gguf.files import read_file
+from qwq_gguf.outputs import Content, write_files
 
 __all__ = ["install", "plan_install"]
 
@@ -49,67 +49,14 @@ def install(plan: InstallPlan, *, copy: bool = False, force: bool = False) -> li
     """
     models = {Path(source): Path(target) for source, target in plan.models.items()}
     texts = {Path(target): text for target, text in plan.texts.items()}
-    todo = {
+    todo: dict[Path, Content] = {
         target: partial(_bring, source, copy=copy)
         for source, target in models.items()
         if not _there(source, target, copy=copy)
-    } | {target: partial(_write, text) for target, text in texts.items() if _read(target) != text}
-    taken = [path for path in todo if os.path.lexists(path)]
-    if taken and not force:
-        raise OutputError(
-            "exists already", path=taken[0], hint="choose another name, or --force to replace it"
-        )
-    with ExitStack() as undo:
-        for target, make in todo.items():
-            _make_folder(target.parent, undo)
-            undo.callback(_beside(target, "part").unlink, missing_ok=True)
-            with _named(target):
-                make(_beside(target, "part"))
-        for target in todo:
-            _put(target, undo)
-        undo.pop_all()
-    for target in todo:
-        _beside(target, "before").unlink(missing_ok=True)
+    }
+    todo |= {target: text for target, text in texts.items() if not _says(target, text)}
+    write_files(todo, force=force, make_folders=True)
     return list(todo)
-
-
-def _beside(target: Path, what: str) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.{what}")
-
-
-def _make_folder(folder: Path, undo: ExitStack) -> None:
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    with _named(folder):
-        for each in reversed(missing):
-            each.mkdir(exist_ok=True)
-            undo.callback(_remove_empty, each)
-
-
-def _put(target: Path, undo: ExitStack) -> None:
-    """Give a file that is ready its name; what had it lies beside until all are."""
-    before = _beside(target, "before")
-    with _named(target):
-        if os.path.lexists(target):
-            target.replace(before)
-            undo.callback(before.replace, target)
-        else:
-            undo.callback(target.unlink, missing_ok=True)
-        _beside(target, "part").replace(target)
-
-
-@contextmanager
-def _named(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
-
-
-def _remove_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        pass  # somebody put something there
 
 
 def _there(source: Path, target: Path, *, copy: bool) -> bool:
@@ -125,8 +72,9 @@ def _entry(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _write(text: str, target: Path) -> None:
-    target.write_text(text, encoding="utf-8", newline="\n")
+def _says(target: Path, text: str) -> bool:
+    """Whether a file has this text. A link to such a file is another's, and so is in the way."""
+    return not target.is_symlink() and target.is_file() and _read(target) == text
 
 
 def _bring(source: Path, target: Path, *, copy: bool) -> None:
@@ -147,8 +95,7 @@ def _bring(source: Path, target: Path, *, copy: bool) -> None:
 def _read(path: Path) -> str | None:
     """A small text file, or None where there is none."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_SETTINGS + 1)
+        data = read_file(path, _MOST_SETTINGS)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.cli.keys import quiet_keys
 from qwq_gguf.cli.output import note, stderr_console
 from qwq_gguf.cli.text import one_line
 
@@ -30,6 +31,8 @@ def load_model(
     `context` is what the user asked for; else it is `usual_context`, or the model's own if
     that is smaller.
     """
+    from rich.text import Text
+
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.runtime.model import Model
 
@@ -43,15 +46,17 @@ def load_model(
 
     def show(fraction: float) -> None:
         if time.perf_counter() - began > _PATIENCE:
-            status.update(f"loading {one_line(path.name)}: {100 * fraction:.0f} %")
+            # As a str it would be read as markup.
+            status.update(Text(f"loading {one_line(path.name)}: {100 * fraction:.0f} %"))
             status.start()
 
-    try:
-        model = Model.load(
-            path, context=context, gpu_layers=gpu_layers, threads=threads, progress=show
-        )
-    finally:
-        status.stop()
+    with quiet_keys():
+        try:
+            model = Model.load(
+                path, context=context, gpu_layers=gpu_layers, threads=threads, progress=show
+            )
+        finally:
+            status.stop()
     for notice in model.notices:
         note(f"note: {notice}")
     return model

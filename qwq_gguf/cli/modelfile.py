@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,17 +21,17 @@ from qwq_gguf.cli.sources import (
     Token,
     bring_gguf,
     gguf_header,
-    ollama_file,
     ollama_name,
 )
 from qwq_gguf.errors import ExportError, OutputError
+from qwq_gguf.files import user_path
 
 if TYPE_CHECKING:
     from qwq_gguf.export.ollama import Modelfile
     from qwq_gguf.gguf_file import GgufFile
-    from qwq_gguf.profiles import Profile
+    from qwq_gguf.profiles import Profile, Resolved
 
-__all__ = ["app", "modelfile_of", "seen_from", "write_beside"]
+__all__ = ["app", "modelfile_of", "origins_of", "write_beside"]
 
 app = command_app()
 
@@ -69,100 +70,115 @@ def modelfile(
       qwq-gguf modelfile bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS    nothing large is downloaded
     """
     from qwq_gguf.chat.template import one_budget
+    from qwq_gguf.export.signature import sign, signature
+    from qwq_gguf.output_paths import open_descriptor, refuse_sources
+    from qwq_gguf.outputs import write_descriptor, write_file
 
-    to_stdout = out is None or str(out) == "-"
+    to_stdout = out is None or str(out) in ("-", "/dev/stdout")
     target = Path("Modelfile") if out is None or to_stdout else out
+    descriptor = None if to_stdout else open_descriptor(target)
     target = target / "Modelfile" if target.is_dir() and not to_stdout else target
     with gguf_header(source, revision, token) as (located, gguf), one_budget():
-        file, first = ollama_file(located)
-        origin = ollama_name(located)
-        if origin is None:
+        name = ollama_name(located)
+        if name is None:
             bring_gguf(located)
-            origin = seen_from(file, target.parent)
-        made = modelfile_of(gguf, _profile(gguf, profile_name), origin)
+        # What is open already leads somewhere that we do not know.
+        folder = target.parent if descriptor is None else Path()
+        resolved = _resolve(gguf, profile_name)
+        origins = origins_of(located.parts, folder) if name is None else (name,)
+        made = modelfile_of(gguf, resolved.profile, origins)
+        refuse_sources([target], located.parts)
+    text = sign("Modelfile", made.text, signature(resolved.profile, resolved.reason))
+    create = _create(located.path, target)
     if to_stdout:
-        sys.stdout.write(made.text)
-        _explain(made, first)
-        note(f"\n{_create(file, target)}   (after writing it with -o Modelfile)")
+        sys.stdout.write(text)
+        _explain(made)
+        note(f"\n{create}   (after writing it with -o Modelfile)")
         return
-    _write(target, made.text, force=force)
-    _explain(made, first)
-    note(f"{target} is written. To use it:\n  {_create(file, target)}")
+    if descriptor is None:
+        write_file(target, text, force=force)
+    else:
+        write_descriptor(descriptor, text, target)
+    _explain(made)
+    note(f"{target} is written. To use it:\n  {create}")
 
 
-def write_beside(file: Path, target: Path, *, force: bool, profile: Profile | None = None) -> None:
-    """Write the Modelfile of a GGUF just made; a Modelfile that is there already stays.
+def write_beside(
+    files: Sequence[Path], target: Path, *, force: bool, profile: Profile | None = None
+) -> None:
+    """Write the Modelfile of a GGUF just made, in one file or several; one that is there
+    already stays.
 
     By `profile`, or the one that the file carries. Nothing here is an error: the GGUF is
     what was asked for.
     """
+    from qwq_gguf.export.signature import sign, signature
     from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.outputs import write_file
     from qwq_gguf.profiles import resolve
-    from qwq_gguf.quantize.output import write_text
 
-    if target.exists() and not force:
+    if os.path.lexists(target) and not force:
         note(f"{target} is there already and stays (--force replaces it)")
         return
     try:
-        gguf = read_gguf(file)
-        chosen = resolve(gguf.metadata).profile if profile is None else profile
-        made = modelfile_of(gguf, chosen, seen_from(file, target.parent))
-        write_text(target, made.text, force=force)
+        gguf = read_gguf(files[0])
+        resolved = resolve(gguf.metadata)
+        chosen, why = resolved.profile, resolved.reason
+        if profile is not None:
+            chosen, why = profile, "asked for"
+        made = modelfile_of(gguf, chosen, origins_of(files, target.parent))
+        write_file(target, sign("Modelfile", made.text, signature(chosen, why)), force=force)
     except (ExportError, OutputError) as error:
         note(f"note: no Modelfile was written: {error}")
         return
-    note(f"{target}: to use it with Ollama,\n  {_create(file, target)}")
+    note(f"{target}: to use it with Ollama,\n  {_create(files[0], target)}")
 
 
-def _profile(gguf: GgufFile, name: str) -> Profile:
+def _resolve(gguf: GgufFile, name: str) -> Resolved:
     from qwq_gguf.profiles import resolve
 
     resolved = resolve(gguf.metadata, requested=name)
     note(f"profile {resolved.profile.name}: {resolved.reason}")
     for sentence in resolved.notes:
         note(f"note: {sentence}")
-    return resolved.profile
+    return resolved
 
 
-def modelfile_of(gguf: GgufFile, profile: Profile, origin: str) -> Modelfile:
-    """The Modelfile of a GGUF; `origin` is what its FROM names."""
+def modelfile_of(gguf: GgufFile, profile: Profile, origins: Sequence[str]) -> Modelfile:
+    """The Modelfile of a GGUF; `origins` are what FROM names, a line each."""
     from qwq_gguf.export.facts import gguf_facts
     from qwq_gguf.export.ollama import modelfile as render
 
-    return render(profile, gguf_facts(gguf.metadata, file=origin))
+    return render(profile, gguf_facts(gguf.metadata, file=origins[0], parts=origins))
+
+
+def origins_of(files: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    """All files of a GGUF as seen from a folder."""
+    return tuple(seen_from(file, folder) for file in files)
 
 
 def seen_from(file: Path, folder: Path) -> str:
-    """The GGUF as seen from the Modelfile's folder, so that both can move together."""
-    path = file.expanduser()
+    """The GGUF as seen from the Modelfile's folder, so that both can move together.
+
+    By its own name, also where that is a link: the Hub's cache has blobs behind it, and the
+    parts of a split model are found by their names.
+    """
+    path = user_path(file)
+    path = path.parent.resolve() / path.name
     try:
-        relative = os.path.relpath(path.resolve(), folder.resolve())
+        relative = os.path.relpath(path, folder.resolve())
     except ValueError:  # another drive
-        return str(path.resolve())
+        return str(path)
     shown = Path(relative).as_posix()
     return shown if shown.startswith("../") else f"./{shown}"
 
 
-def _write(target: Path, text: str, *, force: bool) -> None:
-    try:
-        with target.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        raise OutputError(
-            "exists already", path=target, hint="choose another name, or --force to replace it"
-        ) from None
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=target) from None
-
-
-def _explain(made: Modelfile, first: str | None) -> None:
+def _explain(made: Modelfile) -> None:
     for sentence in made.unsaid:
         note(f"not said: {sentence}")
-    if first is not None:
-        note(first)
 
 
 def _create(file: Path, target: Path) -> str:
-    stem = file.name.removesuffix(".gguf").lower()
+    stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", file.name).lower()
     name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._") or "model"
     return f"ollama create {name} -f {shlex.quote(str(target))}"

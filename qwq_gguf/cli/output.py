@@ -28,7 +28,9 @@ __all__ = [
 _WIDEST = 500  # cells of a table that no terminal limits
 
 # json.dumps escapes C0; DEL, C1 and the bidirectional controls it would pass to a terminal.
-_UNESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNESCAPED = re.compile(
+    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
+)
 
 
 def to_json(value: Mapping[str, Any], *, indent: int | None = None) -> str:
@@ -65,8 +67,12 @@ def stderr_console() -> Console:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
     # Names and model output are data: no [markup], no :emoji:, no guessed colours.
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return Ours(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: str = "") -> Table:
@@ -78,10 +84,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: st
     aligned = set(right.split(",")) - {""}
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        drawn.add_column(column, justify="right" if column in aligned else "left", overflow="fold")
+        drawn.add_column(
+            Text(_cell(column)), justify="right" if column in aligned else "left", overflow="fold"
+        )
     for row in rows:
-        drawn.add_row(*(Text(clean(str(cell))) for cell in row))
+        drawn.add_row(*(Text(_cell(cell)) for cell in row))
     return drawn
+
+
+def _cell(value: object) -> str:
+    # A line end in a name would begin a row of its own making.
+    return clean(str(value)).replace("\n", "\N{SYMBOL FOR NEWLINE}")
 
 
 def show_table(

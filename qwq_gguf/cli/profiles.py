@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+_TOP = 16
+
 app = command_app()
 
 
@@ -55,8 +57,9 @@ def profiles(
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="N", min=1, help="Show so many tokens.")
-    ] = 16,
+        int | None,
+        typer.Option("--top", metavar="N", min=1, help="Show so many tokens.  [default: 16]"),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw it too, as .svg or .png."),
@@ -91,6 +94,9 @@ def profiles(
             raise typer.BadParameter("NAME does not go with --compare")
         if source is None or prompt is None or not prompt.strip():
             raise typer.BadParameter("--compare needs a --model and a --prompt")
+        if force and plot is None:
+            raise typer.BadParameter("--force goes with --plot")
+        top = _TOP if top is None else top
         _check_plot(plot, force=force)
         compared = _compare(compare, source, prompt, at, revision, token)
         if as_json:
@@ -100,11 +106,19 @@ def profiles(
         if plot is not None:
             _draw(compared, plot, top, force=force)
         return
-    for flag, given in (("--model", source), ("--prompt", prompt), ("--at", at), ("--plot", plot)):
+    for flag, given in {
+        "--model": source,
+        "--prompt": prompt,
+        "--at": at,
+        "--top": top,
+        "--plot": plot,
+        "--json": as_json or None,
+        "--force": force or None,
+        "--revision": revision,
+        "--token": token,
+    }.items():
         if given is not None:
             raise typer.BadParameter(f"{flag} goes with --compare")
-    if as_json:
-        raise typer.BadParameter("--json goes with --compare")
     if name is not None:
         _show(load_profile(name))
         return
@@ -148,14 +162,11 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     if plot is None:
         return
     from qwq_gguf.cli.chain_plot import FORMATS, new_figure
-    from qwq_gguf.errors import OutputError
+    from qwq_gguf.output_paths import check_path
 
     if plot.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"--plot takes a name in {' or '.join(FORMATS)}, not {plot.name}")
-    if plot.exists() and not force:
-        raise OutputError(
-            "exists already", path=plot, hint="choose another name, or --force to replace it"
-        )
+    check_path(plot, force=force)
     new_figure(1, 1)
 
 
@@ -176,7 +187,17 @@ def _draw(compared: Compared, plot: Path, top: int, *, force: bool) -> None:
 
 def _budget(profile: Profile) -> str:
     budget = profile.governor.budget
+    if budget == 0:
+        return "before it begins"
     return "when the model ends it" if budget is None else f"after {budget} tokens at the latest"
+
+
+def _thinking(profile: Profile) -> str:
+    wanted = profile.wants_thoughts
+    if wanted is not None:
+        return "on" if wanted else "off"
+    opened = profile.template.opens_thought
+    return "as the template has it" + (", opened where it leaves that open" if opened else "")
 
 
 def _show(profile: Profile) -> None:
@@ -195,6 +216,7 @@ def _show(profile: Profile) -> None:
         ("stops", " ".join(profile.stops), source("stops")),
         ("context", f"{profile.context} tokens", source("context")),
         ("thought", f"{profile.thinking.open} ... {profile.thinking.close}", ""),
+        ("thinking", _thinking(profile), ""),
         ("thought ends", _budget(profile), source("governor")),
         ("history", history, ""),
     ]

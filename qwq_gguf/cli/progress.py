@@ -60,7 +60,7 @@ class _Shown:
 
     def __init__(self, what: str, total: float | None, *, unit: str, big: bool) -> None:
         self._bar = _bar(unit, big=big)
-        self._task = self._bar.add_task(what, total=total)
+        self._task = self._bar.add_task(one_line(what), total=total)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -83,7 +83,7 @@ class CountBar(_Shown):
 
     def advance(self, what: str) -> None:
         """One more is done; `what` says where we are."""
-        self._bar.update(self._task, advance=1, description=what)
+        self._bar.update(self._task, advance=1, description=one_line(what))
 
 
 class WeightsBar(_Shown):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import typer
 
@@ -150,7 +151,8 @@ def quantize(
     for line in (*dict.fromkeys(filter(None, again)), *warnings(plans)):
         note(f"warning: {line}")
     if as_json:
-        emit_json(jobs_json(jobs) | stream_json(opened))
+        said = {"changes": list(prepared.changes), "notes": list(prepared.notes)}
+        emit_json(jobs_json(jobs) | stream_json(opened) | said)
         return
     if dry_run:
         show_jobs(jobs)
@@ -184,5 +186,6 @@ def quantize(
             manifest=with_manifest,
             modelfile=with_modelfile,
             profile=profile,
+            inputs=tuple(Path(word) for word in (imatrix, profile_name, *named) if word),
         ),
     )

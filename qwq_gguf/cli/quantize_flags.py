@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -247,10 +246,11 @@ def read_profile(name: str) -> tuple[Profile | None, Any]:
     ProfileError when there is none.
     """
     from qwq_gguf.cli.recording import named_file
+    from qwq_gguf.files import user_path
     from qwq_gguf.profiles import AUTO, load_profile, profile_names
 
     if name == AUTO:
         return None, AUTO
     profile = load_profile(name)
     shipped = name.lower() in profile_names()
-    return profile, profile.name if shipped else named_file(str(Path(name).expanduser()))
+    return profile, profile.name if shipped else named_file(str(user_path(name)))

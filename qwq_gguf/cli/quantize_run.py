@@ -10,7 +10,6 @@ from pathlib import Path
 from platform import machine
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_show import show_summaries
 from qwq_gguf.cli.recording import Recording
 from qwq_gguf.cli.resuming import opened_outputs
@@ -55,7 +54,7 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class How:
     """What does not change a byte of the result. `profile`: whose the Modelfile is, None for
-    the one that the file carries.
+    the one that the file carries. `inputs` are files that options name.
     """
 
     force: bool
@@ -66,6 +65,7 @@ class How:
     manifest: bool
     modelfile: bool
     profile: Profile | None = None
+    inputs: tuple[Path, ...] = ()
 
 
 def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: How) -> None:
@@ -75,12 +75,15 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     """
     from qwq_gguf.checkpoint.identity import shard_identity
     from qwq_gguf.cli.progress import StreamBar
-    from qwq_gguf.quantize.space import refuse_sources
+    from qwq_gguf.cli.quantize_source import source_files
+    from qwq_gguf.output_paths import refuse_sources
+    from qwq_gguf.quantize.space import refuse_other_files
     from qwq_gguf.quantize.target import Target
 
     targets = [Target(job.plan, job.path, about=_about(job, options, how)) for job in jobs]
     paths = [path for target in targets for path in target.paths]
-    refuse_sources(paths, opened.shards)
+    refuse_sources(paths, [*source_files(opened), *how.inputs])
+    refuse_other_files(paths)
     _open_files(len(paths), len(opened.shards))
 
     def identity(shard: Path) -> str:
@@ -167,15 +170,8 @@ def _write_modelfiles(jobs: Sequence[Job], how: How) -> None:
     from qwq_gguf.cli.modelfile import write_beside
 
     for job in jobs:
-        if not job.plan.split:
-            target = modelfile_beside(job.path)
-            write_beside(job.path, target, force=how.force, profile=how.profile)
-    first = next((job.files[0] for job in jobs if job.plan.split), None)
-    if first is not None:
-        note(
-            "no Modelfile: Ollama imports a model in one file only; "
-            f"`qwq-gguf modelfile {first}` says how to join them"
-        )
+        target = modelfile_beside(job.path)
+        write_beside(job.files, target, force=how.force, profile=how.profile)
 
 
 def _title(jobs: Sequence[Job]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qwq_gguf.gguf_file import GgufFile, SplitGguf
     from qwq_gguf.metadata import KeyValue
 
-__all__ = ["GgufModel", "Opened", "bring_source", "convert_source", "open_source"]
+__all__ = ["GgufModel", "Opened", "bring_source", "convert_source", "open_source", "source_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,19 @@ def bring_source(opened: Opened) -> None:
                 path=planned.path,
                 hint="delete this file and try again",
             )
+
+
+def source_files(opened: Opened) -> list[Path]:
+    """The files that it is made of, which no output may replace: its weights, and whatever
+    else lies in a checkpoint's folder but GGUFs.
+    """
+    found = list(opened.shards)
+    if not isinstance(opened, GgufModel):
+        try:
+            found += [each for each in opened.folder.iterdir() if each.suffix != ".gguf"]
+        except OSError:
+            pass  # of a folder that can't be listed, its weights are known
+    return found
 
 
 def _header(located: LocatedGguf, path: Path) -> GgufFile:

@@ -9,11 +9,18 @@ __all__ = ["call_line", "ending", "stats_line"]
 
 
 def stats_line(reply: Reply, used: int, context: int) -> str:
-    """What a reply cost: `thought 143 tokens, answered 12 · 85.2 tok/s · context 9 % of 4,096`."""
+    """What a reply cost: `thought 143 tokens, answered 12 · 85.2 tok/s · context 9 % of 4,096`.
+
+    Of a model that did not think: `answered 12 tokens · ...`.
+    """
     share = 100 * used / context if context else 0.0
+    spent = f"answered {count(reply.answer_tokens, 'token')}"
+    if reply.thinking_tokens:
+        thought = count(reply.thinking_tokens, "token")
+        spent = f"thought {thought}, answered {reply.answer_tokens:,}"
     return " · ".join(
         (
-            f"thought {count(reply.thinking_tokens, 'token')}, answered {reply.answer_tokens:,}",
+            spent,
             f"{reply.tokens_per_second:.1f} tok/s",
             f"context {share:.0f} % of {context:,}",
         )

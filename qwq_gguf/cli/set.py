@@ -13,6 +13,7 @@ from qwq_gguf.cli.output import emit, note
 from qwq_gguf.cli.set_manifest import Following, tidy_up
 from qwq_gguf.cli.text import human_bytes
 from qwq_gguf.errors import NotAGgufError, TemplateError
+from qwq_gguf.files import read_given
 
 __all__ = ["app"]
 
@@ -141,8 +142,7 @@ def set_(
 
 def _read_template(path: Path) -> str:
     try:
-        with path.open("rb") as source:
-            raw = source.read(_MAX_TEMPLATE_BYTES + 1)
+        raw = read_given(path, _MAX_TEMPLATE_BYTES)
     except OSError as error:
         raise TemplateError(f"cannot be read: {error.strerror or error}", path=path) from error
     if len(raw) > _MAX_TEMPLATE_BYTES:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.cli.output import note
-from qwq_gguf.errors import GgufError
+from qwq_gguf.errors import ManifestError
 
 if TYPE_CHECKING:
     from qwq_gguf.cli.progress import ByteBar
@@ -66,7 +66,9 @@ class Following:
         self._announced: Manifest | None = None
 
     def announce(self, header: bytes) -> None:
-        """Write down what is about to happen; OutputError if that cannot be written."""
+        """Write down what is about to happen. OutputError if that cannot be written, GgufError
+        if what was written before cannot be read: a change would leave the two at odds.
+        """
         from qwq_gguf.verify.contents import read_with_header
         from qwq_gguf.verify.manifest import PartDigest
         from qwq_gguf.verify.pending import announced
@@ -75,7 +77,7 @@ class Following:
         path = self._file.path
         try:
             manifest = _read(path)
-        except GgufError as error:
+        except ManifestError as error:
             self.told = f"note: its manifest is damaged and stays so: {error.message}"
             return
         if manifest is None:
@@ -108,7 +110,7 @@ class Following:
 def _is_pending(path: Path) -> bool:
     try:
         manifest = _read(path)
-    except GgufError:
+    except ManifestError:
         return False  # `Following` says so
     return manifest is not None and manifest.pending is not None
 

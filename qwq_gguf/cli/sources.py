@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -21,7 +19,6 @@ __all__ = [
     "bring_gguf",
     "bring_weights",
     "gguf_header",
-    "ollama_file",
     "ollama_name",
 ]
 
@@ -60,16 +57,20 @@ def bring_gguf(located: LocatedGguf) -> None:
 def gguf_header(
     source: str, revision: str | None = None, token: str | None = None
 ) -> Iterator[tuple[LocatedGguf, GgufFile]]:
-    """A GGUF's header; of one on the Hub, the header alone is fetched.
+    """A GGUF's header; of one on the Hub, the header alone is fetched. GgufError for a part
+    of a model that is called as if it were all of it.
 
     Its long arrays are read when they are asked for, so only as long as the context lasts.
     """
     from qwq_gguf.checkpoint import locate_gguf, peek_gguf
     from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.gguf_file.splits import count_parts
 
     located = locate_gguf(source, revision=revision, token=token, fetch=False)
     with peek_gguf(located, lambda path: read_gguf(path).data_offset) as path:
-        yield located, read_gguf(path)
+        file = read_gguf(path)
+        count_parts(file, located.path)
+        yield located, file
 
 
 def ollama_name(located: LocatedGguf) -> str | None:
@@ -84,21 +85,6 @@ def ollama_name(located: LocatedGguf) -> str | None:
 
     on_hub = hub.hub.endpoint == DEFAULT_ENDPOINT
     return f"hf.co/{hub.repo}:{located.tag}" if on_hub else None
-
-
-def ollama_file(located: LocatedGguf) -> tuple[Path, str | None]:
-    """The file that Ollama is to import, and what has to be done first.
-
-    It takes a model in one file (https://github.com/ollama/ollama/issues/5245), which
-    llama.cpp's llama-gguf-split makes of several.
-    """
-    if len(located.parts) == 1:
-        return located.path, None
-    from qwq_gguf.gguf_file.splits import whole_path
-
-    whole = whole_path(located.path)
-    join = shlex.join(["llama-gguf-split", "--merge", str(located.path), str(whole)])
-    return whole, f"Ollama imports a model in one file only; join the parts first:\n  {join}"
 
 
 def bring_weights(checkpoint: Checkpoint) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files import user_path
 
 __all__ = ["DEFAULT_RECIPE", "modelfile_beside", "output_paths", "read_words"]
 
@@ -72,7 +73,7 @@ def output_paths(out: str | None, name: str, recipes: Sequence[str]) -> list[Pat
             raise typer.BadParameter(f"two of the recipes are called {recipe}, and so is the file")
     if out is None:
         return [Path(file_name) for file_name in names]
-    path = Path(out).expanduser()
+    path = user_path(out)
     if path.is_dir():
         return [path / file_name for file_name in names]
     if len(names) == 1 and not out.endswith(("/", "\\")):

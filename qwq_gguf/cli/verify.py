@@ -9,7 +9,7 @@ import typer
 
 from qwq_gguf.cli.errors import ERROR
 from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, emit_json
+from qwq_gguf.cli.output import emit, emit_json, note
 from qwq_gguf.cli.quantize_flags import read_importance
 from qwq_gguf.cli.quantize_source import bring_source, convert_source, open_source
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf
@@ -71,7 +71,8 @@ def verify(
 
     Always read in full: structure, tokenizer, every block of every tensor as llama.cpp
     checks it, and the digests in the manifest beside it, if there is one. Ends with
-    status 1 on any difference; what is only odd is listed, too.
+    status 1 on any difference; what is only odd is listed, too. Without a manifest, --against
+    and --source nothing is there to differ from, and that is what it says.
 
     \b
     Examples:
@@ -104,10 +105,13 @@ def verify(
             listed=_listed(located),
             passed=bar.passed,
         )
+    notes = () if conversion is None else conversion.notes
     if as_json:
-        emit_json(report.to_json())
+        emit_json(report.to_json() | {"notes": list(notes)})
     else:
         _show(report)
+        for line in notes:
+            note(f"note: {line}")
     if not report.ok:
         raise typer.Exit(ERROR)
 
@@ -138,7 +142,18 @@ def _show(report: Report) -> None:
         emit(line)
     _list("odd, but no damage:", report.remarks)
     _list("different:", report.differences)
-    emit("\nnot what it should be" if report.differences else "\nnothing differs")
+    emit(f"\n{_verdict(report)}")
+
+
+def _verdict(report: Report) -> str:
+    if report.differences:
+        return "not what it should be"
+    if report.vouchers:
+        return "nothing differs"
+    return (
+        "sound as a GGUF; nothing vouches for what it holds: it has no manifest, and was compared "
+        "with nothing (--against, --source)"
+    )
 
 
 def _covered(report: Report) -> list[str]:

@@ -43,7 +43,8 @@ class Verdict(StrEnum):
 class Applied:
     """What a server said. `settings` by our names, `order` without the final stage; what is
     absent was not told. `origins` says where each comes from, also `order`, `context` and
-    `stops`; `notes` are sentences for the user.
+    `stops`; `notes` are sentences for the user. `template` is the
+    model's chat template.
     """
 
     server: str
@@ -54,6 +55,7 @@ class Applied:
     stops: tuple[str, ...] | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +70,27 @@ class Row:
 
 
 def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
-    """A row for the order, each number the profile gives, each stage that the server adds
-    to it, the context and the stops.
+    """A row for the order, each number the profile gives, each number that switches on a stage
+    which the server adds, the context and the stops. Of what nobody decided there is no row.
     """
     wanted = profile.chain.settings()
     order = tuple(name for name in profile.chain.order if name not in _UNNAMED)
     if isinstance(profile.chain.stages[-1], Greedy):
         wanted["temperature"] = 0.0
-    rows = [_order_row(order, wanted, applied)]
+    ordered = profile.says("order")
+    rows = [_order_row(order, wanted, applied)] if ordered else []
     rows += _constraint_rows(profile, applied)
     rows += [
         _setting_row(name, value, profile, applied)
         for name, value in wanted.items()
-        if SETTINGS[name][0] not in _CONSTRAINTS
+        if SETTINGS[name][0] not in _CONSTRAINTS and profile.says(name)
     ]
-    for stage in applied.order or ():
+    for stage in (applied.order or ()) if ordered else ():
         if stage not in order and _is_on(stage, applied.settings):
             rows += [
                 Row(name, _NOT_WANTED, show(value), Verdict.DIFFERS, applied.origins.get(name, ""))
                 for name, value in applied.settings.items()
-                if SETTINGS[name][0] == stage
+                if SETTINGS[name][0] == stage and _is_on(stage, {name: value})
             ]
     return (*rows, _context_row(profile, applied), _stops_row(profile, applied))
 

@@ -68,7 +68,7 @@ def read_llama_server(
         {**sampler_settings(idle), "order": told_order(idle)}, {**settings, "order": order}
     ):
         notes.append("/props and a completion disagree: what the completion was run with counts")
-    context = defaults.get("n_ctx")
+    context, template = defaults.get("n_ctx"), props.get("chat_template")
     origins = _origins(order, settings, file)
     origins["context"] = "the server: -c, or the model's own"
     return Applied(
@@ -79,6 +79,7 @@ def read_llama_server(
         trained_context=_trained(models),
         origins=origins,
         notes=tuple(notes),
+        template=template if isinstance(template, str) else None,
     )
 
 

@@ -68,7 +68,7 @@ def read_ollama(show: Mapping[str, Any]) -> Applied:
     else:
         order = load_profile("llama-cpp").chain.order[:-1]
         origins["order"] = "llama.cpp's default: the file has no sequence"
-    context = given.get("num_ctx")
+    context, template = given.get("num_ctx"), info.get("tokenizer.chat_template")
     origins["context"] = "the Modelfile" if context else "by the memory of the card"
     if not context:
         notes.append("num_ctx is not set: on small cards Ollama takes 4096, and cuts thoughts off")
@@ -84,6 +84,7 @@ def read_ollama(show: Mapping[str, Any]) -> Applied:
         stops=tuple(stops),
         origins=origins,
         notes=tuple(notes),
+        template=template if isinstance(template, str) else None,
     )
 
 

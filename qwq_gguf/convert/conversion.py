@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from qwq_gguf.convert.architectures import find_architecture
 from qwq_gguf.convert.config import read_config
 from qwq_gguf.convert.general import general_keys
 from qwq_gguf.convert.keys import hyperparameters
+from qwq_gguf.convert.names import ordinary_names
 from qwq_gguf.convert.overrides import apply_overrides
 from qwq_gguf.convert.tensors import map_tensors
 from qwq_gguf.convert.values import Conversion, ModelFacts
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import Checkpoint
 
 __all__ = ["convert"]
+
+# Transformers' key, that of MLX, and older ones; MLX writes the first two.
+_QUANTIZED = ("quantization", "quantization_config", "compression_config", "quant_config")
+_HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
 def convert(
@@ -37,7 +43,8 @@ def convert(
     config = read_config(
         checkpoint.config, path, head_dim=architecture.head_dim, context=architecture.context
     )
-    tensors = map_tensors(architecture, config, checkpoint.tensors, checkpoint.folder)
+    named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
+    tensors = map_tensors(architecture, config, named, checkpoint.folder)
     weights = sum(tensor.weights for tensor in tensors)
     general = general_keys(checkpoint, weights, name=name)
     sizes = hyperparameters(
@@ -80,6 +87,7 @@ def convert(
         converter_order=tensors,
         file_type_at=len(head),
         quantization_version_at=len(head) + len(after_type),
+        notes=(*checkpoint.notes, *notes),
     )
 
 
@@ -96,14 +104,28 @@ def _check_text(metadata: Sequence[KeyValue]) -> None:
 
 
 def _refuse_quantized(checkpoint: Checkpoint) -> None:
-    quantization = checkpoint.config.get("quantization_config")
-    if quantization is None:
+    found = {key: checkpoint.config[key] for key in _QUANTIZED if checkpoint.config.get(key)}
+    if not found:
         return
-    method = quantization.get("quant_method") if isinstance(quantization, dict) else quantization
+    key, told = next(iter(found.items()))
+    method = str(told.get("quant_method", "") if isinstance(told, dict) else told)[:40]
+    bits = told.get("bits") if isinstance(told, dict) else None
+    if key == "quantization":  # MLX writes both keys, with a method in neither
+        method = "MLX"
+    bits = f", {bits} bits" if isinstance(bits, int) else ""
     raise UnsupportedError(
         "these weights are quantized already",
         path=checkpoint.folder / "config.json",
-        found=str(method)[:40],
+        found=f"{method or key}{bits}",
         expected="BF16, F16 or F32",
-        hint="take the original weights, which lose nothing twice",
+        hint=_original(checkpoint),
     )
+
+
+def _original(checkpoint: Checkpoint) -> str:
+    """Where the weights are that this was made from, if its card says so."""
+    base = checkpoint.card.get("base_model")
+    base = base[0] if isinstance(base, list) and base else base
+    if isinstance(base, str) and _HUB_ID.fullmatch(base):
+        return f"qwq-gguf quantize {base}, the original that its card names"
+    return "take the original weights, which lose nothing twice"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from qwq_gguf.errors import ConfigError
-from qwq_gguf.metadata import KeyValue, ValueType, boolean, f32, i32, text, u32
+from qwq_gguf.metadata import KeyValue, ValueType, boolean, f32, f64, fits, integer_range, text
 
 __all__ = ["apply_overrides", "parse_override"]
 
@@ -23,7 +23,8 @@ _FIXED = (
 def parse_override(argument: str) -> KeyValue:
     """`KEY=TYPE:VALUE` with TYPE one of int, float, bool, str, as llama.cpp's tools have it.
 
-    ConfigError says what is wrong with it.
+    A float comes as exact as it was typed and an integer in the smallest type from 32 bits
+    on; `apply_overrides` gives them the type of their key. ConfigError says what is wrong.
     """
     key, equals, rest = argument.partition("=")
     kind, colon, value = rest.partition(":")
@@ -33,10 +34,9 @@ def parse_override(argument: str) -> KeyValue:
         )
     try:
         if kind == "int":
-            number = int(value)
-            return u32(key, number) if number >= 0 else i32(key, number)
+            return _integer(key, int(value))
         if kind == "float" and math.isfinite(float(value)):
-            return f32(key, float(value))
+            return f64(key, float(value))
         if kind == "bool" and value in ("true", "false"):
             return boolean(key, value == "true")
         if kind == "str":
@@ -53,7 +53,8 @@ def apply_overrides(
 ) -> tuple[KeyValue, ...]:
     """Put each entry of `extra` in the place of its key, new ones at the end.
 
-    A whole number takes the type that the key had. ConfigError for keys that are not free.
+    A number takes the type that the key had; a float of a new key is a float32, as llama.cpp's
+    tools write it. ConfigError for keys that are not free, and numbers out of range.
     """
     entries = {entry.key: entry for entry in metadata}
     for entry in extra:
@@ -63,23 +64,54 @@ def apply_overrides(
     return tuple(entries.values())
 
 
+def _integer(key: str, number: int) -> KeyValue:
+    for kind in (ValueType.UINT32, ValueType.INT32, ValueType.UINT64, ValueType.INT64):
+        if fits(kind, number):
+            return KeyValue(key, kind, number)
+    raise ValueError(f"{number} has more than 64 bits")
+
+
 def _like(present: KeyValue | None, entry: KeyValue) -> KeyValue:
+    """The entry in the type of the key that is there."""
+    value = entry.value
+    if isinstance(value, float):
+        kind = ValueType.FLOAT32 if present is None else present.type
+        if kind is ValueType.FLOAT64:
+            return f64(entry.key, value)
+        if kind is ValueType.FLOAT32:
+            return _float32(entry.key, value)
     if present is None or present.type is entry.type:
         return entry
-    number = entry.value
-    if isinstance(number, int) and not isinstance(number, bool):
-        try:
-            if present.type is ValueType.FLOAT32:
-                return f32(entry.key, float(number))
-            if present.type not in (ValueType.BOOL, ValueType.STRING, ValueType.ARRAY):
-                return KeyValue(entry.key, present.type, number)
-        except ValueError:
-            pass
+    if isinstance(value, int) and not isinstance(value, bool):
+        if present.type is ValueType.FLOAT32:
+            return _float32(entry.key, float(value))
+        if present.type is ValueType.FLOAT64:
+            return f64(entry.key, float(value))
+        limits = integer_range(present.type)
+        if limits is not None and not fits(present.type, value):
+            raise ConfigError(
+                f"{entry.key} is a {present.type.name.lower()}, which has no such number",
+                found=value,
+                expected=f"{limits[0]} to {limits[1]}",
+            )
+        if limits is not None:
+            return KeyValue(entry.key, present.type, value)
     raise ConfigError(
         f"{entry.key} has another type",
         found=entry.type.name.lower(),
         expected=present.type.name.lower(),
     )
+
+
+def _float32(key: str, value: float) -> KeyValue:
+    try:
+        return f32(key, value)
+    except ValueError as problem:
+        raise ConfigError(
+            f"{key} is a float32, which has no such number",
+            found=value,
+            expected="at most 3.4e38",
+        ) from problem
 
 
 def _broken(argument: str, message: str, expected: str | None = None) -> ConfigError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.convert.architectures.base import Architecture, Dimension, TensorRule, outer_tensors
 from qwq_gguf.convert.config import ModelConfig
+from qwq_gguf.convert.names import strange_prefix
 from qwq_gguf.convert.values import RowOrder, SourceTensor
 from qwq_gguf.errors import TensorError, UnsupportedError
 
@@ -64,13 +66,15 @@ def map_tensors(
             )
         )
     missing = [name for name, (rule, _) in rules.items() if rule.needed]
+    if missing or unknown:
+        _refuse_known_kinds(unknown, tensors, folder)
     if missing:
         raise TensorError(
             "tensors that the model needs are missing",
             path=folder,
             found=f"{len(found)} tensors",
             expected=some(missing),
-            hint="check that config.json belongs to these weights, and download them again",
+            hint="check that config.json belongs to these weights, and that all shards are here",
         )
     if unknown:
         raise TensorError(
@@ -80,6 +84,46 @@ def map_tensors(
             hint="check that config.json belongs to these weights",
         )
     return tuple(found)
+
+
+# What is left beside or instead of a weight by those who quantize or train it.
+_QUANTIZED = re.compile(
+    r"\.(?:qweight|qzeros|g_idx|weight_packed|weight_scale(?:_inv)?|absmax|SCB|scales|quant_map)"
+    r"(?:\.|$)"
+)
+_ADAPTER = re.compile(r"\.(?:lora_(?:A|B|embedding_A|embedding_B)|base_layer)\.")
+
+
+def _refuse_known_kinds(
+    unknown: Sequence[str], tensors: Mapping[str, TensorInfo], folder: Path
+) -> None:
+    """Say it better than by names that are missing, where one can see what happened."""
+    quantized = [name for name in unknown if _QUANTIZED.search(name)]
+    if quantized:
+        raise UnsupportedError(
+            "these weights are quantized already",
+            path=folder,
+            found=some(quantized),
+            expected=", ".join(DTYPES),
+            hint="take the original weights, which lose nothing twice",
+        )
+    adapters = [name for name in unknown if _ADAPTER.search(name)]
+    if adapters:
+        raise UnsupportedError(
+            "the weights of an adapter lie beside the model's, not merged into them",
+            path=folder,
+            found=some(adapters),
+            hint="with PEFT: model.merge_and_unload().save_pretrained(FOLDER)",
+        )
+    prefix = strange_prefix(tensors)
+    if prefix is not None:
+        raise TensorError(
+            f"the tensors' names begin with {prefix!r}, which is nothing known",
+            path=folder,
+            found=some(tensors),
+            expected="model.layers. ...",
+            hint="save the model itself, not what wraps it: model.save_pretrained(FOLDER)",
+        )
 
 
 def interleaved(head_dim: int) -> RowOrder:

@@ -117,7 +117,8 @@ class Conversion:
 
     `tensors` is in the order in which llama-quantize visits and writes them
     (`SourceTensor.order`). The converter's own order, by shard and Hugging Face name with
-    computed tensors first, is `converter_order`.
+    computed tensors first, is `converter_order`. `notes` say what was found in the source
+    that is not usual, and how it was read.
     """
 
     architecture: str
@@ -128,6 +129,7 @@ class Conversion:
     converter_order: tuple[SourceTensor, ...]
     file_type_at: int
     quantization_version_at: int
+    notes: tuple[str, ...] = ()
 
     def converter_metadata(self, file_type: int) -> tuple[KeyValue, ...]:
         """All entries where the converter writes them, for a file of one float type."""

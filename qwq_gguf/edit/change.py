@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.convert.overrides import apply_overrides, parse_override
 from qwq_gguf.edit.yarn import stretch
 from qwq_gguf.errors import ConfigError, TemplateError
-from qwq_gguf.gguf_file.room import REST_KEY, ROOM_KEY, without_room
+from qwq_gguf.gguf_file.room import is_room, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.prepare import check_template, with_profile, without_profile_name
-from qwq_gguf.prepare.tokens import special_texts
-from qwq_gguf.profiles import Profile, ThinkingTags, load_profile, profile_names
+from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
+from qwq_gguf.profiles import Profile, choose_profile, edited_of
+from qwq_gguf.profiles.edited import told
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 
 __all__ = ["Changed", "change_entries", "parse_kv"]
@@ -69,14 +71,16 @@ def change_entries(
         ChatTemplate(chat_template)
         entries = apply_overrides(entries, [text(_TEMPLATE, chat_template)])
         there = {entry.key: entry for entry in entries}
-        tags = profile.thinking if profile is not None else _tags(there)
-        check = check_template(chat_template, tags, special_texts(there))
+        check = check_template(chat_template, special_texts(there))
         if check.broken is not None:
             raise TemplateError(
                 f"the chat template cannot be used: {check.broken}",
                 hint="name a Jinja template, such as a repository's chat_template.jinja",
             )
-        notes += check.lines()
+        before_and_after = (choose_profile(keys).profile for keys in (metadata, there))
+        if is_misread(chat_template, special_texts(there)):
+            notes.append(f"{MISREAD}: {remedy(chat_template)}")
+        notes += check.lines(reasoner=any(before_and_after))
     if yarn is not None:
         stretched = stretch({entry.key: entry for entry in entries}, yarn)
         entries = _replaced(entries, stretched.entries, stretched.removed)
@@ -84,7 +88,7 @@ def change_entries(
     before_keys = {entry.key: entry for entry in entries}
     for argument in kv:
         entry = parse_kv(argument, {entry.key: entry for entry in entries})
-        if entry.key in (ROOM_KEY, REST_KEY):
+        if is_room(entry.key):
             raise ConfigError(f"{entry.key} is how the file keeps room, it cannot be set")
         entries = apply_overrides(entries, [entry])
     by_hand = [entry.key for entry in entries if before_keys.get(entry.key) != entry]
@@ -96,6 +100,8 @@ def change_entries(
         )
     after = {entry.key: entry for entry in entries}
     notes += read_sampling(after).notes
+    named, edited = edited_of(after)
+    notes += told(named or "", edited)
     return Changed(entries, tuple(_differences(metadata, after)), tuple(notes))
 
 
@@ -131,13 +137,6 @@ def parse_kv(argument: str, present: Mapping[str, KeyValue]) -> KeyValue:
     return parse_override(f"{key}={known_kind}:{value}")
 
 
-def _tags(metadata: Mapping[str, KeyValue]) -> ThinkingTags:
-    name = metadata.get(PROFILE_KEY)
-    if name is not None and isinstance(name.value, str) and name.value in profile_names():
-        return load_profile(name.value).thinking
-    return ThinkingTags()
-
-
 def _replaced(
     entries: Sequence[KeyValue], changed: Sequence[KeyValue], removed: Sequence[str]
 ) -> tuple[KeyValue, ...]:
@@ -150,7 +149,7 @@ def _replaced(
 def _differences(before: Mapping[str, KeyValue], after: Mapping[str, KeyValue]) -> list[str]:
     lines = []
     for key in dict.fromkeys((*before, *after)):
-        if key in (ROOM_KEY, REST_KEY):
+        if is_room(key):
             continue
         old, new = before.get(key), after.get(key)
         if old is new or (old is not None and new is not None and old == new):
@@ -166,7 +165,7 @@ def _shown(entry: KeyValue | None) -> str:
         return f"{len(entry.items)} elements"
     value: Scalar = entry.scalar
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return repr(value) if entry.type is ValueType.FLOAT64 else f"{value:.6g}"
     if isinstance(value, str) and (len(value) > 60 or "\n" in value):
         return f"{len(value)} characters"
     return str(value)

@@ -6,34 +6,31 @@ Whatever ends this early, also a kill or a power cut, leaves the old or the new 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import escape
-from pathlib import Path
 from typing import Protocol
 
 from qwq_gguf.errors import GgufError, OutputError
+from qwq_gguf.files import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import GgufFile, encode_header, read_gguf
 from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
 from qwq_gguf.gguf_file.room import (
-    REST_KEY,
-    ROOM_KEY,
     Room,
     find_room,
+    is_room,
     is_small,
     with_room,
 )
 from qwq_gguf.locks import lock
 from qwq_gguf.metadata import KeyValue
+from qwq_gguf.output_paths import sweep
 from qwq_gguf.quantize.output import NewFile
 
 __all__ = ["Follower", "Written", "blank_unread", "locked", "write_entries"]
 
 _CHUNK = 8 << 20
-_PID = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +87,12 @@ def write_entries(
 
 def _slot_entries(file: GgufFile, room: Room, entries: Sequence[KeyValue]) -> list[KeyValue] | None:
     """What a slot has to hold, None when something outside the slots changes too."""
-    slot = {entry.key for entry in room.entries} | {ROOM_KEY, REST_KEY}
-    outside = {id(entry) for entry in file.metadata.values() if entry.key not in slot}
+    slot = {entry.key for entry in room.entries}
+    outside = {
+        id(entry)
+        for entry in file.metadata.values()
+        if entry.key not in slot and not is_room(entry.key)
+    }
     inside = [entry for entry in entries if id(entry) not in outside]
     if len(entries) - len(inside) != len(outside) or not all(map(is_small, inside)):
         return None
@@ -109,12 +110,11 @@ def _change_in_place(
         (room.slot(1 - room.live), filled),
         (KEY_COUNT_AT, room.switched(inside)),
         # Nothing reads the other slot now; some programs print it.
-        (room.slot(room.live), b" " * room.size),
+        (room.slot(room.live), room.blank),
     )
     with locked(file, os.O_RDWR) as descriptor:
         start = HEADER_BYTES
-        expected = room.head + (room.size if room.live else 0).to_bytes(8, "little") + room.region
-        if file.version != 3 or os.pread(descriptor, len(expected), start) != expected:
+        if file.version != 3 or os.pread(descriptor, len(room.written), start) != room.written:
             return False
         if follow is not None:
             header = bytearray(os.pread(descriptor, file.data_offset, 0))
@@ -132,7 +132,7 @@ def blank_unread(file: GgufFile, descriptor: int) -> None:
     """Leave nothing in the slot that is not read, in a file that is `locked` for writing."""
     room = find_room(file.metadata)
     if room is not None:
-        _write_durably(file, descriptor, b" " * room.size, room.slot(1 - room.live))
+        _write_durably(file, descriptor, room.blank, room.slot(1 - room.live))
 
 
 def _write_durably(file: GgufFile, descriptor: int, data: bytes, offset: int) -> None:
@@ -167,7 +167,7 @@ def _copy(
     total = len(header) + data_bytes
     mode = file.path.stat().st_mode & 0o777
     with locked(file, os.O_RDONLY) as source:
-        _sweep(file.path)
+        sweep(file.path)
         with NewFile(file.path, total, force=True) as out:
             out.write(0, header)
             done = 0
@@ -190,26 +190,6 @@ def _copy(
     return total
 
 
-def _sweep(path: Path) -> None:
-    """Remove what killed copies of this file have left, which nobody else makes now."""
-    if os.name != "posix":
-        return
-    for remains in path.parent.glob(f".{escape(path.name)}.*.partial"):
-        number = remains.name.split(".")[-2]
-        if _PID.fullmatch(number) and not _is_running(int(number)):
-            remains.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # somebody else's
-    return True
-
-
 @contextmanager
 def locked(file: GgufFile, flags: int) -> Iterator[int]:
     """The open file, which no other `set` changes meanwhile.
@@ -218,7 +198,7 @@ def locked(file: GgufFile, flags: int) -> Iterator[int]:
     it is no longer as it was read.
     """
     try:
-        descriptor = os.open(file.path, flags | getattr(os, "O_CLOEXEC", 0))
+        descriptor = open_file(file.path, flags)
     except OSError as error:
         raise OutputError(f"cannot be opened: {error.strerror or error}", path=file.path) from error
     try:

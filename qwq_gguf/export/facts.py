@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qwq_gguf.convert.vocabulary.bpe import byte_letters
 from qwq_gguf.export.chatml import ChatMl, read_chatml
 from qwq_gguf.metadata import KeyValue
+from qwq_gguf.profiles import family_of
 from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
+from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, form_of
 
 __all__ = ["GgufFacts", "gguf_facts"]
 
@@ -20,10 +22,13 @@ _HUB = re.compile(r"https://huggingface\.co/(\w[\w.-]*/\w[\w.-]*)/?", re.ASCII)
 class GgufFacts:
     """One GGUF file, as its keys describe it.
 
-    `file` is how the exported files name it, relative to where they lie. `context` is the
+    `file` is how the exported files name it, relative to where they lie; of a model in
+    several files it is the first, and `parts` are all of them. `context` is the
     most tokens the model knows. `chatml` are the words of its `template`, where that is
-    ChatML. `base` is the Hub repository it was made from. `ids` are ids of the texts that
-    were asked for, as far as they are single tokens.
+    ChatML, `thought` says what the template does about thoughts, and `reasoner` that the model's
+    names are of a family that thinks. `base` is the Hub
+    repository it was made from. `ids` are ids of the texts that were asked for and of the
+    tags, as far as they are single tokens.
     """
 
     file: str
@@ -31,6 +36,8 @@ class GgufFacts:
     context: int | None = None
     template: str | None = None
     chatml: ChatMl | None = None
+    thought: ThoughtForm = NO_THOUGHT
+    reasoner: bool = False
     license: str | None = None
     base: str | None = None
     size: str | None = None
@@ -39,6 +46,12 @@ class GgufFacts:
     pad: int | None = None
     ids: Mapping[str, int] = field(default_factory=dict)
     sampling: FileSampling = field(default_factory=FileSampling)
+    parts: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All of its files."""
+        return self.parts or (self.file,)
 
     @property
     def filename(self) -> str:
@@ -48,33 +61,43 @@ class GgufFacts:
     @property
     def name(self) -> str:
         """The file's name without its ending."""
-        return self.filename.removesuffix(".gguf")
+        return self.filename.removesuffix(".gguf") or "model"
 
 
 def gguf_facts(
-    metadata: Mapping[str, KeyValue], *, file: str, words: Collection[str] = ()
+    metadata: Mapping[str, KeyValue],
+    *,
+    file: str,
+    parts: Sequence[str] = (),
+    words: Collection[str] = (),
 ) -> GgufFacts:
     """Read the facts off a GGUF's keys. A key of the wrong type counts as absent.
 
+    `file` and, of a model in several files, `parts` are as in `GgufFacts`.
     `words` are texts whose token ids will be needed: stops, and tokens with a bias.
     """
     architecture = _text(metadata, "general.architecture")
     template = _text(metadata, "tokenizer.chat_template")
-    parts = (_text(metadata, f"general.license{part}") for part in ("", ".name", ".link"))
+    thought = form_of(metadata)
+    tags = {thought.tags.open, thought.tags.close} if thought.tags else set()
+    licenses = (_text(metadata, f"general.license{part}") for part in ("", ".name", ".link"))
     base = _HUB.fullmatch(_text(metadata, "general.base_model.0.repo_url") or "")
     return GgufFacts(
         file=file,
+        parts=tuple(parts),
         architecture=architecture,
         context=_integer(metadata, f"{architecture}.context_length"),
         template=template,
-        chatml=None if template is None else read_chatml(template),
-        license="\n".join(part for part in parts if part) or None,
+        chatml=None if template is None else read_chatml(template, thought),
+        thought=thought,
+        reasoner=family_of(metadata) is not None,
+        license="\n".join(part for part in licenses if part) or None,
         base=None if base is None else base[1],
         size=_text(metadata, "general.size_label"),
         bos=_integer(metadata, "tokenizer.ggml.bos_token_id"),
         eos=_integer(metadata, "tokenizer.ggml.eos_token_id"),
         pad=_integer(metadata, "tokenizer.ggml.padding_token_id"),
-        ids=_ids(metadata, frozenset(words)),
+        ids=_ids(metadata, frozenset(words) | tags),
         sampling=read_sampling(metadata),
     )
 

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.export.thoughts import spoken_thoughts
 from qwq_gguf.profiles import Profile, ThinkingTags
 from qwq_gguf.sampling import Grammar, LogitBias
 
@@ -65,16 +66,15 @@ def spoken_grammar(profile: Profile, facts: GgufFacts, *, thoughts: bool = True)
     """The profile's grammar with `root` as its first rule; None when it has none.
 
     With `thoughts` it binds a whole reply: a grammar of the scope `answer` lets a thought
-    pass that the prompt or the model has opened, where the model's template knows thoughts.
+    pass that the prompt or the model has opened, where the model is known to think.
     """
     stage = profile.chain.stage(Grammar)
     if stage is None or stage.off:
         return None
-    tags, template = profile.thinking, facts.template or ""
-    thinks = tags.open in template or tags.close in template
-    if stage.scope == "reply" or not thinks or not thoughts:
+    run = spoken_thoughts(profile, facts)
+    if stage.scope == "reply" or run.tags is None or not thoughts:
         return _at_root(stage)
-    return _after_thought(stage, tags, opened=profile.template.opens_thought)
+    return _after_thought(stage, run.tags, opened=run.opened)
 
 
 def grammar_spellings(profile: Profile) -> tuple[str, ...]:

@@ -8,12 +8,14 @@ the letters of `sampler-seq`.
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from qwq_gguf.errors import ExportError
 from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.forbidding import spoken_biases, spoken_grammar
-from qwq_gguf.export.value import Export
+from qwq_gguf.export.thoughts import spoken_thoughts
+from qwq_gguf.export.value import Command, Export
 from qwq_gguf.export.vocabulary import Flat, Vocabulary, flatten, spoken_order
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling.chain import show
@@ -80,13 +82,15 @@ _APART = (
     "thought_budget",
 )
 _GRAMMAR = "grammar.gbnf"
+_MESSAGE = "reasoning-budget-message"
 
 
 def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
     """The flags without their dashes, each with its value; some stand more than once."""
     flat = flatten(profile, facts.context)
     found = [("model", facts.file), ("ctx-size", str(flat.tokens))]
-    found.append(("samplers", ";".join(spoken_order(profile))))
+    if flat.says("order"):
+        found.append(("samplers", ";".join(spoken_order(profile))))
     found += [
         (flag, show(flat.number(setting)))
         for setting, flag in VOCABULARY.names.items()
@@ -98,19 +102,22 @@ def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
     if spoken_grammar(profile, facts) is not None:
         found.append(("grammar-file", _GRAMMAR))
     found += [("reverse-prompt", stop) for stop in profile.stops]
-    if profile.thinking.open == "<think>":
+    thoughts = spoken_thoughts(profile, facts)
+    if thoughts.switch:
+        found.append(("chat-template-kwargs", json.dumps(dict(thoughts.switch))))
+    if thoughts.possible:
         found.append(("reasoning-format", "deepseek"))
-    if profile.governor.budget is not None:
-        found.append(("reasoning-budget", str(profile.governor.budget)))
-        if profile.governor.message:
-            found.append(("reasoning-budget-message", profile.governor.message))
+        if thoughts.budget is not None:
+            found.append(("reasoning-budget", str(thoughts.budget)))
+        if profile.wants_thoughts is not False and profile.governor.message:
+            found.append((_MESSAGE, profile.governor.message))
     return found
 
 
 def _wanted(setting: str, flat: Flat) -> bool:
     # Its own defaults are not neutral for these; for the rest silence says the same.
     told = ("repeat_penalty", "presence_penalty", "top_k", "top_p", "min_p", "temperature")
-    return setting in told or not flat.is_neutral(setting)
+    return flat.says(setting) and (setting in told or not flat.is_neutral(setting))
 
 
 def export(profile: Profile, facts: GgufFacts) -> Export:
@@ -121,6 +128,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     script += 'cd -- "$(dirname -- "$0")" || exit\n'
     script += " \\\n    ".join([*words, "--jinja", '"$@"']) + "\n"
     preset, left_out = _preset(profile, facts, said)
+    left_out = (*spoken_thoughts(profile, facts).unsaid, *left_out)
     files = {"preset.ini": preset, "llama-server.sh": script}
     if (grammar := spoken_grammar(profile, facts)) is not None:
         files[_GRAMMAR] = grammar.rstrip("\n") + "\n"
@@ -131,8 +139,9 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         VOCABULARY.rows(),
         (*unsaid, *left_out),
         (
-            "in this folder: llama-server --models-preset preset.ini",
-            "or one model alone: sh llama-server.sh",
+            Command(("llama-server", "--models-preset", "preset.ini"), inside=True),
+            "or this model alone:",
+            Command(("sh", "llama-server.sh")),
         ),
     )
 
@@ -157,6 +166,13 @@ def _preset(
             # A preset holds each key once; the tokens that end a turn stop it anyway.
             if [value] == stops and not _trouble(value):
                 lines.append(f"reverse-prompt = {value}")
+        elif flag == _MESSAGE:
+            lines.append(f"{flag} = {(in_one_line := _in_one_line(value))}")
+            if in_one_line != value:
+                left_out.append(
+                    "the words that close a thought, to the letter: preset.ini holds no "
+                    f"; and #, so it says {in_one_line!r}"
+                )
         elif flag == "dry-sequence-breaker" or (flag == "logit-bias" and len(biases) > 1):
             continue
         else:
@@ -185,6 +201,12 @@ def _plain(value: str, more: str = "") -> str:
             hint="rename the file, or start llama-server with the flags",
         )
     return value
+
+
+def _in_one_line(value: str) -> str:
+    """Words for a model, with other marks where the preset's grammar has its own use for one."""
+    plain = "".join(c if c.isprintable() else " " for c in value).translate({59: ",", 35: " "})
+    return " ".join(plain.split())
 
 
 def _trouble(value: str, more: str = "") -> bool:

@@ -18,6 +18,7 @@ from qwq_gguf.errors import ExportError
 from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.forbidding import spoken_biases, spoken_grammar
 from qwq_gguf.export.lmstudio_hub import VirtualModel
+from qwq_gguf.export.thoughts import spoken_thoughts
 from qwq_gguf.export.value import Export, slug
 from qwq_gguf.export.vocabulary import Flat, Vocabulary, flatten
 from qwq_gguf.profiles import Profile
@@ -67,13 +68,15 @@ def operation_fields(
 ) -> list[dict[str, Any]]:
     """What acts on each reply, as `{key, value}` pairs."""
     flat = flatten(profile, facts.context)
-    # 0 switches it off in llama.cpp; the field goes no further than 500.
-    top_k = min(int(flat.number("top_k")), _MOST_TOP_K)
-    fields: list[tuple[str, object]] = [
-        ("temperature", flat.number("temperature")),
-        ("topKSampling", top_k),
+    fields: list[tuple[str, object]] = []
+    if flat.says("temperature"):
+        fields.append(("temperature", flat.number("temperature")))
+    if flat.says("top_k"):
+        # 0 switches it off in llama.cpp; the field goes no further than 500.
+        fields.append(("topKSampling", min(int(flat.number("top_k")), _MOST_TOP_K)))
+    fields += [
+        (VOCABULARY.names[name], _checked(name, flat)) for name in _CHECKED if flat.says(name)
     ]
-    fields += [(VOCABULARY.names[name], _checked(name, flat)) for name in _CHECKED]
     if biases := spoken_biases(profile, facts).by_id:
         said = [[token, "-inf" if bias == -math.inf else bias] for token, bias in biases]
         fields.append(("llama.logitBias", said))
@@ -81,10 +84,12 @@ def operation_fields(
         fields.append(("structured", {"type": "gbnf", "gbnfGrammar": grammar}))
     if profile.stops:
         fields.append(("stopStrings", list(profile.stops)))
-    tags = {"startString": profile.thinking.open, "endString": profile.thinking.close}
-    fields.append(("reasoning.parsing", {"enabled": True, **tags}))
-    if (budget := profile.governor.budget) is not None:
-        fields.append(("reasoning.budgetTokens", {"checked": True, "value": budget}))
+    thoughts = spoken_thoughts(profile, facts)
+    if thoughts.tags is not None:
+        tags = {"startString": thoughts.tags.open, "endString": thoughts.tags.close}
+        fields.append(("reasoning.parsing", {"enabled": True, **tags}))
+    if thoughts.possible and thoughts.budget is not None:
+        fields.append(("reasoning.budgetTokens", {"checked": True, "value": thoughts.budget}))
     if system:
         fields.append(("systemPrompt", system))
     return [{"key": _PREDICTION + key, "value": value} for key, value in fields]
@@ -128,18 +133,26 @@ def export(
     name = f"{profile.name} for {facts.name}"
     preset = {"identifier": f"@local:{slug(name)}", "name": name, "operation": operation}
     defaults = {"preset": "", "operation": operation, "load": load}
+    thoughts = spoken_thoughts(profile, facts)
     virtual = VirtualModel(publisher, model, f"{facts.name}-{profile.name}")
     unsaid = [
         *VOCABULARY.unsaid(profile, facts.sampling),
         *spoken_biases(profile, facts).unsaid,
+        *thoughts.unsaid,
+        *thoughts.untold("of these files model.yaml alone says it"),
     ]
-    asked = int(flatten(profile, facts.context).number("top_k"))
-    if asked > _MOST_TOP_K:
+    flat = flatten(profile, facts.context)
+    asked = int(flat.number("top_k"))
+    if flat.says("top_k") and asked > _MOST_TOP_K:
         unsaid.append(f"top k {asked}: LM Studio's goes up to {_MOST_TOP_K}, which is written")
     return Export(
         "lmstudio",
         {
-            **virtual.files({"operation": operation, "load": load}, _metadata(profile, facts)),
+            **virtual.files(
+                {"operation": operation, "load": load},
+                _metadata(profile, facts),
+                _choices(profile, facts),
+            ),
             f"{slug(name)}.preset.json": _json(preset),
             f"{facts.filename}.json": _json(defaults),
         },
@@ -153,7 +166,6 @@ def export(
 
 
 def _metadata(profile: Profile, facts: GgufFacts) -> dict[str, object]:
-    template = facts.template or ""
     found: dict[str, object] = {"domain": "llm"}
     if facts.architecture:
         found["architectures"] = [facts.architecture]
@@ -163,9 +175,26 @@ def _metadata(profile: Profile, facts: GgufFacts) -> dict[str, object]:
     if facts.context:
         found["contextLengths"] = [facts.context]
     found["vision"] = False
-    found["reasoning"] = profile.thinking.open in template or profile.thinking.close in template
-    found["trainedForToolUse"] = "tools" in template
+    found["reasoning"] = spoken_thoughts(profile, facts).possible
+    found["trainedForToolUse"] = "tools" in (facts.template or "")
     return found
+
+
+def _choices(profile: Profile, facts: GgufFacts) -> list[dict[str, object]]:
+    """The template's own switch, where LM Studio can show one: it knows yes and no."""
+    switch = facts.thought.switch
+    if switch is None or not (switch.on is True or switch.off is False):
+        return []
+    return [
+        {
+            "key": "think",
+            "displayName": "Think",
+            "description": "Whether the model thinks before it answers",
+            "type": "boolean",
+            "defaultValue": spoken_thoughts(profile, facts).on,
+            "effects": [{"type": "setJinjaVariable", "variable": switch.name}],
+        }
+    ]
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -8,7 +8,7 @@ digits and dashes, and a manifest that names the concrete model with its sources
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qwq_gguf.export.value import slug
@@ -38,16 +38,25 @@ class VirtualModel:
         """Its name on the hub."""
         return _identifier(self.title)
 
-    def files(self, config: Mapping[str, object], metadata: Mapping[str, object]) -> dict[str, str]:
-        """The two files. `config` are the settings that it brings, `metadata` what is shown."""
+    def files(
+        self,
+        config: Mapping[str, object],
+        metadata: Mapping[str, object],
+        choices: Sequence[Mapping[str, object]] = (),
+    ) -> dict[str, str]:
+        """The two files. `config` are the settings that it brings, `metadata` what is shown,
+        `choices` what its user may switch (`customFields`).
+        """
         source = {"type": "huggingface", "user": self.publisher, "repo": self.model}
         key = f"{self.publisher}/{self.model}".lower()  # as LM Studio names concrete models
-        virtual = {
+        virtual: dict[str, object] = {
             "model": f"{self.owner}/{self.name}",
             "base": [{"key": key, "sources": [source]}],
             "metadataOverrides": metadata,
             "config": config,
         }
+        if choices:
+            virtual["customFields"] = list(choices)
         manifest = {
             "type": "model",
             "owner": self.owner,

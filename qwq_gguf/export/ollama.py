@@ -14,10 +14,12 @@ from qwq_gguf.errors import ExportError
 from qwq_gguf.export.chatml import ChatMl
 from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.go_template import chatml_template
-from qwq_gguf.export.value import Export
+from qwq_gguf.export.thoughts import begun, spoken_thoughts
+from qwq_gguf.export.value import Command, Export, slug
 from qwq_gguf.export.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
+from qwq_gguf.thinking import ThinkingTags
 
 __all__ = [
     "VOCABULARY",
@@ -27,12 +29,17 @@ __all__ = [
     "quote",
     "render_modelfile",
     "spoken_chatml",
+    "spoken_tags",
 ]
 
 # PARSER came with 0.12 and REQUIRES with 0.14; before 0.30 the chain in the GGUF is ignored.
 _REQUIRES = "0.30.0"
 # A parser that starts inside the thought, tolerates an opening tag, and reads <tool_call>.
 _PARSER = "qwen3-thinking"
+
+# Ollama compares it with those it knows by name and takes the nearest, if any is less than a
+# hundred letters away (template/template.go, Named).
+_LEFT = "Ollama uses the one in the GGUF, or one of its own that looks like it"
 
 # Every request to llama-server carries the numbers below, so of the GGUF's keys only the
 # ones without a parameter act.
@@ -109,38 +116,52 @@ def quote(text: str, *, block: bool = False) -> str:
 
 
 def spoken_chatml(profile: Profile, facts: GgufFacts) -> ChatMl | None:
-    """The model's ChatML with the thought opened, where profile and template ask for it."""
-    chatml, tags = facts.chatml, profile.thinking
-    if chatml is None or chatml.opening or not profile.template.opens_thought:
+    """The model's ChatML with the start of the reply as the profile wants it."""
+    chatml = facts.chatml
+    if chatml is None or not spoken_thoughts(profile, facts).possible:
         return chatml
-    source = facts.template or ""
-    knows = tags.open in source or tags.close in source
-    return replace(chatml, opening=f"{tags.open}\n") if knows else chatml
+    unset, on, off = (
+        begun(profile, facts, chatml.start(thinking), thinking) for thinking in (None, True, False)
+    )
+    # Ollama asks for a thought wherever a template leaves it a choice.
+    match profile.wants_thoughts:
+        case True:
+            unset = on
+        case False:
+            unset = on = off
+    return replace(chatml, opening=unset, opening_on=on, opening_off=off)
+
+
+def spoken_tags(profile: Profile, facts: GgufFacts) -> ThinkingTags | None:
+    """The tags by which Ollama is to find thoughts; None where there are to be none."""
+    return None if profile.wants_thoughts is False else spoken_thoughts(profile, facts).tags
 
 
 def render_modelfile(
     profile: Profile,
-    gguf: str,
+    files: tuple[str, ...],
     *,
     context: int | None = None,
     chatml: ChatMl | None = None,
+    tags: ThinkingTags | None = None,
     license: str | None = None,
     about: Sequence[str] = (),
     sampling: FileSampling | None = None,
     system: str | None = None,
 ) -> Modelfile:
-    """The Modelfile that runs `gguf` as `profile` says.
+    """The Modelfile that runs the GGUF in `files` as `profile` says.
 
-    `gguf` is what FROM names, relative to the Modelfile. `context` is the most the model
-    knows; the profile's is used up to that. `chatml` is the model's prompt format: with
-    it a TEMPLATE and a PARSER are written, without it Ollama uses the GGUF's own template.
-    A PARSER alone would not do: it makes Ollama render the prompt itself, from a TEMPLATE.
-    `sampling` is what the GGUF itself says.
+    `files` are what FROM names, relative to the Modelfile: one, or all parts of a split
+    model. `context` is the most the model knows; the profile's is used up to that. `chatml`
+    is the model's prompt format, with it a TEMPLATE is written, and without it Ollama uses
+    the GGUF's own; `tags` are those of its thoughts. A PARSER without a TEMPLATE would not
+    do: it makes Ollama render the prompt itself, from a TEMPLATE. `sampling` is what the
+    GGUF itself says.
     """
-    instructions: list[tuple[str, ...]] = [("FROM", gguf)]
+    instructions: list[tuple[str, ...]] = [("FROM", file) for file in files]
     if chatml is not None:
-        instructions.append(("TEMPLATE", chatml_template(chatml)))
-        if chatml.opening:
+        instructions.append(("TEMPLATE", chatml_template(chatml, tags)))
+        if tags == ThinkingTags():
             instructions.append(("PARSER", _PARSER))
     instructions += [("PARAMETER", n, str(v)) for n, v in _parameters(profile, context)]
     instructions += [("PARAMETER", "stop", stop) for stop in profile.stops]
@@ -157,20 +178,22 @@ def _parameters(profile: Profile, context: int | None) -> list[tuple[str, float 
     said = [
         (VOCABULARY.names[name], flat.number(name))
         for name in _PARAMETERS
-        if name not in _QUIET or not flat.is_neutral(name)
+        if flat.says(name) and (name not in _QUIET or not flat.is_neutral(name))
     ]
     return [*said, ("num_ctx", flat.tokens)]
 
 
 def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) -> Modelfile:
     """The Modelfile of a GGUF."""
+    chatml, about = _prompt(profile, facts)
     return render_modelfile(
         profile,
-        facts.file,
+        facts.files,
         context=facts.context,
-        chatml=spoken_chatml(profile, facts),
+        chatml=chatml,
+        tags=spoken_tags(profile, facts),
         license=facts.license,
-        about=_about(facts),
+        about=about,
         sampling=facts.sampling,
         system=system,
     )
@@ -186,22 +209,22 @@ def export(
     """
     if not hub:
         made = modelfile(profile, facts, system=system)
-        use = ("ollama create NAME -f Modelfile",)
+        use = (Command(("ollama", "create", slug(facts.name), "-f", "Modelfile")),)
         return Export("ollama", {"Modelfile": made.text}, VOCABULARY.rows(), made.unsaid, use)
     params: dict[str, object] = dict(_parameters(profile, facts.context))
     if profile.stops:
         params["stop"] = list(profile.stops)
     files = {"params": json.dumps(params, ensure_ascii=False, indent=2) + "\n"}
-    chatml = spoken_chatml(profile, facts)
+    chatml, about = _prompt(profile, facts)
     if chatml is not None:
-        files["template"] = chatml_template(chatml)
+        files["template"] = chatml_template(chatml, spoken_tags(profile, facts))
     if system:
         files["system"] = system
     return Export(
         "ollama",
         files,
         VOCABULARY.rows(),
-        (*VOCABULARY.unsaid(profile, facts.sampling), *_about(facts)),
+        (*VOCABULARY.unsaid(profile, facts.sampling), *about),
         (
             "put the files beside the GGUF in a repository on the Hub, then:",
             "ollama run hf.co/ORG/NAME",
@@ -209,9 +232,26 @@ def export(
     )
 
 
-def _about(facts: GgufFacts) -> tuple[str, ...]:
+def _prompt(profile: Profile, facts: GgufFacts) -> tuple[ChatMl | None, tuple[str, ...]]:
+    """The prompt to write as a TEMPLATE, None for none, and what to know of it."""
     if facts.template is None:
-        return ("the chat template: this GGUF has none, so Ollama will guess one",)
-    if facts.chatml is None:
-        return ("the chat template: not ChatML, so Ollama uses the one in the GGUF",)
-    return ()
+        return None, ("the chat template: this GGUF has none, so Ollama will guess one",)
+    if (chatml := facts.chatml) is None:
+        return None, (f"the chat template: it is not ChatML throughout, so {_LEFT}",)
+    if facts.thought.switch is not None and chatml.opening_on is chatml.opening_off is None:
+        return None, (
+            f"the chat template: its switch for thinking changes other words, so {_LEFT}",
+        )
+    chatml = spoken_chatml(profile, facts)
+    assert chatml is not None
+    try:
+        quote(chatml_template(chatml, spoken_tags(profile, facts)), block=True)
+    except ExportError as error:
+        return None, (f"the chat template: {error.message}, so {_LEFT}",)
+    thoughts = spoken_thoughts(profile, facts)
+    if profile.wants_thoughts is None and thoughts.possible and not thoughts.on:
+        return chatml, (
+            "no thought unless it is asked for: where a model can think, Ollama asks for a "
+            "thought; `think: false` or /set nothink is for the client to say",
+        )
+    return chatml, ()

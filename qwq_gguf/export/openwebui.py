@@ -13,6 +13,7 @@ import json
 
 from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.forbidding import spoken_biases, spoken_grammar
+from qwq_gguf.export.thoughts import spoken_thoughts
 from qwq_gguf.export.value import Export, slug
 from qwq_gguf.export.vocabulary import Vocabulary, flatten, spoken_order
 from qwq_gguf.profiles import Profile
@@ -62,22 +63,33 @@ VOCABULARY = Vocabulary(
 def export(profile: Profile, facts: GgufFacts) -> Export:
     """`openwebui.json`, for Workspace > Models > Import."""
     flat = flatten(profile, facts.context)
-    params: dict[str, object] = {name: flat.number(key) for key, name in _PARAMS.items()}
+    params: dict[str, object] = {
+        name: flat.number(key) for key, name in _PARAMS.items() if flat.says(key)
+    }
     params["num_ctx"] = flat.tokens
     if profile.stops:
         params["stop"] = [_escaped(stop) for stop in profile.stops]
     biases = spoken_biases(profile, facts)
     if biases.by_id:
         params["logit_bias"] = ",".join(f"{token}:{_whole(b)}" for token, b in biases.by_id)
-    params["reasoning_tags"] = [profile.thinking.open, profile.thinking.close]
-    custom: dict[str, object] = {"samplers": list(spoken_order(profile))}
+    thoughts = spoken_thoughts(profile, facts)
+    if thoughts.tags is not None:
+        params["reasoning_tags"] = [thoughts.tags.open, thoughts.tags.close]
+    custom: dict[str, object] = {}
+    if flat.says("order"):
+        custom["samplers"] = list(spoken_order(profile))
     custom |= {
-        name: flat.number(key) for key, name in _TO_SERVER.items() if not flat.is_neutral(key)
+        name: flat.number(key)
+        for key, name in _TO_SERVER.items()
+        if flat.says(key) and not flat.is_neutral(key)
     }
     if not flat.is_neutral("dry_breakers"):
         custom["dry_sequence_breakers"] = list(flat.breakers)
     if (grammar := spoken_grammar(profile, facts)) is not None:
         custom["grammar"] = grammar
+    if thoughts.switch:
+        params["think"] = thoughts.on  # for Ollama
+        custom["chat_template_kwargs"] = dict(thoughts.switch)  # for llama-server and vLLM
     params["custom_params"] = custom
     model = {
         "id": slug(f"{facts.name}-{profile.name}"),
@@ -93,7 +105,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         unsaid.append(f"logit bias {', '.join(rough)}: whole numbers from -100 to 100 are all")
     if grammar is not None:
         unsaid.append("the grammar: llama-server gets it; Ollama leaves custom parameters out")
-    if len(flat.order) > 1 and facts.sampling.order != spoken_order(profile):
+    if flat.says("order") and len(flat.order) > 1 and facts.sampling.order != spoken_order(profile):
         unsaid.append(
             f"the order {' > '.join(profile.chain.order)}: llama-server gets it; Ollama leaves "
             "custom parameters out, and takes the order from the GGUF alone"

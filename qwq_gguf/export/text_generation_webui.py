@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.forbidding import spoken_biases, spoken_grammar
+from qwq_gguf.export.thoughts import spoken_thoughts
 from qwq_gguf.export.value import Export, slug
 from qwq_gguf.export.vocabulary import Flat, Vocabulary, flatten, spoken_order
 from qwq_gguf.export.yaml_text import to_yaml
@@ -75,14 +77,18 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     """`user_data/presets/NAME.yaml` and the lines for `user_data/models/config-user.yaml`."""
     flat, name = flatten(profile, facts.context), slug(profile.name)
     stages = [_STAGES.get(name, name) for name in spoken_order(profile)]
-    preset: dict[str, object] = {VOCABULARY.names[n]: flat.number(n) for n in _PLAIN}
-    preset["repetition_penalty_range"] = _range(flat)
+    preset: dict[str, object] = {
+        VOCABULARY.names[n]: flat.number(n) for n in _PLAIN if flat.says(n)
+    }
+    if flat.says("penalty_window") or flat.says("dry_window"):
+        preset["repetition_penalty_range"] = _range(flat)
     preset |= _dynamic(flat)
     if not flat.is_neutral("dry_breakers"):
         preset["dry_sequence_breakers"] = json.dumps(list(flat.breakers), ensure_ascii=False)
     preset["do_sample"] = True
     # An empty order would leave the server's own; top_k 0 does nothing.
-    preset["sampler_priority"] = "\n".join(stages or ["top_k"])
+    if flat.says("order"):
+        preset["sampler_priority"] = "\n".join(stages or ["top_k"])
     model: dict[str, object] = {"loader": "llama.cpp", "ctx_size": flat.tokens}
     if profile.stops:
         stops = ", ".join(json.dumps(stop, ensure_ascii=False) for stop in profile.stops)
@@ -92,25 +98,19 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         model["custom_token_bans"] = ",".join(banned)
     if (grammar := spoken_grammar(profile, facts)) is not None:
         model["grammar_string"] = grammar
-    entry = {f"{facts.filename}$": model}
+    # Its keys are regular expressions, compared with the file's name in small letters.
+    entry = {f"{re.escape(facts.filename)}$": model}
     unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *_one_range(flat), *biases.unsaid]
+    unsaid += spoken_thoughts(profile, facts).untold("set it in text-generation-webui")
     if any(math.isfinite(bias) and bias for _, bias in biases.by_id):
         unsaid.append("logit biases that do not forbid: text-generation-webui has none")
-    return Export(
-        "text-generation-webui",
-        {
-            f"user_data/presets/{name}.yaml": to_yaml(preset),
-            "user_data/models/config-user.yaml": to_yaml(
-                entry, ("Add this to the file of that name.",)
-            ),
-        },
-        VOCABULARY.rows(),
-        tuple(unsaid),
-        (
-            "copy the preset into user_data/presets, and add the lines of config-user.yaml",
-            f"to user_data/models/config-user.yaml; then choose the preset {name}",
-        ),
-    )
+    settings = to_yaml(entry, ("Add this to the file of that name.",))
+    files = {"user_data/models/config-user.yaml": settings}
+    use = ["add the lines of config-user.yaml to user_data/models/config-user.yaml"]
+    if profile.named != frozenset():  # a preset sets whatever it does not name to neutral values
+        files[f"user_data/presets/{name}.yaml"] = to_yaml(preset)
+        use += ["copy the preset into user_data/presets, and choose it:", name]
+    return Export("text-generation-webui", files, VOCABULARY.rows(), tuple(unsaid), tuple(use))
 
 
 def _range(flat: Flat) -> float | int:

@@ -11,7 +11,8 @@ import json
 import math
 
 from qwq_gguf.export.facts import GgufFacts
-from qwq_gguf.export.forbidding import spoken_biases
+from qwq_gguf.export.forbidding import SpokenBiases, spoken_biases
+from qwq_gguf.export.thoughts import spoken_thoughts
 from qwq_gguf.export.value import Export
 from qwq_gguf.export.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
@@ -39,7 +40,40 @@ VOCABULARY = Vocabulary(
 
 
 def export(profile: Profile, facts: GgufFacts) -> Export:
-    """`generation_config.json` and the chat template, for the folder of the checkpoint."""
+    """`generation_config.json` and the chat template, for the folder of the checkpoint.
+
+    Of a model that no profile is made for, whose file has no numbers either, the checkpoint's
+    own generation_config.json is all there is to say: then none is written.
+    """
+    biases = spoken_biases(profile, facts)
+    files = {}
+    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
+    use = "put the files into the folder of the checkpoint"
+    if profile.named == frozenset():
+        unsaid.append(
+            "generation_config.json: no profile is made for this model, and its author's own "
+            "numbers stay (--profile NAME writes another's)"
+        )
+    else:
+        config = _config(profile, facts, biases)
+        files["generation_config.json"] = json.dumps(config, indent=2) + "\n"
+        if profile.named is not None:
+            use = (
+                "add generation_config.json to the checkpoint's own, which has the author's "
+                "numbers besides"
+            )
+    if facts.template is not None:
+        files["chat_template.jinja"] = facts.template
+    if texts := [stop for stop in profile.stops if stop not in facts.ids]:
+        unsaid.append(
+            f"the stops {', '.join(texts)}: no single token, so generate(stop_strings=...) "
+            "has to be told, with the tokenizer"
+        )
+    unsaid += spoken_thoughts(profile, facts).untold("apply_chat_template has to be told")
+    return Export("transformers", files, VOCABULARY.rows(), tuple(unsaid), (use,))
+
+
+def _config(profile: Profile, facts: GgufFacts, biases: SpokenBiases) -> dict[str, object]:
     flat = flatten(profile, facts.context)
     samples = not isinstance(profile.chain.stages[-1], Greedy)
     config: dict[str, object] = {"do_sample": samples}
@@ -48,14 +82,14 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         config |= {
             VOCABULARY.names[name]: flat.number(name)
             for name in names
-            if name != "typical_p" or not flat.is_neutral(name)
+            if flat.says(name) and (name != "typical_p" or not flat.is_neutral(name))
         }
-    biases = spoken_biases(profile, facts)
     if added := [[[token], float(b)] for token, b in biases.by_id if b not in (0, -math.inf)]:
         config["sequence_bias"] = added
     if banned := [token for token, bias in biases.by_id if bias == -math.inf]:
         config["suppress_tokens"] = banned
-    config["repetition_penalty"] = flat.number("repeat_penalty")
+    if flat.says("repeat_penalty"):
+        config["repetition_penalty"] = flat.number("repeat_penalty")
     config["max_length"] = flat.tokens
     if facts.bos is not None:
         config["bos_token_id"] = facts.bos
@@ -66,19 +100,4 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         config["eos_token_id"] = ends
     if facts.pad is not None:
         config["pad_token_id"] = facts.pad
-    files = {"generation_config.json": json.dumps(config, indent=2) + "\n"}
-    if facts.template is not None:
-        files["chat_template.jinja"] = facts.template
-    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
-    if texts := [stop for stop in profile.stops if stop not in facts.ids]:
-        unsaid.append(
-            f"the stops {', '.join(texts)}: no single token, so generate(stop_strings=...) "
-            "has to be told, with the tokenizer"
-        )
-    return Export(
-        "transformers",
-        files,
-        VOCABULARY.rows(),
-        tuple(unsaid),
-        ("put the files into the folder of the checkpoint",),
-    )
+    return config

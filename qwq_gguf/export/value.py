@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-__all__ = ["Export", "SettingRow", "Support", "slug"]
+__all__ = ["Command", "Export", "SettingRow", "Support", "slug"]
 
 
 def slug(text: str) -> str:
@@ -34,20 +35,38 @@ class SettingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """A command for a shell, its files named as `Export.files` names them.
+
+    `inside`: it has to be started in the folder of the files.
+    """
+
+    words: tuple[str, ...]
+    inside: bool = False
+
+    def line(self, folder: str, files: Collection[str]) -> str:
+        """As it is typed by who sees the folder of `files` as `folder`."""
+        if self.inside:
+            return f"(cd {shlex.quote(folder)} && {shlex.join(self.words)})"
+        named = (f"{folder}/{word}" if word in files else word for word in self.words)
+        return shlex.join(named)
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """A profile in one runtime's own form.
 
     `files` maps paths, relative to wherever the user wants them, to their text. `unsaid`
     has a sentence for each thing the profile asks for and these files cannot ask for.
     `settings` says of every setting there is what the runtime can do with it. `use` are
-    lines for a person: what to do with the files.
+    lines and commands for a person: what to do with the files.
     """
 
     runtime: str
     files: Mapping[str, str]
     settings: tuple[SettingRow, ...]
     unsaid: tuple[str, ...] = ()
-    use: tuple[str, ...] = field(default=())
+    use: tuple[str | Command, ...] = field(default=())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))

@@ -1,9 +1,16 @@
 """A profile for vLLM: a command line, and what requests have to add.
 
-Server-wide defaults come from the generation config, of which vLLM takes
-repetition_penalty, temperature, top_k, top_p, min_p and max_new_tokens (vllm/config/model.py,
+Server-wide defaults come from the generation config, of which vLLM takes repetition_penalty,
+temperature, top_k, top_p, min_p, presence_penalty and frequency_penalty (vllm/config/model.py,
 get_diff_sampling_param); the rest is the request's. The order is fixed: penalties,
 temperature, min_p, top_k, top_p; presence and frequency count the reply alone.
+
+Since 0.24 GGUF files are read by a package of their own, vllm-gguf-plugin, which wants the
+tokenizer and the configuration of the model that the file was made from.
+
+A reasoning parser raises where the tokenizer lacks its tags, and deepseek_r1's and qwen3's take
+all of a reply for the thought that has not closed one (vllm/reasoning); so one is named only for
+a model that thinks, with tags in its vocabulary.
 
 A request's logit_bias is clamped to -100 and 100 (vllm/sampling_params.py). Its grammar goes to
 structured_outputs since 0.12 and binds what follows the thought that the reasoning parser sees
@@ -17,10 +24,12 @@ import shlex
 
 from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.forbidding import SpokenBiases, spoken_biases, spoken_grammar
-from qwq_gguf.export.value import Export
+from qwq_gguf.export.thoughts import SpokenThoughts, spoken_thoughts
+from qwq_gguf.export.value import Command, Export
 from qwq_gguf.export.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling import Grammar
+from qwq_gguf.thinking import ThinkingTags
 
 __all__ = ["VOCABULARY", "export"]
 
@@ -30,8 +39,8 @@ VOCABULARY = Vocabulary(
         "logit_bias": "logit_bias (request)",
         "grammar": "structured_outputs.grammar (request)",
         "repeat_penalty": "repetition_penalty",
-        "frequency_penalty": "frequency_penalty (request)",
-        "presence_penalty": "presence_penalty (request)",
+        "frequency_penalty": "frequency_penalty",
+        "presence_penalty": "presence_penalty",
         "top_k": "top_k",
         "top_p": "top_p",
         "min_p": "min_p",
@@ -45,7 +54,21 @@ VOCABULARY = Vocabulary(
     counts="reply",
 )
 
+_DEFAULTS = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+)
+_ASK_FOR_BASE = '"${BASE:?set it to the model that this GGUF was made from, ORG/NAME}"'
 _MOST_BIAS = 100.0
+_PARSERS = {
+    ThinkingTags(): "deepseek_r1",
+    ThinkingTags("<seed:think>", "</seed:think>"): "seed_oss",
+}
 _HEAD = '#!/bin/sh\ncd -- "$(dirname -- "$0")" || exit\n'
 
 
@@ -53,32 +76,32 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     """`vllm.sh`, the chat template it names, and `request.json` for the client."""
     flat = flatten(profile, facts.context)
     defaults = {
-        "temperature": flat.number("temperature"),
-        "top_k": flat.number("top_k") or -1,
-        "top_p": flat.number("top_p"),
-        "min_p": flat.number("min_p"),
-        "repetition_penalty": flat.number("repeat_penalty"),
+        VOCABULARY.names[name]: (flat.number(name) or -1) if name == "top_k" else flat.number(name)
+        for name in _DEFAULTS
+        if flat.says(name)
     }
     words = [f"exec vllm serve {shlex.quote(facts.file)}"]
-    if facts.base:
-        # The tokenizer that vLLM makes from a GGUF is slow to come and may differ.
-        words.append(f"--tokenizer {shlex.quote(facts.base)}")
+    base = shlex.quote(facts.base) if facts.base else _ASK_FOR_BASE
+    words += [f"--tokenizer {base}", f"--hf-config-path {base}"]
     words.append(f"--max-model-len {flat.tokens}")
-    words.append("--generation-config vllm")
-    words.append(f"--override-generation-config {shlex.quote(json.dumps(defaults))}")
+    if defaults:
+        # Else the numbers are those of the model's author, which vLLM looks up by itself.
+        words.append("--generation-config vllm")
+        words.append(f"--override-generation-config {shlex.quote(json.dumps(defaults))}")
     files: dict[str, str] = {}
     if facts.template is not None:
         files["chat_template.jinja"] = facts.template
         words.append("--chat-template chat_template.jinja")
-    if profile.thinking.open == "<think>":
-        words.append("--reasoning-parser deepseek_r1")
+    thoughts = spoken_thoughts(profile, facts)
+    parser, unparsed = _parser(thoughts, facts)
+    if parser is not None:
+        words.append(f"--reasoning-parser {parser}")
+    if thoughts.switch:
+        told = shlex.quote(json.dumps(dict(thoughts.switch)))
+        words.append(f"--default-chat-template-kwargs {told}")
     if facts.chatml is not None and facts.chatml.tools_end is not None:
         words.append("--enable-auto-tool-choice --tool-call-parser hermes")
-    request: dict[str, object] = {
-        "presence_penalty": flat.number("presence_penalty"),
-        "frequency_penalty": flat.number("frequency_penalty"),
-        "stop": list(profile.stops),
-    }
+    request: dict[str, object] = {"stop": list(profile.stops)}
     biases = spoken_biases(profile, facts)
     if biases.by_id:
         request["logit_bias"] = {
@@ -91,7 +114,13 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     files["request.json"] = json.dumps(request, ensure_ascii=False, indent=2) + "\n"
     unsaid = [*VOCABULARY.unsaid(profile, facts.sampling)]
     if not facts.base:
-        unsaid.append("the tokenizer: this GGUF names no base model; add --tokenizer ORG/NAME")
+        unsaid.append(
+            "the tokenizer and the configuration, which vLLM wants from the model that this GGUF "
+            "was made from: the file names none, so name it: BASE=ORG/NAME sh vllm.sh"
+        )
+    unsaid += unparsed
+    if profile.wants_thoughts is False and thoughts.possible and not thoughts.switch:
+        unsaid.append("no thought: this template opens one, and vLLM has no word against it")
     unsaid += [*biases.unsaid, *_bound_otherwise(profile, biases)]
     unsaid += _only_in_requests(request)
     return Export(
@@ -99,8 +128,28 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         files,
         VOCABULARY.rows(),
         tuple(unsaid),
-        ("sh vllm.sh", "each request carries the fields of request.json"),
+        (
+            "vLLM reads GGUF files by a plugin: pip install vllm-gguf-plugin",
+            Command(("sh", "vllm.sh")),
+            "each request carries the fields of request.json",
+        ),
     )
+
+
+def _parser(thoughts: SpokenThoughts, facts: GgufFacts) -> tuple[str | None, list[str]]:
+    """The reasoning parser for these thoughts, and why there is none."""
+    if not thoughts.possible:
+        return None, []
+    tags = thoughts.tags
+    if tags not in _PARSERS:
+        named = "thoughts that are not in tags it knows" if tags is None else tags.open
+        return None, [f"a reasoning parser: vLLM has none that is known to fit {named}"]
+    if missing := [text for text in (tags.open, tags.close) if text not in facts.ids]:
+        texts = " and ".join(missing)
+        return None, [f"a reasoning parser: this vocabulary has no token {texts}"]
+    # qwen3's knows a switch: where thinking is off, all of the reply is the answer.
+    hybrid = facts.thought.switch is not None and tags == ThinkingTags()
+    return "qwen3" if hybrid else _PARSERS[tags], []
 
 
 def _bound_otherwise(profile: Profile, biases: SpokenBiases) -> list[str]:
@@ -114,12 +163,7 @@ def _bound_otherwise(profile: Profile, biases: SpokenBiases) -> list[str]:
 
 
 def _only_in_requests(request: dict[str, object]) -> list[str]:
-    told = [
-        f"{name.replace('_', ' ')} {request[name]}"
-        for name in ("presence_penalty", "frequency_penalty")
-        if request[name]
-    ]
-    told += ["the logit bias"] * ("logit_bias" in request)
+    told = ["the logit bias"] * ("logit_bias" in request)
     told += ["the grammar"] * ("structured_outputs" in request)
     return [
         f"{what}: a vLLM server has no default for it, "

@@ -65,12 +65,18 @@ class Flat:
     `order` names the stages that do something, without logit bias, grammar and the final
     one. `values` has every number there is, neutral where the chain has no such stage: left
     out, the runtime's own default would act. Windows are numbers of tokens; `tokens` is the
-    context.
+    context. `named` are the settings that somebody decided, None for all of them: of the
+    others an export says nothing, and the runtime's own or the author's act.
     """
 
     order: tuple[str, ...]
     values: Mapping[str, SettingValue]
     tokens: int
+    named: frozenset[str] | None = None
+
+    def says(self, name: str) -> bool:
+        """Whether somebody decided this setting, or `order`."""
+        return self.named is None or name in self.named
 
     def number(self, name: str) -> float | int:
         """A setting that is a number."""
@@ -105,7 +111,7 @@ def flatten(profile: Profile, context: int | None = None) -> Flat:
     if isinstance(chain.stages[-1], Greedy):
         values["temperature"] = 0
     order = tuple(s.name for s in chain.stages if not s.off and s.name not in _UNNAMED)
-    return Flat(order, values, tokens)
+    return Flat(order, values, tokens, profile.named)
 
 
 def spoken_order(profile: Profile) -> tuple[str, ...]:
@@ -167,7 +173,7 @@ class Vocabulary:
         return tuple(found)
 
     def _order(self, profile: Profile, sampling: FileSampling | None) -> list[str]:
-        if "order" in self.names or len(flatten(profile).order) < 2:
+        if "order" in self.names or len(flatten(profile).order) < 2 or not profile.says("order"):
             return []
         said = f"the order {' > '.join(profile.chain.order)}: "
         if "order" in self.carried:
@@ -208,6 +214,7 @@ class Vocabulary:
                 if name not in self.names
                 and name not in ("penalty_window", *_WITHIN)
                 and not flat.is_neutral(name)
+                and flat.says(name)
                 and not self._carries(name, flat, sampling)
             ]
             if not set(names) & {*self.names, *self.carried} and missing:
@@ -248,7 +255,12 @@ class Vocabulary:
         penalties = profile.chain.stage(Penalties)
         dry = profile.chain.stage(Dry)
         found = []
-        if penalties is not None and not penalties.off and self._penalises(profile):
+        if (
+            penalties is not None
+            and not penalties.off
+            and profile.says("penalty_window")
+            and self._penalises(profile)
+        ):
             window = penalties.window
             if self.counts == "last" and window == "generation":
                 found.append(f"penalties over the reply alone: {too}")

@@ -18,7 +18,8 @@ _WORDS = ("yes", "no", "on", "off", "true", "false", "null")
 
 def to_yaml(value: Mapping[str, object], comment: Sequence[str] = ()) -> str:
     """A YAML document of one mapping, under comment lines."""
-    lines = [f"# {line}".rstrip() for line in comment]
+    # A line end in a comment would begin a line that is none.
+    lines = [f"# {' '.join(line.split())}".rstrip() for line in comment]
     return "\n".join([*lines, *_mapping(value, 0)]) + "\n"
 
 

@@ -16,12 +16,16 @@ class Cursor:
     """A position in an open file, moving forward, through a window of bounded size.
 
     Every length is checked against the bytes that are left before memory is taken, so a
-    lie costs nothing. `limit` is where reading must stop, at most the file's size.
+    lie costs nothing. `limit` is where reading must stop, at most the file's size. What is
+    read may begin at byte `base` of the file: `size` and all positions count from there.
     """
 
-    def __init__(self, descriptor: int, path: Path, size: int, limit: int) -> None:
+    def __init__(
+        self, descriptor: int, path: Path, size: int, limit: int, *, base: int = 0
+    ) -> None:
         self.path = path
         self.size = size
+        self._base = base
         self._descriptor = descriptor
         self._limit = min(limit, size)
         self._window = b""
@@ -124,7 +128,7 @@ class Cursor:
         got = 0
         while got < count:
             try:
-                piece = os.pread(self._descriptor, count - got, start + got)
+                piece = os.pread(self._descriptor, count - got, self._base + start + got)
             except OSError as error:
                 raise GgufError(
                     f"cannot be read: {error.strerror or error}", path=self.path

@@ -14,6 +14,7 @@ from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file.layout import padded
 from qwq_gguf.gguf_file.reader import GgufFile
 from qwq_gguf.metadata import ValueType, text_bytes
+from qwq_gguf.thinking import form_of
 
 __all__ = ["Oddity", "find_oddities", "readable"]
 
@@ -85,9 +86,10 @@ def _template(file: GgufFile) -> Iterator[Oddity]:
         if tokens:
             yield Oddity("no chat template", "programs will guess how to talk to it")
         return
-    if re.search("</?think>", template) and tokens and "</think>" not in tokens:
+    form = form_of(file.metadata)
+    if form.can_think and form.tags is not None and tokens and form.tags.close not in tokens:
         yield Oddity(
-            "the template thinks in <think> tags, but the vocabulary has no such tokens",
+            f"the template thinks in {form.tags.open} tags, but the vocabulary has no such tokens",
             "thoughts can only be told apart by their text",
         )
     bos = file.integer("tokenizer.ggml.bos_token_id")

@@ -11,10 +11,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from qwq_gguf.errors import GgufError
+from qwq_gguf.files import open_file
+from qwq_gguf.foreign import HEAD_BYTES, recognise
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.cursor import Cursor
+from qwq_gguf.gguf_file.header import GgufFile, GgufTensor
+from qwq_gguf.gguf_file.joined import refuse_joined
 from qwq_gguf.gguf_file.layout import (
     DEFAULT_ALIGNMENT,
     MAGIC,
@@ -25,7 +30,7 @@ from qwq_gguf.gguf_file.layout import (
     tensor_bytes,
 )
 from qwq_gguf.gguf_file.stored import file_identity, read_array, read_scalar
-from qwq_gguf.metadata import MAX_KEY_BYTES, KeyValue, Scalar, ValueType
+from qwq_gguf.metadata import MAX_KEY_BYTES, KeyValue, ValueType
 
 __all__ = ["GgufFile", "GgufTensor", "read_gguf"]
 
@@ -36,73 +41,25 @@ MAX_TENSORS = 1 << 17
 MAX_ALIGNMENT = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class GgufTensor:
-    """One row of the tensor table. `shape[0]` is the length of a row in weights."""
-
-    name: str
-    shape: tuple[int, ...]
-    type: GgmlType
-    offset: int  # from the start of the file
-    nbytes: int
-
-    @property
-    def weights(self) -> int:
-        """How many numbers the tensor holds."""
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count
-
-
-@dataclass(frozen=True, slots=True)
-class GgufFile:
-    """A GGUF file's header. Long arrays in `metadata` are read when first touched."""
-
-    path: Path
-    version: int
-    metadata: Mapping[str, KeyValue]
-    tensors: tuple[GgufTensor, ...]
-    alignment: int
-    data_offset: int
-    file_bytes: int
-
-    @property
-    def architecture(self) -> str | None:
-        """The value of general.architecture."""
-        return self.text("general.architecture")
-
-    def scalar(self, key: str) -> Scalar | None:
-        """A non-array value, or None when the key is absent or an array."""
-        entry = self.metadata.get(key)
-        return None if entry is None or entry.element is not None else entry.scalar
-
-    def text(self, key: str) -> str | None:
-        """A string, or None when the key is absent or something else."""
-        value = self.scalar(key)
-        return value if isinstance(value, str) else None
-
-    def integer(self, key: str) -> int | None:
-        """A whole number, or None when the key is absent or something else."""
-        value = self.scalar(key)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-    def number(self, key: str) -> float | None:
-        """A number, or None when the key is absent or something else."""
-        value = self.scalar(key)
-        return float(value) if isinstance(value, int | float) else None
-
-
 def read_gguf(path: str | Path) -> GgufFile:
     """The header of one GGUF file; GgufError for anything that llama.cpp could not load."""
     path = Path(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise GgufError(f"cannot be opened: {error.strerror or error}", path=path) from error
+        descriptor = open_file(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GgufError(f"cannot be opened: {reason}", path=path) from error
     try:
         identity = file_identity(descriptor)
-        return _read(Cursor(descriptor, path, identity[0], MAX_HEADER_BYTES), identity)
+        size = identity[0]
+
+        def at(base: int) -> GgufFile:
+            cursor = Cursor(descriptor, path, size - base, MAX_HEADER_BYTES, base=base)
+            return _read(cursor, identity)
+
+        file = at(0)
+        refuse_joined(descriptor, size, file, at)
+        return file
     finally:
         os.close(descriptor)
 
@@ -134,15 +91,13 @@ def _read(cursor: Cursor, identity: tuple[int, ...]) -> GgufFile:
 
 def _read_version(cursor: Cursor) -> int:
     if cursor.size < 4:
-        raise GgufError("not a GGUF file", path=cursor.path, found=f"{cursor.size} bytes")
+        what = "is empty" if cursor.size == 0 else "not a GGUF file"
+        raise GgufError(
+            what, path=cursor.path, found=f"{cursor.size} bytes", hint="download it again"
+        )
     magic = cursor.take(4, "the magic")
     if magic != MAGIC:
-        hint = None
-        if magic == bytes(4):
-            hint = "the run that wrote it did not finish: make the file again"
-        elif magic in (b"vers", b"<!DO", b"<htm"):
-            hint = "this is a pointer or a web page: download the file itself"
-        raise GgufError("not a GGUF file", path=cursor.path, found=magic, expected=MAGIC, hint=hint)
+        _refuse_other(magic, cursor)
     version = cursor.u32("the version")
     if version & 0xFFFF == 0 and version:
         raise GgufError(
@@ -156,6 +111,20 @@ def _read_version(cursor: Cursor) -> int:
             expected=f"2 or {VERSION}",
         )
     return version
+
+
+def _refuse_other(magic: bytes, cursor: Cursor) -> NoReturn:
+    head = magic + cursor.take(min(HEAD_BYTES, cursor.remaining), "the beginning")
+    if any(head):  # zeros are what an interrupted run of this program leaves
+        foreign = recognise(head, cursor.path, cursor.size)
+        if foreign is not None:
+            raise GgufError(
+                f"not a GGUF file, but {foreign.what}", path=cursor.path, hint=foreign.hint
+            )
+    hint = None
+    if magic == bytes(4):
+        hint = "the run or download that wrote it did not finish: make it or download it again"
+    raise GgufError("not a GGUF file", path=cursor.path, found=magic, expected=MAGIC, hint=hint)
 
 
 def _count(cursor: Cursor, what: str, most: int, least_bytes: int) -> int:

@@ -7,6 +7,7 @@ The first part has the model's keys; each part has `split.no`, `split.count` and
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from qwq_gguf.errors import GgufError
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor, read_gguf
 
-__all__ = ["MAX_PARTS", "SplitGguf", "part_path", "read_splits", "whole_path"]
+__all__ = ["MAX_PARTS", "SplitGguf", "count_parts", "part_path", "read_splits", "whole_path"]
 
 MAX_PARTS = 1000
 _NAME = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
@@ -75,9 +76,24 @@ def read_splits(path: str | Path, read: Callable[[Path], GgufFile] | None = None
     """
     path = Path(path)
     first = read_gguf(path) if read is None else read(path)
+    count = count_parts(first, path)
+    parts = [first]
+    for index in range(1, count):
+        parts.append(_read_part(part_path(path, index, count), index, count, read))
+    if count > 1:
+        _check_total(parts)
+    return SplitGguf(tuple(parts))
+
+
+def count_parts(first: GgufFile, path: Path) -> int:
+    """How many files the model has whose first is `first`, at `path`.
+
+    GgufError when it is another than the first, or has a name by which the others cannot be
+    found: then it is a part of a model that looks like a whole one.
+    """
     count = first.integer("split.count") or 1
     if count == 1:
-        return SplitGguf((first,))
+        return 1
     if not 1 < count <= MAX_PARTS:
         raise GgufError(
             "claims an impossible number of parts",
@@ -99,13 +115,10 @@ def read_splits(path: str | Path, read: Callable[[Path], GgufFile] | None = None
             path=path,
             found=path.name,
             expected=part_path(path, 0, count).name,
-            hint="give all parts their names back",
+            hint=f"give all {count} parts their names back; this one: "
+            + shlex.join(["mv", str(path), str(part_path(path, 0, count))]),
         )
-    parts = [first]
-    for index in range(1, count):
-        parts.append(_read_part(part_path(path, index, count), index, count, read))
-    _check_total(parts)
-    return SplitGguf(tuple(parts))
+    return count
 
 
 def _read_part(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import overload
 
 from qwq_gguf.errors import GgufError
+from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.cursor import Cursor
 from qwq_gguf.metadata import Scalar, ValueType
 
@@ -74,7 +75,7 @@ class StoredArray(Sequence[Scalar]):
     def _load(self) -> tuple[Scalar, ...]:
         if self._items is None:
             try:
-                descriptor = os.open(self._path, os.O_RDONLY)
+                descriptor = open_file(self._path)
             except OSError as error:
                 raise GgufError(
                     f"cannot be opened again: {error.strerror}", path=self._path

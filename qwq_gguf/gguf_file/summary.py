@@ -16,7 +16,9 @@ from typing import Any
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file.oddities import Oddity, find_oddities, readable
 from qwq_gguf.gguf_file.reader import GgufFile
+from qwq_gguf.gguf_file.room import is_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
+from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, ThoughtStart, form_of
 
 __all__ = ["SUMMARY_SCHEMA", "FileSummary", "RopeScaling", "TypeShare", "Vocabulary", "summarize"]
 
@@ -56,18 +58,12 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class Thinking:
-    """The tags of a thought, and whether the prompt already opens it for the model."""
-
-    open: str
-    close: str
-    single_tokens: bool
-    opened_by_template: bool
-
-
-@dataclass(frozen=True, slots=True)
 class FileSummary:
-    """One GGUF file at a glance."""
+    """One GGUF file at a glance.
+
+    `thought` is what the chat template does about thoughts, and `single_tokens` whether
+    their tags are tokens of the vocabulary. `metadata` is without the keys that only keep room.
+    """
 
     path: Path
     files: int
@@ -88,13 +84,14 @@ class FileSummary:
     sampling: Mapping[str, Scalar]
     chat_template: str | None
     chat_templates: tuple[str, ...]
-    thinking: Thinking | None
+    thought: ThoughtForm
+    single_tokens: bool
     metadata: Mapping[str, KeyValue]
     oddities: tuple[Oddity, ...]
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; long arrays are given by length and beginning."""
-        scaling, thinking = self.rope_scaling, self.thinking
+        scaling = self.rope_scaling
         return {
             "schema": SUMMARY_SCHEMA,
             "path": str(self.path),
@@ -136,12 +133,12 @@ class FileSummary:
             "sampling": dict(self.sampling),
             "chat_template": self.chat_template,
             "chat_templates": list(self.chat_templates),
-            "thinking": thinking
-            and {
-                "open": thinking.open,
-                "close": thinking.close,
-                "single_tokens": thinking.single_tokens,
-                "opened_by_template": thinking.opened_by_template,
+            "thinking": None
+            if self.thought == NO_THOUGHT
+            else {
+                **self.thought.to_json(),
+                "single_tokens": self.single_tokens,
+                "opened_by_template": self.thought.unset is ThoughtStart.OPENED,
             },
             "metadata": {readable(key): _json_value(entry) for key, entry in self.metadata.items()},
             "oddities": [{"what": odd.what, "hint": odd.hint} for odd in self.oddities],
@@ -156,6 +153,7 @@ def summarize(file: GgufFile, files: int = 1) -> FileSummary:
     arch = file.architecture
     tokens = texts(file, "tokenizer.ggml.tokens")
     template = _text(file, "tokenizer.chat_template")
+    thought = form_of(file.metadata)
     types = _shares(file)
     weights = sum(share.weights for share in types)
     data = sum(share.nbytes for share in types)
@@ -188,8 +186,10 @@ def summarize(file: GgufFile, files: int = 1) -> FileSummary:
         },
         chat_template=template,
         chat_templates=tuple(texts(file, "tokenizer.chat_templates")),
-        thinking=_thinking(template, tokens),
-        metadata=file.metadata,
+        thought=thought,
+        single_tokens=thought.tags is not None
+        and {thought.tags.open, thought.tags.close} <= set(tokens),
+        metadata={key: entry for key, entry in file.metadata.items() if not is_room(key)},
         oddities=find_oddities(file),
     )
 
@@ -248,25 +248,6 @@ def _special(file: GgufFile, tokens: Sequence[str]) -> dict[str, tuple[int, str 
         if match and number is not None:
             found[match[1]] = number, tokens[number] if 0 <= number < len(tokens) else None
     return found
-
-
-def _thinking(template: str | None, tokens: Sequence[str]) -> Thinking | None:
-    for opening, closing in (("<think>", "</think>"), ("<thinking>", "</thinking>")):
-        single = opening in tokens and closing in tokens
-        if single or (template is not None and closing in template):
-            return Thinking(opening, closing, single, _opens(template or "", opening, closing))
-    return None
-
-
-def _opens(template: str, opening: str, closing: str) -> bool:
-    """Whether the generation prompt ends inside a thought.
-
-    Seen from the text: an opening tag after the last look at add_generation_prompt that is
-    not closed at once, as templates do to switch thinking off.
-    """
-    _, asked, rest = template.rpartition("add_generation_prompt")
-    parts = rest.split(opening)[1:] if asked else []
-    return any(not re.match(r"(?:\\n|\s)*" + re.escape(closing), part) for part in parts)
 
 
 def _plain_number(value: float | None) -> float | None:

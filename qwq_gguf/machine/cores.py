@@ -15,7 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["cpu_identity", "physical_cores"]
+from qwq_gguf.machine.cgroup import Group, groups
+
+__all__ = ["cpu_identity", "physical_cores", "usable_processors"]
 
 # Lines of /proc/cpuinfo that say what a processor can execute, x86 and ARM.
 _IDENTITY_LINES = frozenset(
@@ -27,7 +29,7 @@ _IDENTITY_LINES = frozenset(
 def physical_cores(root: Path = Path("/")) -> int:
     """Physical cores this process may use; at least 1.
 
-    `root` is where /sys is looked for (Linux only).
+    `root` is where /proc and /sys are looked for (Linux only).
     """
     logical = _usable_logical()
     if sys.platform == "linux":
@@ -37,10 +39,19 @@ def physical_cores(root: Path = Path("/")) -> int:
     else:
         # Nearly every desktop processor of the other systems runs two threads a core.
         cores = logical // 2
-    quota = _cgroup_quota(root)
+    quota = _quota(root)
     if quota is not None:
         cores = min(cores, quota)
     return max(1, min(cores, logical))
+
+
+def usable_processors(root: Path = Path("/")) -> int:
+    """Threads that can compute at once in this process, hardware threads counted; at least 1.
+
+    What the machine has counts for nothing: within affinity and quota more only wait.
+    """
+    logical, quota = _usable_logical(), _quota(root)
+    return logical if quota is None else min(logical, quota)
 
 
 def cpu_identity(root: Path = Path("/")) -> str:
@@ -61,7 +72,7 @@ def cpu_identity(root: Path = Path("/")) -> str:
 
 
 def _affinity() -> set[int]:
-    if sys.platform == "linux":
+    if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
 
@@ -82,22 +93,24 @@ def _linux_cores(root: Path, usable: set[int]) -> int | None:
     return len(seen) or None
 
 
-def _cgroup_quota(root: Path) -> int | None:
-    """Whole cores that a container's CPU quota (cgroup v2, then v1) leaves, rounded up."""
+def _quota(root: Path) -> int | None:
+    """Whole cores that the quotas of the process's control groups leave, rounded up."""
+    shares = [share for group in groups(root, "cpu") if (share := _share(group)) is not None]
+    return max(1, math.ceil(min(shares))) if shares else None
+
+
+def _share(group: Group) -> float | None:
+    """Cores' worth of time that one group allows; None for any."""
     try:
-        quota, period = (root / "sys/fs/cgroup/cpu.max").read_text("ascii").split()
-    except (OSError, ValueError):
-        folder = root / "sys/fs/cgroup/cpu"
-        try:
-            quota = (folder / "cpu.cfs_quota_us").read_text("ascii").strip()
-            period = (folder / "cpu.cfs_period_us").read_text("ascii").strip()
-        except (OSError, ValueError):
-            return None
-    try:
+        if group.version == 2:
+            quota, period = (group.folder / "cpu.max").read_text("ascii").split()
+        else:
+            quota = (group.folder / "cpu.cfs_quota_us").read_text("ascii")
+            period = (group.folder / "cpu.cfs_period_us").read_text("ascii")
         share = int(quota) / int(period)
-    except (ValueError, ZeroDivisionError):  # "max": no quota
+    except (OSError, ValueError, ZeroDivisionError):  # "max", or nothing of the kind
         return None
-    return max(1, math.ceil(share)) if share > 0 else None
+    return share if share > 0 else None
 
 
 def _sysctl(name: str) -> int | None:

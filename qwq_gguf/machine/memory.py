@@ -6,7 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+from qwq_gguf.machine.cgroup import Group, groups, number_in, statistics
+
 __all__ = ["available_memory", "used_memory"]
+
+_NO_LIMIT = 1 << 60  # version 1 says a number that no machine has
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
@@ -18,12 +22,8 @@ def available_memory(root: Path = Path("/")) -> int | None:
     if sys.platform != "linux":
         return _total_pages()
     free = _meminfo(root / "proc/meminfo", "MemAvailable")
-    limit = _number(root / "sys/fs/cgroup/memory.max")
-    used = _number(root / "sys/fs/cgroup/memory.current")
-    if limit is not None and used is not None:
-        left = max(0, limit - used)
-        return left if free is None else min(free, left)
-    return free
+    left = [free, *(_left(group) for group in groups(root, "memory"))]
+    return min((each for each in left if each is not None), default=None)
 
 
 def used_memory() -> int | None:
@@ -57,11 +57,26 @@ def _meminfo(path: Path, name: str) -> int | None:
     return None
 
 
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text("ascii"))
-    except (OSError, ValueError):  # "max": no limit
+def _left(group: Group) -> int | None:
+    """What a control group may take beyond what it has; None for any amount.
+
+    The page cache counts as taken there, but gives way: as in the kernel's own MemAvailable,
+    pages of files on either list are free, and so is what can be reclaimed of the slabs.
+    """
+    folder = group.folder
+    if group.version == 2:
+        limits = [number_in(folder / name) for name in ("memory.max", "memory.high")]
+        used, total = number_in(folder / "memory.current"), ""
+    else:
+        limits = [number_in(folder / "memory.limit_in_bytes")]
+        used, total = number_in(folder / "memory.usage_in_bytes"), "total_"
+    limit = min((each for each in limits if each is not None and each < _NO_LIMIT), default=None)
+    if limit is None or used is None:
         return None
+    held = statistics(folder / "memory.stat")
+    names = (f"{total}inactive_file", f"{total}active_file", "slab_reclaimable")
+    cache = min(used, sum(held.get(name, 0) for name in names))
+    return max(0, limit - used + cache)
 
 
 def _total_pages() -> int | None:

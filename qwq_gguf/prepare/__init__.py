@@ -5,7 +5,6 @@ from a profile, tokens that keep a model from stopping, checks of its chat templ
 from __future__ import annotations
 
 from qwq_gguf.prepare.prepared import Prepared, prepare
-from qwq_gguf.prepare.reasoning import choose_for
 from qwq_gguf.prepare.sampling import put_sampling, with_profile, without_profile_name
 from qwq_gguf.prepare.template import TemplateCheck, check_template
 
@@ -13,7 +12,6 @@ __all__ = [
     "Prepared",
     "TemplateCheck",
     "check_template",
-    "choose_for",
     "prepare",
     "put_sampling",
     "with_profile",

@@ -12,27 +12,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import TypeAlias
 
-from qwq_gguf.chat.messages import Message, ToolSpec
-from qwq_gguf.chat.template import ChatTemplate, one_budget
-from qwq_gguf.errors import TemplateError
+from qwq_gguf.chat.of_file import special_texts
+from qwq_gguf.chat.template import one_budget
 from qwq_gguf.metadata import KeyValue, text
-from qwq_gguf.prepare.template import ANSWER, CALL, TOOL, check_template
-from qwq_gguf.prepare.tokens import Repair, special_texts
-from qwq_gguf.profiles import ThinkingTags, choose_profile
+from qwq_gguf.prepare.renderings import Renderings, renderings
+from qwq_gguf.prepare.tokens import Repair
+from qwq_gguf.profiles import ThinkingTags, family_of
+from qwq_gguf.thinking import ThoughtStart, read_form
 
 __all__ = ["open_thought"]
 
 _TEMPLATE = "tokenizer.chat_template"
 _FAMILIES = {"qwq": "QwQ", "r1-distill": "DeepSeek-R1-Distill"}
 _WITHOUT = "0528"
-# Variables by which a template lets its user choose whether there is a thought.
-_SWITCHES = ("enable_thinking", "thinking")
 _LITERAL = re.compile(r"""(['"])((?:\\.|(?!\1)[^\\\n])*)\1""")
 _TRIES = 8
 _NEAR = 2000  # characters: an open quote is looked for to the end of its line, each of many
-_Texts: TypeAlias = tuple[tuple[str | None, str | None], ...]
 
 
 @one_budget()
@@ -49,18 +45,17 @@ def open_thought(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> Repair
     if family is None or entry is None or not isinstance(entry.value, str):
         return None
     template = entry.value
-    if not _has_tokens(metadata, tags) or any(
-        re.search(rf"\b{word}\b", template) for word in _SWITCHES
-    ):
-        return None
     names = special_texts(metadata)
-    found = check_template(template, tags, names)
-    if found.broken is not None or found.opens_thought or not found.drops_history:
+    form = read_form(template, names)
+    if not _has_tokens(metadata, tags) or form.tags != tags or form.switch is not None:
         return None
-    before = _texts(template, names)
+    # One that is closed already is closed on purpose.
+    if form.unset is not ThoughtStart.FREE or not form.drops_history:
+        return None
+    before = renderings(template, names)
     for changed in islice(_with_opening(template, tags.open), _TRIES):
         # Only the inside of a literal is longer, so what could be compiled still can be.
-        if _only_opened(before, _texts(changed, names), f"{tags.open}\n"):
+        if _only_opened(before, renderings(changed, names), f"{tags.open}\n"):
             return Repair(
                 (text(_TEMPLATE, changed),),
                 f"chat template: the generation prompt now ends in {tags.open}, because the "
@@ -71,11 +66,11 @@ def open_thought(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> Repair
 
 def _family(metadata: Mapping[str, KeyValue]) -> str | None:
     """Whose model it is by its names; the template is what is in doubt."""
-    named = {key: entry for key, entry in metadata.items() if key != _TEMPLATE}
-    names = [e.value for k, e in named.items() if k.startswith("general.")]
+    names = [entry.value for key, entry in metadata.items() if key.startswith("general.")]
     if any(isinstance(name, str) and _WITHOUT in name for name in names):
         return None
-    return _FAMILIES.get(choose_profile(named).profile)
+    family = family_of(metadata)
+    return None if family is None else _FAMILIES[family[0]]
 
 
 def _has_tokens(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> bool:
@@ -95,35 +90,7 @@ def _with_opening(template: str, opening: str) -> Iterator[str]:
         yield f"{template[:end]}{opening}\\n{template[end:]}"
 
 
-def _texts(template: str, names: Mapping[str, str]) -> _Texts:
-    """Some chats without and with a generation prompt; None for what cannot be rendered."""
-    ask, answer = Message("user", "QaskQ"), Message("assistant", ANSWER)
-    called = Message("assistant", "", tool_calls=(CALL,))
-    result = Message("tool", "QresultQ", name=TOOL.name)
-    chats: tuple[tuple[list[Message], list[ToolSpec]], ...] = (
-        ([ask], []),
-        ([Message("system", "QsystemQ"), ask], []),
-        ([ask, answer, ask], []),
-        ([ask], [TOOL]),
-        ([ask, called, result], [TOOL]),
-    )
-
-    def text(chat: list[Message], tools: list[ToolSpec], *, prompted: bool) -> str | None:
-        try:
-            return compiled.render(
-                chat, tools, add_generation_prompt=prompted, special_tokens=names
-            ).text
-        except TemplateError:
-            return None
-
-    compiled = ChatTemplate(template)
-    return tuple(
-        (text(chat, tools, prompted=False), text(chat, tools, prompted=True))
-        for chat, tools in chats
-    )
-
-
-def _only_opened(before: _Texts, after: _Texts, opening: str) -> bool:
+def _only_opened(before: Renderings, after: Renderings, opening: str) -> bool:
     for (plain, old), (new_plain, new) in zip(before, after, strict=True):
         # DeepSeek's templates print no generation prompt behind a tool's result.
         expected = old if old is None or old == plain else old + opening

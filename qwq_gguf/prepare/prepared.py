@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from qwq_gguf.chat.of_file import TEMPLATE_KEY, special_texts, template_of
 from qwq_gguf.chat.template import one_budget
 from qwq_gguf.gguf_file.room import with_room
 from qwq_gguf.metadata import KeyValue
+from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, tell_llama_cpp
 from qwq_gguf.prepare.opening import open_thought
-from qwq_gguf.prepare.reasoning import TEMPLATE_KEY, choose_for
 from qwq_gguf.prepare.sampling import with_profile
 from qwq_gguf.prepare.template import check_template
-from qwq_gguf.prepare.tokens import repair_tokens, special_texts
-from qwq_gguf.profiles import Profile, ThinkingTags, load_profile
+from qwq_gguf.prepare.tokens import repair_tokens
+from qwq_gguf.profiles import Profile, choose_profile, family_of, load_profile
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING
 
 if TYPE_CHECKING:
@@ -47,36 +48,48 @@ def prepare(
     """Repair tokens, check the template, and let a reasoning model carry its profile.
 
     `profile` was asked for, and is carried by any model; None chooses one for a model that
-    reasons, unless it carries somebody's choice already. `sampling` and `repair` switch
-    these off; `room` reserves space in the header for later changes. Keys in `keep` are
-    what the user set, and stay.
+    reasons, unless it carries somebody's choice already. Of a family that the profile is
+    made for, its numbers replace the author's; another model's author has the last word.
+    `sampling` and `repair` switch these off; `room` reserves space in the header for later
+    changes. Keys in `keep` are what the user set, and stay.
     """
     entries = list(conversion.metadata)
     changes: list[str] = []
-    notes: list[str] = []
-    choice = _choose(entries, profile)
+    notes: list[str] = list(conversion.notes)
+    chosen = _choose(entries, profile)
     if repair:
         for fix in repair_tokens({entry.key: entry for entry in entries}, keep=keep):
             entries = _replaced(entries, fix.entries)
             changes.append(fix.said)
-    if choice is not None:
-        asked, (profile, why) = profile, choice
-        opened = open_thought({e.key: e for e in entries}, profile.thinking) if repair else None
+    if chosen is not None:
+        given, why = chosen.profile, chosen.why
+        opened = open_thought({e.key: e for e in entries}, given.thinking) if repair else None
         if opened is not None and TEMPLATE_KEY not in keep:
             entries = _replaced(entries, opened.entries)
             changes.append(opened.said)
-        notes += _template_lines(entries, profile.thinking)
-        if sampling and asked is None and _carries_chain(entries, keep):
+        notes += _template_lines(entries)
+        if sampling and profile is None and _carries_chain(entries, keep):
             if any(key.startswith(SAMPLING) for key in keep):  # a profile's name would hide it
                 entries = [entry for entry in entries if entry.key != PROFILE_KEY]
             notes.append(
-                f"general.sampling.* stays as in the source; --profile {profile.name} sets it anew"
+                f"general.sampling.* stays as in the source; --profile {given.name} sets it anew"
             )
         elif sampling:
-            given, unsaid = with_profile(entries, profile, keep=keep)
-            entries = list(given)
-            changes.append(f"general.sampling.*: those of profile {profile.name}, {why}")
+            own = () if chosen.kin else _own_numbers(entries, keep)
+            why_unnamed = "the author gives another of its numbers" if own else None
+            made, unsaid = with_profile(entries, given, keep={*keep, *own}, unnamed=why_unnamed)
+            entries = list(made)
+            changes.append(f"general.sampling.*: those of profile {given.name}, {why}")
+            if own:
+                named = ", ".join(key.removeprefix(SAMPLING) for key in own)
+                changes[-1] += f"; {named} as the author has it"
             notes += [f"not in general.sampling.*: {line}" for line in unsaid]
+    told = tell_llama_cpp({e.key: e for e in entries}) if repair else None
+    if told is not None and TEMPLATE_KEY not in keep:
+        entries = _replaced(entries, told.entries)
+        changes.append(told.said)
+    elif (template := template_of(there := {e.key: e for e in entries})) is not None:
+        notes += [MISREAD] if is_misread(template, special_texts(there)) else []
     return Prepared(_with(conversion, entries, room=room), tuple(changes), tuple(notes))
 
 
@@ -86,22 +99,36 @@ def _carries_chain(entries: Sequence[KeyValue], keep: Collection[str]) -> bool:
     return any(entry.key in chosen for entry in entries)
 
 
-def _choose(entries: Sequence[KeyValue], asked: Profile | None) -> tuple[Profile, str] | None:
-    """Whose settings, and why; None for a model that does not reason."""
+def _own_numbers(entries: Sequence[KeyValue], keep: Collection[str]) -> tuple[str, ...]:
+    """The samplers' numbers that the author gives."""
+    return tuple(e.key for e in entries if e.key.startswith(SAMPLING) and e.key not in keep)
+
+
+class _Chosen(NamedTuple):
+    """Whose settings, why, and whether they are made for this family."""
+
+    profile: Profile
+    why: str
+    kin: bool = True
+
+
+def _choose(entries: Sequence[KeyValue], asked: Profile | None) -> _Chosen | None:
+    """None for a model that does not reason."""
     if asked is not None:
-        return asked, "as asked for"
-    choice = choose_for({entry.key: entry for entry in entries})
-    if choice is None:
+        return _Chosen(asked, "as asked for")
+    choice = choose_profile({entry.key: entry for entry in entries})
+    if choice.profile is None:
         return None
-    return load_profile(choice.profile), f"because {choice.reason}"
+    return _Chosen(load_profile(choice.profile), f"because {choice.reason}", choice.kin)
 
 
-def _template_lines(entries: Sequence[KeyValue], tags: ThinkingTags) -> tuple[str, ...]:
+def _template_lines(entries: Sequence[KeyValue]) -> tuple[str, ...]:
     metadata = {entry.key: entry for entry in entries}
-    template = metadata.get(TEMPLATE_KEY)
-    if template is None or not isinstance(template.value, str):
+    template = template_of(metadata)
+    if template is None:
         return ("there is no chat template: runtimes will guess one",)
-    lines = check_template(template.value, tags, special_texts(metadata)).lines()
+    family = family_of(metadata) is not None
+    lines = check_template(template, special_texts(metadata)).lines(reasoner=family)
     if lines:
         lines = (
             *lines,

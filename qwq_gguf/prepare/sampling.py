@@ -14,14 +14,18 @@ _BEFORE = ("general.architecture", "general.type")
 
 
 def with_profile(
-    entries: Sequence[KeyValue], profile: Profile, *, keep: Collection[str] = ()
+    entries: Sequence[KeyValue],
+    profile: Profile,
+    *,
+    keep: Collection[str] = (),
+    unnamed: str | None = None,
 ) -> tuple[tuple[KeyValue, ...], tuple[str, ...]]:
     """The entries as `profile` wants them, and sentences about what they cannot carry.
 
     Keys named by `keep` stay as they are. A penalty window over everything becomes the
     model's whole context. The key that names a profile is for shipped ones: nobody who gets
     the file could look another up. Nor is it for a profile of which `keep` changes a number:
-    whoever goes by the name would miss it.
+    whoever goes by the name would miss it; `unnamed` says why not.
     """
     context = next(
         (
@@ -44,7 +48,10 @@ def with_profile(
         unsaid = (*unsaid, f"the name {profile.name}: {why}")
     elif not _own_say(entries, keep) <= set(keys):
         keys = tuple(key for key in keys if key.key != PROFILE_KEY)
-        unsaid = (*unsaid, f"the name {profile.name}: you changed one of its numbers")
+        unsaid = (
+            *unsaid,
+            f"the name {profile.name}: {unnamed or 'you changed one of its numbers'}",
+        )
     return put_sampling(entries, keys, keep=keep), unsaid
 
 

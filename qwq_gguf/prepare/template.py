@@ -13,38 +13,41 @@ from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.chat.tool_calls import parse_tool_calls
 from qwq_gguf.errors import TemplateError
-from qwq_gguf.profiles import ThinkingTags
+from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, ThoughtStart, read_form
 
 __all__ = ["ANSWER", "CALL", "TOOL", "TemplateCheck", "ask_template", "check_template"]
 
 ANSWER = "QanswerQ"
-_QUESTION, _THOUGHT, _RESULT = "QquestionQ", "QthoughtQ", "QresultQ"
+_QUESTION, _RESULT = "QquestionQ", "QresultQ"
 TOOL = ToolSpec("qtoolq", "QdoesQ", {"type": "object", "properties": {"q": {"type": "string"}}})
 CALL = ToolCall("qtoolq", {"q": "QargumentQ"})
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateCheck:
-    """What was found. `broken` says why a template cannot be used at all; the others are
-    then False. `tools` is None for a template that takes no notice of tools.
+    """What was found. `broken` says why a template cannot be used at all. `form` is what it
+    does about thoughts. `tools` is None for a template that takes no notice of tools.
     """
 
     broken: str | None
-    opens_thought: bool = False
-    drops_history: bool = False
+    form: ThoughtForm = NO_THOUGHT
     tools: bool | None = None
 
-    def lines(self) -> tuple[str, ...]:
-        """What is not as it should be, a sentence each."""
+    def lines(self, *, reasoner: bool = False) -> tuple[str, ...]:
+        """What is not as it should be, a sentence each. Thoughts are looked at for a
+        `reasoner`, which is known to think, and where the template says so.
+        """
         if self.broken is not None:
             return (f"the chat template cannot be used: {self.broken}",)
         found = []
-        if not self.opens_thought:
+        form = self.form
+        # With a switch, or asked for in words, a thought that the model opens is meant so.
+        if reasoner and form.unset is ThoughtStart.FREE and not form.thinks:
             found.append(
                 "the chat template's generation prompt does not open the thought: "
                 "some runtimes will let the model answer without one"
             )
-        if not self.drops_history:
+        if (reasoner or form.thinks) and form.tags is not None and not form.drops_history:
             found.append(
                 "the chat template sends the thoughts of earlier turns again: "
                 "the context fills up, and the model was not trained so"
@@ -60,9 +63,7 @@ class TemplateCheck:
 
 
 @one_budget()
-def check_template(
-    template: str, tags: ThinkingTags, special_tokens: Mapping[str, str] | None = None
-) -> TemplateCheck:
+def check_template(template: str, special_tokens: Mapping[str, str] | None = None) -> TemplateCheck:
     """Check a template in one budget; never raises.
 
     `special_tokens` (bos_token, ...) are what it may print.
@@ -72,15 +73,10 @@ def check_template(
         prompt = compiled.render([Message("user", _QUESTION)], special_tokens=special_tokens).text
         if _QUESTION not in prompt:
             return TemplateCheck("what the user says is not in the prompt")
-        said = f"{tags.open}\n{_THOUGHT}\n{tags.close}\n\n{ANSWER}"
-        history = ask_template(compiled, said, special_tokens)
     except TemplateError as error:
         return TemplateCheck(error.message)
     return TemplateCheck(
-        None,
-        opens_thought=prompt.rstrip().endswith(tags.open),
-        drops_history=_THOUGHT not in history and ANSWER in history,
-        tools=_tools(compiled, special_tokens),
+        None, read_form(template, special_tokens), tools=_tools(compiled, special_tokens)
     )
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue, ValueType, array, boolean, u32
 from qwq_gguf.prepare.template import ANSWER, ask_template
 
-__all__ = ["Repair", "repair_tokens", "special_texts"]
+__all__ = ["Repair", "repair_tokens"]
 
 _IDS = "tokenizer.ggml.{}_token_id"
 _EOS, _EOT, _BOS, _PAD = (_IDS.format(name) for name in ("eos", "eot", "bos", "padding"))
@@ -38,18 +39,6 @@ class Repair:
 
     entries: tuple[KeyValue, ...]
     said: str
-
-
-def special_texts(metadata: Mapping[str, KeyValue]) -> dict[str, str]:
-    """The texts of a file's bos, eos and padding tokens, as templates name them."""
-    tokens = metadata.get(_TOKENS)
-    listed: Sequence[object] = () if tokens is None or tokens.element is None else tokens.items
-    found = {}
-    for name, key in (("bos_token", _BOS), ("eos_token", _EOS), ("pad_token", _PAD)):
-        number = _number(metadata, key)
-        if number is not None and number < len(listed):
-            found[name] = str(listed[number])
-    return found
 
 
 def repair_tokens(

@@ -1,24 +1,31 @@
 """Profiles: how a reasoning model is meant to be run, one TOML each."""
 
-from qwq_gguf.profiles.auto import Choice, choose_profile
+from qwq_gguf.profiles.auto import Choice, choose_profile, family_of
+from qwq_gguf.profiles.edited import EditedKey, edited_keys, edited_of
 from qwq_gguf.profiles.gguf_keys import SamplingKeys, sampling_keys
 from qwq_gguf.profiles.load import DEFAULT_PROFILE, load_profile, parse_profile, profile_names
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.profiles.resolve import AUTO, Resolved, resolve
+from qwq_gguf.profiles.thoughts import thoughts_of
 
 __all__ = [
     "AUTO",
     "DEFAULT_PROFILE",
     "Choice",
+    "EditedKey",
     "Profile",
     "Resolved",
     "SamplingKeys",
     "TemplatePolicy",
     "ThinkingTags",
     "choose_profile",
+    "edited_keys",
+    "edited_of",
+    "family_of",
     "load_profile",
     "parse_profile",
     "profile_names",
     "resolve",
     "sampling_keys",
+    "thoughts_of",
 ]

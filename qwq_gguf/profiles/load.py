@@ -29,15 +29,17 @@
     source = "..."
 
     [template]
-    opens_thought = true
+    opens_thought = true            # where the template leaves that to a model that thinks
     history = "answers"             # or "all"
+    thinking = "on"                 # or "off"; without it the template decides.
+                                    # enable_thinking = true or false says the same
 
     [thinking]
     open = "<think>"
     close = "</think>"
 
     [governor]                      # without it a thought ends when the model ends it
-    budget = 12288                  # tokens; then the thought is closed
+    budget = 12288                  # tokens; then the thought is closed; 0: no thought
     message = "I have to answer now."
     source = "..."
 
@@ -51,6 +53,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ProfileError
+from qwq_gguf.files import read_given, user_path
 from qwq_gguf.profiles.load_chain import read_chain
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
@@ -79,8 +82,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     """
     path = _locate(name_or_path)
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        data = read_given(path, _MAX_BYTES)
     except OSError as error:
         raise ProfileError(
             "the profile cannot be read", path=path, found=error.strerror or str(error)
@@ -107,7 +109,7 @@ def parse_profile(text: str, path: Path | None = None) -> Profile:
 
 def _locate(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
-    path = Path(text).expanduser()
+    path = user_path(text)
     if isinstance(name_or_path, Path) or text.endswith(".toml") or len(path.parts) > 1:
         return path
     names = profile_names()
@@ -162,14 +164,30 @@ def _context(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
 
 
 def _template(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    only("template.", table, ("opens_thought", "history"))
+    only("template.", table, ("opens_thought", "history", "thinking", "enable_thinking"))
     opens = table.get("opens_thought", True)
     if not isinstance(opens, bool):
         raise ProfileError("template.opens_thought must be true or false", found=opens)
     history = table.get("history", "answers")
     if history not in ("answers", "all"):
         raise ProfileError("template.history is unknown", found=history, expected="answers, all")
-    return {"template": TemplatePolicy(opens, history)}, None
+    return {"template": TemplatePolicy(opens, history, _switched(table))}, None
+
+
+def _switched(table: Mapping[str, Any]) -> bool | None:
+    thinking, enable = table.get("thinking"), table.get("enable_thinking")
+    if thinking is None and enable is None:
+        return None
+    if thinking is not None and enable is not None:
+        raise ProfileError("template.thinking and template.enable_thinking: one of them")
+    if enable is not None and not isinstance(enable, bool):
+        raise ProfileError("template.enable_thinking must be true or false", found=enable)
+    # As people type it; TOML's own words for it are true and false.
+    on = enable if thinking is None else {"on": True, "off": False}.get(str(thinking).lower())
+    on = thinking if isinstance(thinking, bool) else on
+    if on is None:
+        raise ProfileError("template.thinking is unknown", found=thinking, expected="on, off")
+    return on
 
 
 def _thinking(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:

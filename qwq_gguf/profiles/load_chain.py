@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ProfileError
+from qwq_gguf.files import read_file
 from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
 from qwq_gguf.sampling import SamplerChain
 from qwq_gguf.sampling.constraints import Biases
@@ -94,8 +95,7 @@ def _file_text(name: str, value: object, folder: Path | None) -> str:
             expected=f"a file below {root}",
         )
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_file(path, MAX_BYTES)
         if len(raw) > MAX_BYTES:
             raise ProfileError(f"{name}: too large", found=told, expected=f"{MAX_BYTES} bytes")
         return raw.decode("utf-8")

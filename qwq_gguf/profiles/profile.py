@@ -14,8 +14,8 @@ from typing import Literal
 
 from qwq_gguf.errors import ProfileError
 from qwq_gguf.sampling import SamplerChain
-from qwq_gguf.sampling.settings import SettingValue
-from qwq_gguf.thinking import Governor
+from qwq_gguf.sampling.settings import SETTINGS, SettingValue
+from qwq_gguf.thinking import Governor, ThinkingTags
 
 __all__ = ["MIN_CONTEXT", "Profile", "TemplatePolicy", "ThinkingTags"]
 
@@ -26,32 +26,19 @@ _MAX_TEXT = 256
 
 
 @dataclass(frozen=True, slots=True)
-class ThinkingTags:
-    """What opens and closes a thought."""
-
-    open: str = "<think>"
-    close: str = "</think>"
-
-    def __post_init__(self) -> None:
-        for name in ("open", "close"):
-            text = getattr(self, name)
-            if not text or len(text) > _MAX_TEXT:
-                raise ProfileError(f"thinking: the {name} tag must be a short text", found=text)
-        if self.open == self.close:
-            raise ProfileError("thinking: the two tags must differ", found=self.open)
-
-
-@dataclass(frozen=True, slots=True)
 class TemplatePolicy:
-    """What the prompt must look like, whatever the model's own chat template does.
+    """What the prompt must look like, where the model's own chat template leaves it open.
 
     `opens_thought`: the generation prompt ends in the opening tag and a newline; they are
-    added when the template leaves them out. `history`: `answers` sends earlier turns
-    without their thoughts, `all` as they were.
+    added when the template of a model that thinks leaves them out, never behind a thought
+    that it closes. `history`: `answers` sends earlier turns without their thoughts, `all` as
+    they were. `thinking` turns thoughts on or off, by the template's switch where it has
+    one; None leaves it to the template.
     """
 
     opens_thought: bool = True
     history: Literal["answers", "all"] = "answers"
+    thinking: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +49,9 @@ class Profile:
     that token is meant. `context` is in tokens. `given` holds the sampler settings as
     the profile states them, also those that the chain's order leaves idle. `sources`
     says where each number comes from: by setting name, or `order`, `stops`, `context`,
-    `governor`.
+    `governor`. `named` are the settings that somebody decided, `order` among them where it
+    is; the rest are llama.cpp's defaults, which our own engine needs and nobody should
+    write down. None for a profile that means every one of its numbers.
     """
 
     name: str
@@ -71,10 +60,11 @@ class Profile:
     stops: tuple[str, ...] = ()
     context: int = 16384
     template: TemplatePolicy = TemplatePolicy()
-    thinking: ThinkingTags = ThinkingTags()
+    thinking: ThinkingTags = field(default_factory=ThinkingTags)
     governor: Governor = field(default_factory=Governor)
     given: Mapping[str, SettingValue] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    named: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if not MIN_CONTEXT <= self.context <= _MAX_CONTEXT:
@@ -104,17 +94,41 @@ class Profile:
             chain=self.chain.with_overrides(**changed),
             given={**self.given, **changed},
             sources={**self.sources, **dict.fromkeys(changed, source)},
+            named=None if self.named is None else self.named.union(changed),
         )
 
+    def says(self, setting: str) -> bool:
+        """Whether somebody decided this setting (or `order`), or it is llama.cpp's default."""
+        return self.named is None or setting in self.named
+
+    @property
+    def wants_thoughts(self) -> bool | None:
+        """Whether the model is told to think, told not to, or neither."""
+        return False if self.governor.budget == 0 else self.template.thinking
+
+    def with_thinking(self, thinking: bool) -> Profile:
+        """The profile with thoughts turned on or off; a budget of 0 does not outlive an on."""
+        governor = self.governor
+        if thinking and governor.budget == 0:
+            governor = replace(governor, budget=None)
+        template = replace(self.template, thinking=thinking)
+        return replace(self, template=template, governor=governor)
+
     def with_thought_budget(self, budget: int | None, source: str = "command line") -> Profile:
-        """The profile with another budget for a thought, in tokens, or none. ProfileError."""
+        """The profile with another budget for a thought, in tokens (0: no thought), or none."""
         governor = replace(self.governor, budget=budget)
         return replace(self, governor=governor, sources={**self.sources, "governor": source})
 
     def warnings(self) -> tuple[str, ...]:
-        """What in this profile silently does nothing."""
+        """What in this profile silently does nothing; of defaults that nobody chose, nothing."""
+        decided = {SETTINGS[name][0] for name in self.given if self.says(name)}
+        needless = tuple(
+            line
+            for line in self.chain.warnings()
+            if self.named is None or line.partition(" ")[0] in decided
+        )
         idle = tuple(
             f"{name} does nothing: it is set, but the order has no such stage"
             for name in self.chain.idle_settings(self.given)
         )
-        return self.chain.warnings() + idle
+        return needless + idle

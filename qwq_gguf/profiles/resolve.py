@@ -1,8 +1,9 @@
 """Which settings a model is run with, and where each of them comes from.
 
-In this order, the first that says something counts: a flag; the profile that a flag or
-the file names; the file's `general.sampling.*`; the profile chosen by the file's
-metadata.
+In this order, the first that says something counts: a flag; the profile that a flag names;
+keys that somebody edited after the file was given its profile; the profile that the file
+names; the file's `general.sampling.*`; the profile chosen by the file's metadata. Where none is
+made for the model, what the file leaves open is llama.cpp's default.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from qwq_gguf.errors import ChainError
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles.auto import choose_profile
+from qwq_gguf.profiles.edited import edited_keys, only_edited, told
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, FileSampling, read_sampling
 from qwq_gguf.profiles.load import load_profile, profile_names
 from qwq_gguf.profiles.profile import Profile
@@ -25,6 +27,8 @@ __all__ = ["AUTO", "Resolved", "resolve"]
 
 AUTO = "auto"
 _FLAG = "a flag"
+_IN_FILE = " in the file"
+_DEFAULT = "llama.cpp's default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,13 @@ def resolve(
     *,
     requested: str | Path | None = None,
     overrides: Mapping[str, SettingValue | None] | None = None,
+    thinking: bool | None = None,
 ) -> Resolved:
     """Resolve the settings for a GGUF with this metadata.
 
     `requested` names a profile or a .toml; None and `auto` leave the choice to the file.
-    `overrides` are single numbers by setting name, None for those not given.
+    `overrides` are single numbers by setting name, None for those not given. `thinking`
+    turns thoughts on or off, which may need other numbers.
 
     Raises ProfileError for a `requested` profile that does not load, and ChainError for
     an override that is out of range or would do nothing.
@@ -63,12 +69,23 @@ def resolve(
     elif sampling.profile is not None and sampling.profile in profile_names():
         profile, reason = load_profile(sampling.profile), f"the file's {PROFILE_KEY} names it"
         origins = dict.fromkeys(_decided(profile.chain), f"profile {profile.name}")
+        if edited := edited_keys(sampling, profile):
+            notes += told(profile.name, edited)
+            said = f"profile {profile.name}"
+            profile, origins = _with_file(profile, said, only_edited(sampling, edited), notes)
     else:
         if sampling.profile is not None:
             notes.append(f"the file names a profile that is not known: {sampling.profile[:60]!r}")
-        choice = choose_profile(metadata)
+        choice = choose_profile(metadata, thinking=thinking)
         reason = choice.reason
-        profile, origins = _with_file(load_profile(choice.profile), sampling, notes)
+        if choice.profile is not None:
+            base = load_profile(choice.profile)
+            profile, origins = _with_file(base, f"profile {base.name}", sampling, notes)
+        else:
+            profile, origins = _with_file(_open_profile(), _DEFAULT, sampling, notes)
+            own = (name for name, origin in origins.items() if origin.endswith(_IN_FILE))
+            profile = replace(profile, named=frozenset(own))
+            reason = f"the file's own numbers over llama.cpp's defaults, because {reason}"
 
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     profile = profile.with_overrides(source=_FLAG, **given)
@@ -80,10 +97,19 @@ def _decided(chain: SamplerChain) -> tuple[str, ...]:
     return ("order", *chain.settings())
 
 
+def _open_profile() -> Profile:
+    """What a model is run with that no profile is made for, and whose file says nothing."""
+    return replace(
+        load_profile("llama-cpp"),
+        name="file",
+        description="what the file itself says; the rest is llama.cpp's default",
+    )
+
+
 def _with_file(
-    base: Profile, sampling: FileSampling, notes: list[str]
+    base: Profile, said: str, sampling: FileSampling, notes: list[str]
 ) -> tuple[Profile, dict[str, str]]:
-    """The chosen profile with what the file says put over it."""
+    """The chosen profile with what the file says put over it. `said` names its origin."""
     order = base.chain.order
     if sampling.order is not None:
         # A file has no names for what forbids or favours single tokens.
@@ -95,7 +121,7 @@ def _with_file(
         chain = SamplerChain.from_settings(order, {**OFF_VALUES, **in_order})
     except ChainError as error:
         notes.append(f"the file's {SAMPLING}* are left aside: {error.message}")
-        return base, dict.fromkeys(_decided(base.chain), f"profile {base.name}")
+        return base, dict.fromkeys(_decided(base.chain), said)
     own = {*_decided(base.chain), *base.given}
     origins = {}
     for name in _decided(chain):
@@ -104,12 +130,12 @@ def _with_file(
         else:
             from_file = sampling.keys.get(name)
         if from_file is not None:
-            origins[name] = f"{from_file} in the file"
+            origins[name] = from_file + _IN_FILE
         elif name in own:
-            origins[name] = f"profile {base.name}"
+            origins[name] = said
         else:
             origins[name] = "off: neither the file nor the profile gives it"
-    sources = {**base.sources, **{n: o for n, o in origins.items() if "in the file" in o}}
+    sources = {**base.sources, **{n: o for n, o in origins.items() if o.endswith(_IN_FILE)}}
     # Of the profile's own idle numbers nothing is said: the file's order decides here.
     told = {n: v for n, v in given.items() if n in in_order or n in sampling.values}
     return replace(base, chain=chain, given=told, sources=sources), origins

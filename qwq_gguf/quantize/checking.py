@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from qwq_gguf.machine import usable_processors
+
 __all__ = ["Check", "check_all"]
 
 _WINDOW = 1 << 22
@@ -29,7 +31,7 @@ def check_all(
     """For each, whether it holds. `progress` hears the bytes done and those in all."""
     total, done = sum(check.nbytes for check in checks), 0
     found: list[bool] = []
-    pool = ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1), thread_name_prefix="check")
+    pool = ThreadPoolExecutor(min(_AT_ONCE, usable_processors()), thread_name_prefix="check")
     try:
         for check, holds in zip(checks, pool.map(_holds, checks), strict=True):
             found.append(holds)

@@ -15,13 +15,13 @@ and sums must be finite and not negative.
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qwq_gguf.errors import GgufError, ImatrixError
+from qwq_gguf.files import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.cursor import Cursor
 from qwq_gguf.gguf_file.layout import MAGIC, MAX_NAME_BYTES
@@ -57,8 +57,7 @@ def read_imatrix(path: str | Path) -> Imatrix:
     """
     file = Path(path)
     try:
-        # Without waiting, should it be a pipe that nobody writes to.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        descriptor = open_file(file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImatrixError(f"cannot be opened: {reason}", path=file) from error
@@ -81,8 +80,6 @@ def read_imatrix(path: str | Path) -> Imatrix:
 
 def _size(descriptor: int, path: Path) -> int:
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise ImatrixError("not a file", path=path, expected="an importance matrix", hint=_HINT)
     if status.st_size > MAX_FILE_BYTES:
         raise ImatrixError(
             "larger than any importance matrix",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.locks import lock
+from qwq_gguf.output_paths import failure, sync_folder
 from qwq_gguf.quantize.journal import Journal, parse_journal, run_line
-from qwq_gguf.quantize.output import failure, sync_folder
 
 __all__ = ["JournalFile"]
 

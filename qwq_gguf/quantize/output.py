@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import threading
@@ -10,20 +9,19 @@ from pathlib import Path
 from types import TracebackType
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.output_paths import (
+    check_path,
+    failure,
+    gigabytes,
+    keep_mode,
+    name_without_replacing,
+    sync_folder,
+    temporary,
+)
 from qwq_gguf.quantize.reserve import reserve
 
-__all__ = [
-    "NewFile",
-    "PartialFile",
-    "check_path",
-    "failure",
-    "gigabytes",
-    "sync_folder",
-    "taken",
-    "write_text",
-]
+__all__ = ["NewFile", "PartialFile"]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -97,27 +95,16 @@ class PartialFile:
     def give_name(self, *, force: bool) -> None:
         """Make the content durable, then the name; only with `force` in place of a file."""
         try:
+            if force:
+                keep_mode(self._descriptor, self.path)
             os.fsync(self._descriptor)
             if force:
                 self.partial.replace(self.path)
             else:
-                self._name_without_replacing()
+                name_without_replacing(self.partial, self.path)
             sync_folder(self.path.parent)
         except OSError as error:
             raise failure(error, self.path, self.size) from error
-
-    def _name_without_replacing(self) -> None:
-        """A link fails when another process has made the file meanwhile; a rename does not."""
-        try:
-            os.link(self.partial, self.path)
-        except FileExistsError:
-            raise taken(self.path) from None
-        except OSError:  # a filesystem without links
-            if self.path.exists():
-                raise taken(self.path) from None
-            self.partial.replace(self.path)
-        else:
-            self.partial.unlink()
 
     def close(self) -> None:
         """Write no more; what is there stays."""
@@ -147,7 +134,7 @@ class NewFile(PartialFile):
     """
 
     def __init__(self, path: Path, size: int, *, force: bool = False) -> None:
-        super().__init__(path, size, path.parent / f".{path.name}.{os.getpid()}.partial")
+        super().__init__(path, size, temporary(path))
         self._force = force
 
     def __enter__(self) -> NewFile:
@@ -176,79 +163,3 @@ class NewFile(PartialFile):
         """Make the content durable, then the name."""
         self.give_name(force=self._force)
         self.close()
-
-
-def write_text(path: Path, text: str, *, force: bool) -> None:
-    """Write a small text file, whole or not at all. OutputError."""
-    check_path(path, force=force)
-    data = text.encode()
-    file = PartialFile(path, len(data), path.with_name(f".{path.name}.partial"))
-    file.create()
-    try:
-        file.write(0, data)
-        # A rename, since a kill between a link and the removal of the old name leaves both.
-        file.give_name(force=True)
-    finally:
-        file.remove()
-
-
-def check_path(path: Path, *, force: bool) -> None:
-    """OutputError unless a file may be made at `path`: a folder, taken, or in no folder.
-
-    With `force` a link is replaced, not followed; /dev/null and its like never are.
-    """
-    if path.is_dir():
-        raise OutputError("is a folder", path=path, hint=f"name a file: {path / 'model.gguf'}")
-    if path.exists() and not path.is_file():
-        raise OutputError("is no ordinary file", path=path, hint="name another file")
-    if os.path.lexists(path) and not force:
-        raise taken(path)
-    if not path.parent.is_dir():
-        raise OutputError(
-            "the folder does not exist", path=path.parent, hint=f"mkdir -p {path.parent}"
-        )
-
-
-def failure(error: OSError, path: Path, size: int | None = None) -> OutputError:
-    """Why a file, to be of `size` bytes, cannot be written."""
-    if error.errno == errno.EFBIG:
-        return OutputError(
-            "is to be larger than a file may be here; nothing was replaced",
-            path=path,
-            found=None if size is None else gigabytes(size),
-            expected="4.29 GB on a disk with FAT, or what `ulimit -f` says",
-            hint="choose another disk, or --split-max-size 4G; or raise the limit",
-        )
-    if error.errno not in _FULL:
-        return OutputError(f"cannot be written: {error.strerror or error}", path=path)
-    free = shutil.disk_usage(path.parent).free
-    return OutputError(
-        "the disk is full; nothing was replaced",
-        path=path,
-        found=f"{gigabytes(free)} free",
-        expected=None if size is None else f"{gigabytes(size)} in all",
-        hint="make space, choose another folder or a smaller recipe",
-    )
-
-
-def taken(path: Path) -> OutputError:
-    """There is a file already."""
-    return OutputError(
-        "exists already", path=path, hint="choose another name, or --force to replace it"
-    )
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def gigabytes(count: int) -> str:
-    """A number of bytes for people."""
-    return f"{count / 1e9:.2f} GB" if count >= 10**8 else f"{count / 1e6:.2f} MB"

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.identity import ABSENT, shard_identity
 from qwq_gguf.errors import ShardError, TensorError
+from qwq_gguf.output_paths import gigabytes
 from qwq_gguf.quantize.checking import check_all
 from qwq_gguf.quantize.durable import Recorder
 from qwq_gguf.quantize.journal import RowsDone
 from qwq_gguf.quantize.made_of import made_of, shards_of
-from qwq_gguf.quantize.output import gigabytes
 from qwq_gguf.quantize.space import check_room
 from qwq_gguf.quantize.versions import tool_versions
 from qwq_gguf.quantize.workplace import Workplace

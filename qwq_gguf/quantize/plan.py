@@ -12,7 +12,11 @@ from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT, header_bytes, padded, t
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32, u32
 from qwq_gguf.quantize.importance import Imatrix, UsedImatrix, matrices, use_imatrix
 from qwq_gguf.quantize.mix import Choice, Overrides, choose_types, kind_of
-from qwq_gguf.quantize.recipe import Recipe, useless_without_imatrix
+from qwq_gguf.quantize.recipe import (
+    IMPOSSIBLE_WITHOUT_IMATRIX,
+    Recipe,
+    useless_without_imatrix,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,8 +254,7 @@ def _refuse_without_imatrix(
     covered: Collection[str] | None,
 ) -> None:
     for source, choice in zip(sources, choices, strict=True):
-        # The quantizers of these three stop the process when there are no weights.
-        always = choice.type in (GgmlType.IQ2_XXS, GgmlType.IQ2_XS, GgmlType.IQ1_S)
+        always = choice.type in IMPOSSIBLE_WITHOUT_IMATRIX
         outer = kind_of(source.name) in ("output", "token_embd")
         needed = always or (not outer and useless_without_imatrix(choice.type, recipe.file_type))
         if needed and (covered is None or source.name not in covered):

@@ -119,11 +119,35 @@ class Recipe:
 
     @property
     def needs_imatrix(self) -> bool:
-        """Whether some layer's matrix gets a type that is useless without an imatrix."""
-        layer_types = {self.base} | {
-            rule.type for rule in self.rules if set(rule.kinds) - {"output", "token_embd"}
-        }
+        """Whether some tensor gets a type that cannot be made without an imatrix."""
+        rules = [rule for rule in self.rules if not _has_imatrix(rule)]
+        if any(rule.type in IMPOSSIBLE_WITHOUT_IMATRIX for rule in rules):
+            return True
+        layer_types = {self.base} | {rule.type for rule in rules if _is_for_layers(rule)}
         return any(useless_without_imatrix(kind, self.file_type) for kind in layer_types)
+
+
+def _has_imatrix(rule: Rule) -> bool:
+    """Whether a rule is for when there is one."""
+    return bool(rule.when) and all(condition.imatrix is True for condition in rule.when)
+
+
+def _is_for_layers(rule: Rule) -> bool:
+    """Whether a rule is for matrices of layers, and not for those outside alone.
+
+    A pattern may say of which layers, so one that names neither of those outside is.
+    """
+    if rule.names is None:
+        return bool(set(rule.kinds) - set(_OUTSIDE))
+    outside = any(rule.names.search(f"{kind}.weight") for kind in _OUTSIDE)
+    layer = [f"blk.0.{kind}.weight" for kind in KINDS if kind not in _OUTSIDE]
+    inside = any(map(rule.names.search, layer))
+    return inside or not outside or bool(set(rule.kinds) - set(_OUTSIDE))
+
+
+_OUTSIDE = ("output", "token_embd")
+IMPOSSIBLE_WITHOUT_IMATRIX = frozenset({GgmlType.IQ2_XXS, GgmlType.IQ2_XS, GgmlType.IQ1_S})
+"""Types whose quantizers in ggml end the process when there are no weights."""
 
 
 _ONLY_WITH_IMATRIX = frozenset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qwq_gguf.errors import RecipeError
+from qwq_gguf.files import read_given
 from qwq_gguf.quantize.recipe import Recipe
 from qwq_gguf.quantize.recipe_toml import parse_recipe
 from qwq_gguf.quantize.spelling import did_you_mean, one_of
@@ -47,8 +48,7 @@ def _shipped() -> dict[str, Path]:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
+        raw = read_given(path, _MAX_BYTES)
         text = raw.decode("utf-8")
     except OSError as error:
         raise RecipeError(f"cannot be read: {error.strerror or error}", path=path) from error

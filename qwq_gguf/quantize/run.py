@@ -7,7 +7,6 @@ number of threads gives the same bytes.
 
 from __future__ import annotations
 
-import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.reader import ShardReader
-from qwq_gguf.machine import used_memory
+from qwq_gguf.machine import usable_processors, used_memory
 from qwq_gguf.quantize.blocks import make_blocks
 from qwq_gguf.quantize.budget import MOST_WEIGHTS, Stages, arrange, limit_of, need_of
 from qwq_gguf.quantize.chunks import Chunk, Work, line_up
@@ -140,10 +139,10 @@ def run_plans(
         for tensor in target.plan.tensors
     }
     weights = sum(target.plan.weights for target in targets)
-    threads = max(1, threads or _usable_cores())
+    threads = max(1, threads or usable_processors())
     makers = kernels
     if isinstance(makers, str):
-        makers = choose_kernels(makers, jobs, weights, min(threads, _usable_cores()))
+        makers = choose_kernels(makers, jobs, weights, min(threads, usable_processors()))
     base = _base(targets, makers, jobs)
     need = need_of([target.plan for target in targets], makers.widens)
     limit = limit_of(max_memory, base, need)
@@ -248,9 +247,3 @@ def _base(targets: Sequence[Target], makers: Kernels, jobs: Iterable[Job]) -> in
     followers = sum(len(target.follow) for target in targets)
     used = used_memory() or _UNKNOWN
     return used + 2 * max(headers) + makers.reserve(jobs) + _FOLLOWED * followers
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

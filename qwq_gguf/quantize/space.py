@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.quantize.output import gigabytes
+from qwq_gguf.gguf_file.layout import MAGIC
+from qwq_gguf.output_paths import gigabytes
 
-__all__ = ["check_room", "refuse_sources"]
+__all__ = ["check_room", "refuse_other_files"]
 
 
 def check_room(missing: Mapping[Path, int]) -> None:
@@ -35,22 +36,25 @@ def check_room(missing: Mapping[Path, int]) -> None:
             )
 
 
-def refuse_sources(paths: Iterable[Path], shards: Iterable[Path]) -> None:
-    """OutputError where an output would replace a file that the weights are read from."""
-    sources = {identity for shard in shards if (identity := _identity(shard)) is not None}
+def refuse_other_files(paths: Iterable[Path]) -> None:
+    """OutputError where a GGUF would replace what is none, such as a config.json.
+
+    `--force` is meant for an older GGUF; what is named so may be anything.
+    """
     for path in paths:
-        if _identity(path) in sources:
+        if path.suffix == ".gguf" or path.is_symlink() or not path.is_file():
+            continue
+        try:
+            with path.open("rb") as file:
+                start = file.read(len(MAGIC))
+        except OSError:
+            continue  # no more there, or said when it is written
+        if start and start != MAGIC:
             raise OutputError(
-                "is what the weights are read from", path=path, hint="choose another name"
+                "is a file and no GGUF, so --force does not replace it",
+                path=path,
+                hint="choose another name, or remove it first",
             )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _disk(folder: Path) -> int:

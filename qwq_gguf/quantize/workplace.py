@@ -15,6 +15,7 @@ from typing import Any
 
 from qwq_gguf.gguf_file.layout import encode_header
 from qwq_gguf.gguf_file.splits import MAX_PARTS
+from qwq_gguf.output_paths import check_path, taken
 from qwq_gguf.quantize.checking import Check
 from qwq_gguf.quantize.journal import (
     Journal,
@@ -26,7 +27,7 @@ from qwq_gguf.quantize.journal import (
 )
 from qwq_gguf.quantize.journal_file import JournalFile
 from qwq_gguf.quantize.made_of import refuse_change
-from qwq_gguf.quantize.output import PartialFile, check_path, taken
+from qwq_gguf.quantize.output import PartialFile
 from qwq_gguf.quantize.plan import PartPlan
 from qwq_gguf.quantize.reserve import allocated
 from qwq_gguf.quantize.rows import Rows, merged

@@ -6,6 +6,7 @@ does. Each either prints an answer or dies.
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import json
 import os
@@ -16,7 +17,7 @@ from typing import Any
 
 from qwq_gguf.runtime.guard import MARK
 
-__all__ = ["main"]
+__all__ = ["end_with_parent", "main"]
 
 # Scripts, spaces, digits, marks, tags, code, a lone surrogate's bytes, a zero byte:
 # whatever a hostile vocabulary may trip over.
@@ -38,6 +39,7 @@ class _Refusal(Exception):
 
 def main(request: str) -> None:
     """Do the task of a JSON request and print the answer as one marked line."""
+    end_with_parent()
     arguments = json.loads(request)
     _limit_damage(arguments)
     task: Callable[[Mapping[str, Any]], None] = {"probe": _probe, "trial": _trial}[
@@ -52,6 +54,24 @@ def main(request: str) -> None:
     sys.stdout.flush()
     # Whatever the library would do while it is torn down no longer matters.
     os._exit(0)
+
+
+def end_with_parent() -> None:
+    """Stop when standard input ends: the parent holds its other end for as long as it lives.
+
+    A thread, because native code hears nothing; it runs beside that, as ctypes lets go of
+    the interpreter.
+    """
+
+    def wait() -> None:
+        try:
+            while os.read(0, 1):
+                pass
+        except OSError:
+            pass
+        os._exit(1)
+
+    _thread.start_new_thread(wait, ())
 
 
 def _limit_damage(arguments: Mapping[str, Any]) -> None:

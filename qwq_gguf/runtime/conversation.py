@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import (
     ChatEvent,
     Finished,
     FinishReason,
+    Notice,
     Reply,
     ToolCallStarted,
     ToolResult,
@@ -19,7 +21,8 @@ from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
-from qwq_gguf.errors import ChainError, ModelError, ToolError
+from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError, ToolError
+from qwq_gguf.profiles.thoughts import thoughts_of
 from qwq_gguf.runtime.governing import Governing
 from qwq_gguf.runtime.native_chain import MOST_SEED
 from qwq_gguf.runtime.native_stages import with_token_ids
@@ -27,7 +30,7 @@ from qwq_gguf.runtime.reply import ReplyStream
 from qwq_gguf.runtime.session import PromptProgress, Session
 from qwq_gguf.runtime.tally import Tally
 from qwq_gguf.sampling import Grammar, LogitBias
-from qwq_gguf.thinking import ThoughtSplitter
+from qwq_gguf.thinking import ThoughtSplitter, ThoughtStart, thought_start
 
 if TYPE_CHECKING:
     from qwq_gguf.profiles import Profile
@@ -57,6 +60,7 @@ class Conversation:
         seed: int | None = None,
         max_tokens: int | None = None,
         tool_rounds: int = _TOOL_ROUNDS,
+        template_variables: Mapping[str, Any] | None = None,
         session: Session | None = None,
         on_prompt: PromptProgress | None = None,
     ) -> None:
@@ -64,7 +68,8 @@ class Conversation:
 
         With a `seed` the n-th reply has the seed `seed + n`, else each draws its own.
         `max_tokens` bounds a reply over all its rounds of tools, of which there are at
-        most `tool_rounds`. `session` shares a KV cache between conversations.
+        most `tool_rounds`. `template_variables` are given to the chat template besides.
+        `session` shares a KV cache between conversations.
 
         ModelError when the model has no chat template, or none that knows tools;
         ChainError for tools beside a grammar, or a logit bias of a token that the model
@@ -82,7 +87,9 @@ class Conversation:
         if tools and (grammar := profile.chain.stage(Grammar)) is not None and not grammar.off:
             raise ChainError("a grammar and tools exclude each other: it would forbid every call")
         self.model = model
-        self.profile = profile
+        #: What becomes of thoughts: tags, switch, and how a prompt leaves the reply.
+        self.thoughts = thoughts_of(model.metadata, profile, template_variables)
+        self.profile = profile = replace(profile, thinking=self.thoughts.tags)
         self._chain = profile.chain
         if self._chain.stage(LogitBias) is not None:
             self._chain = with_token_ids(self._chain, model.vocabulary)
@@ -101,12 +108,8 @@ class Conversation:
         control = model.control_tokens
         self._stop_tokens = {control[stop] for stop in profile.stops if stop in control}
         self._stop_texts = tuple(stop for stop in profile.stops if stop not in control)
-        # Forcing a tag on a model that does not think would make its answer a thought. Its
-        # template tells: one for thinking models writes the tags or strips old thoughts.
         tags = profile.thinking
-        thinks = tags.open in source or tags.close in source
-        self._opens_thought = profile.template.opens_thought and thinks
-        self._thought_token = model.token_id(tags.open) if thinks else None
+        self._thought_token = model.token_id(tags.open) if self.thoughts.has_thoughts else None
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -138,7 +141,12 @@ class Conversation:
         for number in range(self._tool_rounds + 1):
             prompt = self._render(turn)
             stream = self._stream(prompt)
-            reason = yield from self._generate(prompt, stream, _round_seed(seed, number), tally)
+            try:
+                reason = yield from self._generate(prompt, stream, _round_seed(seed, number), tally)
+            except PromptTooLongError:
+                if number == 0:
+                    raise
+                reason = FinishReason.CONTEXT  # filled by what tools have said
             if stream.thinking:
                 thoughts.append(stream.thinking)
             parsed = self._parse(stream.answer)
@@ -209,17 +217,20 @@ class Conversation:
         prompt = self._template.render(
             messages,
             [tool.spec for tool in self._tools.values()],
+            variables=self.thoughts.variables,
             special_tokens=self.model.special_tokens,
             control_tokens=control,
         )
-        return prompt.opened(tags.open, control) if self._opens_thought else prompt
+        return self.thoughts.begin(prompt, control)
 
     def _stream(self, prompt: RenderedPrompt) -> ReplyStream:
         tags = self.profile.thinking
+        start = thought_start(prompt, tags)
         splitter = ThoughtSplitter(
             tags.open,
             tags.close,
-            starts_inside=prompt.ends_with(tags.open),
+            starts_inside=start is ThoughtStart.OPENED,
+            may_be_open=self.thoughts.has_thoughts and start is ThoughtStart.FREE,
             open_id=self.model.token_id(tags.open),
             close_id=self.model.token_id(tags.close),
         )
@@ -233,7 +244,7 @@ class Conversation:
         if left is not None and left < 1:
             return FinishReason.LENGTH
         generation = self._session.generate(
-            self.model.encode(prompt.segments),
+            self.model.encode(prompt.segments, most=self.context_size - 1),
             self._chain,
             seed=seed,
             max_tokens=left,
@@ -247,6 +258,7 @@ class Conversation:
         tally.prompt_tokens = tally.prompt_tokens or generation.prompt_tokens
         with closing(generation):
             governing = Governing(self.model, self.profile)
+            governing.begin(stream, generation)
             for token, piece in generation:
                 thought = stream.in_thought
                 yield from stream.feed(token, piece)
@@ -254,14 +266,18 @@ class Conversation:
                     break
                 if thought and not stream.in_thought:
                     generation.begin_answer()
-                elif thought:
+                elif thought or stream.in_thought:
                     yield from governing.look(stream, generation)
-        yield from stream.finish()
+        reason = FinishReason.STOP if stream.stopped else generation.finish_reason
+        if reason is None:
+            raise ModelError(
+                "this reply was ended from elsewhere: its session began another one, or was closed",
+                hint="read a reply to its end before the next question, or give each "
+                "conversation a session of its own",
+            )
+        yield from stream.finish(turn_ended=reason is FinishReason.STOP)
         tally.add(stream, generation.seconds)
-        if stream.stopped:
-            return FinishReason.STOP
-        assert generation.finish_reason is not None
-        return generation.finish_reason
+        return reason
 
     def _parse(self, answer: str) -> ParsedAnswer:
         return parse_tool_calls(answer) if self._tools else ParsedAnswer(answer, (), ())
@@ -274,6 +290,7 @@ class Conversation:
             yield result
             turn.append(Message("tool", result.content, name=call.name))
         for error in parsed.errors:
+            yield Notice(f"a tool call could not be read: {error}")
             turn.append(Message("tool", f"error: {error}"))
 
     def _run_tool(self, call: ToolCall) -> ToolResult:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import weakref
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qwq_gguf.errors import ModelError
+from qwq_gguf.runtime.owned import Owned
 from qwq_gguf.sampling.ambiguity import most_ways
 from qwq_gguf.sampling.gbnf import parse_gbnf
 from qwq_gguf.sampling.recogniser import Reading, Recogniser
@@ -64,13 +64,14 @@ class GrammarSampler:
         self._vocabulary = vocabulary
         self._api = api
         self.fresh = True  # whether it has read nothing yet
-        self.handle: int = api.llama_sampler_init_grammar(
-            vocabulary.handle, text.encode(), root.encode()
-        )
-        if not self.handle:
-            raise ModelError("llama.cpp refused a grammar", found=stage.text[:80])
-        # The vocabulary belongs to the model, which closes its sessions before itself.
-        self._free = weakref.finalize(self, api.llama_sampler_free, self.handle)
+        owner = vocabulary.owner
+        with owner:
+            handle = api.llama_sampler_init_grammar(vocabulary.handle, text.encode(), root.encode())
+            if not handle:
+                raise ModelError("llama.cpp refused a grammar", found=stage.text[:80])
+            self._owned = Owned(
+                handle, api.llama_sampler_free, what="the grammar's sampler", parent=owner
+            )
 
     @property
     def complete(self) -> bool:
@@ -82,6 +83,7 @@ class GrammarSampler:
 
         Before anything is read, `thought_token` may come as well.
         """
+        self._owned.check()
         ids = candidates.rows()["id"]
         free = np.isin(ids, list(self._vocabulary.eog)) & self.complete
         if self.fresh and thought_token is not None:
@@ -98,7 +100,8 @@ class GrammarSampler:
     def _allowed_by_llama_cpp(self, rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
         tried = Candidates(self._api, rows["id"], rows["logit"])
         if len(tried):
-            self._api.llama_sampler_apply(self.handle, tried.pointer)
+            with self._owned as handle:
+                self._api.llama_sampler_apply(handle, tried.pointer)
         allowed: npt.NDArray[np.bool_] = tried.rows()["logit"] > -np.inf
         return allowed
 
@@ -115,6 +118,7 @@ class GrammarSampler:
 
     def accept(self, token: int) -> None:
         """Read a token that `apply` left."""
+        self._owned.check()
         if token in self._vocabulary.eog:
             return
         piece = self._vocabulary.piece(token)
@@ -123,11 +127,12 @@ class GrammarSampler:
             raise ModelError("the grammar does not allow this token", found=repr(piece)[:80])
         self._reading = after
         self.fresh = False
-        self._api.llama_sampler_accept(self.handle, token)
+        with self._owned as handle:
+            self._api.llama_sampler_accept(handle, token)
 
     def close(self) -> None:
         """Free it; may be called twice."""
-        self._free()
+        self._owned.close()
 
 
 class Candidates:

@@ -67,10 +67,13 @@ def run_child(
     if request.get("gpu_layers") == 0:
         # A card that is not used need not be woken up.
         environment |= {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+    # Nothing is ever written here. It closes when this process ends, however that happens,
+    # and a child that nobody waits for any more ends itself (`child.end_with_parent`).
+    theirs, ours = os.pipe()
     try:
         done = subprocess.run(
             [*command, json.dumps(request)],
-            stdin=subprocess.DEVNULL,
+            stdin=theirs,
             capture_output=True,
             timeout=timeout,
             env=environment,
@@ -80,6 +83,9 @@ def run_child(
         return Outcome(Ending.TIMEOUT, f"no answer after {timeout:.0f} s")
     except OSError as error:
         return Outcome(Ending.FAILED, f"cannot start {command[0]}: {error}")
+    finally:
+        os.close(theirs)
+        os.close(ours)
     return _judge(done.returncode, _text(done.stdout), _text(done.stderr))
 
 

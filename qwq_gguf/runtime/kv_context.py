@@ -8,7 +8,6 @@ know too little of the cache, never too much.
 from __future__ import annotations
 
 import ctypes
-import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qwq_gguf.errors import ModelError
 from qwq_gguf.runtime.abort import AbortFlag
 from qwq_gguf.runtime.aside import run_aside
+from qwq_gguf.runtime.owned import Owned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,28 +55,24 @@ class KvContext:
         params.abort_callback_data = self.abort.data
         params.no_perf = True
         model.library.log.clear()
-        handle: int | None = api.llama_init_from_model(model.handle, params)
-        if not handle:
-            raise ModelError(
-                "there is no room for a context of this size",
-                path=model.path,
-                found=model.library.log.reason(),
-                hint=f"try a smaller one: -c {max(256, model.context_size // 2)}",
+        with model.owned as model_handle:
+            handle: int | None = api.llama_init_from_model(model_handle, params)
+            if not handle:
+                raise ModelError(
+                    "there is no room for a context of this size",
+                    path=model.path,
+                    found=model.library.log.reason(),
+                    hint=f"try a smaller one: -c {max(256, model.context_size // 2)}",
+                )
+            # The flag must outlive the context, so what frees it holds it.
+            free = partial(_free, api, self.abort)
+            self.owned = Owned(
+                handle, free, what="the session", path=model.path, parent=model.owned
             )
-        self._handle: int | None = handle
-        # The model and the flag must outlive the context, so the finalizer holds them.
-        self._free = weakref.finalize(self, _free, api, handle, model, self.abort)
         self._memory = api.llama_get_memory(handle)
         self._cached: list[int] = []
         self._step = (ctypes.c_int32 * 1)()
         self._step_batch = api.llama_batch_get_one(self._step, 1)
-
-    @property
-    def handle(self) -> int:
-        """The llama_context pointer; ModelError once closed."""
-        if self._handle is None:
-            raise ModelError("the session is closed", path=self._model.path)
-        return self._handle
 
     @property
     def cached_tokens(self) -> int:
@@ -94,7 +90,9 @@ class KvContext:
                 break
             keep += 1
         del self._cached[keep:]
-        if not self._api.llama_memory_seq_rm(self._memory, 0, keep, -1):
+        with self.owned:
+            cut = self._api.llama_memory_seq_rm(self._memory, 0, keep, -1)
+        if not cut:
             # Recurrent states cannot be cut back to a position.
             self.forget()
             keep = 0
@@ -103,12 +101,14 @@ class KvContext:
     def compute_prompt(self, prompt: list[int], start: int, report: PromptProgress | None) -> bool:
         """Decode the prompt from `start`; False if it was aborted."""
         total = len(prompt)
-        decode, handle = self._api.llama_decode, self.handle
+        decode = self._api.llama_decode
         for first in range(start, total, self.batch_size):
             chunk = prompt[first : first + self.batch_size]
             tokens = (ctypes.c_int32 * len(chunk))(*chunk)
             batch = self._api.llama_batch_get_one(tokens, len(chunk))
-            status = run_aside(partial(decode, handle, batch), self.abort.set)
+            with self.owned as handle:
+                status = run_aside(partial(decode, handle, batch), self.abort.set)
+            self._check_owner()
             if status == ABORTED or self.abort.is_set():
                 return False
             self.check(status)
@@ -120,10 +120,17 @@ class KvContext:
     def compute_token(self, token: int) -> int:
         """Decode one token; llama_decode's status, 0 for success."""
         self._step[0] = token
-        status: int = self._api.llama_decode(self._handle, self._step_batch)
+        with self.owned as handle:
+            status: int = self._api.llama_decode(handle, self._step_batch)
+        self._check_owner()
         if status == 0:
             self._cached.append(token)
         return status
+
+    def _check_owner(self) -> None:
+        """What was computed means something only if nothing was taken away meanwhile."""
+        self.owned.check()
+        self._model.files.check_read()
 
     def check(self, status: int) -> None:
         """ModelError for a status of llama_decode other than success."""
@@ -140,8 +147,10 @@ class KvContext:
 
         One NaN in the network makes every logit NaN, so one is enough to look at.
         """
-        logits = self._api.llama_get_logits_ith(self._handle, -1)
-        if not logits or logits[0] != logits[0]:
+        with self.owned as handle:
+            logits = self._api.llama_get_logits_ith(handle, -1)
+            sound = logits and logits[0] == logits[0]
+        if not sound:
             self.forget()
             raise ModelError(
                 "the model computes something that is not a number",
@@ -153,23 +162,24 @@ class KvContext:
         """A copy of the last computed token's logits, one a token of the vocabulary."""
         import numpy as np  # generating needs none of it
 
-        logits = self._api.llama_get_logits_ith(self.handle, -1)
-        if not logits:
-            raise ModelError("nothing was computed yet", path=self._model.path)
-        return np.ctypeslib.as_array(logits, (self._model.vocab_size,)).copy()
+        with self.owned as handle:
+            logits = self._api.llama_get_logits_ith(handle, -1)
+            if not logits:
+                raise ModelError("nothing was computed yet", path=self._model.path)
+            return np.ctypeslib.as_array(logits, (self._model.vocab_size,)).copy()
 
     def forget(self) -> None:
         """Empty the KV cache."""
         self._cached.clear()
-        if self._handle is not None:
+        with self.owned:
             self._api.llama_memory_clear(self._memory, False)
 
     def close(self) -> None:
-        """Free the context; may be called twice."""
-        self._handle = None
+        """Free the context; may be called twice. What is being computed is aborted."""
+        self.abort.set()
         self._cached.clear()
-        self._free()
+        self.owned.close()
 
 
-def _free(api: Any, handle: int, _model: Model, _abort: AbortFlag) -> None:
+def _free(api: Any, _abort: AbortFlag, handle: int) -> None:
     api.llama_free(handle)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile
 from qwq_gguf.machine import find_cards, physical_cores
+from qwq_gguf.runtime.aside import run_aside
 from qwq_gguf.runtime.library import Library, LibraryFacts
 from qwq_gguf.runtime.probe import Probe
 
@@ -35,7 +37,11 @@ def load_handle(
     how: Probe,
     progress: Callable[[float], None] | None,
 ) -> int:
-    """The loaded llama_model; ModelError when llama.cpp refuses it or it cannot talk."""
+    """The loaded llama_model; ModelError when llama.cpp refuses it or it cannot talk.
+
+    `progress` is called in a thread of its own. What it raises, and what is raised in the
+    caller meanwhile (Ctrl-C), ends the loading with its next tensor.
+    """
     api = library.api
     params = api.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
@@ -43,31 +49,45 @@ def load_handle(
     if not can_map(gguf):
         params.load_mode = api.LLAMA_LOAD_MODE_NONE
     stopped: list[BaseException] = []
+    loaded: list[int] = []
+    interrupted = threading.Event()
 
     def report(fraction: float, _data: Any) -> bool:
-        # C calls this: an exception (Ctrl-C among them) travels around it.
+        # C calls this: an exception travels around it.
         try:
-            if progress is not None:
+            if progress is not None and not interrupted.is_set():
                 progress(fraction)
         except BaseException as error:
             stopped.append(error)
-        return not stopped
+        return not (stopped or interrupted.is_set())
 
     callback = api.llama_progress_callback(report)
     params.progress_callback = callback
     library.log.clear()
-    handle: int | None = api.llama_model_load_from_file(os.fsencode(gguf.path), params)
-    if stopped:
+
+    def load() -> None:
+        handle = api.llama_model_load_from_file(os.fsencode(gguf.path), params)
         if handle:
-            api.llama_model_free(handle)
-        raise stopped[0]
-    if not handle:
+            loaded.append(handle)
+
+    # Aside, as in the main thread Ctrl-C would be raised inside `report` before its first
+    # line, where C prints the traceback and goes on.
+    try:
+        run_aside(load, interrupted.set)
+        if stopped:
+            raise stopped[0]
+    except BaseException:
+        if loaded:
+            api.llama_model_free(loaded[0])
+        raise
+    if not loaded:
         raise ModelError(
             "llama.cpp cannot load this file",
             path=gguf.path,
             found=library.log.reason(),
             hint=None if gpu_layers == 0 else "try fewer layers on the card: -ngl 0",
         )
+    handle = loaded[0]
     if api.llama_model_has_encoder(handle) or not api.llama_model_has_decoder(handle):
         api.llama_model_free(handle)
         raise ModelError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
@@ -13,6 +14,8 @@ from qwq_gguf.machine import cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
 from qwq_gguf.runtime import library as native
 from qwq_gguf.runtime.loading import can_map, default_threads, load_handle, notices_of
+from qwq_gguf.runtime.mapped import ModelFiles
+from qwq_gguf.runtime.owned import Owned
 from qwq_gguf.runtime.precheck import check_model, model_parts
 from qwq_gguf.runtime.probe import library_identity, probe
 from qwq_gguf.runtime.room import check_room
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_CONTEXT", "Model"]
 
 DEFAULT_CONTEXT = 16384
+MOST_THREADS = 512  # GGML_MAX_N_THREADS; beyond it ggml aborts
 _SAMPLING = "general.sampling."
 
 
@@ -35,7 +39,8 @@ class Model:
     """A loaded model. Made by `Model.load`; a context manager.
 
     Many sessions may use one model, each from one thread at a time. Closing the model
-    closes them.
+    closes them; whatever is asked of it afterwards, but what its header says, is a
+    ModelError. Closing while something is computed ends that first.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Model:
         *,
         library: native.Library,
         handle: int,
+        files: ModelFiles,
         gguf: GgufFile,
         context_size: int,
         gpu_layers: int,
@@ -51,17 +57,19 @@ class Model:
     ) -> None:
         self.library = library
         self.path = gguf.path
+        self.files = files
         self.gguf = gguf
         self.context_size = context_size
         self.gpu_layers = gpu_layers
         self.threads = threads
         self.notices = notices
-        self._handle: int | None = handle
+        api = library.api
+        free = partial(_free, api, files)
+        self.owned = Owned(handle, free, what="the model", path=self.path)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-        self._free = weakref.finalize(self, library.api.llama_model_free, handle)
-        self.vocabulary = Vocabulary(library, library.api.llama_model_get_vocab(handle))
-        self.weights: int = library.api.llama_model_n_params(handle)
-        self.weight_bytes: int = library.api.llama_model_size(handle)
+        self.vocabulary = Vocabulary(library, self.owned)
+        self.weights: int = api.llama_model_n_params(handle)
+        self.weight_bytes: int = api.llama_model_size(handle)
 
     @classmethod
     def load(
@@ -92,6 +100,12 @@ class Model:
         ):
             if value is not None and not least <= value < 1 << 31:
                 raise ModelError(f"{name} makes no sense", found=value)
+        if threads is not None and threads > MOST_THREADS:
+            raise ModelError(
+                "llama.cpp cannot use that many threads",
+                found=threads,
+                expected=f"at most {MOST_THREADS}; more than there are cores are of no use",
+            )
         gguf = read_gguf(path)
         check_model(gguf)
         parts = model_parts(gguf)
@@ -120,23 +134,29 @@ class Model:
         )
         if status is not None:
             status("loading the model")
-        handle = load_handle(library, gguf, layers, how, progress)
-        return cls(
+        files = ModelFiles(parts)
+        files.watch()
+        try:
+            handle = load_handle(library, gguf, layers, how, progress)
+        except BaseException:
+            files.close()
+            raise
+        model = cls(
             library=library,
             handle=handle,
+            files=files,
             gguf=gguf,
             context_size=size,
             gpu_layers=layers,
             threads=threads,
             notices=notices_of(how, facts, gpu_layers, size, trained),
         )
-
-    @property
-    def handle(self) -> int:
-        """The llama_model pointer; ModelError once closed."""
-        if self._handle is None:
-            raise ModelError("the model is closed", path=self.path)
-        return self._handle
+        try:
+            files.check_read()
+        except ModelError:
+            model.close()
+            raise
+        return model
 
     @property
     def name(self) -> str:
@@ -195,18 +215,15 @@ class Model:
     @property
     def special_tokens(self) -> Mapping[str, str]:
         """The texts that chat templates know as bos_token and eos_token."""
-        tokens = {"bos_token": self.bos, "eos_token": self.eos}
-        return {
-            name: self.vocabulary.text(token) for name, token in tokens.items() if token is not None
-        }
+        return self.vocabulary.special
 
     def token_id(self, text: str) -> int | None:
         """The special token written like this, or None."""
         return self.vocabulary.token_id(text)
 
-    def encode(self, segments: Iterable[Segment]) -> list[int]:
+    def encode(self, segments: Sequence[Segment], most: int | None = None) -> list[int]:
         """The tokens of a rendered prompt; see `Vocabulary.encode`."""
-        return self.vocabulary.encode(segments)
+        return self.vocabulary.encode(segments, most)
 
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for."""
@@ -214,14 +231,14 @@ class Model:
 
     def adopt(self, session: Session) -> None:
         """Close this session before the model."""
+        self.owned.check()
         self._sessions.add(session)
 
     def close(self) -> None:
         """Free the model and its sessions; may be called twice."""
         for session in list(self._sessions):
             session.close()
-        self._free()
-        self._handle = None
+        self.owned.close()
 
     def __enter__(self) -> Model:
         return self
@@ -236,3 +253,8 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.name} from {self.path}>"
+
+
+def _free(api: Any, files: ModelFiles, handle: int) -> None:
+    api.llama_model_free(handle)
+    files.close()

@@ -8,13 +8,13 @@ prompt. Nor does a grammar, and one for the answer alone hears nothing of the th
 from __future__ import annotations
 
 import ctypes
-import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ModelError
 from qwq_gguf.runtime.native_stages import init_stage
+from qwq_gguf.runtime.owned import Owned
 from qwq_gguf.sampling.stages import Dry, Grammar, LogitBias, Penalties, Stage, Window
 
 if TYPE_CHECKING:
@@ -76,26 +76,31 @@ class NativeChain:
         self._vocabulary = vocabulary
         params = api.llama_sampler_chain_default_params()
         params.no_perf = True
-        self._handle: int | None = api.llama_sampler_chain_init(params)
-        # The chain owns what is added to it: freeing it frees all.
-        self._free = weakref.finalize(self, api.llama_sampler_free, self._handle)
+        # The chain owns what is added to it: freeing it frees all. Stages read the vocabulary.
+        self._owned = Owned(
+            api.llama_sampler_chain_init(params),
+            api.llama_sampler_free,
+            what="the sampler chain",
+            parent=None if vocabulary is None else vocabulary.owner,
+        )
         # The grammar is none of the chain's own: it comes and goes.
         self._steps: list[tuple[Stage, int | None]] = []
         self._grammar_stage = chain.stage(Grammar)
         self._grammar: GrammarSampler | None = None
         self._thought_token = thought_token
-        self._forbids = False
-        for stage in chain.stages:
-            self._forbids |= _forbids(stage)
-            if isinstance(stage, Grammar):
-                self._steps.append((stage, None))
-                continue
-            sampler = init_stage(api, stage, seed, vocab_size, vocabulary, longest=context_size)
-            self._steps.append((stage, sampler))
-            self._api.llama_sampler_chain_add(self._handle, sampler)
-            if isinstance(stage, Penalties | Dry) and not stage.off:
-                for token in _seen_before(stage.window, prompt):
-                    api.llama_sampler_accept(sampler, token)
+        self._forbids = any(map(_forbids, chain.stages))
+        self._forbidden: tuple[int, ...] = ()
+        with self._owned as handle:
+            for stage in chain.stages:
+                if isinstance(stage, Grammar):
+                    self._steps.append((stage, None))
+                    continue
+                sampler = init_stage(api, stage, seed, vocab_size, vocabulary, longest=context_size)
+                self._steps.append((stage, sampler))
+                api.llama_sampler_chain_add(handle, sampler)
+                if isinstance(stage, Penalties | Dry) and not stage.off:
+                    for token in _seen_before(stage.window, prompt):
+                        api.llama_sampler_accept(sampler, token)
         if self._grammar_stage is not None and self._grammar_stage.scope == "reply":
             self._thought_token, in_thought = None, False
         if not in_thought:
@@ -126,43 +131,55 @@ class NativeChain:
         )
 
     def sample(self, context: int) -> int | None:
-        """Pick and accept a token from the last logits of a llama_context.
+        """Pick and accept a token from the last logits of a llama_context, which is held.
 
         None when the text is complete by its grammar and no token may follow. ModelError
         when the stages forbid every token before that.
         """
-        if not self._forbids:
-            token: int = self._fused(self._handle, context, -1)
-            return token
-        import numpy as np
+        with self._owned as handle:
+            if not self._forbids:
+                token: int = self._fused(handle, context, -1)
+                return token
+            import numpy as np
 
-        logits = self._api.llama_get_logits_ith(context, -1)
-        candidates = self._run(np.ctypeslib.as_array(logits, (self._vocab_size,)))
-        if candidates is None:
-            return None
-        picked = candidates.selected()
-        self.accept(picked)
-        return picked
+            logits = self._api.llama_get_logits_ith(context, -1)
+            candidates = self._run(np.ctypeslib.as_array(logits, (self._vocab_size,)))
+            if candidates is None:
+                return None
+            picked = candidates.selected()
+            self.accept(picked)
+            return picked
 
     def accept(self, token: int) -> None:
         """Tell all stages that this token was generated."""
-        grammar = self._grammar
-        if grammar is not None and grammar.fresh and token == self._thought_token:
-            self._end_grammar()
-        elif grammar is not None:
-            grammar.accept(token)
-        self._api.llama_sampler_accept(self._handle, token)
+        with self._owned as handle:
+            grammar = self._grammar
+            if grammar is not None and grammar.fresh and token == self._thought_token:
+                self._end_grammar()
+            elif grammar is not None:
+                grammar.accept(token)
+            self._api.llama_sampler_accept(handle, token)
 
     def begin_answer(self) -> None:
         """A thought has ended: what is generated from now on is the answer."""
+        self._owned.check()
         stage = self._grammar_stage
         if stage is not None and stage.scope == "answer":
             self._end_grammar()
             self._thought_token = None
             self._begin(after_thought=True)
 
+    def forbid(self, tokens: Collection[int]) -> None:
+        """From now on none of these is picked. Replaces what was forbidden so before."""
+        self._forbidden = tuple(tokens)
+        self._forbids = self._forbids or bool(self._forbidden)
+
     def apply(self, logits: Sequence[float]) -> Picked:
         """Run the chain on these logits, one a token, and pick without accepting."""
+        with self._owned as handle:
+            return self._apply(handle, logits)
+
+    def _apply(self, handle: int, logits: Sequence[float]) -> Picked:
         api = self._api
         if self._forbids:
             import numpy as np
@@ -175,23 +192,23 @@ class NativeChain:
             *((token, logit, 0.0) for token, logit in enumerate(logits))
         )
         array = api.llama_token_data_array(data, len(logits), -1, False)
-        api.llama_sampler_apply(self._handle, ctypes.byref(array))
+        api.llama_sampler_apply(handle, ctypes.byref(array))
         kept = tuple((array.data[i].id, array.data[i].p) for i in range(array.size))
         return Picked(kept[array.selected][0], kept)
 
     def names(self) -> tuple[str, ...]:
         """What llama.cpp calls the stages; a `?` in front marks one that does nothing."""
         api = self._api
-        return tuple(
-            api.llama_sampler_name(api.llama_sampler_chain_get(self._handle, index)).decode()
-            for index in range(api.llama_sampler_chain_n(self._handle))
-        )
+        with self._owned as handle:
+            return tuple(
+                api.llama_sampler_name(api.llama_sampler_chain_get(handle, index)).decode()
+                for index in range(api.llama_sampler_chain_n(handle))
+            )
 
     def close(self) -> None:
         """Free the samplers; may be called twice."""
-        self._handle = None
         self._end_grammar()
-        self._free()
+        self._owned.close()
 
     def __enter__(self) -> NativeChain:
         return self
@@ -229,6 +246,8 @@ class NativeChain:
 
         apply = self._api.llama_sampler_apply
         candidates = Candidates(self._api, np.arange(len(logits), dtype=np.int32), logits)
+        if self._forbidden:
+            candidates.keep(~np.isin(candidates.rows()["id"], self._forbidden))
         for stage, sampler in self._steps:
             if isinstance(stage, Grammar):
                 if self._grammar is not None:

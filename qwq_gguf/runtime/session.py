@@ -12,9 +12,10 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.errors import ModelError, PromptTooLongError
+from qwq_gguf.errors import ModelError
 from qwq_gguf.runtime.kv_context import ABORTED, FULL, KvContext, PromptProgress
 from qwq_gguf.runtime.native_chain import NativeChain
+from qwq_gguf.runtime.vocabulary import too_long
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,20 +75,16 @@ class Session:
         A grammar for the answer acts at once, unless the prompt ends `in_thought` or the
         generation begins with `thought_token`: then from `Generation.begin_answer` on.
         """
-        _ = self._context.handle  # still open?
+        self._context.owned.check()
+        self.model.files.check()
         if not prompt:
             raise ModelError("the prompt has no tokens")
         if len(prompt) >= self.context_size:
-            raise PromptTooLongError(
-                "the prompt does not fit the context",
-                found=f"{len(prompt)} tokens",
-                expected=f"at most {self.context_size - 1}",
-                hint="shorten it, or give it more room with -c",
-            )
+            raise too_long(f"{len(prompt)} tokens", self.context_size - 1)
         if max_tokens is not None and max_tokens < 1:
             raise ModelError("max_tokens makes no sense", found=max_tokens)
         if self._running is not None:
-            self._running.close()
+            self._running.supersede()
         self._context.abort.clear()
         self._running = Generation(
             self._context,
@@ -125,7 +122,7 @@ class Session:
 
 
 class Generation:
-    """A running generation: iterate over it once.
+    """A running generation: an iterator over its tokens.
 
     `finish_reason` is None until it has ended by itself; `end_token` is the token that
     ended it, which is not among those yielded.
@@ -155,10 +152,24 @@ class Generation:
         self._chain = chain
         self._stops = stop_tokens
         self._forced: deque[int] = deque()
+        self._superseded = False
         self._stream = self._run(prompt, on_prompt)
 
     def __iter__(self) -> Iterator[Generated]:
-        return self._stream
+        return self
+
+    def __next__(self) -> Generated:
+        try:
+            return next(self._stream)
+        except StopIteration:
+            if self.finish_reason is None:
+                self._context.owned.check()
+            if self._superseded and self.finish_reason is None:
+                raise ModelError(
+                    "this generation was ended: its session has begun another one",
+                    hint="read it to its end first, or use two sessions",
+                ) from None
+            raise
 
     @property
     def tokens_per_second(self) -> float:
@@ -173,9 +184,27 @@ class Generation:
         """Let these be the next tokens, as if the model had picked them."""
         self._forced.extend(tokens)
 
+    def forbid(self, tokens: Collection[int]) -> None:
+        """Do not pick any of these from now on; `force` may still say them."""
+        self._chain.forbid(tokens)
+
+    def supersede(self) -> None:
+        """Stop here, because another one begins: going on with this one is an error."""
+        self.close()
+        self._superseded = True
+
     def close(self) -> None:
-        """Stop here. A generation that ran to its end has nothing left to close."""
-        self._stream.close()
+        """Stop here. A generation that ran to its end has nothing left to close.
+
+        ModelError from within its own `on_prompt`, or while another thread waits for it.
+        """
+        try:
+            self._stream.close()
+        except ValueError:  # "generator already executing"
+            raise ModelError(
+                "this generation is being computed at this moment",
+                hint="interrupt the session, and wait for the generation to end",
+            ) from None
         self._chain.close()
 
     def _run(
@@ -193,11 +222,16 @@ class Generation:
 
     def _loop(self) -> Generator[Generated, None, None]:
         context, stops, piece = self._context, self._stops, self._piece
+        held = context.owned
         sample, clock, aborted = self._chain.sample, time.perf_counter, context.abort.is_set
         since = clock()
         while True:
             context.check_logits()
-            token = self._next_forced() if self._forced else sample(context.handle)
+            if self._forced:
+                token: int | None = self._next_forced()
+            else:
+                with held as handle:
+                    token = sample(handle)
             if token is None:
                 self.finish_reason = FinishReason.STOP
                 break
@@ -209,6 +243,7 @@ class Generation:
             self.seconds += clock() - since
             yield Generated(token, piece(token))
             since = clock()
+            held.check()  # whoever reads may have closed it
             if aborted():
                 self.finish_reason = FinishReason.INTERRUPTED
                 break
@@ -218,7 +253,6 @@ class Generation:
             if self.tokens >= self._room:
                 self.finish_reason = FinishReason.CONTEXT
                 break
-            _ = context.handle  # the consumer may have closed the session
             status = context.compute_token(token)
             if status:
                 self.finish_reason = _why(status)

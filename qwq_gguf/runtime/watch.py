@@ -6,9 +6,9 @@ clear that it is not.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-__all__ = ["Watch"]
+__all__ = ["Suspense", "Watch"]
 
 
 class Watch:
@@ -32,6 +32,34 @@ class Watch:
         keep = max((_overlap(text, watched) for watched in self._texts), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep], None
+
+    def flush(self) -> str:
+        """What was held back, when nothing follows any more."""
+        text, self._held = self._held, ""
+        return text
+
+
+class Suspense:
+    """Holds back text from an `opening` on, while it may still be what ends the stream."""
+
+    def __init__(self, opening: str, may_be_last: Callable[[str], bool]) -> None:
+        """`may_be_last` judges a text that begins with the opening."""
+        self._opening = opening
+        self._may_be_last = may_be_last
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """The text that may go on."""
+        text = self._held + text
+        passed = 0
+        while (at := text.find(self._opening, passed)) >= 0:
+            if self._may_be_last(text[at:]):
+                self._held = text[at:]
+                return text[:at]
+            passed = at + len(self._opening)
+        keep = _overlap(text[passed:], self._opening)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
 
     def flush(self) -> str:
         """What was held back, when nothing follows any more."""

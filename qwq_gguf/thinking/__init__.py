@@ -1,8 +1,34 @@
-"""Telling a thought from an answer while both stream in."""
+"""Whether a model thinks, telling its thought from its answer, ending one that goes on."""
 
 from __future__ import annotations
 
+from qwq_gguf.thinking.form import (
+    NO_THOUGHT,
+    Switch,
+    ThoughtForm,
+    ThoughtStart,
+    thought_start,
+)
 from qwq_gguf.thinking.governor import Governor
-from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter
+from qwq_gguf.thinking.reading import form_of, read_form
+from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter, WasThought
+from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
+from qwq_gguf.thinking.thoughts import Thoughts
 
-__all__ = ["Governor", "Phase", "Split", "ThoughtSplitter"]
+__all__ = [
+    "KNOWN_TAGS",
+    "NO_THOUGHT",
+    "Governor",
+    "Phase",
+    "Split",
+    "Switch",
+    "ThinkingTags",
+    "ThoughtForm",
+    "ThoughtSplitter",
+    "ThoughtStart",
+    "Thoughts",
+    "WasThought",
+    "form_of",
+    "read_form",
+    "thought_start",
+]

@@ -16,21 +16,23 @@ _MAX_TEXT = 1000
 class Governor:
     """What is done about a thought that does not end.
 
-    `budget` is the most tokens that one thought may take, None for as many as it likes.
-    Then `message` is put into the model's mouth, and the tag that closes the thought, so
-    that it answers from what it has. Without words of the model's own kind before the tag
-    answers get worse (llama.cpp has its `--reasoning-budget-message` for the same reason).
+    `budget` is the most tokens that the thoughts of one turn may take, 0 for no thought and
+    None for as many as they like. Then `message` is put into the model's mouth, and the tag
+    that closes the thought, so that it answers from what it has. Without words of the model's
+    own kind before the tag answers get worse (llama.cpp has its `--reasoning-budget-message`
+    for the same reason).
+    A thought that is ended so is not begun again in the same turn.
     """
 
     budget: int | None = None
     message: str = ""
 
     def __post_init__(self) -> None:
-        if self.budget is not None and not 1 <= self.budget <= _MOST:
+        if self.budget is not None and not 0 <= self.budget <= _MOST:
             raise ProfileError(
                 "governor: the budget is out of range",
                 found=self.budget,
-                expected=f"1 to {_MOST} tokens",
+                expected=f"0 to {_MOST} tokens",
             )
         if len(self.message) > _MAX_TEXT:
             raise ProfileError(

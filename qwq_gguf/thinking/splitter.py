@@ -9,6 +9,10 @@ Rules, in the order they decide:
    only as the first thing in the reply.
 3. A template often prefills the opening tag; then the text starts inside the thought,
    and an opening tag that the model repeats at once is dropped.
+4. Where the prompt leaves the thought to the model (`may_be_open`), a model may begin to
+   think without saying so. The first closing tag, if no thought was opened before it, then
+   makes all text so far the thought. What was handed over as answer is taken back by a
+   `WasThought`.
 
 Blank lines after a tag and white space before one belong to the format, not to the text,
 and are left out; so is white space at the very end. Nothing else is.
@@ -16,10 +20,11 @@ and are left out; so is white space at the very end. Nothing else is.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["Phase", "Split", "ThoughtSplitter"]
+__all__ = ["Phase", "Split", "ThoughtSplitter", "WasThought"]
 
 
 class Phase(StrEnum):
@@ -36,11 +41,17 @@ class Split(NamedTuple):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class WasThought:
+    """All text handed over so far was the thought: its closing tag has come."""
+
+
 class ThoughtSplitter:
     """Feed it pieces, read `Split`s; `finish()` hands over what it held back.
 
     `open_id` and `close_id` are the token ids of the tags, None where a tag is no single
-    token. `starts_inside` says that the prompt ended with the opening tag.
+    token. `starts_inside` says that the prompt ended with the opening tag, `may_be_open`
+    that it left the thought to a model that may begin one without a tag.
     """
 
     def __init__(
@@ -49,6 +60,7 @@ class ThoughtSplitter:
         close: str = "</think>",
         *,
         starts_inside: bool,
+        may_be_open: bool = False,
         open_id: int | None = None,
         close_id: int | None = None,
     ) -> None:
@@ -59,6 +71,7 @@ class ThoughtSplitter:
         self._phase = Phase.THINKING if starts_inside else Phase.ANSWER
         self._opened = starts_inside
         self._closed = False
+        self._undecided = may_be_open and not starts_inside
         self._begun = False  # anything but white space in this phase?
         self._space = ""  # white space that may turn out to be the end
         self._held = ""  # text that may turn out to be a tag
@@ -81,6 +94,11 @@ class ThoughtSplitter:
         return self._closed
 
     @property
+    def undecided(self) -> bool:
+        """Whether the answer so far may still turn out to be the thought."""
+        return self._undecided
+
+    @property
     def thinking_tokens(self) -> int:
         """Tokens fed while inside a thought, a generated tag included."""
         return self._tokens[Phase.THINKING]
@@ -90,40 +108,45 @@ class ThoughtSplitter:
         """All other tokens fed."""
         return self._tokens[Phase.ANSWER]
 
-    def feed(self, text: str, token: int | None = None) -> list[Split]:
+    def feed(self, text: str, token: int | None = None) -> list[Split | WasThought]:
         """Take the text of one more token (of several, or of a part, without `token`)."""
         before = self._phase
-        out: list[Split] = []
-        if token is not None and token == self._close_id and before is Phase.THINKING:
+        closed = self._closed
+        out: list[Split | WasThought] = []
+        if token is not None and token == self._close_id and self._may_close():
             self._take_tag(text, self._close, out)
         elif token is not None and token == self._open_id and self._may_open():
             self._take_tag(text, self._open, out)
         else:
             self._take_text(text, out)
         if token is not None:
-            inside = Phase.THINKING in (before, self._phase)
+            inside = Phase.THINKING in (before, self._phase) or self._closed is not closed
             self._tokens[Phase.THINKING if inside else Phase.ANSWER] += 1
         return out
 
-    def finish(self) -> list[Split]:
+    def finish(self) -> list[Split | WasThought]:
         """The text held back as a possible tag, at the end of the stream."""
-        out: list[Split] = []
+        out: list[Split | WasThought] = []
         self._emit(self._held, out)
         self._held = self._space = ""
+        self._undecided = False
         return out
+
+    def _may_close(self) -> bool:
+        return self._phase is Phase.THINKING or self._undecided
 
     def _may_open(self) -> bool:
         return self._phase is Phase.ANSWER or not self._begun
 
-    def _take_tag(self, text: str, tag: str, out: list[Split]) -> None:
+    def _take_tag(self, text: str, tag: str, out: list[Split | WasThought]) -> None:
         """A tag known by its id; `text` may begin with the rest of a broken character."""
         lead = text.removesuffix(tag) if text.endswith(tag) else ""
         # What was held back as the beginning of a spelled tag was none: a tag follows.
         self._emit(self._held + lead, out)
         self._held = ""
-        self._switch(tag)
+        self._switch(tag, out)
 
-    def _take_text(self, text: str, out: list[Split]) -> None:
+    def _take_text(self, text: str, out: list[Split | WasThought]) -> None:
         text = self._held + text
         self._held = ""
         while text:
@@ -138,14 +161,15 @@ class ThoughtSplitter:
                 return
             at, tag = found
             self._emit(text[:at], out)
-            self._switch(tag)
+            self._switch(tag, out)
             text = text[at + len(tag) :]
 
     def _wanted(self) -> tuple[str, ...]:
         """The tags that mean something here when spelled out."""
         if self._phase is Phase.THINKING:
             return (self._close,) if self._begun else (self._close, self._open)
-        return () if self._begun or self._opened else (self._open,)
+        opening = () if self._begun or self._opened else (self._open,)
+        return (*opening, self._close) if self._undecided else opening
 
     def _find(self, text: str, tag: str) -> int:
         at = text.find(tag)
@@ -169,16 +193,27 @@ class ThoughtSplitter:
         _, newline, line = before.rpartition("\n")
         return not line.strip() and (bool(newline) or self._line_blank)
 
-    def _switch(self, tag: str) -> None:
+    def _switch(self, tag: str, out: list[Split | WasThought]) -> None:
         if tag == self._open:
             self._phase, self._opened = Phase.THINKING, True
         else:
+            if self._undecided:
+                self._take_back(out)
             self._phase, self._closed = Phase.ANSWER, True
+        self._undecided = False
         self._begun = False
         self._space = ""
         self._line_blank = True
 
-    def _emit(self, text: str, out: list[Split]) -> None:
+    def _take_back(self, out: list[Split | WasThought]) -> None:
+        """What looked like the answer was the thought."""
+        self._opened = True
+        if self._begun:
+            out.append(WasThought())
+        self._tokens[Phase.THINKING] += self._tokens[Phase.ANSWER]
+        self._tokens[Phase.ANSWER] = 0
+
+    def _emit(self, text: str, out: list[Split | WasThought]) -> None:
         if not text:
             return
         _, newline, line = text.rpartition("\n")

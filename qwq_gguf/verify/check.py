@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import GgufError, ImatrixError
+from qwq_gguf.errors import GgufError, ImatrixError, ManifestError
+from qwq_gguf.files import read_file
 from qwq_gguf.gguf_file.reader import GgufFile
 from qwq_gguf.gguf_file.room import find_room
 from qwq_gguf.gguf_file.splits import SplitGguf, read_splits
@@ -129,24 +130,27 @@ def _unreadable(error: GgufError, path: Path) -> Finding:
     where = Path(error.path).name if other and error.path is not None else "header"
     seen = "" if error.found is None else f": found {error.found}"
     wanted = "" if error.expected is None else f", expected {error.expected}"
-    return difference("structure", where, f"{error.message}{seen}{wanted}")
+    cure = "" if error.hint is None else f"; try: {' '.join(error.hint.split())}"
+    return difference("structure", where, f"{error.message}{seen}{wanted}{cure}")
 
 
 def read_manifest(gguf: Path) -> Manifest | None:
-    """The manifest beside a GGUF, None when there is none. GgufError for a damaged one."""
+    """The manifest beside a GGUF, None when there is none.
+
+    ManifestError for a damaged one, another GgufError for one that cannot be read.
+    """
     path = manifest_path(gguf)
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_MANIFEST_BYTES + 1)
+        raw = read_file(path, MAX_MANIFEST_BYTES)
         text = raw.decode("utf-8")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise GgufError(f"cannot be read: {error.strerror or error}", path=path) from error
     except UnicodeDecodeError as error:
-        raise GgufError("the manifest is no text", path=path) from error
+        raise ManifestError("the manifest is no text", path=path) from error
     if len(raw) > MAX_MANIFEST_BYTES:
-        raise GgufError("too large for a manifest", path=path)
+        raise ManifestError("too large for a manifest", path=path)
     return parse_manifest(text, path)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import GgufError
+from qwq_gguf.files import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
 from qwq_gguf.quantize.recipe import TARGET_TYPES
@@ -105,7 +106,7 @@ def read_with_header(
 @contextmanager
 def _reading(file: GgufFile) -> Iterator[Read]:
     try:
-        descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = open_file(file.path)
     except OSError as error:
         raise GgufError(f"cannot be opened: {error.strerror or error}", path=file.path) from error
 

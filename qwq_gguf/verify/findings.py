@@ -68,12 +68,22 @@ class Report:
         """Whether nothing differs."""
         return not self.differences
 
+    @property
+    def vouchers(self) -> tuple[str, ...]:
+        """The checks that held the bytes against something outside the file."""
+        return tuple(
+            name
+            for name, facts in self.checks.items()
+            if name != "structure" and facts.get("files", 1)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """One JSON object."""
         return {
             "schema": VERIFY_SCHEMA,
             "path": str(self.path),
             "ok": self.ok,
+            "vouched_by": list(self.vouchers),
             "sha256": dict(self.sha256),
             "checks": {name: dict(facts) for name, facts in self.checks.items()},
             "findings": [found.to_json() for found in self.findings],

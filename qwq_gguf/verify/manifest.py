@@ -15,8 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from qwq_gguf.errors import GgufError
+from qwq_gguf.errors import ManifestError
 from qwq_gguf.gguf_file.splits import MAX_PARTS
+from qwq_gguf.json_text import parse_json
 
 __all__ = [
     "MANIFEST_SCHEMA",
@@ -193,12 +194,12 @@ def manifest_path(gguf: Path) -> Path:
 def parse_manifest(text: str, path: Path) -> Manifest:
     """A manifest from its text; GgufError naming what is missing or of the wrong kind."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise GgufError("the manifest is no JSON", path=path, found=str(error)[:200]) from error
+        value = parse_json(text)
+    except ValueError as error:
+        raise ManifestError("the manifest is no JSON", path=path, found=str(error)[:200]) from error
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema != MANIFEST_SCHEMA:
-        raise GgufError(
+        raise ManifestError(
             "not a manifest that this version can read",
             path=path,
             found=str(schema)[:80],
@@ -208,7 +209,7 @@ def parse_manifest(text: str, path: Path) -> Manifest:
         return _read(value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise GgufError("the manifest is damaged", path=path, found=what[:200]) from error
+        raise ManifestError("the manifest is damaged", path=path, found=what[:200]) from error
 
 
 def _read(value: Mapping[str, Any]) -> Manifest:

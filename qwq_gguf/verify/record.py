@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qwq_gguf.checkpoint.identity import listed_sha256
 from qwq_gguf.errors import ShardError
+from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.stored import file_identity
-from qwq_gguf.quantize.output import write_text
+from qwq_gguf.machine import usable_processors
+from qwq_gguf.outputs import write_file
 from qwq_gguf.quantize.versions import tool_versions
 from qwq_gguf.verify.contents import Contents, file_record
 from qwq_gguf.verify.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
@@ -61,7 +63,7 @@ class ShardDigests:
         self._source = source
         self._passed = passed
         self._stop = threading.Event()
-        at_once = max(1, min(4, (os.cpu_count() or 1) // 4))  # leave the cores to the run
+        at_once = max(1, min(4, usable_processors() // 4))  # leave the cores to the run
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="shards")
         self._work = [self._pool.submit(self._digest, path) for path in source.shards]
 
@@ -112,7 +114,7 @@ class ShardDigests:
         digest = hashlib.sha256()
         window = memoryview(bytearray(_WINDOW))
         try:
-            with path.open("rb", buffering=0) as file:
+            with os.fdopen(open_file(path), "rb", buffering=0) as file:
                 before = file_identity(file.fileno())
                 while not self._stop.is_set() and (count := file.readinto(window)):
                     digest.update(window[:count])
@@ -154,5 +156,5 @@ def make_manifest(
 def write_manifest(manifest: Manifest, gguf: Path) -> Path:
     """Write the manifest beside its first GGUF, by rename, replacing an older one. OutputError."""
     path = manifest_path(gguf)
-    write_text(path, manifest.text(), force=True)
+    write_file(path, manifest.text(), force=True)
     return path

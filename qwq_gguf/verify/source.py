@@ -18,7 +18,9 @@ import numpy as np
 
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
+from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
+from qwq_gguf.machine import usable_processors
 from qwq_gguf.metadata import text_bytes
 from qwq_gguf.quantize.importance import Imatrix, matrices, use_imatrix
 from qwq_gguf.quantize.kernels.ggml import Ggml
@@ -160,7 +162,7 @@ def compare_with_source(
             unlike = np.flatnonzero((rows != blocks).any(axis=1))
             return chunk, [chunk.first + int(row) for row in unlike]
 
-        workers = max(1, os.cpu_count() or 1)
+        workers = usable_processors()
         for chunk, result in pipeline(chunks, _stored, compare, workers=workers):
             if isinstance(result, str):
                 unmade[chunk.tensor.name] = result
@@ -214,7 +216,7 @@ def _make(
 def _stored(chunk: Chunk) -> bytes:
     path = chunk.file.path
     try:
-        with path.open("rb", buffering=0) as file:
+        with os.fdopen(open_file(path), "rb", buffering=0) as file:
             data = os.pread(file.fileno(), chunk.nbytes, _start(chunk))
     except OSError as error:
         raise GgufError(f"cannot be read: {error.strerror or error}", path=path) from error

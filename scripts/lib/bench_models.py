@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ sys.path.insert(0, str(TESTS))
 
 from qwq_gguf.checkpoint import open_checkpoint  # noqa: E402
 from qwq_gguf.checkpoint.values import TensorInfo  # noqa: E402
+from qwq_gguf.machine import usable_processors  # noqa: E402
 from support.checkpoints import (  # noqa: E402
     Shape,
     config_of,
@@ -53,7 +53,7 @@ def write_model(
     write_sparse_shards(folder, tensor_shapes("qwen2", shape, config), shards)
     tensors = open_checkpoint(folder).tensors
     pieces = [piece for info in tensors.values() for piece in _pieces(info)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_processors()) as pool:
         jobs = enumerate(pieces)
         for _ in pool.map(lambda job: _fill(*job[1], seed=seed + job[0]), jobs):
             pass

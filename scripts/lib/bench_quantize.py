@@ -30,6 +30,7 @@ from bench_peer import Peer, install
 
 from qwq_gguf.ggml_types import FileType
 from qwq_gguf.gguf_file import read_gguf
+from qwq_gguf.machine import usable_processors
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Qwen2.5-1.5B with half its layers and a separate output matrix.
@@ -122,7 +123,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench quantize", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="turns of each (default 3)")
     parser.add_argument("--recipe", default="Q4_K_M", help="default Q4_K_M")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: all cores")
+    usable = usable_processors()
+    parser.add_argument("--threads", type=int, default=usable, help="default: all cores")
     parser.add_argument("--layers", type=int, default=SHAPE.layers, help="of the model")
     parser.add_argument("--tokenizer", type=Path, help="a folder with another tokenizer")
     parser.add_argument("--no-peer", action="store_true", help="this program alone")

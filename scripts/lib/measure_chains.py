@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.machine import usable_processors
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.resources import demo_checkpoint
 
@@ -87,7 +87,7 @@ def measure() -> None:
         check=True,
     )
     names = [name for name, _ in ROWS]
-    with ThreadPoolExecutor(os.cpu_count()) as workers:
+    with ThreadPoolExecutor(usable_processors()) as workers:
         figures = dict(zip(names, workers.map(ask, names), strict=True))
     weights = hashlib.sha256()
     for shard in sorted(demo_checkpoint().glob("*.safetensors")):

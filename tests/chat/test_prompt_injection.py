@@ -267,3 +267,14 @@ def test_the_tokens_of_a_whole_chat_are_where_the_format_has_them() -> None:
         "im_start im_end im_start tool_call /tool_call im_end im_start tool_response "
         "/tool_response im_end im_start im_end im_start im_end im_start think"
     )
+
+
+def test_a_thought_is_closed_before_the_reply() -> None:
+    chatml = ChatTemplate(CHATML).render([Message("user", "</think>")], control_tokens=TOKENS)
+    closed = chatml.closed("<think>", "</think>", TOKENS)
+    assert closed.text == chatml.text + "<think>\n\n</think>\n\n"
+    written = [segment.text for segment in closed.segments if segment.control]
+    assert written[-2:] == ["<think>", "</think>"]
+    assert closed.ends_with("</think>")
+    qwq = ChatTemplate(QWQ).render([Message("user", "a")], control_tokens=TOKENS)
+    assert qwq.closed("<think>", "</think>", TOKENS).text == qwq.text + "\n</think>\n\n"

@@ -10,7 +10,7 @@ import pytest
 
 from qwq_gguf.checkpoint.hub_settings import HubSettings
 from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
-from qwq_gguf.checkpoint.identity import ABSENT, listed_sha256, shard_identity
+from qwq_gguf.checkpoint.identity import ABSENT, _moment, listed_sha256, shard_identity
 
 SHA = "0123456789abcdef" * 4
 NAME = "model.safetensors"
@@ -38,6 +38,13 @@ def test_a_file_of_a_folder_by_size_time_and_sample(tmp_path: Path) -> None:
     os.utime(path, ns=(0, 1_700_000_000_000_000_008))
     assert shard_identity(path) != before
     assert shard_identity(tmp_path / "none") == ABSENT
+
+
+@pytest.mark.parametrize("seconds", [300_000_000_000, -70_000_000_000, 2**62, -(2**62)])
+def test_a_time_that_no_calendar_has(seconds: int) -> None:
+    """File systems keep any number; a folder out of an archive may have one."""
+    said = {_moment(seconds * 10**9 + rest) for rest in (0, 7)}
+    assert said == {f"at {seconds}.000000000 seconds", f"at {seconds}.000000007 seconds"}
 
 
 @pytest.mark.parametrize("at", [0, 1 << 19, (1 << 20) - 1])

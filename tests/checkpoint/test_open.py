@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.checkpoint import open_checkpoint
+from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.resolve import locate
 from qwq_gguf.errors import ConfigError, NotACheckpointError, SourceError, TokenizerError
 from support.checkpoints import CHAT_TEMPLATE, byte_tokenizer, write_checkpoint
@@ -87,6 +88,9 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
         ("config.json", b"[]", ConfigError),
         ("config.json", b"\xff\xff", ConfigError),
         ("config.json", b"{" + b" " * 5_000_000, ConfigError),
+        ("config.json", b'{"x":[' + b'{"a":0},' * 100_000 + b"0]}", ConfigError),
+        ("config.json", b'{"x":' + b"[" * 500 + b"]" * 500 + b"}", ConfigError),
+        ("tokenizer_config.json", b"{" + b" " * (17 * MIB), TokenizerError),
         ("generation_config.json", b"nope", ConfigError),
         ("tokenizer.json", b"[" * 100_000, TokenizerError),
         ("tokenizer_config.json", b'"text"', TokenizerError),
@@ -110,10 +114,55 @@ class TestChatTemplates:
             config["chat_template"] = field
         return write_checkpoint(tmp_path / "model", tokenizer=(tokenizer, config))
 
-    def test_the_field_comes_first(self, tmp_path: Path) -> None:
+    def test_the_file_goes_before_the_field(self, tmp_path: Path) -> None:
         folder = self.make(tmp_path, "field")
         (folder / "chat_template.jinja").write_text("file")
-        assert open_checkpoint(folder).chat_template == "field"
+        checkpoint = open_checkpoint(folder)
+        assert checkpoint.chat_template == "file"
+        (note,) = checkpoint.notes
+        assert "different chat templates: chat_template.jinja is taken" in note
+
+    def test_nothing_is_said_where_they_agree(self, tmp_path: Path) -> None:
+        folder = self.make(tmp_path, "same")
+        (folder / "chat_template.jinja").write_text("same")
+        assert open_checkpoint(folder).notes == ()
+
+    def test_named_files_stand_beside_the_field(self, tmp_path: Path) -> None:
+        folder = self.make(tmp_path, "field")
+        (folder / "additional_chat_templates").mkdir()
+        (folder / "additional_chat_templates" / "tool_use.jinja").write_text("tools")
+        checkpoint = open_checkpoint(folder)
+        assert checkpoint.chat_template == "field"
+        assert checkpoint.chat_templates == {"tool_use": "tools"}
+
+    def test_the_files_replace_a_list(self, tmp_path: Path) -> None:
+        listed = [{"name": "rag", "template": "b"}, {"name": "default", "template": "a"}]
+        folder = self.make(tmp_path, listed)
+        (folder / "chat_template.jinja").write_text("a")
+        checkpoint = open_checkpoint(folder)
+        assert (checkpoint.chat_template, checkpoint.chat_templates) == ("a", {})
+        assert checkpoint.notes == ()
+
+    def test_a_list_without_default_is_said(self, tmp_path: Path) -> None:
+        checkpoint = open_checkpoint(self.make(tmp_path, [{"name": "rag", "template": "b"}]))
+        assert checkpoint.chat_template is None
+        (note,) = checkpoint.notes
+        assert "(rag) have none called default" in note
+
+    @pytest.mark.parametrize(("count", "size"), [(300, 1), (5, 4 * MIB)])
+    def test_too_many_templates(self, tmp_path: Path, count: int, size: int) -> None:
+        folder = self.make(tmp_path, "field")
+        (folder / "additional_chat_templates").mkdir()
+        for number in range(count):
+            path = folder / "additional_chat_templates" / f"{number}.jinja"
+            path.write_text("x" * size)
+        with pytest.raises(TokenizerError, match=r"too many|larger than any"):
+            open_checkpoint(folder)
+
+    def test_too_many_templates_in_the_list(self, tmp_path: Path) -> None:
+        listed = [{"name": str(number), "template": "a"} for number in range(300)]
+        with pytest.raises(TokenizerError, match="larger than any"):
+            open_checkpoint(self.make(tmp_path, listed))
 
     def test_then_jinja_files(self, tmp_path: Path) -> None:
         folder = self.make(tmp_path, None)

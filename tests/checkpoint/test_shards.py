@@ -68,6 +68,14 @@ def test_a_billion_shards_are_not_counted(folder: Path) -> None:
         read_shards(folder)
 
 
+def test_more_tensors_than_any_model_has(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwq_gguf.checkpoint.shards._MOST_TENSORS", len(read_shards(folder)))
+    assert read_shards(folder)
+    monkeypatch.setattr("qwq_gguf.checkpoint.shards._MOST_TENSORS", len(read_shards(folder)) - 1)
+    with pytest.raises(ShardError, match="more tensors than any model"):
+        read_shards(folder)
+
+
 def test_an_extra_shard(folder: Path) -> None:
     shutil.copy(
         folder / "model-00001-of-00003.safetensors", folder / "model-00001-of-00002.safetensors"
@@ -86,7 +94,7 @@ def test_weights_of_another_kind_beside_them_do_not_matter(folder: Path) -> None
 @pytest.mark.parametrize("content", [b"", b"\0" * 8])
 def test_an_empty_shard(folder: Path, content: bytes) -> None:
     (folder / "model-00002-of-00003.safetensors").write_bytes(content)
-    with pytest.raises(ShardError, match=r"is empty|not valid JSON"):
+    with pytest.raises(ShardError, match=r"is empty|nothing but zeros"):
         read_shards(folder)
 
 
@@ -138,7 +146,11 @@ def test_a_link_that_leads_out_of_the_folder(folder: Path) -> None:
     shard = folder / "model-00001-of-00003.safetensors"
     shard.rename(folder.parent / "outside.safetensors")
     shard.symlink_to(folder.parent / "outside.safetensors")
-    with pytest.raises(ShardError, match="outside the checkpoint"):
+    with pytest.raises(ShardError, match="leads out of the checkpoint") as raised:
+        read_shards(folder)
+    assert f"rm {shard} && cp" in str(raised.value.hint)
+    (folder / INDEX_NAME).unlink()
+    with pytest.raises(ShardError, match="leads out of the checkpoint"):
         read_shards(folder)
 
 
@@ -154,8 +166,9 @@ def test_a_linked_folder_that_leads_out(folder: Path) -> None:
             {key: f"sub/{value}" for key, value in names.items() if value == shard.name}
         ),
     )
-    with pytest.raises(ShardError, match="outside the checkpoint"):
+    with pytest.raises(ShardError, match="leads out of the checkpoint") as raised:
         read_shards(folder)
+    assert "rm " not in str(raised.value.hint)  # that would take away the original
 
 
 def test_the_links_of_the_hub_cache_are_followed(folder: Path, tmp_path: Path) -> None:
@@ -183,6 +196,7 @@ def test_a_malformed_index(folder: Path, index: str) -> None:
 
 
 def test_other_formats_are_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
     with pytest.raises(NotACheckpointError, match="no weights"):
         read_shards(tmp_path)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")

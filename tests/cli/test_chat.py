@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
+import socket
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,10 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.profiles import load_profile
+from support.chat_templates import STRIPS
 from support.demo import make_demo
 from support.terminal import PROGRAM, open_terminal
-from support.tiny_gguf import write_random
+from support.tiny_gguf import TEMPLATE, byte_level, vocab, write_bigram, write_random
 
 runner = CliRunner()
 
@@ -68,6 +72,9 @@ def test_json(talker: Path) -> None:
     reply = json.loads(done.stdout)
     speed = reply.pop("tokens_per_second")
     assert speed > 0
+    thoughts = reply.pop("thoughts")
+    assert thoughts["wanted"] is None
+    assert (thoughts["template"]["thinks"], thoughts["template"]["unset"]) == (True, "opened")
     assert reply == {
         "schema": "qwq-gguf/chat/1",
         "thinking": "Let me see.",
@@ -82,18 +89,118 @@ def test_json(talker: Path) -> None:
     }
 
 
+def test_a_thought_that_no_tag_opened_is_no_answer(tmp_path: Path) -> None:
+    said = ["\n", "Two and three.", "</think>", "\n\n", "It is 5."]
+    stored = [text if text == "</think>" else byte_level(text.encode()) for text in said]
+    follows = dict(itertools.pairwise(stored))
+    free = {"tokenizer.chat_template": TEMPLATE.replace("<think>\\n", "")}
+    words = vocab(["Two and three.", "It is 5.", "\n\n"])
+    path = write_bigram(tmp_path / "free.gguf", follows, words=words, keys=free)
+    profile = tmp_path / "free.toml"
+    shipped = files("qwq_gguf.profiles").joinpath("qwq.toml").read_text("utf-8")
+    leaving = shipped.replace("opens_thought = true", "opens_thought = false")
+    assert leaving != shipped
+    profile.write_text(leaving, "utf-8")
+    done = chat(path, "-p", "2+3?", "--profile", profile)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "It is 5.\n"
+    assert done.stderr.splitlines()[0] == "Two and three."
+    assert done.stderr.splitlines()[1].startswith("thought 2 tokens, answered 2 · ")
+    reply = json.loads(chat(path, "-p", "2+3?", "--profile", profile, "--json").stdout)
+    assert (reply["thinking"], reply["answer"]) == ("Two and three.", "It is 5.")
+    assert (reply["thinking_tokens"], reply["answer_tokens"]) == (2, 2)
+    with open_terminal(
+        "chat", str(path), "-t", "1", "-p", "2+3?", "--profile", str(profile)
+    ) as terminal:
+        assert terminal.wait_for_end() == 0
+    assert terminal.text.rindex("Two and three.") < terminal.text.rindex("It is 5.")
+    assert "</think>" not in terminal.text
+
+
 def test_a_limit_is_said(talker: Path) -> None:
     done = chat(talker, "-p", "Hi", "-n", 1)
-    assert done.exit_code == 0
+    assert done.exit_code == 3
     assert done.stdout == ""
     assert "Stopped in the middle of the thought: the limit of tokens" in done.stderr
 
 
 def test_a_full_context_is_said(endless: Path) -> None:
     done = chat(endless, "-p", "Hi", "-c", 256)
-    assert done.exit_code == 0
+    assert done.exit_code == 3
     assert "the context is full" in done.stderr
-    assert chat(endless, "-p", "Hi", "-c", 256, "--json").stdout.count('"context"') == 1
+    as_json = chat(endless, "-p", "Hi", "-c", 256, "--json")
+    assert as_json.stdout.count('"context"') == 1
+    assert as_json.exit_code == 3
+
+
+def test_a_part_of_an_answer_is_one(talker: Path) -> None:
+    done = chat(talker, "-p", "Hi", "-n", 4)
+    assert done.exit_code == 0
+    assert done.stdout == "**It** is\n"
+    assert "the limit of tokens" in done.stderr
+
+
+def test_a_turn_that_says_nothing_is_no_answer(tmp_path: Path) -> None:
+    follows = {
+        byte_level(b"\n"): byte_level(b"Hm."),
+        byte_level(b"Hm."): "</think>",
+        "</think>": "<|im_end|>",
+    }
+    path = write_bigram(tmp_path / "mute.gguf", follows, words=vocab(["Hm."]))
+    for arguments in (["-p", "Hi"], ["-p", "Hi", "--json"]):
+        assert chat(path, *arguments).exit_code == 3
+    assert "without an answer" in chat(path, "-p", "Hi").stderr
+
+
+def test_a_question_without_a_flag(talker: Path) -> None:
+    assert chat(talker, "What is 7*43?").stdout == "**It** is 301.\n"
+    assert json.loads(chat(talker, "Hi", "--json").stdout)["answer"] == "**It** is 301."
+    both = chat(talker, "Hi", "-p", "Hi")
+    assert both.exit_code == 2
+    assert "one of them" in both.stderr
+
+
+def run(*arguments: str, stdin: object, **more: object) -> subprocess.CompletedProcess[bytes]:
+    command = [*PROGRAM, "chat", *arguments, "-t", "1", "--json"]
+    return subprocess.run(command, stdin=stdin, capture_output=True, check=False, **more)  # type: ignore[call-overload,no-any-return]
+
+
+def prompt_tokens(done: subprocess.CompletedProcess[bytes]) -> int:
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    return int(json.loads(done.stdout)["prompt_tokens"])
+
+
+def test_a_text_piped_in_beside_a_prompt_is_asked_with_it(talker: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("some text\n")
+    joined = prompt_tokens(run(str(talker), "-p", "Say:\n\nsome text", stdin=subprocess.DEVNULL))
+    alone = prompt_tokens(run(str(talker), "-p", "Say:", stdin=subprocess.DEVNULL))
+    assert joined > alone
+    with (tmp_path / "text").open("rb") as file:
+        assert prompt_tokens(run(str(talker), "-p", "Say:", stdin=file)) == joined
+    command = [*PROGRAM, "chat", str(talker), "Say:", "-t", "1", "--json"]
+    piped = subprocess.run(command, input=b"some text\n", capture_output=True, check=False)
+    assert prompt_tokens(piped) == joined
+
+
+def test_a_stdin_that_never_says_anything_is_not_waited_for(talker: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        run(str(talker), "-p", "Hi", stdin=theirs, timeout=60)
+
+
+def test_a_pipe_that_says_nothing_is_waited_for_and_that_is_said(talker: Path) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "chat", str(talker), "-p", "Hi", "-t", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "waiting for the text on stdin" in process.stderr.readline()
+    out, _ = process.communicate("", timeout=60)
+    assert (process.returncode, out) == (0, "**It** is 301.\n")
 
 
 def test_a_prompt_that_does_not_fit_is_refused(talker: Path) -> None:
@@ -104,13 +211,21 @@ def test_a_prompt_that_does_not_fit_is_refused(talker: Path) -> None:
 
 
 def test_lines_from_a_pipe_are_a_conversation(talker: Path) -> None:
-    typed = "Hi\n\n/help\n/nonsense\n/clear\n" + "x" * 600 + "\n/usr/bin is what?\n/bye\nnever\n"
-    done = chat(talker, "-c", 256, typed=typed)
+    typed = "Hi\n\n/help\n/nonsense x\n/usr/bin\n//usr/bin\n" + "x" * 600
+    done = chat(talker, "-c", 256, typed=f"{typed}\n /usr/bin is what?\n/bye\nnever\n")
     assert done.exit_code == 0, done.output
-    assert done.stdout == "**It** is 301.\n" * 2
+    assert done.stdout == "**It** is 301.\n" * 3
     assert "/clear" in done.stderr
     assert "There is no /nonsense." in done.stderr
+    assert "There is no /usr/bin." in done.stderr
     assert "does not fit" in done.stderr, "and the conversation went on after that"
+    assert "/clear, which forgets" in done.stderr
+
+
+def test_what_clear_cannot_help_is_not_offered(talker: Path) -> None:
+    done = chat(talker, "-c", 256, typed="x" * 600 + "\n")
+    assert "does not fit" in done.stderr
+    assert "/clear" not in done.stderr.partition("does not fit")[2]
 
 
 def test_the_end_of_the_input_leaves(talker: Path) -> None:
@@ -185,7 +300,8 @@ def test_the_chain_alone(talker: Path) -> None:
     assert ["2", "top_k", "top_k", "7", "a", "flag"] in rows
     assert ["1", "temperature", "temperature", "0.25", "a", "flag"] in rows
     assert ["3", "top_p", "top_p", "0.95", "profile", "qwq"] in rows
-    assert "profile qwq: its chat template has <think>\n" in shown.stderr
+    assert "profile qwq: its chat template says that it thinks\n" in shown.stderr
+    assert "thoughts: <think> ... </think>, opened by the template" in shown.stderr
 
 
 SAMPLING = {
@@ -214,11 +330,18 @@ def test_the_chain_says_what_the_file_decided(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "arguments", "profile", "reason"),
     [
-        ({}, [], "qwq", "its chat template has <think>"),
+        ({}, [], "qwq", "its chat template says that it thinks"),
+        (
+            {"tokenizer.chat_template": STRIPS},
+            [],
+            "file",
+            "the file's own numbers over llama.cpp's",
+        ),
         ({"general.name": "R1 Distill"}, [], "r1-distill", "general.name is R1 Distill"),
         ({"general.name": "R1 Distill"}, ["--profile", "auto"], "r1-distill", "general.name is"),
         ({"general.name": "QwQ", **SAMPLING}, [], "qwq", "general.name is QwQ"),
         ({"qwq_gguf.profile": "unsloth", **SAMPLING}, [], "unsloth", "the file's qwq_gguf.profile"),
+        ({"qwq_gguf.profile": "unsloth"}, [], "unsloth", "the file's qwq_gguf.profile"),
         ({"qwq_gguf.profile": "unsloth"}, ["--profile", "qwq"], "qwq", "asked for"),
     ],
 )
@@ -229,9 +352,40 @@ def test_who_chooses_the_profile(
     shown = chat(file, "--show-chain", *arguments)
     assert shown.exit_code == 0, shown.output
     assert f"profile {profile}: {reason}" in shown.stderr
+    if profile == "file":
+        assert "llama.cpp's default" in shown.stdout
+        assert "profile" not in shown.stdout
+        return
     order = shown.stdout.splitlines()[2].split()[1]
-    from_file = SAMPLING.keys() <= keys.keys() and "qwq_gguf.profile" not in keys
+    from_file = SAMPLING.keys() <= keys.keys()
     assert order == ("top_k" if from_file else load_profile(profile).chain.order[0])
+
+
+def test_a_key_that_another_tool_edited_counts_and_is_said(tmp_path: Path) -> None:
+    keys = {"qwq_gguf.profile": "qwq", "general.sampling.temp": 0.9}
+    file = write_random(tmp_path / "x.gguf", keys=keys)
+    said = "note: general.sampling.temp is 0.9 in the file and 0.6 in profile qwq"
+    shown = chat(file, "--show-chain")
+    rows = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert "1 temperature temperature 0.9 general.sampling.temp in the file" in rows
+    assert said in shown.stderr
+    for command in (["modelfile"], ["export", "ollama", "-o", str(tmp_path / "out")]):
+        made = runner.invoke(app, [*command, str(file)])
+        assert made.exit_code == 0, made.output
+        assert said in made.stderr
+        written = made.stdout or (tmp_path / "out" / "Modelfile").read_text()
+        assert "PARAMETER temperature 0.9\n" in written
+    inspected = runner.invoke(app, ["inspect", str(file)])
+    assert "general.sampling.temp is 0.9 in the file and 0.6 in profile qwq" in inspected.stdout
+    told = json.loads(runner.invoke(app, ["inspect", str(file), "--json"]).stdout)["profile"]
+    assert told == {
+        "name": "qwq",
+        "edited": [{"key": "general.sampling.temp", "value": 0.9, "profile": 0.6}],
+    }
+    changed = runner.invoke(app, ["set", str(file), "--kv", "general.name=str:x", "--dry-run"])
+    assert said in changed.stderr
+    again = runner.invoke(app, ["set", str(file), "--profile", "qwq", "--dry-run"])
+    assert "was edited" not in again.stderr
 
 
 def test_what_does_nothing_is_said_before_a_reply(talker: Path) -> None:
@@ -342,7 +496,8 @@ def test_a_thought_ends_at_the_budget_that_is_asked_for(tmp_path: Path) -> None:
     assert words not in free["thinking"]
     assert bound["answer"]
     assert "its budget of 9 is used up" in done.stderr
-    assert (
-        json.loads(chat(demo, *asked, "--thought-budget", "0").stdout)["thinking"]
-        == (free["thinking"])
-    )
+    unbound = json.loads(chat(demo, *asked, "--thought-budget", "-1").stdout)
+    assert unbound["thinking"] == free["thinking"]
+    thoughtless = json.loads(chat(demo, *asked, "--thought-budget", "0").stdout)
+    assert thoughtless["thinking"] == ""
+    assert thoughtless["answer"]

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from qwq_gguf.chat.events import (
     AnswerDelta,
+    AnswerWasThought,
     ChatEvent,
     Finished,
     FinishReason,
@@ -101,6 +102,53 @@ def test_a_live_terminal_ends_with_the_same_text() -> None:
     last = ANSI.sub("", shown).rstrip().splitlines()[-1]
     assert last == ANSI.sub("", terminal(*TURN)).rstrip().splitlines()[-1]
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h"), "the cursor comes back"
+
+
+def unsure(*texts: str) -> tuple[ChatEvent, ...]:
+    return tuple(AnswerDelta(text, sure=False) for text in texts)
+
+
+def test_a_pipe_gets_no_thought_that_looked_like_an_answer() -> None:
+    thought = unsure("two and ", "three")
+    answer = (AnswerDelta("It is "), AnswerDelta("5."), Finished(reply()))
+    assert plain(*thought, AnswerWasThought(), *answer) == ("It is 5.\n", "two and three\n")
+    assert plain(*thought, AnswerWasThought()) == ("", "two and three\n")
+
+
+@pytest.mark.parametrize(
+    "following, err",
+    [
+        ((), ""),
+        ((Finished(reply()),), ""),
+        ((AnswerDelta(""),), ""),
+        ((ThinkingDelta("hm"),), "hm\n"),
+        ((Notice("so"),), "so\n"),
+    ],
+)
+def test_a_pipe_gets_what_was_an_answer_after_all(
+    following: tuple[ChatEvent, ...], err: str
+) -> None:
+    assert plain(*unsure("It is", " 5."), *following) == ("It is 5.\n", err)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_terminal_dims_what_was_shown_as_answer_and_says_where_the_answer_begins(
+    live: bool,
+) -> None:
+    short = terminal(*unsure("two"), AnswerWasThought(), AnswerDelta("It is 5."), live=live)
+    assert "\x1b[2m  two" in short
+    assert "that was the thought" not in short
+    long = terminal(
+        *unsure("One.\n\n", "Two.\n\n", "three"),
+        AnswerWasThought(),
+        AnswerDelta("It is 5."),
+        live=live,
+    )
+    text = ANSI.sub("", long)
+    assert text.count("One.") >= 1
+    assert "\x1b[2m  three" in long
+    assert text.index("that was the thought") < text.index("It is 5.")
+    assert "that was the thought" not in terminal(*unsure("One.\n\nTwo."), live=live)
 
 
 def test_a_reply_cut_off_by_an_error_leaves_the_terminal_tidy() -> None:

@@ -152,6 +152,10 @@ def test_without_matplotlib_the_extra_is_named(
         (["qwq", "--compare", "qwq", "unsloth"], 2, "NAME does not go"),
         (["qwq", "--json"], 2, "--json goes with --compare"),
         (["-p", "Hi"], 2, "--prompt goes with --compare"),
+        (["--top", "3"], 2, "--top goes with --compare"),
+        (["qwq", "--force"], 2, "--force goes with --compare"),
+        (["qwq", "--revision", "x"], 2, "--revision goes with --compare"),
+        (["--compare", "qwq", "unsloth", "-m", "{}", "-p", "Hi", "--force"], 2, "with --plot"),
     ],
 )
 def test_refusals(babbler: Path, arguments: list[str], status: int, words: str) -> None:

@@ -101,6 +101,7 @@ def test_records_are_not_overwritten(parrot: Path, tmp_path: Path) -> None:
         (["--suite", "add", "--profile", "qwq,qwq"], 2, "one twice"),
         (["--suite", "add", "--profile", "qvq"], 1, "no such profile"),
         (["--suite", "add", "--samples", "0"], 2, "--samples"),
+        (["--suite", "add", "--force"], 2, "--force goes with --out"),
         (["--suite", "add", "--out", "/no/such/folder/x"], 1, "cannot be written"),
     ],
 )
@@ -136,8 +137,13 @@ def test_ctrl_c_keeps_what_was_measured(endless: Path, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
-    while process.poll() is None and not (records.exists() and records.read_text().count("\n") > 2):
+    # Until the end the lines have another name.
+    unfinished = tmp_path / f".replies.jsonl.{process.pid}.partial"
+    while process.poll() is None and not (
+        unfinished.exists() and unfinished.read_text().count("\n") > 2
+    ):
         time.sleep(0.02)
+    assert not records.exists()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130

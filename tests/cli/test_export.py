@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from qwq_gguf import __version__
 from qwq_gguf.cli.app import app
 from qwq_gguf.cli.lmstudio_install import install, plan_install
 from qwq_gguf.errors import ExportError, OutputError
@@ -48,7 +52,7 @@ def test_every_runtime_gets_its_files(runtime: str, gguf: Path) -> None:
     written = [path for path in Path(runtime).rglob("*") if path.is_file()]
     assert written
     assert all(str(path) in done.stderr for path in written)
-    assert "not said: penalties" in done.stderr or "not said: presence" in done.stderr
+    assert "not said: " in done.stderr
     again = export(runtime, "tiny.gguf")
     assert again.exit_code == 1
     assert "exists already" in again.stderr
@@ -58,6 +62,46 @@ def test_every_runtime_gets_its_files(runtime: str, gguf: Path) -> None:
 def test_the_file_is_named_as_seen_from_the_folder(gguf: Path) -> None:
     assert export("llama-server", "tiny.gguf", "-o", "a/b").exit_code == 0
     assert "model = ../../tiny.gguf" in Path("a/b/preset.ini").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+@pytest.mark.parametrize("runtime", ["llama-server", "vllm", "ollama"])
+@pytest.mark.parametrize("folder", ["out dir/it's", "plain"])
+def test_printed_commands_work_from_where_the_user_stands(
+    runtime: str, folder: str, gguf: Path, tmp_path: Path
+) -> None:
+    """Each is typed as it stands; in place of the program one that says where it is and why."""
+    program = tmp_path / "bin" / runtime
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\npwd -P\nfor word in "$@"; do echo "$word"; done\n')
+    program.chmod(0o755)
+    done = export(runtime, "tiny.gguf", "-o", folder)
+    assert done.exit_code == 0, done.output
+    typed = [
+        line.strip()
+        for line in done.stderr.partition("To use it:")[2].splitlines()
+        if line.strip().startswith(("sh ", "(cd ", "ollama "))
+    ]
+    assert typed
+    for line in typed:
+        ran = subprocess.run(
+            ["sh", "-c", line],
+            env={"PATH": f"{program.parent}:{os.environ['PATH']}", "BASE": "org/name"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        where, *words = ran.stdout.splitlines()
+        named = [Path(where, w) for w in words if w.endswith((".gguf", ".ini", "Modelfile"))]
+        assert named
+        assert all(path.is_file() for path in named), line
+
+
+def test_each_file_says_who_wrote_it_and_why(gguf: Path) -> None:
+    assert export("llama-server", "tiny.gguf", "--profile", "qwq").exit_code == 0
+    for name in ("preset.ini", "llama-server.sh"):
+        text = Path("llama-server", name).read_text()
+        assert f"# Written by qwq-gguf {__version__} from the profile qwq:\n# asked for.\n" in text
 
 
 def test_the_settings_of_the_file_are_taken_unless_another_profile_is_named(
@@ -107,7 +151,7 @@ def test_installing_links_the_file_and_writes_its_settings(gguf: Path, studio: P
     defaults = studio / ".internal/user-concrete-model-default-config/qwen/tiny/tiny.gguf.json"
     assert json.loads(defaults.read_text())["load"]["fields"][0]["value"] == 2048
     assert len(list((studio / "config-presets").glob("*.preset.json"))) == 1
-    assert not list(studio.rglob("*.part"))
+    assert not list(studio.rglob("*.partial"))
     assert export("lmstudio", "tiny.gguf", "--install", *REPO).exit_code == 0, "as it is already"
 
 

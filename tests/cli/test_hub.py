@@ -57,7 +57,7 @@ def test_quantize_from_the_hub_in_a_process_of_its_own(
     hub: LoopbackHub, checkpoint: Path, here: Path, tmp_path: Path
 ) -> None:
     hub.add_folder(REPO, checkpoint, private=True)
-    program = "from qwq_gguf.cli.app import main; main()"
+    program = "from qwq_gguf.cli.main import main; main()"
     line = [sys.executable, "-W", "error", "-c", program, "quantize", REPO, "q8_0"]
     environment = {**os.environ, **hub_environment(hub.url, tmp_path / "hf")}
     environment["HF_TOKEN"] = hub.good_token

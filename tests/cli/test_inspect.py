@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.gguf_file import read_gguf
 from support.tiny_gguf import TEMPLATE, write_random
 
 runner = CliRunner()
@@ -35,7 +36,8 @@ def test_what_people_see(gguf: Path) -> None:
     said = facts(shown.stdout)
     assert said["model"] == "Tiny (qwen2)"
     assert said["context"] == "2,048 tokens"
-    assert said["thoughts"] == "<think> ... </think>, opened by the template"
+    opened = "<think> ... </think>, opened by the template"
+    assert said["thoughts"] == f"{opened}, earlier ones are left out"
     assert said["sampling"] == "temp 0.6"
     assert said["eos"].endswith("<|im_end|>")
     (row,) = (line for line in shown.stdout.splitlines() if line.startswith("F32 "))
@@ -60,7 +62,10 @@ def test_json(gguf: Path) -> None:
 
 def test_the_template_alone(gguf: Path) -> None:
     assert inspect(gguf, "--template").stdout == TEMPLATE + "\n"
-    assert inspect(gguf, "--template", "--json").exit_code == 2
+    for two in (("--template", "--json"), ("--keys", "--json"), ("--keys", "--template")):
+        refused = inspect(gguf, *two)
+        assert refused.exit_code == 2
+        assert "one of them" in refused.stderr
 
 
 def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
@@ -99,3 +104,13 @@ def test_not_a_gguf(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert refused.stdout == ""
     assert refused.stderr.startswith("error: ")
+
+
+def test_what_only_keeps_room_is_not_shown(gguf: Path) -> None:
+    changed = runner.invoke(app, ["set", str(gguf), "--kv", "general.name=Room"])
+    assert changed.exit_code == 0, changed.output
+    assert any("room" in key for key in read_gguf(gguf).metadata)
+    for arguments in ([], ["--keys"], ["--json"]):
+        shown = inspect(gguf, *arguments).stdout
+        assert "qwq_gguf.room" not in shown
+        assert len(shown) < 8000

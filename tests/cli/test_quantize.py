@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from qwq_gguf.cli.app import app
 from qwq_gguf.gguf_file import read_gguf
 from support.checkpoints import write_checkpoint
+from support.imatrix import gguf_bytes, random_sums
 
 runner = CliRunner()
 
@@ -143,3 +144,47 @@ def test_a_users_own_recipe(checkpoint: Path, here: Path) -> None:
     done = quantize(checkpoint, "-r", "mine.toml", "--no-modelfile")
     assert done.exit_code == 0, done.output
     assert (here / "Tiny-1B-Mine.gguf").is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "model-00001-of-00002.safetensors"]
+)
+@pytest.mark.parametrize("link", [False, True])
+def test_no_file_of_the_source_is_replaced(
+    name: str, link: bool, here: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    source = write_checkpoint(tmp_path_factory.mktemp("models") / "Tiny-1B", shards=2)
+    before = {path.name: path.read_bytes() for path in source.iterdir()}
+    out = source / name
+    if link:
+        out = here / "other.gguf"
+        out.hardlink_to(source / name)
+    refused = quantize(source, out, "bf16", "--force", "--no-modelfile", "--no-manifest")
+    assert refused.exit_code == 1
+    assert "is one of the files that this is made from" in " ".join(refused.stderr.split())
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
+
+
+def test_force_replaces_gguf_files_only(checkpoint: Path, here: Path) -> None:
+    words = ("bf16", "--force", "--no-modelfile", "--no-manifest")
+    (here / "notes.txt").write_text("precious")
+    refused = quantize(checkpoint, "notes.txt", *words)
+    assert refused.exit_code == 1
+    assert "is a file and no GGUF" in refused.stderr
+    assert (here / "notes.txt").read_text() == "precious"
+    for name, content in (("empty", b""), ("model.bin", b"GGUF..."), ("a.gguf", b"torn")):
+        (here / name).write_bytes(content)
+        assert quantize(checkpoint, name, *words).exit_code == 0
+        assert read_gguf(here / name).integer("general.file_type") == 32
+
+
+def test_an_importance_matrix_is_not_replaced_by_what_it_weighs(
+    checkpoint: Path, here: Path
+) -> None:
+    matrix = here / "imatrix.gguf"
+    matrix.write_bytes(gguf_bytes(random_sums({"blk.0.ffn_up.weight": 256})))
+    before = matrix.read_bytes()
+    refused = quantize(checkpoint, matrix, "q8_0", "--imatrix", matrix, "--force")
+    assert refused.exit_code == 1
+    assert "made from" in refused.stderr
+    assert matrix.read_bytes() == before

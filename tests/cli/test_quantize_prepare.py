@@ -20,7 +20,7 @@ runner = CliRunner()
 
 @pytest.fixture(scope="module")
 def thinker(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "Thinker"
+    folder = tmp_path_factory.mktemp("models") / "QwQ-Thinker"
     template = QWQ.replace("im_end", "endoftext")
     return write_checkpoint(
         folder,
@@ -46,6 +46,16 @@ def test_the_profile_and_the_repairs_are_written_and_said(thinker: Path, tmp_pat
     assert "note: not in general.sampling.*: presence penalty" in done.stderr
     dry = quantize(thinker, out, "--dry-run", "--json")
     assert json.loads(dry.stdout)["file_bytes"] == out.stat().st_size
+
+
+def test_another_models_author_has_the_last_word(thinker: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.gguf"
+    done = quantize(thinker, out, "--name", "Some Reasoner")
+    file = read_gguf(out)
+    assert file.text("general.sampling.sequence") == "temperature;top_k;top_p;min_p;penalties"
+    assert file.integer("general.sampling.top_k") == 7
+    assert file.text("qwq_gguf.profile") is None
+    assert "its chat template says that it thinks; top_k as the author has it" in done.stderr
 
 
 def test_the_flags_leave_the_checkpoint_its_say(thinker: Path, tmp_path: Path) -> None:

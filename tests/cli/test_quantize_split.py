@@ -14,6 +14,7 @@ from qwq_gguf.cli.split_flags import read_split
 from qwq_gguf.gguf_file import read_gguf, read_splits
 from qwq_gguf.quantize.split import SplitRule
 from support.checkpoints import write_checkpoint
+from support.modelfile import parse
 
 runner = CliRunner()
 
@@ -91,7 +92,7 @@ def test_the_parts_are_planned_and_named(checkpoint: Path, here: Path) -> None:
     assert list(here.iterdir()) == []
     done = run("quantize", checkpoint, *flags, "--no-manifest")
     assert done.exit_code == 0, done.output
-    files = sorted(here.iterdir())
+    files = sorted(here.glob("*.gguf"))
     assert [path.name for path in files] == [part["name"] for part in plan["parts"]]
     assert [path.stat().st_size for path in files] == [part["file_bytes"] for part in plan["parts"]]
     assert sum(path.stat().st_size for path in files) == plan["file_bytes"]
@@ -106,7 +107,8 @@ def test_the_parts_are_planned_and_named(checkpoint: Path, here: Path) -> None:
         size = f"{part['file_bytes']:,} bytes"
         assert f"would write {path.name}: {size}" in shown.stderr
     assert f"in {len(files)} files" in done.stderr
-    assert "no Modelfile: Ollama" in done.stderr
+    modelfile = here / "Tiny-1B-Q8_0.Modelfile"
+    assert froms(modelfile.read_text()) == [f"./{path.name}" for path in files]
 
 
 def test_what_fits_into_one_file_has_the_plain_name(checkpoint: Path, here: Path) -> None:
@@ -177,15 +179,30 @@ def test_inspect_sees_the_whole_model(first: str, checkpoint: Path, here: Path) 
     assert f"in {parts['files']} files" in run("inspect", first).stdout
 
 
-def test_a_modelfile_says_to_join_them(first: str) -> None:
+def froms(modelfile: str) -> list[str]:
+    return [words[1] for words in parse(modelfile) if words[0] == "FROM"]
+
+
+def test_a_modelfile_names_every_part(first: str) -> None:
+    parts = [part.path.name for part in read_splits(first).parts]
+    assert len(parts) > 1
     made = run("modelfile", first)
     assert made.exit_code == 0, made.output
-    assert "FROM ./Tiny-1B-Q8_0.gguf" in made.stdout
-    assert f"llama-gguf-split --merge {first} Tiny-1B-Q8_0.gguf" in made.stderr
+    assert froms(made.stdout) == [f"./{part}" for part in parts]
+    assert "ollama create tiny-1b-q8_0 -f Modelfile" in made.stderr
     exported = run("export", "ollama", first)
     assert exported.exit_code == 0, exported.output
-    assert "FROM ../Tiny-1B-Q8_0.gguf" in Path("ollama/Modelfile").read_text()
-    assert f"llama-gguf-split --merge {first} Tiny-1B-Q8_0.gguf" in exported.stderr
+    assert froms(Path("ollama/Modelfile").read_text()) == [f"../{part}" for part in parts]
+
+
+def test_parts_behind_links_keep_their_names(first: str, here: Path) -> None:
+    # As in the Hub's cache, where a file is a link to one that is named by its digest.
+    (here / "cache").mkdir()
+    for number, part in enumerate(sorted(here.glob("*.gguf"))):
+        (here / "cache" / part.name).symlink_to(part.rename(here / f"blob{number}"))
+    made = run("modelfile", f"cache/{first}")
+    assert made.exit_code == 0, made.output
+    assert all(name.startswith("./cache/Tiny-1B-Q8_0-") for name in froms(made.stdout))
 
 
 def test_other_runtimes_take_the_first_file(first: str) -> None:

@@ -388,7 +388,7 @@ def slow(hub: LoopbackHub, checkpoint: Path) -> LoopbackHub:
 def test_ended_in_a_download_it_goes_on_there(
     slow: LoopbackHub, here: Path, tmp_path: Path, expected: dict[str, str], number: int
 ) -> None:
-    program = "from qwq_gguf.cli.app import main; main()"
+    program = "from qwq_gguf.cli.main import main; main()"
     words = ["quantize", REPO, "--stream", "--no-modelfile"]
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, *words],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from qwq_gguf.edit import write_entries
 from qwq_gguf.errors import OutputError
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantize import load_recipe
-from qwq_gguf.verify import record
+from qwq_gguf.verify import check, record
 from qwq_gguf.verify.check import verify
 from qwq_gguf.verify.contents import read_contents
 from qwq_gguf.verify.manifest import SourceRecord, manifest_path
@@ -213,3 +215,37 @@ def test_a_manifest_that_cannot_be_written_keeps_the_change_from_being_made(
     assert "cannot be written: no space" in done.stderr
     assert own.read_bytes() == before
     assert verify(own).findings == ()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_manifest_that_cannot_be_read_keeps_the_change_from_being_made(
+    at: int, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the disk fails at the first look or at a later one: what it says is not known."""
+    calls = [0]
+    real = check.read_manifest
+
+    def failing(path: Path) -> Any:
+        calls[0] += 1
+        if calls[0] == at:
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "open", _input_output_error)
+                patch.setattr(os, "open", _input_output_error)
+                return real(path)
+        return real(path)
+
+    before = own.read_bytes(), manifest(own)
+    with monkeypatch.context() as patch:
+        patch.setattr(check, "read_manifest", failing)
+        done = set_(own, "--kv", "general.version=str:2")
+    if calls[0] < at:
+        assert at == 3, "it is looked at when `set` begins, and when it writes"
+        return
+    assert done.exit_code == 1, done.output
+    assert "cannot be read: Input/output error" in done.stderr
+    assert (own.read_bytes(), manifest(own)) == before
+    assert verify(own).findings == ()
+
+
+def _input_output_error(*_: object, **__: object) -> Any:
+    raise OSError(errno.EIO, "Input/output error")

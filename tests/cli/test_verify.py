@@ -79,6 +79,14 @@ def test_no_manifest_leaves_no_old_one(gguf: Path, checkpoint: Path) -> None:
     checked = run("verify", gguf)
     assert checked.exit_code == 0
     assert "manifest   none" in checked.stdout
+    assert "nothing differs" not in checked.stdout
+    assert "nothing vouches for what it holds" in checked.stdout
+    report = json.loads(run("verify", gguf, "--json").stdout)
+    assert (report["ok"], report["vouched_by"]) == (True, [])
+    against = run("verify", gguf, "--against", gguf)
+    assert against.stdout.endswith("nothing differs\n")
+    source = json.loads(run("verify", gguf, "--source", checkpoint, "--json").stdout)
+    assert source["vouched_by"] == ["source"]
 
 
 def test_a_run_that_fails_leaves_the_old_pair(gguf: Path, checkpoint: Path) -> None:

@@ -20,6 +20,7 @@ from qwq_gguf.conformance import ask_server
 from qwq_gguf.conformance import http as asking
 from qwq_gguf.conformance.http import Client
 from qwq_gguf.errors import ServerError
+from support.chat_templates import OPENS, STRIPS
 from support.tiny_gguf import write_random
 
 PROPS = {"default_generation_settings": {"params": {"top_k": 40}, "n_ctx": 512}}
@@ -83,6 +84,27 @@ def test_each_kind_is_recognised() -> None:
     with serving({"/v1/models": models}) as (at, _):
         applied = ask_server(Client(at + "/v1"))
         assert (applied.context, applied.order, applied.settings) == (32768, None, {})
+
+
+@pytest.mark.parametrize(
+    "reply, told",
+    [
+        (500, "no reply could be looked at"),
+        ({"choices": [{"message": {"content": "hm</think>301"}}]}, "in the answer"),
+        ({"choices": [{"message": {"reasoning_content": "hm", "content": "301"}}]}, "apart"),
+        ({"choices": 7}, "not told"),
+    ],
+)
+def test_a_reply_is_asked_of_a_model_that_thinks(reply: Any, told: str) -> None:
+    routes = {"/props": PROPS | {"chat_template": OPENS}, "/v1/chat/completions": reply}
+    with serving(routes) as (at, asked):
+        done = CliRunner().invoke(app, ["conformance", at], env={"COLUMNS": "200"})
+        assert told in done.output
+        (body,) = (json.loads(text) for path, text in asked if path == "/v1/chat/completions")
+        assert (body["thinking_budget_tokens"], body["temperature"]) == (16, 0)
+    with serving({**routes, "/props": PROPS | {"chat_template": STRIPS}}) as (at, asked):
+        CliRunner().invoke(app, ["conformance", at])
+        assert "/v1/chat/completions" not in [path for path, _ in asked]
 
 
 def test_one_of_several_models_has_to_be_named() -> None:

@@ -11,7 +11,8 @@ from qwq_gguf.conformance import Applied, Row, Verdict, advice, compare
 from qwq_gguf.conformance.llama_server import read_llama_server
 from qwq_gguf.conformance.ollama import read_ollama
 from qwq_gguf.export.forbidding import grammar_spellings
-from qwq_gguf.profiles import load_profile
+from qwq_gguf.metadata import f32
+from qwq_gguf.profiles import load_profile, resolve
 from qwq_gguf.profiles.gguf_keys import FileSampling
 
 QWQ = load_profile("qwq")
@@ -88,6 +89,20 @@ def test_a_server_that_does_all_of_it() -> None:
 )
 def test_what_differs(changes: dict[str, Any], expected: set[str]) -> None:
     assert differing(llama(**changes)) == expected
+
+
+def test_of_a_stage_that_the_server_adds_only_what_switches_it_on_is_listed() -> None:
+    added: dict[str, Any] = {
+        "repeat_penalty": 1.1,
+        "samplers": [*ORDER[:4], "penalties", "dry", "xtc"],
+    }
+    dry: dict[str, Any] = {"dry_multiplier": 0.8, "dry_base": 1.75, "dry_allowed_length": 2}
+    rows = compare(
+        load_profile("qwen-llama-cpp"),
+        llama(**added, **dry, presence_penalty=0.0, xtc_threshold=0.1),
+    )
+    off = {row.setting: row.applied for row in rows if row.wanted == "off"}
+    assert off == {"repeat_penalty": "1.1", "dry_multiplier": "0.8"}
 
 
 def test_what_is_not_told() -> None:
@@ -217,3 +232,12 @@ def test_a_token_named_by_its_text_cannot_be_compared() -> None:
 def test_what_a_server_adds_of_its_own_differs() -> None:
     applied = llama(grammar='root ::= "a"', logit_bias=[{"token": 5, "bias": 1.5}])
     assert {"grammar", "logit_bias"} <= differing(applied)
+
+
+def test_of_what_nobody_decided_nothing_is_asked() -> None:
+    own = resolve({"general.sampling.temp": f32("general.sampling.temp", 0.7)}).profile
+    rows = by_name(compare(own, llama(temperature=0.7, top_k=3)))
+    assert rows.keys() == {"temperature", "context", "stops"}
+    assert rows["temperature"].verdict is Verdict.SAME
+    told = by_name(compare(own, llama(temperature=0.6)))
+    assert told["temperature"].verdict is Verdict.DIFFERS

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,3 +192,34 @@ def test_a_file_that_was_set_runs_as_it_now_says(demo: Path, tmp_path: Path) -> 
     assert done.exit_code == 0, done.output
     assert said["conforms"] is True
     assert said["settings"][0]["applied"] == "top_k > top_p > min_p > temperature"
+
+
+def verdicts(address: str, *arguments: str) -> tuple[dict[str, str], dict[str, Any]]:
+    done = CliRunner().invoke(app, ["conformance", address, "--json", *arguments])
+    said = json.loads(done.stdout)
+    return {row["setting"]: row["verdict"] for row in said["settings"]}, said
+
+
+def test_its_replies_are_looked_at(demo: Path) -> None:
+    with llama_server(demo, context=4096) as address:
+        found, _ = verdicts(address, "--profile", "qwq")
+        settings, _ = verdicts(address, "--profile", "qwq", "--no-reply")
+    assert [found[name] for name in ("thought", "thought_budget", "tool_calls")] == ["same"] * 3
+    assert found.keys() - settings.keys() == {"thought", "thought_budget", "tool_calls"}
+
+
+def test_a_server_that_does_not_see_the_thought_does_not_conform(
+    demo: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "misread.gguf"
+    file = read_gguf(demo)
+    template = str(file.metadata["tokenizer.chat_template"].value)
+    misread = template.replace("content.split('</think>')", "(content).split('</think>')")
+    shutil.copyfile(demo, path)
+    file = read_gguf(path)
+    write_entries(file, change_entries(file.metadata, chat_template=misread).entries)
+    with llama_server(path, context=4096) as address:
+        found, said = verdicts(address, "--file", str(path))
+    assert (found["thought"], found["thought_budget"]) == ("differs", "differs")
+    assert said["conforms"] is False
+    assert any("does not see" in note and "{# content.split" in note for note in said["notes"])

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from qwq_gguf.convert.overrides import apply_overrides
 from qwq_gguf.edit import change_entries, stretch
 from qwq_gguf.edit.change import parse_kv
 from qwq_gguf.errors import ConfigError, TemplateError
@@ -126,7 +127,8 @@ def test_what_llama_cpp_would_not_do_is_noted() -> None:
 
 
 def test_parse_kv_says_the_type_of_new_keys() -> None:
-    assert parse_kv("general.sampling.temp=1", {}) == f32("general.sampling.temp", 1.0)
+    new = parse_kv("general.sampling.temp=0.1", {})
+    assert apply_overrides((), [new]) == (f32("general.sampling.temp", 0.1),)
 
 
 def test_yarn_and_back() -> None:
@@ -168,3 +170,14 @@ def test_another_scaling_stays() -> None:
         stretch(linear, 4)
     with pytest.raises(ConfigError, match="does not say"):
         stretch({}, 4)
+
+
+def test_wide_numbers_keep_all_of_themselves() -> None:
+    wide = {
+        "a": KeyValue("a", ValueType.UINT64, 1),
+        "b": KeyValue("b", ValueType.FLOAT64, 1.0),
+    }
+    changed = change_entries(wide, kv=["a=5000000000", "b=1.0000000001"])
+    assert [entry.value for entry in changed.entries] == [5_000_000_000, 1.0000000001]
+    assert [entry.type for entry in changed.entries] == [ValueType.UINT64, ValueType.FLOAT64]
+    assert changed.lines == ("a: 1 -> 5000000000", "b: 1.0 -> 1.0000000001")

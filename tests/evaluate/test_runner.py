@@ -72,8 +72,8 @@ def test_a_record_says_all_there_is_to_know() -> None:
     assert right.seconds >= 0
 
 
-def test_a_box_in_the_thought_is_no_answer() -> None:
-    replies = iter([reply("It is 301.", thinking=r"So \boxed{301}."), reply(r"\boxed{301}")])
+def test_a_result_in_the_thought_is_no_answer() -> None:
+    replies = iter([reply("There.", thinking=r"So \boxed{301}, 301."), reply(r"\boxed{301}")])
     samples = run_suite(lambda problem, seed: next(replies), [PRODUCT], profile="qwq", samples=2)
     assert [sample.right for sample in samples] == [False, True]
 

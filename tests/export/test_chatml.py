@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.export.chatml import read_chatml
 from qwq_gguf.resources import demo_checkpoint
+from support.chat_templates import DEFAULT_SYSTEM, IF_ASKED, UNLESS_TOLD
 
 ROOT = Path(__file__).resolve().parents[2]
 QWQ = (ROOT / "modelfiles" / "qwq-32b.jinja").read_text(encoding="utf-8")
@@ -50,7 +53,6 @@ def test_a_template_without_tools_is_still_chatml() -> None:
     [
         ("'<|im_start|>' ~ m.role", "'<|turn|>' ~ m.role"),
         ("~ m.content ~ '<|im_end|>\\n'", "~ (m.content | trim | upper) ~ '<|im_end|>\\n'"),
-        ("m.content.split('</think>')[-1].lstrip('\\n')", "m.content"),
         ("{%- set system =", "{{ raise_exception('no') }}{%- set system ="),
         ("{%- set system =", "{{ 'You are Q.' }}{%- set system ="),
     ],
@@ -64,6 +66,59 @@ def test_a_template_whose_tool_turns_differ_is_not_given_tools() -> None:
     found = read_chatml(QWQ.replace("<tool_response>", "<result>"))
     assert found is not None
     assert found.tools_end is None
+
+
+def test_a_template_that_keeps_old_thoughts_says_the_same_of_all_else() -> None:
+    keeping = QWQ.replace("m.content.split('</think>')[-1].lstrip('\\n')", "m.content")
+    assert keeping != QWQ
+    assert read_chatml(keeping) == read_chatml(QWQ)
+
+
+def test_a_default_system_prompt_is_learnt() -> None:
+    # As Qwen2.5's and SmolLM2's: a system turn that nobody asked for.
+    found = read_chatml(DEFAULT_SYSTEM)
+    assert found is not None
+    assert found.default_system == "You are Q, {{ made }} here."
+    turns = [Message("user", "hello")]
+    for talk in (turns, [Message("system", "Be terse."), *turns]):
+        assert found.render(talk) == ChatTemplate(DEFAULT_SYSTEM).render(talk).text
+
+
+def test_a_template_that_tells_the_day_is_left_to_tell_it() -> None:
+    # As SmolLM3's: today's date would be read off as a fixed word.
+    daily = DEFAULT_SYSTEM.replace("You are Q,", "Today is ' + strftime_now('%d %B %Y') + '.")
+    assert daily != DEFAULT_SYSTEM
+    assert "Today is" in ChatTemplate(daily).render([Message("user", "hello")]).text
+    assert read_chatml(daily) is None
+
+
+@pytest.mark.parametrize(
+    "template, unset, on, off",
+    [
+        pytest.param(UNLESS_TOLD, "", "", "<think>\n\n</think>\n\n", id="unless told"),
+        pytest.param(
+            IF_ASKED,
+            "<think>\n\n</think>\n\n",
+            "<think>\n",
+            "<think>\n\n</think>\n\n",
+            id="if asked",
+        ),
+        pytest.param(
+            # What the switch changes besides cannot be said in these words.
+            IF_ASKED.replace("{%- for", "{{ 'thinking' if enable_thinking }}{%- for"),
+            "<think>\n\n</think>\n\n",
+            None,
+            None,
+            id="more than the end",
+        ),
+    ],
+)
+def test_the_switch_of_a_hybrid_is_learnt(
+    template: str, unset: str, on: str | None, off: str | None
+) -> None:
+    found = read_chatml(template)
+    assert found is not None
+    assert (found.opening, found.opening_on, found.opening_off) == (unset, on, off)
 
 
 def test_a_malformed_template_is_none() -> None:

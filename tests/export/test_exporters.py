@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import shlex
 from collections.abc import Mapping
@@ -16,14 +17,13 @@ import yaml  # type: ignore[import-untyped]
 from qwq_gguf.errors import ExportError
 from qwq_gguf.export import llama_server, ollama, openwebui, transformers, vllm
 from qwq_gguf.export import text_generation_webui as webui
-from qwq_gguf.export.chatml import read_chatml
 from qwq_gguf.export.runtimes import EXPORTERS, VOCABULARIES
 from qwq_gguf.export.value import Export, Support
 from qwq_gguf.export.vocabulary import ALL_SETTINGS
 from qwq_gguf.profiles import Profile, load_profile, profile_names, sampling_keys
 from qwq_gguf.profiles.gguf_keys import read_sampling
 from qwq_gguf.sampling import Dist, Greedy, SamplerChain, Temperature, TopK
-from support.exports import EVERYTHING, FACTS, TEMPLATE
+from support.exports import EVERYTHING, FACTS
 from support.modelfile import parse
 from support.preset_ini import read_preset
 
@@ -187,6 +187,23 @@ def test_a_name_that_a_preset_cannot_hold_is_refused(name: str) -> None:
         llama_server.export(QWQ, replace(FACTS, file=f"{name}.gguf"))
 
 
+@pytest.mark.parametrize(
+    "message, in_the_preset",
+    [("Enough; answer.", "Enough, answer."), ("Is it #1?\n\nAnswer!", "Is it 1? Answer!")],
+)
+def test_the_words_that_close_a_thought_are_said_as_far_as_can_be(
+    message: str, in_the_preset: str
+) -> None:
+    governed = replace(QWQ, governor=replace(QWQ.governor, message=message))
+    made = llama_server.export(governed, replace(FACTS, file="./m.gguf"))
+    words = command(made.files["llama-server.sh"])
+    assert words[words.index("--reasoning-budget-message") + 1] == message
+    section = read_preset(made.files["preset.ini"])["m"]
+    assert section["reasoning-budget-message"] == in_the_preset
+    assert any(repr(in_the_preset) in said for said in made.unsaid)
+    assert not any("words that close" in s for s in llama_server.export(QWQ, FACTS).unsaid)
+
+
 @pytest.mark.parametrize("stop", ["a;b", "a#b", "a\nb", " a"])
 def test_a_stop_that_a_preset_cannot_hold_is_in_the_script_alone(stop: str) -> None:
     made = llama_server.export(replace(QWQ, stops=(stop,)), FACTS)
@@ -227,11 +244,17 @@ def test_vllms_command_and_request() -> None:
         "top_p": 0.95,
         "min_p": 0.01,
         "repetition_penalty": 1.0,
+        "presence_penalty": 1.0,
+        "frequency_penalty": 0.0,
     }
-    assert json.loads(made.files["request.json"])["presence_penalty"] == 1.0
+    assert words[words.index("--hf-config-path") + 1] == "Qwen/QwQ-32B"
+    assert words[words.index("--reasoning-parser") + 1] == "deepseek_r1"
+    assert any("vllm-gguf-plugin" in str(line) for line in made.use)
+    assert set(json.loads(made.files["request.json"])) == {"stop"}
     assert made.files["chat_template.jinja"] == FACTS.template
     bare = vllm.export(QWQ, replace(FACTS, base=None, template=None, chatml=None))
-    assert any("tokenizer" in said for said in bare.unsaid)
+    assert any("BASE=ORG/NAME sh vllm.sh" in said for said in bare.unsaid)
+    assert '--tokenizer "${BASE:?' in bare.files["vllm.sh"], "the script asks instead of failing"
     assert "chat_template.jinja" not in bare.files
 
 
@@ -259,6 +282,15 @@ def test_generation_config() -> None:
 # ----------------------------------------------------------- text-generation-webui
 
 
+def test_the_webuis_key_matches_the_file_and_no_other() -> None:
+    name = "QwQ+1.5(b).gguf"
+    made = webui.export(QWQ, replace(FACTS, file=f"./{name}"))
+    (pattern,) = yaml.safe_load(made.files["user_data/models/config-user.yaml"])
+    # As its modules/models_settings.py compares them.
+    assert re.match(pattern.lower(), name.lower())
+    assert not re.match(pattern.lower(), "qwqq1x5b.gguf")
+
+
 def test_the_webuis_preset() -> None:
     made = webui.export(EVERYTHING, FACTS)
     said = yaml.safe_load(made.files["user_data/presets/everything-at-once.yaml"])
@@ -280,7 +312,7 @@ def test_the_webuis_preset() -> None:
     assert json.loads(said["dry_sequence_breakers"]) == ["\n", "§"]
     assert said["repetition_penalty_range"] == 301
     assert any("dry over 77 tokens" in sentence for sentence in made.unsaid)
-    model = yaml.safe_load(made.files["user_data/models/config-user.yaml"])["QwQ 'x'.gguf$"]
+    model = yaml.safe_load(made.files["user_data/models/config-user.yaml"])["QwQ\\ 'x'\\.gguf$"]
     assert model["ctx_size"] == 8190
     assert json.loads(f"[{model['custom_stopping_strings']}]") == list(EVERYTHING.stops)
 
@@ -314,14 +346,29 @@ def test_the_files_for_the_hub_say_what_the_modelfile_says() -> None:
     assert ("TEMPLATE", made.files["template"]) in words
 
 
-def test_a_thought_is_opened_where_profile_and_template_want_it() -> None:
-    closed = TEMPLATE.replace("assistant\\n<think>\\n", "assistant\\n")
-    facts = replace(FACTS, template=closed, chatml=read_chatml(closed))
-    assert facts.chatml is not None
-    assert facts.chatml.opening == ""
-    assert "PARSER qwen3-thinking" in ollama.modelfile(QWQ, facts).text
-    policy = replace(QWQ.template, opens_thought=False)
-    assert "PARSER" not in ollama.modelfile(replace(QWQ, template=policy), facts).text
+# ------------------------------------------------------- what nobody has decided
+
+
+@pytest.mark.parametrize("runtime", EXPORTERS)
+def test_numbers_that_nobody_decided_are_not_written(runtime: str) -> None:
+    """A model that no profile is made for, whose file gives one number, or none."""
+    numbers = {"temperature": 0.35, "top_k": 77, "top_p": 0.91, "min_p": 0.07}
+    chain = load_profile("llama-cpp").chain.with_overrides(**numbers)
+    base = replace(load_profile("llama-cpp"), name="file", chain=chain)
+    for named in (frozenset({"top_k"}), frozenset[str]()):
+        made = EXPORTERS[runtime](replace(base, named=named), replace(FACTS, template="x"))
+        text = "\n".join(made.files.values()).replace("QwQ", "")
+        for name, value in numbers.items():
+            assert (str(value) in text) is (name in named), name
+        assert not any("the order" in said for said in made.unsaid)
+        assert "samplers" not in text
+        assert "sampler-seq" not in text
+    if runtime == "transformers":
+        # The checkpoint's own says what its author wants.
+        assert "generation_config.json" not in made.files
+        assert any("author's own numbers stay" in said for said in made.unsaid)
+    if runtime == "vllm":
+        assert "--generation-config" not in made.files["vllm.sh"]
 
 
 # ----------------------------------------------------------------------- examples

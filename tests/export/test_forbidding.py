@@ -14,10 +14,12 @@ from qwq_gguf.export import llama_server, lmstudio, openwebui, transformers, vll
 from qwq_gguf.export import text_generation_webui as webui
 from qwq_gguf.export.facts import GgufFacts
 from qwq_gguf.export.forbidding import grammar_spellings, spoken_biases, spoken_grammar, words_of
-from qwq_gguf.profiles import Profile, TemplatePolicy, ThinkingTags, load_profile
+from qwq_gguf.profiles import Profile, ThinkingTags, load_profile
 from qwq_gguf.sampling import Grammar, LogitBias
 from qwq_gguf.sampling.gbnf import parse_gbnf
 from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.thinking import read_form
+from support.chat_templates import CLOSES, STRIPS, UNLESS_TOLD
 from support.exports import FACTS
 from support.preset_ini import read_preset
 
@@ -49,8 +51,7 @@ def test_a_grammar_for_the_answer_lets_a_thought_pass() -> None:
 
 
 def test_a_model_that_opens_its_thought_itself_may_do_so_or_not() -> None:
-    profile = replace(bound(), template=TemplatePolicy(opens_thought=False))
-    grammar = spoken_grammar(profile, FACTS)
+    grammar = spoken_grammar(bound(), replace(FACTS, thought=read_form(UNLESS_TOLD)))
     for text in ("yes", "<think>hm</think>\n\nyes"):
         assert accepts(grammar, text), text
     for text in ("hm</think>yes", "<think>yes", "\nyes"):
@@ -58,7 +59,8 @@ def test_a_model_that_opens_its_thought_itself_may_do_so_or_not() -> None:
 
 
 def test_where_nothing_thinks_the_grammar_is_as_it_was() -> None:
-    assert spoken_grammar(bound(), replace(FACTS, template="{{ messages }}")) == YES
+    for template in ("{{ messages }}", STRIPS, CLOSES):
+        assert spoken_grammar(bound(), replace(FACTS, thought=read_form(template))) == YES
     assert spoken_grammar(bound(), GgufFacts("a.gguf")) == YES
     assert spoken_grammar(bound(grammar_scope="reply"), FACTS) == YES
     assert spoken_grammar(bound(), FACTS, thoughts=False) == YES

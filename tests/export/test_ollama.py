@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from qwq_gguf.errors import ExportError
 from qwq_gguf.export.chatml import read_chatml
 from qwq_gguf.export.ollama import Modelfile, quote, render_modelfile
-from qwq_gguf.profiles import load_profile, profile_names
+from qwq_gguf.profiles import ThinkingTags, load_profile, profile_names
 from qwq_gguf.sampling import Greedy, SamplerChain, Temperature, TopNSigma
 from support.modelfile import ModelfileError, parse
 
@@ -24,7 +24,7 @@ def parameters(text: str) -> dict[str, str]:
 
 
 def test_the_qwq_profile_is_said_in_full() -> None:
-    modelfile = render_modelfile(load_profile("qwq"), "./q.gguf", context=131072)
+    modelfile = render_modelfile(load_profile("qwq"), ("./q.gguf",), context=131072)
     said = {name: float(value) for name, value in parameters(modelfile.text).items()}
     assert said == {
         "temperature": 0.6,
@@ -45,13 +45,13 @@ def test_the_qwq_profile_is_said_in_full() -> None:
 @pytest.mark.parametrize("name", profile_names())
 def test_every_profile_reads_back_as_it_was_written(name: str) -> None:
     modelfile = render_modelfile(
-        load_profile(name), "./q.gguf", chatml=read_chatml(QWQ), license="apache-2.0"
+        load_profile(name), ("./q.gguf",), chatml=read_chatml(QWQ), license="apache-2.0"
     )
     assert tuple(parse(modelfile.text)) == modelfile.instructions
 
 
 def test_a_model_that_knows_less_context_gets_less() -> None:
-    said = parameters(render_modelfile(load_profile("qwq"), "./q.gguf", context=4096).text)
+    said = parameters(render_modelfile(load_profile("qwq"), ("./q.gguf",), context=4096).text)
     assert said["num_ctx"] == said["repeat_last_n"] == "4096"
 
 
@@ -60,7 +60,7 @@ def test_what_is_absent_is_written_as_off_and_what_cannot_be_said_is_named() -> 
 
     profile = load_profile("qwq")
     bare = replace(profile, chain=SamplerChain((TopNSigma(1.0), Temperature(0.5), Greedy())))
-    modelfile = render_modelfile(bare, "./q.gguf")
+    modelfile = render_modelfile(bare, ("./q.gguf",))
     said = parameters(modelfile.text)
     assert (said["top_k"], said["top_p"], said["min_p"]) == ("0", "1.0", "0.0")
     assert said["temperature"] == "0"
@@ -69,10 +69,12 @@ def test_what_is_absent_is_written_as_off_and_what_cannot_be_said_is_named() -> 
 
 
 def test_a_parser_only_ever_comes_with_a_template() -> None:
-    with_words = render_modelfile(load_profile("qwq"), "./q.gguf", chatml=read_chatml(QWQ))
+    with_words = render_modelfile(
+        load_profile("qwq"), ("./q.gguf",), chatml=read_chatml(QWQ), tags=ThinkingTags()
+    )
     names = [words[0] for words in with_words.instructions]
     assert names.count("TEMPLATE") == names.count("PARSER") == 1
-    without = render_modelfile(load_profile("qwq"), "./q.gguf")
+    without = render_modelfile(load_profile("qwq"), ("./q.gguf",))
     assert {"TEMPLATE", "PARSER"}.isdisjoint(words[0] for words in without.instructions)
 
 

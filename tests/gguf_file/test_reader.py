@@ -48,11 +48,11 @@ HUGE = 2**62
 @pytest.mark.parametrize(
     "content, why",
     [
-        (b"", "not a GGUF file"),
+        (b"", "is empty"),
         (b"GGU", "not a GGUF file"),
         (b"PK\x03\x04" + bytes(60), "not a GGUF file"),
         (bytes(64), "did not finish"),
-        (b"version https://git-lfs.github.com/spec/v1", "download the file itself"),
+        (b"version https://git-lfs.github.com/spec/v1", "a pointer of git-lfs"),
         (b"GGUF", "the version"),
         (header(version=1), "does not know"),
         (header(version=4), "does not know"),

@@ -10,6 +10,8 @@ import pytest
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import FileSummary, encode_header, read_gguf, summarize
 from qwq_gguf.metadata import KeyValue, ValueType, array, boolean, f32, i32, text, u32
+from qwq_gguf.thinking import NO_THOUGHT, ThoughtStart
+from support.chat_templates import CHATML, IF_ASKED, STRIPS, UNLESS_TOLD
 from support.header_files import TEMPLATE, Record, qwq_keys, qwq_tensors, write_header_file
 
 
@@ -48,9 +50,41 @@ def test_a_good_file_is_told_in_full_and_has_no_oddities(tmp_path: Path) -> None
         "sequence": "temperature;top_k;top_p;min_p;penalties",
     }
     assert seen.vocabulary.special == {"eos": (4, "<|im_end|>"), "padding": (2, "<|endoftext|>")}
-    assert seen.thinking is not None
-    assert seen.thinking.single_tokens
-    assert seen.thinking.opened_by_template
+    assert seen.thought.unset is ThoughtStart.OPENED
+    assert seen.single_tokens
+
+
+@pytest.mark.parametrize(
+    "template, said, odd",
+    [
+        (CHATML, "no sign of them", False),
+        (CHATML + "{# <think> </think> #}", "no sign of them", False),
+        (STRIPS, "<think> ... </think>, left to the model, earlier ones are left out", False),
+        (
+            UNLESS_TOLD,
+            "<think> ... </think>, left to the model, switch enable_thinking (on unless set), "
+            "earlier ones are left out",
+            True,
+        ),
+        (
+            IF_ASKED,
+            "<think> ... </think>, closed by the template, switch enable_thinking (off unless "
+            "set), earlier ones are left out",
+            True,
+        ),
+    ],
+)
+def test_thoughts_are_told_from_what_the_prompt_does(
+    template: str, said: str, odd: bool, tmp_path: Path
+) -> None:
+    entry = text("tokenizer.chat_template", template)
+    seen = look(tmp_path, qwq_keys(tokenizer__chat_template=entry))
+    assert seen.thought.describe() == said
+    assert (seen.to_json()["thinking"] is None) == (said == "no sign of them")
+    tokens = array("tokenizer.ggml.tokens", ValueType.STRING, ["a", "b", "c", "d", "<|im_end|>"])
+    bare = look(tmp_path, qwq_keys(tokenizer__chat_template=entry, tokenizer__ggml__tokens=tokens))
+    odds = [o.what for o in bare.oddities if "no such tokens" in o.what]
+    assert bool(odds) is odd
 
 
 def test_json_is_one_plain_object(tmp_path: Path) -> None:
@@ -78,7 +112,8 @@ def test_an_empty_file_has_little_to_say(tmp_path: Path) -> None:
     path.write_bytes(encode_header((), ()))
     seen = summarize(read_gguf(path))
     assert (seen.architecture, seen.weights, seen.bits_per_weight) == (None, 0, 0.0)
-    assert (seen.rope_scaling, seen.thinking, seen.chat_template) == (None, None, None)
+    assert (seen.rope_scaling, seen.chat_template) == (None, None)
+    assert seen.thought == NO_THOUGHT
     assert [odd.what for odd in seen.oddities] == ["no general.architecture"]
     json.dumps(seen.to_json())
 
@@ -91,13 +126,13 @@ QWEN3_TEMPLATE = (
 
 
 @pytest.mark.parametrize(
-    "template, opened", [(TEMPLATE, True), (QWEN3_TEMPLATE, False), ("{{ '<think>' }}", False)]
+    "template, opened", [(TEMPLATE, True), (QWEN3_TEMPLATE, False), ("{{ '<think>' }}", True)]
 )
 def test_whether_the_prompt_opens_the_thought(tmp_path: Path, template: str, opened: bool) -> None:
     keys = qwq_keys(tokenizer__chat_template=text("tokenizer.chat_template", template))
-    thinking = look(tmp_path, keys).thinking
-    assert thinking is not None
-    assert thinking.opened_by_template is opened
+    seen = look(tmp_path, keys)
+    assert (seen.thought.unset is ThoughtStart.OPENED) is opened
+    assert seen.to_json()["thinking"]["opened_by_template"] is opened
 
 
 BOS_TEMPLATE = "{{ bos_token }}" + TEMPLATE
@@ -218,5 +253,4 @@ def test_the_demo_models_file_has_no_oddities(tmp_path: Path) -> None:
         file.truncate(plan.file_bytes)
     seen = summarize(read_gguf(path))
     assert seen.oddities == ()
-    assert seen.thinking is not None
-    assert seen.thinking.opened_by_template
+    assert seen.thought.unset is ThoughtStart.OPENED

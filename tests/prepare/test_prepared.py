@@ -12,16 +12,16 @@ from qwq_gguf.convert import Conversion, convert
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.gguf_file.room import find_room, without_room
 from qwq_gguf.metadata import KeyValue, f32, i32, text
-from qwq_gguf.prepare import choose_for, prepare, put_sampling
-from qwq_gguf.profiles import load_profile, resolve
+from qwq_gguf.prepare import prepare, put_sampling
+from qwq_gguf.profiles import choose_profile, load_profile, resolve
 from qwq_gguf.quantize import load_recipe, make_plan, run_plan
-from support.chat_templates import CHATML, QWQ
+from support.chat_templates import CHATML, CLOSES, IF_ASKED, QWQ, STRIPS
 from support.checkpoints import byte_tokenizer, write_checkpoint
 
 OWN = {"temperature": 0.9, "top_k": 7, "min_p": 0.3, "repetition_penalty": 1.2}
 
 
-def conversion(folder: Path, template: str = QWQ, name: str = "Some-Model") -> Conversion:
+def conversion(folder: Path, template: str = QWQ, name: str = "QwQ-Tiny") -> Conversion:
     path = write_checkpoint(
         folder / name,
         "qwen2",
@@ -35,7 +35,7 @@ def keys(metadata: tuple[KeyValue, ...]) -> dict[str, KeyValue]:
     return {entry.key: entry for entry in metadata}
 
 
-def test_a_model_whose_prompt_opens_a_thought_carries_qwqs_chain(tmp_path: Path) -> None:
+def test_a_model_of_the_family_carries_qwqs_chain(tmp_path: Path) -> None:
     prepared = prepare(conversion(tmp_path))
     entries = keys(prepared.conversion.metadata)
     assert entries["general.sampling.sequence"].value == "temperature;top_k;top_p;min_p;penalties"
@@ -50,22 +50,54 @@ def test_a_model_whose_prompt_opens_a_thought_carries_qwqs_chain(tmp_path: Path)
     assert resolve(entries).profile == load_profile("qwq")
 
 
-def test_a_model_that_does_not_think_keeps_its_own(tmp_path: Path) -> None:
-    before = conversion(tmp_path, template=CHATML)
-    assert choose_for(keys(before.metadata)) is None
+def test_another_models_author_has_the_last_word(tmp_path: Path) -> None:
+    before = conversion(tmp_path, name="Some-Model")
+    prepared = prepare(before)
+    entries = keys(prepared.conversion.metadata)
+    assert entries["general.sampling.sequence"].value == "temperature;top_k;top_p;min_p;penalties"
+    for key, value in (("top_k", 7), ("temp", 0.9), ("min_p", 0.3), ("penalty_repeat", 1.2)):
+        assert entries[f"general.sampling.{key}"].value == pytest.approx(value)
+    assert entries["general.sampling.top_p"].value == pytest.approx(0.95)  # which it leaves open
+    assert "qwq_gguf.profile" not in entries
+    said = next(line for line in prepared.changes if "profile qwq" in line)
+    assert "as the author has it" in said
+    assert [line for line in prepared.notes if "the author gives another of its numbers" in line]
+    found = resolve(entries).profile.chain.settings()
+    assert (found["top_k"], found["temperature"], found["top_p"]) == (7, 0.9, 0.95)
+
+
+def test_another_model_without_numbers_of_its_own_gets_the_profile(tmp_path: Path) -> None:
+    before = conversion(tmp_path, name="Some-Model")
+    silent = [e for e in before.metadata if not e.key.startswith("general.sampling.")]
+    entries = keys(prepare(replace(before, metadata=tuple(silent)), room=False).conversion.metadata)
+    assert entries["qwq_gguf.profile"].value == "qwq"
+    assert resolve(entries).profile == load_profile("qwq")
+
+
+@pytest.mark.parametrize("template", [CHATML, STRIPS, CLOSES, IF_ASKED])
+@pytest.mark.parametrize("name", ["Some-Model", "Acme Qwen3 4B Instruct"])
+def test_a_model_that_does_not_think_keeps_its_own(
+    template: str, name: str, tmp_path: Path
+) -> None:
+    before = conversion(tmp_path, template, name)
+    assert keys(before.metadata)["general.sampling.temp"].value == pytest.approx(0.9)
     after = prepare(before, room=False)
     assert after.conversion == before
     assert after.changes == after.notes == ()
 
 
+def test_a_family_whose_template_closes_the_thought_keeps_it_closed(tmp_path: Path) -> None:
+    before = conversion(tmp_path, CLOSES, "DeepSeek-R1-Distill-Qwen-7B-NoThink")
+    assert prepare(before, room=False).conversion == before
+
+
 def test_a_template_that_merely_strips_thoughts_is_no_reasoner(tmp_path: Path) -> None:
     closed = QWQ.replace("<think>\\n", "")
     assert "</think>" in closed
-    assert choose_for(keys(conversion(tmp_path, closed).metadata)) is None
+    other = conversion(tmp_path, closed, name="Some-Model")
+    assert choose_profile(keys(other.metadata)).profile is None
     kin = conversion(tmp_path, closed, name="QwQ-Tiny")
-    choice = choose_for(keys(kin.metadata))
-    assert choice is not None
-    assert choice.profile == "qwq"
+    assert choose_profile(keys(kin.metadata)).profile == "qwq"
     assert [line for line in prepare(kin).changes if line.startswith("chat template:")]
     left = prepare(kin, repair=False)
     assert [line for line in left.notes if "does not open the thought" in line]

@@ -88,6 +88,34 @@ def test_a_governor_leaves_room_for_an_answer() -> None:
     assert parse_profile(SMALL + told).governor == Governor(7, "Enough.")
 
 
+@pytest.mark.parametrize(
+    "table, wanted",
+    [
+        ("", None),
+        ("[template]\nhistory = 'all'", None),
+        ("[template]\nthinking = 'on'", True),
+        ("[template]\nthinking = 'Off'", False),
+        ("[template]\nthinking = false", False),
+        ("[template]\nenable_thinking = true", True),
+        ("[template]\nenable_thinking = false", False),
+        ("[governor]\nbudget = 0\nsource = 's'", False),
+        ("[template]\nthinking = 'on'\n[governor]\nbudget = 0\nsource = 's'", False),
+    ],
+)
+def test_a_profile_may_turn_thoughts_on_or_off(table: str, wanted: bool | None) -> None:
+    profile = parse_profile(SMALL + table)
+    assert profile.wants_thoughts is wanted
+    assert profile.with_thinking(True).wants_thoughts is True
+    assert profile.with_thinking(False).wants_thoughts is False
+
+
+def test_a_profile_means_all_of_its_numbers() -> None:
+    profile = load_profile("qwq")
+    assert profile.named is None
+    assert profile.says("order")
+    assert profile.says("xtc_threshold")
+
+
 @pytest.mark.parametrize("name", profile_names())
 def test_a_shipped_file_loads_by_path_too(name: str) -> None:
     assert load_profile(profiles_dir() / f"{name}.toml") == load_profile(name)
@@ -134,11 +162,18 @@ def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
         (("", "[context]\ntokens = 1\nsource='s'"), "out of range", None),
         (("", "[template]\nhistory = 'none'"), "template.history is unknown", None),
         (("", "[template]\nopens_thought = 1"), "must be true or false", None),
+        (("", "[template]\nthinking = 'maybe'"), "template.thinking is unknown", None),
+        (("", "[template]\nenable_thinking = 'no'"), "must be true or false", None),
+        (
+            ("", "[template]\nenable_thinking = true\nthinking = 'on'"),
+            "template.thinking and template.enable_thinking: one of them",
+            None,
+        ),
         (("", "[thinking]\nopen = '</think>'"), "must differ", None),
         (("", "[thinking]\nstart = '<think>'"), "unknown key thinking.start", None),
         (("", "[governor]\nsource='s'"), "governor.budget must be a whole number", None),
         (("", "[governor]\nbudget = true\nsource='s'"), "must be a whole number", None),
-        (("", "[governor]\nbudget = 0\nsource='s'"), "the budget is out of range", None),
+        (("", "[governor]\nbudget = -1\nsource='s'"), "the budget is out of range", None),
         (("", "[governor]\nbudget = 9"), "governor.source must be a text", None),
         (("", "[governor]\nbugdet = 9\nsource='s'"), "unknown key governor.bugdet", None),
         (("", "[chain.repeat_penalty]\nvalue = -1\nsource='s'"), "repeat is out of range", None),

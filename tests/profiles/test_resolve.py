@@ -9,6 +9,7 @@ import pytest
 from qwq_gguf.errors import ChainError, ProfileError
 from qwq_gguf.metadata import KeyValue, f32, i32, text
 from qwq_gguf.profiles import load_profile, profile_names, resolve, sampling_keys
+from support.chat_templates import IF_ASKED, OPENS
 
 PREFIX = "general.sampling."
 QWQ_NAME = text("general.name", "QwQ 32B")
@@ -62,10 +63,45 @@ def test_a_number_of_the_file_that_its_order_leaves_out_is_noted() -> None:
     assert not [note for note in found.notes if "presence" in note]
 
 
-def test_the_profile_named_in_the_file_counts_more_than_its_numbers() -> None:
-    found = resolve(as_metadata(*CONVERTED, text("qwq_gguf.profile", "qwen-reference")))
-    assert found.profile == load_profile("qwen-reference")
+def test_the_profile_named_in_the_file_has_what_no_key_carries() -> None:
+    written = sampling_keys(load_profile("qwq"), context=131072, shipped=profile_names())
+    found = resolve(as_metadata(QWQ_NAME, *written.keys))
+    assert found.profile == load_profile("qwq")
+    assert found.profile.chain.settings()["presence_penalty"] == 1.0
     assert found.reason == "the file's qwq_gguf.profile names it"
+    assert found.notes == ()
+
+
+def test_a_key_that_was_edited_since_counts_more_than_the_named_profile() -> None:
+    written = sampling_keys(load_profile("qwq"), context=131072, shipped=profile_names())
+    found = resolve(as_metadata(QWQ_NAME, *written.keys, f32(PREFIX + "temp", 0.9)))
+    settings = found.profile.chain.settings()
+    assert settings == {**load_profile("qwq").chain.settings(), "temperature": 0.9}
+    assert found.profile.chain.order == load_profile("qwq").chain.order
+    assert found.origins["temperature"] == "general.sampling.temp in the file"
+    assert found.origins["order"] == found.origins["top_k"] == "profile qwq"
+    assert found.notes == (
+        "general.sampling.temp is 0.9 in the file and 0.6 in profile qwq, which its "
+        "qwq_gguf.profile names: it was edited since, and counts",
+    )
+    asked = resolve(as_metadata(*written.keys, f32(PREFIX + "temp", 0.9)), requested="qwq")
+    assert asked.profile == load_profile("qwq"), "who asks for it gets it"
+
+
+def test_an_order_that_was_edited_since_counts() -> None:
+    written = sampling_keys(load_profile("qwq"), context=131072, shipped=profile_names())
+    edited = text(PREFIX + "sequence", "top_k;top_p;temperature")
+    found = resolve(as_metadata(QWQ_NAME, *written.keys, edited))
+    assert found.profile.chain.order == ("top_k", "top_p", "temperature", "dist")
+    assert found.origins["order"] == "general.sampling.sequence in the file"
+    assert "is top_k;top_p;temperature in the file" in found.notes[0]
+
+
+def test_a_key_added_to_those_of_the_named_profile_counts() -> None:
+    written = sampling_keys(load_profile("qwen-llama-cpp"), context=4096, shipped=profile_names())
+    found = resolve(as_metadata(*written.keys, f32(PREFIX + "penalty_repeat", 1.1)))
+    assert "is 1.1 in the file and not there in profile qwen-llama-cpp" in found.notes[0]
+    assert [note for note in found.notes if "repeat_penalty does nothing" in note]
 
 
 def test_a_profile_asked_for_counts_more_than_the_file() -> None:
@@ -73,7 +109,8 @@ def test_a_profile_asked_for_counts_more_than_the_file() -> None:
     found = resolve(entries, requested="llama-cpp")
     assert found.profile == load_profile("llama-cpp")
     assert found.reason == "asked for"
-    assert resolve(entries, requested="auto").profile == load_profile("qwen-reference")
+    assert found.notes == ()
+    assert resolve(entries, requested="auto").profile.name == "qwen-reference"
 
 
 def test_a_flag_counts_more_than_anything() -> None:
@@ -116,3 +153,51 @@ def test_what_is_asked_for_must_exist_and_do_something() -> None:
 
 def test_idle_numbers_of_a_profile_asked_for_are_noted() -> None:
     assert "repeat_penalty" in resolve({}, requested="unsloth").notes[0]
+
+
+def test_a_model_that_no_profile_is_made_for_is_run_by_its_own_numbers() -> None:
+    own = (text("general.name", "Some Instruct"), i32(PREFIX + "top_k", 20))
+    found = resolve(as_metadata(*own, f32(PREFIX + "temp", 0.7)), overrides={"min_p": 0.1})
+    profile = found.profile
+    assert profile.name not in profile_names()
+    assert "made for no model" not in profile.description
+    assert profile.stops == ()
+    settings = profile.chain.settings()
+    assert (settings["top_k"], settings["temperature"], settings["min_p"]) == (20, 0.7, 0.1)
+    assert settings["top_p"] == load_profile("llama-cpp").chain.settings()["top_p"]
+    # What nobody decided is llama.cpp's, and not to be written down anywhere.
+    assert profile.named == frozenset({"top_k", "temperature", "min_p"})
+    assert profile.says("top_k")
+    assert not profile.says("top_p")
+    assert not profile.says("order")
+    assert found.origins["temperature"] == "general.sampling.temp in the file"
+    assert found.origins["min_p"] == "a flag"
+    assert found.origins["top_p"] == found.origins["order"] == "llama.cpp's default"
+    assert found.reason.endswith("nothing says that it thinks")
+
+
+def test_an_order_in_the_file_is_somebodys_say() -> None:
+    found = resolve(as_metadata(text(PREFIX + "sequence", "top_k;temperature")))
+    assert found.profile.says("order")
+    assert not found.profile.says("top_k")
+
+
+def test_another_model_that_thinks_has_its_own_numbers_in_our_order() -> None:
+    template = text("tokenizer.chat_template", OPENS)
+    found = resolve(as_metadata(template, f32(PREFIX + "temp", 1.0)))
+    assert found.profile.chain.order == load_profile("qwq").chain.order
+    assert found.profile.chain.settings()["temperature"] == 1.0
+    assert found.profile.named is None
+
+
+def test_thoughts_that_are_turned_on_need_a_thinkers_numbers() -> None:
+    template = as_metadata(text("tokenizer.chat_template", IF_ASKED))
+    assert resolve(template).profile.name == "file"
+    assert resolve(template, thinking=True).profile == load_profile("qwq")
+
+
+def test_defaults_that_nobody_chose_are_not_warned_of() -> None:
+    assert resolve({}, overrides={"temperature": 0.0}).notes == ()
+    own = as_metadata(i32(PREFIX + "top_k", 20))
+    (note,) = resolve(own, overrides={"temperature": 0.0}).notes
+    assert note.startswith("top_k does nothing")

@@ -37,6 +37,7 @@ ERRORS = {
     "HubOfflineError",
     "ImatrixError",
     "LibraryError",
+    "ManifestError",
     "MemoryLimitError",
     "MissingPackageError",
     "ModelError",
@@ -115,7 +116,7 @@ def test_importing_the_package_loads_no_library_and_no_room() -> None:
 
 HELP = """
 import sys
-from qwq_gguf.cli.app import main
+from qwq_gguf.cli.main import main
 sys.argv = ["qwq-gguf", {arguments}]
 try:
     main()

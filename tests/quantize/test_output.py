@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.quantize.output import NewFile, check_path
+from qwq_gguf.output_paths import check_path
+from qwq_gguf.quantize.output import NewFile
 
 
 def names(folder: Path) -> list[str]:
@@ -158,10 +159,27 @@ def test_a_limit_of_file_sizes_keeps_the_old_file_and_is_named(tmp_path: Path) -
     assert path.read_bytes() == b"old"
 
 
-def test_a_folder_without_permission_is_an_output_error(tmp_path: Path) -> None:
-    path = tmp_path / ("n" * 250)  # the temporary name is longer than a name may be
-    with pytest.raises(OutputError, match="cannot be written"), NewFile(path, 3):
+def test_a_name_that_no_filesystem_takes_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be written"), NewFile(tmp_path / ("n" * 256), 3):
         pass
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 127 + "n")  # a temporary name made of all of it would be too long
+    with NewFile(path, 3) as file:
+        file.write(0, b"abc")
+        file.commit()
+    assert names(tmp_path) == [path.name]
+
+
+def test_what_replaces_a_file_has_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "a.gguf"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    with NewFile(path, 3, force=True) as file:
+        file.write(0, b"new")
+        file.commit()
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o640)
 
 
 @pytest.mark.parametrize("offset, data", [(-1, b"a"), (0, b"abcd"), (3, b"a")])

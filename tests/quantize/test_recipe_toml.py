@@ -153,6 +153,27 @@ def test_a_shipped_recipe_is_complete(name: str) -> None:
     assert recipe.text.startswith(f'name = "{name}"')
 
 
+@pytest.mark.parametrize(
+    ("rule", "needs"),
+    [
+        ('names = "ffn_down"\ntype = "IQ2_S"', True),
+        ('names = "blk\\\\.(30|31)\\\\.ffn"\ntype = "IQ3_XXS"', True),
+        ('names = "weight"\ntype = "IQ1_M"', True),
+        ('names = "ffn_down"\ntype = "Q6_K"', False),
+        ('names = "^output"\ntype = "IQ2_S"', False),
+        ('names = "token_embd"\ntype = "IQ2_S"', False),
+        ('names = "^output"\ntype = "IQ2_XXS"', True),
+        ('tensors = "output"\ntype = "IQ1_S"', True),
+        ('tensors = "attn_v"\ntype = "IQ2_S"', True),
+        ('tensors = "output"\ntype = "IQ2_S"', False),
+        ('tensors = "attn_v"\ntype = "IQ2_S"\nwhen = { imatrix = true }', False),
+        ('tensors = "attn_v"\ntype = "IQ2_S"\nwhen = [{ imatrix = true }, { tied = true }]', True),
+    ],
+)
+def test_a_rule_may_need_an_imatrix(rule: str, *, needs: bool) -> None:
+    assert parse_recipe(f"{HEAD}[[rule]]\n{rule}\n").needs_imatrix is needs
+
+
 def test_which_recipes_need_an_imatrix() -> None:
     needy = {name for name in recipe_names() if load_recipe(name).needs_imatrix}
     assert needy == {

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qwq_gguf.chat.events import (
     AnswerDelta,
+    AnswerWasThought,
     ChatEvent,
     Finished,
     FinishReason,
+    Notice,
     Reply,
     ThinkingDelta,
     ToolCallStarted,
@@ -23,8 +28,9 @@ from qwq_gguf.runtime.conversation import Conversation
 from qwq_gguf.runtime.model import Model
 from qwq_gguf.runtime.session import Session
 from qwq_gguf.sampling import Dist, Greedy, SamplerChain, Temperature
+from qwq_gguf.thinking import Governor
 from support.scripted import QWQ_TEMPLATE, ScriptedModel, ScriptedSession
-from support.tiny_gguf import byte_level, vocab, write_bigram, write_random
+from support.tiny_gguf import TEMPLATE, byte_level, vocab, write_bigram, write_random
 
 GREEDY = SamplerChain((Greedy(),))
 PROFILE = Profile("test", "A profile for tests", GREEDY, stops=("<|im_end|>", "\nUser:"))
@@ -46,9 +52,13 @@ class Adder:
 
 
 def chat(
-    replies: Sequence[str], *, template: str | None = QWQ_TEMPLATE, **options: Any
+    replies: Sequence[str],
+    *,
+    template: str | None = QWQ_TEMPLATE,
+    name: str = "Scripted",
+    **options: Any,
 ) -> tuple[Conversation, ScriptedSession]:
-    model = ScriptedModel(template)
+    model = ScriptedModel(template, name)
     session = ScriptedSession(model, replies)
     conversation = Conversation(
         cast(Model, model),
@@ -139,16 +149,17 @@ def test_stops_are_tokens_where_the_vocabulary_has_them() -> None:
     assert session.options[0]["stops"] == {session.model.control_tokens["<|im_end|>"]}
 
 
-def test_a_template_that_knows_thoughts_but_opens_none_gets_the_tag() -> None:
-    template = "{# strips </think> #}" + QWQ_TEMPLATE.replace("<think>\\n", "")
-    conversation, session = chat(["thought</think>answer"], template=template)
+def test_a_family_that_is_known_to_think_gets_the_tag_its_template_leaves_out() -> None:
+    template = QWQ_TEMPLATE.replace("<think>\\n", "")
+    conversation, session = chat(["thought</think>answer"], template=template, name="QwQ 32B")
     reply, _ = ask(conversation, "q")
     assert session.prompts[0].endswith("<|im_start|>assistant\n<think>\n")
     assert (reply.thinking, reply.answer) == ("thought", "answer")
 
 
-def test_a_model_that_does_not_think_is_not_made_to() -> None:
-    template = QWQ_TEMPLATE.replace("<think>\\n", "")
+@pytest.mark.parametrize("word", ["", "{# strips </think> #}", "{% set tag = '<think>' %}"])
+def test_a_model_that_does_not_think_is_not_made_to(word: str) -> None:
+    template = word + QWQ_TEMPLATE.replace("<think>\\n", "")
     conversation, session = chat(["answer"], template=template)
     reply, _ = ask(conversation, "q")
     assert session.prompts[0].endswith("<|im_start|>assistant\n")
@@ -237,6 +248,178 @@ def test_a_call_that_is_no_json_is_answered_too() -> None:
     assert "{name: add}" in session.prompts[1]  # it sees what it wrote
     assert reply.answer == "sorry"
     assert reply.tool_calls == ()
+
+
+def test_all_calls_of_one_tag_run_and_what_is_none_is_said() -> None:
+    body = '{"name": "add", "arguments": {"a": 2, "b": 3}}'
+    replies = [
+        f"</think><tool_call>\n{body}\n{body.replace('2', '4')}\n{{oops}}\n</tool_call>",
+        "</think>5 and 7",
+    ]
+    conversation, session = chat(replies, tools=[Adder()])
+    reply, events = ask(conversation, "q")
+    assert [e.content for e in events if isinstance(e, ToolResult)] == ["5", "7"]
+    assert "error: the tool call is not valid JSON" in session.prompts[1]
+    assert any(isinstance(event, Notice) for event in events)
+    assert reply.answer == "5 and 7"
+
+
+IN_THOUGHT = "I should add.\n" + CALL.removeprefix("</think>\n\n")
+
+
+def test_a_call_that_ends_the_turn_inside_its_thought_runs() -> None:
+    conversation, session = chat([IN_THOUGHT, "so</think>\n\nIt is 5."], tools=[Adder()])
+    reply, events = ask(conversation, "2+3?")
+    assert ToolResult(ToolCall("add", {"a": 2, "b": 3}), "5") in events
+    assert (reply.thinking, reply.answer) == ("I should add.\n\nso", "It is 5.")
+    assert shown(events, ThinkingDelta) == "I should add.\nso"
+    # The thought is over and not said again; the call is, as if it stood behind the thought.
+    assert session.prompts[1].endswith(
+        "<|im_start|>assistant\n\n"
+        '<tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n</tool_call><|im_end|>\n'
+        "<|im_start|>user\n<tool_response>\n5\n</tool_response><|im_end|>\n"
+        "<|im_start|>assistant\n<think>\n"
+    )
+    assert [message.thinking for message in conversation.messages][1] == "I should add."
+
+
+def test_a_broken_call_at_the_end_of_a_thought_comes_back_too() -> None:
+    conversation, session = chat(
+        ["Now.\n<tool_call>\n{add}\n</tool_call>", "x</think>sorry"], tools=[Adder()]
+    )
+    reply, _ = ask(conversation, "q")
+    assert "<tool_call>\n{add}\n</tool_call><|im_end|>" in session.prompts[1]
+    assert "error: the tool call is not valid JSON" in session.prompts[1]
+    assert reply.answer == "sorry"
+
+
+@pytest.mark.parametrize(
+    "reply, ends_with",
+    [
+        (IN_THOUGHT + "\nBut no.</think>\n\n5", FinishReason.STOP),
+        (IN_THOUGHT + "</think>\n\n5", FinishReason.STOP),
+        (IN_THOUGHT + "\nSo it", FinishReason.STOP),
+        (IN_THOUGHT, FinishReason.LENGTH),
+        (IN_THOUGHT[:40], FinishReason.LENGTH),
+    ],
+)
+def test_a_call_in_a_thought_that_goes_on_is_only_thought_of(
+    reply: str, ends_with: FinishReason
+) -> None:
+    conversation, session = chat([reply], tools=[Adder()])
+    session.ends_with = ends_with
+    said, events = ask(conversation, "q")
+    assert not any(isinstance(event, ToolCallStarted) for event in events)
+    assert said.thinking == reply.partition("</think>")[0]
+    assert shown(events, ThinkingDelta) == said.thinking
+    assert said.answer == ("5" if "5" in reply.partition("</think>")[2] else "")
+
+
+def test_without_tools_a_call_in_a_thought_is_text() -> None:
+    conversation, _ = chat([IN_THOUGHT])
+    assert ask(conversation, "q")[0].thinking == IN_THOUGHT
+
+
+# Takes thoughts out of earlier turns, and leaves it to the model to begin one.
+FREE = QWQ_TEMPLATE.replace("<think>\\n", "").replace(
+    "'\\n' + message.content }}", "'\\n' + message.content.split('</think>')[-1] }}"
+)
+LEAVES = Profile("p", "", GREEDY, template=TemplatePolicy(opens_thought=False))
+
+
+def test_a_thought_without_its_opening_tag_is_a_thought() -> None:
+    conversation, _ = chat(
+        ["two and three\n</think>\n\nIt is 5.", "It is 5."], template=FREE, profile=LEAVES
+    )
+    reply, events = ask(conversation, "2+3?")
+    assert (reply.thinking, reply.answer) == ("two and three", "It is 5.")
+    assert (reply.thinking_tokens, reply.answer_tokens) == (15, 10)
+    at = events.index(AnswerWasThought())
+    assert shown(events[:at], AnswerDelta) == "two and three"
+    assert not any(event.sure for event in events[:at] if isinstance(event, AnswerDelta))
+    assert shown(events[at:], AnswerDelta) == "It is 5."
+    assert all(event.sure for event in events[at:] if isinstance(event, AnswerDelta))
+    assert conversation.messages[-1] == Message("assistant", "It is 5.", thinking="two and three")
+    reply, events = ask(conversation, "Sure?")
+    assert (reply.thinking, reply.answer) == ("", "It is 5.")
+    assert AnswerWasThought() not in events
+
+
+def test_a_call_that_such_a_thought_mentions_is_only_thought_of() -> None:
+    tools = "{%- if tools %}{%- endif %}"
+    conversation, _ = chat(
+        [IN_THOUGHT + "\n</think>\n\n5"], template=tools + FREE, profile=LEAVES, tools=[Adder()]
+    )
+    reply, events = ask(conversation, "q")
+    assert (reply.thinking, reply.answer) == (IN_THOUGHT, "5")
+    assert not any(isinstance(event, ToolCallStarted) for event in events)
+    at = events.index(AnswerWasThought())
+    assert shown(events[:at], AnswerDelta) + shown(events, ThinkingDelta) == IN_THOUGHT
+
+
+@pytest.mark.parametrize(
+    "template, ending",
+    [
+        (FREE.replace("</think>", "thoughts"), "leaves no trace of the tags"),
+        (
+            FREE.replace(
+                "assistant\\n' }}{%- endif", "assistant\\n<think>\\n</think>\\n' }}{%- endif"
+            ),
+            "",
+        ),
+    ],
+)
+def test_where_no_thought_can_be_open_a_stray_tag_is_text(template: str, ending: str) -> None:
+    conversation, _ = chat(["a\n</think>\nb"], template=template, profile=LEAVES)
+    reply, events = ask(conversation, "q")
+    assert (reply.thinking, reply.answer) == ("", "a\n</think>\nb")
+    assert all(event.sure for event in events if isinstance(event, AnswerDelta))
+
+
+THOUGHTS = st.lists(
+    st.sampled_from(["<think>", "</think>", "\n</think>\n", "Wait. ", "so", "\n", "<", "it"]),
+    max_size=30,
+).map("".join)
+
+
+@settings(max_examples=150)
+@given(said=THOUGHTS, budget=st.integers(0, 12), free=st.booleans())
+def test_however_often_a_thought_is_begun_again_an_answer_follows(
+    said: str, budget: int, free: bool
+) -> None:
+    """A thought reopened after its forced end went on for 508 tokens at a budget of 5."""
+    profile = replace(LEAVES if free else PROFILE, governor=Governor(budget, "Enough."))
+    conversation, _ = chat(
+        [said + "\n" + "so " * 9 + "The answer."],
+        profile=profile,
+        template=FREE if free else QWQ_TEMPLATE,
+    )
+    reply, events = ask(conversation, "q")
+    assert reply.answer.endswith("The answer.")
+    assert reply.finish_reason is FinishReason.STOP
+    if AnswerWasThought() not in events:  # else what was thought is only known afterwards
+        assert reply.thinking_tokens <= budget + len("\nEnough.\n") + 1
+        assert budget or not reply.thinking
+
+
+def test_a_budget_of_nothing_closes_the_thought_at_once() -> None:
+    profile = replace(PROFILE, governor=Governor(0, "Enough."))
+    conversation, _ = chat(["301", "<think>hm</think>301"], profile=profile)
+    for _ in range(2):
+        reply, events = ask(conversation, "7*43?")
+        assert reply.thinking == ""
+        assert reply.answer.startswith(("301", "hm"))
+        assert not any(isinstance(event, Notice) for event in events)
+
+
+def test_a_reply_that_a_later_one_has_ended_says_so() -> None:
+    conversation, _ = chat(["first</think>one", "</think>two"])
+    first = conversation.ask("1")
+    next(first)
+    assert ask(conversation, "2")[0].answer == "two"
+    with pytest.raises(ModelError, match="ended from elsewhere"):
+        list(first)
+    assert [message.content for message in conversation.messages] == ["2", "two"]
 
 
 def test_tool_rounds_are_limited() -> None:
@@ -363,6 +546,25 @@ def test_a_conversation_that_does_not_fit_is_refused_and_goes_on(talker: Path) -
             list(conversation.ask("long " * 100))
         assert conversation.messages == ()
         assert ask(conversation, "short")[0].answer == "It is 301."
+
+
+def test_tools_that_fill_the_context_end_the_reply_and_not_the_chat(tmp_path: Path) -> None:
+    call = '<tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}'
+    words = vocab([call])
+    template = "{%- if tools %}{%- endif %}" + TEMPLATE.replace(
+        "{{- '<|im_start|>' + message.role + '\\n' + content",
+        "{{- '<|im_start|>' + message.role + '\\n' + content + (message.tool_calls | string)",
+    )
+    path = write_bigram(
+        tmp_path / "t.gguf",
+        {byte_level(b"\n"): "</think>", "</think>": byte_level(call.encode())},
+        words=words,
+        keys={"tokenizer.chat_template": template},
+    )
+    with Model.load(path, threads=1, context=300) as model:
+        reply, events = ask(Conversation(model, PROFILE, tools=[Adder()]), "2+3?")
+        assert reply.finish_reason is FinishReason.CONTEXT
+        assert len(reply.tool_calls) == sum(isinstance(e, ToolResult) for e in events) > 0
 
 
 def test_conversations_may_share_a_session(talker: Path) -> None:

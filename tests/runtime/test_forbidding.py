@@ -84,6 +84,37 @@ def agree(model: Model, chain: SamplerChain, logits: npt.NDArray[np.float32]) ->
         assert got.get(token, 0.0) == pytest.approx(expected.get(token, 0.0), rel=2e-4, abs=2e-6)
 
 
+def test_what_is_forbidden_on_the_way_is_not_picked_any_more(model: Model) -> None:
+    logits = drawn(3, model.vocab_size).tolist()
+    best, second, third = sorted(range(model.vocab_size), key=lambda token: -logits[token])[:3]
+    chain = SamplerChain((TypicalP(0.99), TopK(2), Greedy()))
+    with native(model, chain) as built:
+        assert built.apply(logits).token == best
+        built.forbid([best])
+        assert built.apply(logits).token == second
+        built.forbid([best, second])
+        assert built.apply(logits).token == third
+        built.forbid([])
+        assert built.apply(logits).token == best
+
+
+def test_a_generation_goes_another_way_than_the_forbidden_one(model: Model) -> None:
+    session = Session(model)
+    greedy = SamplerChain((Greedy(),))
+    usual = [token for token, _ in session.generate([5, 6], greedy, seed=1, max_tokens=4)]
+    generation = session.generate([5, 6], greedy, seed=1, max_tokens=4)
+    said = [next(generation).token]
+    generation.forbid([usual[1]])
+    said += [token for token, _ in generation]
+    assert said[0] == usual[0]
+    assert usual[1] not in said[1:]
+    generation = session.generate([5, 6], greedy, seed=1, max_tokens=4)
+    generation.forbid([usual[1]])
+    generation.force([usual[1]])
+    assert next(generation).token == usual[1]
+    session.close()
+
+
 @pytest.mark.parametrize("banned", [False, True])
 @pytest.mark.parametrize("place", range(3))
 def test_a_bias_at_any_place_is_what_the_reference_says(

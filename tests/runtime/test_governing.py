@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from qwq_gguf.chat.events import ChatEvent, Finished, FinishReason, Notice, Reply
+from qwq_gguf.chat.events import (
+    ChatEvent,
+    Finished,
+    FinishReason,
+    Notice,
+    Reply,
+    ThinkingDelta,
+)
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.runtime.conversation import Conversation
 from qwq_gguf.runtime.model import Model
@@ -52,6 +59,14 @@ def test_a_thought_ends_at_its_budget_and_an_answer_follows(demo: Model, message
     assert reply.finish_reason is FinishReason.STOP
     assert "\\boxed{" in reply.answer
     assert [type(event) for event in events].count(Notice) == 1
+
+
+def test_without_a_budget_there_is_no_thought(demo: Model) -> None:
+    events, reply = ask(demo, governed(0, "Wait, 7."))
+    assert reply.thinking == ""
+    assert reply.answer
+    assert reply.finish_reason is FinishReason.STOP
+    assert not any(isinstance(event, Notice | ThinkingDelta) for event in events)
 
 
 def test_a_thought_within_its_budget_is_left_alone(demo: Model) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,57 @@ def test_the_real_child_does_not_import_from_the_current_folder(
     outcome = run_child(request, timeout=120)
     assert outcome.ending is Ending.REFUSED
     assert "none.gguf" in outcome.reason or "open" in outcome.reason
+
+
+@posix
+@pytest.mark.parametrize("busy", ["time.sleep(60)", "ctypes.CDLL(None).sleep(60)"])
+def test_a_child_ends_with_the_process_that_waits_for_it(tmp_path: Path, busy: str) -> None:
+    """Killed, a parent cannot tell it anything."""
+    import fcntl
+
+    held = tmp_path / "held"
+    child = (
+        "import ctypes, fcntl, pathlib, time\n"
+        "from qwq_gguf.runtime.child import end_with_parent\n"
+        "end_with_parent()\n"
+        f"lock = open({str(held)!r}, 'w')\n"
+        "fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "lock.write('held'); lock.flush()\n"
+        f"{busy}\n"
+    )
+    parent = (
+        "import sys\n"
+        "from qwq_gguf.runtime.guard import run_child\n"
+        f"run_child({{}}, timeout=60, command=[sys.executable, '-c', {child!r}])\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent]) as waiting:
+        _soon(lambda: held.read_text("utf-8").index("held"))
+        waiting.kill()
+    with held.open() as file:
+        _soon(lambda: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
+
+
+def _soon(done: Callable[[], object]) -> None:
+    """Return once `done` raises nothing: another process is on its way."""
+    for _ in range(3000):
+        try:
+            done()
+            return
+        except (OSError, ValueError):
+            time.sleep(0.01)
+    done()
+
+
+@posix
+def test_no_file_is_left_open_whatever_the_child_does() -> None:
+    def open_files() -> int:
+        return len(list(Path("/dev/fd").iterdir()))
+
+    before = open_files()
+    run("pass")
+    run("import time; time.sleep(60)", timeout=0.1)
+    run_child({}, timeout=1, command=["/nonexistent/python"])
+    assert open_files() == before
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA")

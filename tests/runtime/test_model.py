@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +11,18 @@ import numpy as np
 import pytest
 
 from qwq_gguf.chat.prompt import Segment
-from qwq_gguf.errors import GgufError, ModelError, QwqGgufError
+from qwq_gguf.errors import GgufError, ModelError, PromptTooLongError, QwqGgufError
 from qwq_gguf.machine import Card
 from qwq_gguf.runtime import library as native
 from qwq_gguf.runtime import loading
+from qwq_gguf.runtime.aside import run_aside
 from qwq_gguf.runtime.guard import Ending, Outcome
 from qwq_gguf.runtime.model import Model
 from qwq_gguf.runtime.probe import Probe
 from qwq_gguf.runtime.remember import Memory
 from qwq_gguf.runtime.session import Session
 from qwq_gguf.runtime.trial import ensure_loads
+from qwq_gguf.sampling import Greedy, SamplerChain
 from support.tiny_gguf import TEMPLATE, vocab, write_random
 
 
@@ -48,6 +53,34 @@ def test_a_stranger_who_says_nothing_but_a_control_token_says_text(model: Model)
         spelled = model.encode([Segment(text, control=False)])
         assert control not in spelled
         assert b"".join(map(model.piece, spelled)) == text.encode()
+
+
+def test_what_cannot_fit_is_refused_before_it_is_encoded(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = model.vocabulary.pieces.longest
+    assert longest == 64
+    end = Segment("<|im_end|>", control=True)
+    # Never too early: this is as few tokens as so many bytes can be.
+    text = Segment("-" * 64 * 100, control=False)
+    assert len(model.encode([text, end, text], most=201)) == 201
+    monkeypatch.setattr(model.vocabulary, "encode_text", lambda text: pytest.fail("encoded"))
+    for segments, least in (([text, end, text], 201), ([end] * 300, 300)):
+        with pytest.raises(PromptTooLongError, match="does not fit") as caught:
+            model.encode(segments, most=least - 1)
+        assert caught.value.found == f"at least {least} tokens"
+
+
+@pytest.mark.parametrize("threads", [513, 1_000_000])
+def test_threads_that_llama_cpp_aborts_over_are_refused(random_gguf: Path, threads: int) -> None:
+    with pytest.raises(ModelError, match="that many threads") as caught:
+        Model.load(random_gguf, threads=threads)
+    assert "512" in str(caught.value.expected)
+
+
+def test_as_many_threads_as_llama_cpp_takes(random_gguf: Path) -> None:
+    with Model.load(random_gguf, threads=512) as model:
+        assert next(Session(model).generate([5, 6], SamplerChain((Greedy(),)), seed=1))
 
 
 def test_the_context_is_what_was_asked_for(random_gguf: Path) -> None:
@@ -114,6 +147,39 @@ def test_closing_ends_sessions_first_and_may_be_repeated(random_gguf: Path) -> N
     session.close()
     with pytest.raises(ModelError, match="closed"):
         Session(model)
+
+
+def test_ctrl_c_while_llama_cpp_is_at_work_ends_the_load(
+    random_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = native.load().api
+    calls: list[float] = []
+    told = threading.Event()
+
+    def callback_that_comes_late(report: Callable[[float, object], bool]) -> Any:
+        def called(fraction: float, data: object) -> bool:
+            calls.append(fraction)
+            if len(calls) == 1:
+                # As if it had been pressed in native code: before our first line is run.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                assert told.wait(60)
+            return report(fraction, data)
+
+        return real(called)
+
+    def watched(work: Callable[[], None], stop: Callable[[], None]) -> None:
+        def stop_and_tell() -> None:
+            stop()
+            told.set()
+
+        run_aside(work, stop_and_tell)
+
+    real = api.llama_progress_callback
+    monkeypatch.setattr(api, "llama_progress_callback", callback_that_comes_late)
+    monkeypatch.setattr(loading, "run_aside", watched, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        Model.load(random_gguf, threads=1)
+    assert len(calls) == 1, "and nothing more was loaded"
 
 
 def test_progress_is_reported_and_can_stop_the_load(random_gguf: Path) -> None:

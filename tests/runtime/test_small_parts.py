@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qwq_gguf.errors import QwqGgufError
+from qwq_gguf.resources import own_cache
 from qwq_gguf.runtime.detokenizer import Detokenizer
 from qwq_gguf.runtime.logs import LogBuffer
 from qwq_gguf.runtime.remember import CACHE_VARIABLE, Memory, cache_folder
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="owners and pipes")
 INFO, WARN, ERROR, CONT = 2, 3, 4, 5
 
 
@@ -84,6 +89,11 @@ def test_memory_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     assert memory.get("a") is None
 
 
+def test_a_memory_that_is_a_pipe_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "things.json")
+    assert Memory("things", tmp_path).get("a") is None
+
+
 def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     assert cache_folder() == tmp_path
@@ -91,3 +101,72 @@ def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("sys.platform", "linux")
     assert cache_folder() == tmp_path / "qwq-gguf"
+
+
+def test_no_cache_depends_on_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    assert cache_folder() == tmp_path / ".cache" / "qwq-gguf"
+    monkeypatch.setenv(CACHE_VARIABLE, "cache")
+    with pytest.raises(QwqGgufError, match="current one"):
+        cache_folder()
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    monkeypatch.setenv("HOME", ".")
+    with pytest.raises(QwqGgufError, match="current one"):
+        cache_folder()
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_a_cache_in_which_others_may_write_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = own_cache("kernels", "abc", root=tmp_path / "cache")
+    assert folder == tmp_path / "cache" / "kernels" / "abc"
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+    Memory("things", tmp_path / "cache").put("a", {"n": 1})
+    for place in ("cache", "cache/kernels", "cache/kernels/abc"):
+        (tmp_path / place).chmod(0o777)
+        assert own_cache("kernels", "abc", root=tmp_path / "cache") is None
+        if place == "cache":
+            assert Memory("things", tmp_path / "cache").get("a") is None
+        (tmp_path / place).chmod(0o700)
+    assert Memory("things", tmp_path / "cache").get("a") == {"n": 1}
+    (tmp_path / "cache" / "things.json").chmod(0o666)
+    assert Memory("things", tmp_path / "cache").get("a") is None
+    # Another user's folder is what ours is to another user.
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    assert own_cache("kernels", "abc", root=tmp_path / "cache") is None
+    memory = Memory("things", tmp_path / "cache")
+    memory.put("b", {})
+    monkeypatch.undo()
+    assert [path.name for path in sorted((tmp_path / "cache").iterdir())] == [
+        "kernels",
+        "things.json",
+    ]
+
+
+@posix
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link", "large"])
+def test_a_cache_that_is_no_file_of_ours_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "probe.json"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)  # reading it would wait for ever
+        case "device":
+            path.symlink_to("/dev/zero")  # and this would never end
+        case "folder":
+            path.mkdir()
+        case "link":
+            path.symlink_to(tmp_path / "nothing")
+        case "large":
+            path.write_bytes(b" " * (2 << 20))
+    memory = Memory("probe", tmp_path)
+    assert memory.get("a") is None
+    memory.put("a", {"n": 1})
+    assert memory.get("a") == (None if kind == "folder" else {"n": 1})

@@ -13,7 +13,23 @@ from jinja2.ext import Extension, LoopControlExtension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-__all__ = ["CHATML", "JOINED_ROLES", "QWEN_TOKENS", "QWQ", "R1_STYLE", "as_transformers"]
+__all__ = [
+    "CHATML",
+    "CLOSES",
+    "DEFAULT_SYSTEM",
+    "IF_ASKED",
+    "JOINED_ROLES",
+    "MISREAD",
+    "OPENS",
+    "QWEN_TOKENS",
+    "QWQ",
+    "R1_STYLE",
+    "SEEN",
+    "STRIPS",
+    "UNLESS_TOLD",
+    "as_transformers",
+    "beginning",
+]
 
 # The control and user-defined tokens of QwQ-32B's vocabulary.
 QWEN_TOKENS = (
@@ -113,6 +129,69 @@ CHATML = """\
 <|im_start|>assistant
 {% endif %}
 """
+
+_EMPTY = "{{ '<think>\\n\\n</think>\\n\\n' }}"
+
+
+def beginning(reply: str) -> str:
+    """ChatML that takes thoughts out of earlier turns, and whose reply begins like this."""
+    return (
+        "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n'"
+        " + m.content.split('</think>')[-1].lstrip('\\n') + '<|im_end|>\\n' }}{%- endfor %}"
+        "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}" + reply + "{%- endif %}"
+    )
+
+
+STRIPS = beginning("")  # of a plain model, or one that opens its thoughts by itself
+OPENS = beginning("{{ '<think>\\n' }}")
+CLOSES = beginning(_EMPTY)
+# As Qwen3's: thinks, unless it is told not to.
+UNLESS_TOLD = beginning(
+    "{%- if enable_thinking is defined and enable_thinking is false %}" + _EMPTY + "{%- endif %}"
+)
+# As a hybrid's that thinks only when it is asked to.
+IF_ASKED = beginning(
+    "{%- if enable_thinking %}{{ '<think>\\n' }}{%- else %}" + _EMPTY + "{%- endif %}"
+)
+
+_SPLIT = "m.content.split('</think>')"
+_FIELD = (
+    "{%- if m.reasoning_content %}{{ '<think>\\n' + m.reasoning_content + '\\n</think>\\n\\n' }}"
+    "{%- endif %}"
+)
+# Thinking models' templates that llama.cpp takes for plain ones', and some that it sees.
+MISREAD = {
+    "in brackets": OPENS.replace(_SPLIT, "(m.content or '').split('</think>')"),
+    "other quotes": OPENS.replace(_SPLIT, 'm.content.split("</think>")'),
+    "a filter": OPENS.replace(_SPLIT + "[-1]", "(m.content | replace('</think>', '\\n'))"),
+    "another field": OPENS.replace(
+        _SPLIT, "(m.content or m.reasoning_content or '').split('</think>')"
+    ),
+    "if asked": IF_ASKED.replace(_SPLIT, "(m.content or '').split('</think>')"),
+}
+_ADDS = beginning("{{ '<think>\\n' if enable_thinking is not false }}")
+_OTHERWISE = beginning("{{ '</think>' if enable_thinking is false else '<think>' }}")
+MISREAD |= {
+    "a switch that adds": _ADDS.replace(_SPLIT, "(m.content or '').split('</think>')"),
+    "a switch of two tags": _OTHERWISE.replace(_SPLIT, "(m.content or '').split('</think>')"),
+}
+SEEN = {
+    "its words": OPENS,
+    "its words and a switch that adds": _ADDS,
+    "its words and a switch of two tags": _OTHERWISE,
+    "the field": OPENS.replace(_SPLIT, "(m.content or '').split('</think>')").replace(
+        "{{ '<|im_start|>' + m.role + '\\n'",
+        "{{ '<|im_start|>' + m.role + '\\n' }}" + _FIELD + "{{ ''",
+    ),
+}
+
+# As SmolLM2's: a system turn that nobody asked for.
+DEFAULT_SYSTEM = (
+    "{%- if messages[0].role != 'system' %}"
+    "{{ '<|im_start|>system\\nYou are Q, {{ made }} here.<|im_end|>\\n' }}{%- endif %}"
+    "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{%- endif %}"
+)
 
 # Roles inside the control tokens, written in pieces.
 JOINED_ROLES = """\

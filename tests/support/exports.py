@@ -24,6 +24,7 @@ from qwq_gguf.sampling import (
     TypicalP,
     Xtc,
 )
+from qwq_gguf.thinking import read_form
 
 __all__ = ["EVERYTHING", "FACTS", "TEMPLATE"]
 
@@ -35,13 +36,21 @@ FACTS = GgufFacts(
     context=131072,
     template=TEMPLATE,
     chatml=read_chatml(TEMPLATE),
+    thought=read_form(TEMPLATE),
     license="apache-2.0",
     base="Qwen/QwQ-32B",
     size="32.8B",
     bos=5,
     eos=7,
     pad=5,
-    ids={"<|im_end|>": 7, "<|endoftext|>": 5, "<|im_start|>": 6, "Wait": 65},
+    ids={
+        "<|im_end|>": 7,
+        "<|endoftext|>": 5,
+        "<|im_start|>": 6,
+        "Wait": 65,
+        "<think>": 8,
+        "</think>": 9,
+    },
 )
 # Every stage at work, every number its own.
 EVERYTHING: Profile = replace(

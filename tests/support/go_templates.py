@@ -19,10 +19,11 @@ SOURCE = Path(__file__).parent / "ollama_template" / "main.go"
 
 @dataclass(frozen=True)
 class Rendered:
-    """Prompts in the talks' order, and the thinking tags the template shows."""
+    """Prompts in the talks' order, and by which tags Ollama would find thoughts and calls."""
 
     prompts: tuple[str, ...]
     tags: tuple[str, str]
+    call: str
 
 
 def find_go() -> tuple[Path, dict[str, str]] | None:
@@ -67,4 +68,4 @@ def render(program: Path, template: str, talks: Sequence[Mapping[str, Any]]) -> 
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     opening, closing = answer["tags"]
-    return Rendered(tuple(answer["prompts"]), (opening, closing))
+    return Rendered(tuple(answer["prompts"]), (opening, closing), answer["call"])

@@ -108,7 +108,7 @@ class Killer:
 
 
 def child(job: dict[str, Any]) -> None:
-    from qwq_gguf.cli.app import main
+    from qwq_gguf.cli.main import main
     from qwq_gguf.quantize import durable
 
     durable.SYNC_SECONDS = job["sync_seconds"]

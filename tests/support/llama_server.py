@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,25 +18,46 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-__all__ = ["ask", "llama_server", "needs_llama_server"]
+__all__ = ["ask", "llama_server", "needs_llama_server", "streamed"]
 
 needs_llama_server = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None,
     reason="no llama-server (xllamacpp) to test against",
 )
 
+# Flags as common/arg.cpp of llama.cpp takes them, for those that an export writes about thinking
+# and a few more; what the package has no field for is left aside by name.
 _PROGRAM = """
+import json
 import sys
 import xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
 params.n_ctx = int(sys.argv[2])
+flags = json.loads(sys.argv[3])
+params.n_ctx = int(flags.pop("ctx-size", params.n_ctx))
+for name, field in (("temp", "temp"), ("top-p", "top_p"), ("min-p", "min_p")):
+    setattr(params.sampling, field, float(flags.pop(name, getattr(params.sampling, field))))
+params.sampling.top_k = int(flags.pop("top-k", params.sampling.top_k))
+params.sampling.penalty_present = float(flags.pop("presence-penalty", 0.0))
+params.sampling.penalty_repeat = float(flags.pop("repeat-penalty", 1.0))
+if flags.pop("reasoning-format", "deepseek") != "deepseek":
+    raise SystemExit("only the form deepseek is known here")
+params.sampling.reasoning_budget_tokens = int(flags.pop("reasoning-budget", -1))
+params.sampling.reasoning_budget_message = flags.pop("reasoning-budget-message", "")
+kwargs = json.loads(flags.pop("chat-template-kwargs", "{}"))
+params.default_template_kwargs = {name: json.dumps(value) for name, value in kwargs.items()}
+params.use_jinja = flags.pop("jinja", "true") == "true"
+for name in ("model", "samplers", "sampler-seq", "repeat-last-n", "reverse-prompt"):
+    flags.pop(name, None)
+if flags:
+    raise SystemExit(f"flags that are not known here: {sorted(flags)}")
 params.n_parallel = 1
 params.port = 0
 params.cpuparams.n_threads = 1
 params.warmup = False
 params.ui = False
-params.api_keys = sys.argv[3:]
+params.api_keys = sys.argv[4:]
 server = xllamacpp.Server(params)
 print("at", server.listening_address, flush=True)
 sys.stdin.read()  # until the test is done, or gone
@@ -47,10 +68,16 @@ _OPENER = build_opener(ProxyHandler({}))
 
 
 @contextmanager
-def llama_server(model: Path, context: int = 2048, *, keys: Sequence[str] = ()) -> Iterator[str]:
-    """The address of a server that runs `model` with no sampling flag at all."""
+def llama_server(
+    model: Path,
+    context: int = 2048,
+    *,
+    keys: Sequence[str] = (),
+    flags: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """The address of a server that runs `model`, with no sampling flag but those in `flags`."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(model), str(context), *keys],
+        [sys.executable, "-c", _PROGRAM, str(model), str(context), json.dumps(flags or {}), *keys],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -79,3 +106,25 @@ def ask(address: str, path: str, body: dict[str, Any] | None = None) -> dict[str
     with _OPENER.open(request, timeout=_PATIENCE) as answer:
         value: dict[str, Any] = json.load(answer)
     return value
+
+
+def streamed(address: str, body: dict[str, Any]) -> tuple[str, str, list[dict[str, Any]]]:
+    """A streamed chat's thought, answer and calls, each put together from its pieces."""
+    data = json.dumps(body | {"stream": True}).encode()
+    request = Request(address + "/v1/chat/completions", data, {"Content-Type": "application/json"})
+    thought, answer, calls = "", "", list[dict[str, Any]]()
+    with _OPENER.open(request, timeout=_PATIENCE) as lines:
+        for line in lines:
+            piece = line.decode().removeprefix("data: ").strip()
+            if not piece or piece == "[DONE]":
+                continue
+            for choice in json.loads(piece)["choices"]:
+                delta = choice["delta"]
+                thought += delta.get("reasoning_content") or ""
+                answer += delta.get("content") or ""
+                for call in delta.get("tool_calls") or []:
+                    if call.get("id"):
+                        calls.append({"name": "", "arguments": ""})
+                    for name, part in call["function"].items():
+                        calls[-1][name] += part or ""
+    return thought, answer, calls

@@ -1,7 +1,8 @@
 """What LM Studio takes for a virtual model, by the zod schemas of its packages.
 
 Written out from @lmstudio/lms-shared-types 0.6.14: virtualModelDefinitionSchema,
-artifactManifestBaseSchema, modelManifestSchema, kebabCaseSchema, kebabCaseWithDotsSchema.
+virtualModelBooleanCustomFieldDefinitionSchema, artifactManifestBaseSchema, modelManifestSchema,
+kebabCaseSchema, kebabCaseWithDotsSchema.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def check_manifest(manifest: dict[str, Any]) -> None:
 
 def check_virtual_model(model: dict[str, Any]) -> None:
     """Assert that LM Studio would parse this model.yaml."""
-    assert set(model) <= {"model", "base", "tags", "config", "metadataOverrides"}
+    assert set(model) <= {"model", "base", "tags", "config", "metadataOverrides", "customFields"}
+    for field in model.get("customFields", ()):
+        _check_choice(field)
     assert re.fullmatch(r"[^/]+/[^/]+", model["model"])
     for base in model["base"]:
         assert set(base) == {"key", "sources"}
@@ -56,6 +59,19 @@ def check_virtual_model(model: dict[str, Any]) -> None:
         check_fields(part["fields"])
     for name, value in model["metadataOverrides"].items():
         assert isinstance(value, _METADATA[name]), name
+
+
+def _check_choice(field: dict[str, Any]) -> None:
+    """A boolean custom field (virtualModelBooleanCustomFieldDefinitionSchema)."""
+    texts = {"key", "displayName", "description"}
+    assert set(field) == texts | {"type", "defaultValue", "effects"}
+    assert all(isinstance(field[name], str) and field[name] for name in texts)
+    assert field["type"] == "boolean"
+    assert isinstance(field["defaultValue"], bool)
+    for effect in field["effects"]:
+        assert set(effect) == {"type", "variable"}
+        assert effect["type"] == "setJinjaVariable"
+        assert isinstance(effect["variable"], str)
 
 
 def _check_sources(sources: list[dict[str, Any]]) -> None:

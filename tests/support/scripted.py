@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.chat.template import Segment
+from qwq_gguf.metadata import text
 from qwq_gguf.runtime.session import Generated
 from qwq_gguf.sampling import SamplerChain
 
@@ -37,19 +39,28 @@ CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>")
 class ScriptedModel:
     """As much of a Model as a Conversation uses. A character is a token."""
 
-    def __init__(self, template: str | None = QWQ_TEMPLATE) -> None:
+    def __init__(self, template: str | None = QWQ_TEMPLATE, name: str = "Scripted") -> None:
         self.path = Path("scripted.gguf")
-        self.name = "Scripted"
+        self.name = name
+        said = {"general.name": name, "tokenizer.chat_template": template}
+        self.metadata = {key: text(key, value) for key, value in said.items() if value is not None}
         self.chat_template = template
         self.control_tokens: Mapping[str, int] = {
             text: 1_200_000 + index for index, text in enumerate(CONTROL)
         }
         self.special_tokens: Mapping[str, str] = {"eos_token": "<|im_end|>"}
 
+    @property
+    def vocabulary(self) -> ScriptedModel:
+        return self
+
+    def encode_text(self, text: str) -> list[int]:
+        return [ord(character) for character in text]
+
     def token_id(self, text: str) -> int | None:
         return self.control_tokens.get(text)
 
-    def encode(self, segments: Iterable[Segment]) -> list[int]:
+    def encode(self, segments: Iterable[Segment], most: int | None = None) -> list[int]:
         tokens: list[int] = []
         for segment in segments:
             if segment.control:
@@ -71,12 +82,17 @@ class ScriptedGeneration:
         self.closed = False
         self.answers_began = 0
         self._session = session
-        self._tokens = tokens
+        self._tokens = deque(tokens)
+        self._forced: deque[int] = deque()
+        self._forbidden: set[int] = set()
         self._most = most
 
     def __iter__(self) -> Iterator[Generated]:
         model = self._session.model
-        for count, token in enumerate(self._tokens):
+        count = 0
+        while (token := self._next()) is not None:
+            if self.closed:
+                return
             if self._session.interrupted:
                 self.finish_reason = FinishReason.INTERRUPTED
                 return
@@ -84,7 +100,22 @@ class ScriptedGeneration:
                 self.finish_reason = FinishReason.LENGTH
                 return
             yield Generated(token, model.decode([token]).encode())
+            count += 1
         self.finish_reason = self._session.ends_with
+
+    def _next(self) -> int | None:
+        """The next token of the script that is not forbidden; what is forced comes first."""
+        if self._forced:
+            return self._forced.popleft()
+        while self._tokens and self._tokens[0] in self._forbidden:
+            self._tokens.popleft()
+        return self._tokens.popleft() if self._tokens else None
+
+    def force(self, tokens: Sequence[int]) -> None:
+        self._forced.extend(tokens)
+
+    def forbid(self, tokens: Collection[int]) -> None:
+        self._forbidden = set(tokens)
 
     def begin_answer(self) -> None:
         self.answers_began += 1
@@ -128,6 +159,8 @@ class ScriptedSession:
             tag = next((text for text in CONTROL if rest.startswith(text)), rest[0])
             tokens.append(self.model.control_tokens.get(tag) or ord(tag))
             rest = rest[len(tag) :]
+        if self.generations:
+            self.generations[-1].close()
         self.generations.append(ScriptedGeneration(self, len(prompt), tokens, max_tokens or 10**6))
         return self.generations[-1]
 

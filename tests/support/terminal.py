@@ -11,12 +11,12 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 __all__ = ["PROGRAM", "Terminal", "open_terminal"]
 
-PROGRAM = (sys.executable, "-c", "from qwq_gguf.cli.app import main; main()")
+PROGRAM = (sys.executable, "-c", "from qwq_gguf.cli.main import main; main()")
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>()][A-Z0-9]?")
 
@@ -27,13 +27,25 @@ class Terminal:
     def __init__(self, master: int, process: subprocess.Popen[bytes]) -> None:
         self._master = master
         self._looked_to = 0
+        self._plain = ""  # of what was seen, all but an end that may be half an escape sequence
+        self._plain_to = 0
         self.process = process
         self.seen = ""
 
     @property
     def text(self) -> str:
         """What was written, without escape sequences."""
-        return _ESCAPES.sub("", self.seen)
+        new = self.seen[self._plain_to :]
+        last = new.rfind("\x1b")
+        cut = last if last >= 0 and len(new) - last < 200 else len(new)
+        self._plain += _ESCAPES.sub("", new[:cut])
+        self._plain_to += cut
+        return self._plain + _ESCAPES.sub("", new[cut:])
+
+    @property
+    def echoes(self) -> bool:
+        """Whether keys are shown as they are pressed."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
 
     def type(self, keys: str) -> None:
         """Press keys: `\\r` is Enter, `\\x03` Ctrl-C, `\\x04` Ctrl-D."""
@@ -70,13 +82,16 @@ class Terminal:
 
 @contextmanager
 def open_terminal(
-    *arguments: str, environment: Mapping[str, str] | None = None, size: tuple[int, int] = (24, 80)
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    size: tuple[int, int] = (24, 80),
+    program: Sequence[str] = PROGRAM,
 ) -> Iterator[Terminal]:
-    """Run `qwq-gguf ARGUMENTS` in a terminal of `size` (rows, columns)."""
+    """Run `qwq-gguf ARGUMENTS`, or another program, in a terminal of `size` (rows, columns)."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     process = subprocess.Popen(
-        [*PROGRAM, *arguments],
+        [*program, *arguments],
         stdin=slave,
         stdout=slave,
         stderr=slave,

@@ -6,15 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwq_gguf.thinking import Phase, Split, ThoughtSplitter
+from qwq_gguf.thinking import Phase, Split, ThoughtSplitter, WasThought
 
 OPEN, CLOSE = 7, 8
 
 
-def run(pieces: Sequence[str | int], *, inside: bool, ids: bool = False) -> tuple[str, str]:
+def run(
+    pieces: Sequence[str | int], *, inside: bool, ids: bool = False, free: bool = False
+) -> tuple[str, str]:
     """Thought and answer of a stream; an int stands for the token of that tag."""
     splitter = ThoughtSplitter(
-        starts_inside=inside, open_id=OPEN if ids else None, close_id=CLOSE if ids else None
+        starts_inside=inside,
+        may_be_open=free,
+        open_id=OPEN if ids else None,
+        close_id=CLOSE if ids else None,
     )
     splits = []
     for piece in pieces:
@@ -26,12 +31,17 @@ def run(pieces: Sequence[str | int], *, inside: bool, ids: bool = False) -> tupl
     return join(splits)
 
 
-def join(splits: Sequence[Split]) -> tuple[str, str]:
-    assert all(split.text for split in splits)
-    return (
-        "".join(s.text for s in splits if s.phase is Phase.THINKING),
-        "".join(s.text for s in splits if s.phase is Phase.ANSWER),
-    )
+def join(splits: Sequence[Split | WasThought]) -> tuple[str, str]:
+    texts = {Phase.THINKING: "", Phase.ANSWER: ""}
+    for split in splits:
+        if isinstance(split, WasThought):
+            assert texts[Phase.ANSWER]
+            assert not texts[Phase.THINKING]
+            texts = {Phase.THINKING: texts[Phase.ANSWER], Phase.ANSWER: ""}
+        else:
+            assert split.text
+            texts[split.phase] += split.text
+    return texts[Phase.THINKING], texts[Phase.ANSWER]
 
 
 CASES = [
@@ -122,6 +132,67 @@ def test_tokens_are_counted_where_they_stand() -> None:
     assert splitter.closed
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("two and three\n</think>\n\nIt is 5.", ("two and three", "It is 5.")),
+        ("two and three.</think>It is 5.", ("two and three.", "It is 5.")),
+        ("<think>\ntwo\n</think>\n\nIt is 5.", ("two", "It is 5.")),
+        ("</think>\n\nIt is 5.", ("", "It is 5.")),
+        ("It is 5.", ("", "It is 5.")),
+        ("It </th", ("", "It </th")),
+        ("a\n</think>\n\nuse </think> so", ("a", "use </think> so")),
+        ("a\n</think>\n\n\n</think>\nb", ("a", "</think>\nb")),
+        ("<think>a</think>b\n</think>\nc", ("a", "b\n</think>\nc")),
+    ],
+)
+def test_a_closing_tag_without_an_opening_one_ends_a_thought(
+    text: str, expected: tuple[str, str], size: int
+) -> None:
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    assert run(pieces, inside=False, free=True) == expected
+    # Where the prompt decides it, a stray tag is text, as it always was.
+    if not text.startswith("<think>"):
+        assert run(pieces, inside=False) == ("", text.strip("\n"))
+
+
+@pytest.mark.parametrize(
+    "pieces, expected",
+    [
+        (["two and three.", CLOSE, "It is 5."], ("two and three.", "It is 5.")),
+        (["a </think> b", CLOSE, "c"], ("a </think> b", "c")),
+        (["the tag </think> ends it"], ("", "the tag </think> ends it")),
+        (["a\n", "</", "think>", "\nb", CLOSE, "c"], ("a", "b</think>c")),
+        (["a", OPEN, "b", CLOSE, "c", CLOSE, "d"], ("b", "ac</think>d")),
+        ([CLOSE, "a", CLOSE], ("", "a</think>")),
+    ],
+)
+def test_known_ids_decide_about_a_thought_that_was_not_opened(
+    pieces: list[str | int], expected: tuple[str, str]
+) -> None:
+    assert run(pieces, inside=False, ids=True, free=True) == expected
+
+
+def test_what_was_handed_over_is_taken_back_once_and_counted_anew() -> None:
+    splitter = ThoughtSplitter(starts_inside=False, may_be_open=True, close_id=CLOSE)
+    assert splitter.feed("two", 1) == [Split(Phase.ANSWER, "two")]
+    assert splitter.feed(" and\n", 1) == [Split(Phase.ANSWER, " and")]
+    assert splitter.undecided
+    assert (splitter.thinking_tokens, splitter.answer_tokens) == (0, 2)
+    assert splitter.feed("</think>", CLOSE) == [WasThought()]
+    assert not splitter.undecided
+    assert splitter.opened
+    assert splitter.closed
+    assert splitter.feed("5", 1) == [Split(Phase.ANSWER, "5")]
+    assert (splitter.thinking_tokens, splitter.answer_tokens) == (3, 1)
+
+
+def test_a_thought_that_the_prompt_opened_is_decided() -> None:
+    assert not ThoughtSplitter(starts_inside=True, may_be_open=True).undecided
+    assert not ThoughtSplitter(starts_inside=False).undecided
+
+
 def test_an_unclosed_thought_says_so() -> None:
     splitter = ThoughtSplitter(starts_inside=True)
     splitter.feed("endless", 1)
@@ -140,9 +211,9 @@ TEXT = st.lists(
 ).map("".join)
 
 
-@given(text=TEXT, inside=st.booleans(), known=st.booleans(), data=st.data())
+@given(text=TEXT, inside=st.booleans(), known=st.booleans(), free=st.booleans(), data=st.data())
 def test_the_cut_depends_on_the_text_alone_and_loses_none_of_it(
-    text: str, inside: bool, known: bool, data: st.DataObject
+    text: str, inside: bool, known: bool, free: bool, data: st.DataObject
 ) -> None:
     pieces: list[str | int] = []
     rest = text
@@ -150,8 +221,8 @@ def test_the_cut_depends_on_the_text_alone_and_loses_none_of_it(
         size = data.draw(st.integers(1, len(rest)))
         pieces.append(rest[:size])
         rest = rest[size:]
-    thought, answer = run(pieces, inside=inside, ids=known)
-    assert (thought, answer) == run([text], inside=inside, ids=known)
+    thought, answer = run(pieces, inside=inside, ids=known, free=free)
+    assert (thought, answer) == run([text], inside=inside, ids=known, free=free)
     kept = "".join((thought + answer).split())
     given_ = "".join(text.split())
     # Only white space, opening tags at the very beginning and one closing tag may be missing.

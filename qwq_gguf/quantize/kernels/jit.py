@@ -3,7 +3,8 @@
 Every kernel keeps float32's own rounding (no fast-math, hence no fused multiply-add) and
 releases the interpreter lock. Machine code is kept in the user's cache folder, under a
 name that changes with the sources, because numba looks only at the file of the function
-itself.
+itself. numba unpickles what it finds there, which can run anything: so nothing is read from
+a folder in which another user could have put it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
-from qwq_gguf.resources import cache_folder
+from qwq_gguf.resources import own_cache
 
 __all__ = ["compiled", "kernel", "native", "native_literal"]
 
@@ -51,14 +52,24 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "nu
 
 
 @cache
-def _code_folder() -> Path:
-    """Where machine code made from these very sources belongs."""
+def _code_folder() -> Path | None:
+    """Where machine code made from these very sources belongs; None where none can be kept."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         if source.name in _NOT_COMPILED:
             continue
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return cache_folder() / "kernels" / digest.hexdigest()[:16]
+    folder = own_cache("kernels", digest.hexdigest()[:16])
+    return folder if folder is not None and _only_files(folder) else None
+
+
+def _only_files(folder: Path) -> bool:
+    """Whether nothing in it, and in the folders numba makes there, would make us wait."""
+    try:
+        inside = [*folder.glob("*"), *folder.glob("*/*")]
+        return all(path.is_dir() or path.is_file() for path in inside)
+    except OSError:
+        return False
 
 
 def native(build: Callable[..., Any], literal: bool = False) -> Callable[..., Any]:
@@ -84,11 +95,14 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """A whole kernel: compiled at its first call for each type of array, and remembered."""
     made: Any = numba.njit(**_OPTIONS)(function)
+    folder = _code_folder()
+    if folder is None:
+        return cast("Callable[P, R]", made)
     settings = vars(config)  # numba reads where to cache when caching is enabled
     with _settings_lock:  # two threads may import two kernels at once
         previous = settings["CACHE_DIR"]
         try:
-            settings["CACHE_DIR"] = str(_code_folder())
+            settings["CACHE_DIR"] = str(folder)
             made.enable_caching()
         except (OSError, RuntimeError):
             pass  # no folder can be written: it is compiled anew in each process

@@ -9,7 +9,7 @@ from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.chat.tool_calls import parse_tool_calls
 from qwq_gguf.errors import ToolError
-from qwq_gguf.thinking import ThoughtSplitter
+from qwq_gguf.thinking import ThoughtSplitter, WasThought
 from qwq_gguf.tools.calculator import Calculator
 from soak_inputs import Trial
 from soak_inputs._mutate import damaged_text, endless
@@ -50,7 +50,12 @@ def _run(seed: int) -> None:
         parts += splitter.feed(reply[at : at + size])
         at += size
     parts += splitter.finish()
-    answer = "".join(part.text for part in parts if part.phase == "answer")
+    answer = ""
+    for part in parts:
+        if isinstance(part, WasThought):
+            answer = ""
+        elif part.phase == "answer":
+            answer += part.text
     found = parse_tool_calls(answer)
     talk = [Message("user", "x"), Message("assistant", found.text, tool_calls=found.calls)]
     refused: ToolError | None = None

@@ -149,3 +149,30 @@ def test_machine_code_is_kept_in_the_cache_folder_by_the_sources(tmp_path: Path)
     assert len(first) == len(second) == 1, "other users of numba keep their own folder"
     (folder,) = (tmp_path / "kernels").iterdir()
     assert re.fullmatch(r"[0-9a-f]{16}", folder.name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="owners and pipes")
+@pytest.mark.parametrize("spoilt", ["everybody", "pipe"])
+def test_machine_code_that_another_user_may_have_put_there_is_not_read(
+    tmp_path: Path, spoilt: str
+) -> None:
+    """numba unpickles it."""
+    code = (
+        "import numpy as np;"
+        "from qwq_gguf.quantize.kernels import jit, q8_0;"
+        "q8_0.plain(np.ones(32, 'f4'), np.empty(34, 'u1'));"
+        "print(sum(q8_0.plain.stats.cache_hits.values()), jit._code_folder())"
+    )
+    environment = os.environ | {"QWQ_GGUF_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    hits, folder = run(command, env=environment, capture_output=True, check=True).stdout.split()
+    assert hits == b"0"
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")}
+    assert kept
+    if spoilt == "everybody":
+        Path(os.fsdecode(folder)).chmod(0o777)
+    else:
+        os.mkfifo(next(iter(kept)).parent / "more.nbi")
+    again = run(command, env=environment, capture_output=True, check=True, timeout=300)
+    assert again.stdout.split() == [b"0", b"None"]
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}

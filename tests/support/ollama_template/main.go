@@ -1,8 +1,9 @@
 // Renders prompts as Ollama does: Go's text/template on the values it hands over.
 //
 // Reads {"template": ..., "talks": [{"messages": [...], "tools": [...], "think": bool?}]}
-// on stdin and prints {"prompts": [...], "tags": [opening, closing]}. Types, names and
-// merging of turns follow what template/template.go and thinking/template.go of Ollama do.
+// on stdin and prints {"prompts": [...], "tags": [opening, closing], "call": tag}. Types, names
+// and merging of turns follow what template/template.go, thinking/template.go and
+// tools/template.go of Ollama do.
 package main
 
 import (
@@ -134,6 +135,78 @@ func around(list *parse.ListNode, found *[2]string) {
 	}
 }
 
+// callBranch finds the first `if` over .ToolCalls, in the order of the text.
+func callBranch(list *parse.ListNode) *parse.IfNode {
+	if list == nil {
+		return nil
+	}
+	for _, node := range list.Nodes {
+		var branch *parse.BranchNode
+		switch node := node.(type) {
+		case *parse.IfNode:
+			for _, command := range node.Pipe.Cmds {
+				for _, argument := range command.Args {
+					field, is := argument.(*parse.FieldNode)
+					if is && strings.Contains(field.String(), ".ToolCalls") {
+						return node
+					}
+				}
+			}
+			branch = &node.BranchNode
+		case *parse.RangeNode:
+			branch = &node.BranchNode
+		case *parse.WithNode:
+			branch = &node.BranchNode
+		default:
+			continue
+		}
+		for _, inner := range []*parse.ListNode{branch.List, branch.ElseList} {
+			if found := callBranch(inner); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// firstWords are the first words printed in any case; nothing behind an action is looked at,
+// nor behind a branch that has none.
+func firstWords(list *parse.ListNode) string {
+	if list == nil {
+		return ""
+	}
+	for _, node := range list.Nodes {
+		switch node := node.(type) {
+		case *parse.TextNode:
+			if words := strings.TrimSpace(string(node.Text)); words != "" {
+				return words
+			}
+		case *parse.IfNode:
+			return firstWords(node.List) + firstWords(node.ElseList)
+		case *parse.RangeNode:
+			return firstWords(node.List) + firstWords(node.ElseList)
+		case *parse.WithNode:
+			return firstWords(node.List) + firstWords(node.ElseList)
+		case *parse.ActionNode:
+			return ""
+		}
+	}
+	return ""
+}
+
+// callTag is what a call in a reply begins with; a brace where the template does not tell.
+func callTag(root *parse.ListNode) string {
+	branch := callBranch(root)
+	if branch == nil {
+		return "{"
+	}
+	tag, _, _ := strings.Cut(firstWords(branch.List), "{")
+	if tag = strings.TrimSpace(tag); tag != "" {
+		return tag
+	}
+	return "{"
+}
+
 func main() {
 	var input Input
 	check(json.NewDecoder(os.Stdin).Decode(&input))
@@ -153,5 +226,6 @@ func main() {
 	}
 	var found [2]string
 	tags(compiled.Tree.Root, false, &found)
-	check(json.NewEncoder(os.Stdout).Encode(map[string]any{"prompts": prompts, "tags": found}))
+	answer := map[string]any{"prompts": prompts, "tags": found, "call": callTag(compiled.Tree.Root)}
+	check(json.NewEncoder(os.Stdout).Encode(answer))
 }

@@ -1,0 +1,86 @@
+"""Whether a model is to think, and what else its chat template is told: the flags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from qwq_gguf.profiles import Profile
+
+__all__ = ["TemplateKwargs", "Thinking", "applied", "variables_of", "wanted"]
+
+_MAX_JSON = 64 * 1024  # characters
+# What a chat makes itself, and nobody may put in its place.
+_OURS = ("messages", "tools", "add_generation_prompt", "raise_exception", "strftime_now")
+
+Thinking: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--think/--no-think",
+        help="Turn thoughts on or off.  [default: the profile's, or as the template has it]",
+        show_default=False,
+    ),
+]
+TemplateKwargs: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--chat-template-kwargs",
+        metavar="JSON",
+        help='Variables for the chat template, such as \'{"reasoning_effort": "low"}\'.',
+    ),
+]
+
+
+def variables_of(text: str | None) -> dict[str, Any]:
+    """The variables that a JSON object names. Usage error for anything else."""
+    if text is None:
+        return {}
+    if len(text) > _MAX_JSON:
+        raise typer.BadParameter(f"--chat-template-kwargs takes at most {_MAX_JSON} characters")
+    try:
+        found = json.loads(text, parse_constant=_no_number, parse_int=_whole)
+    except (ValueError, RecursionError):
+        raise typer.BadParameter(
+            f"--chat-template-kwargs is a JSON object, not {text[:60]}"
+        ) from None
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"--chat-template-kwargs is a JSON object, not {text[:60]}")
+    for name in _OURS:
+        if name in found:
+            raise typer.BadParameter(f"--chat-template-kwargs cannot set {name}")
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _whole(text: str) -> int:
+    if len(text) > 20:
+        raise ValueError(text)
+    return int(text)
+
+
+def wanted(thinking: bool | None, budget: int | None, variables: Mapping[str, Any]) -> bool | None:
+    """Thoughts on or off, by the flags together; None when they leave it open."""
+    if thinking and budget == 0:
+        raise typer.BadParameter("--think and --thought-budget 0 contradict each other")
+    if budget == 0:
+        return False
+    if thinking is not None:
+        return thinking
+    said = (variables.get(name) for name in ("enable_thinking", "thinking"))
+    return next((value for value in said if isinstance(value, bool)), None)
+
+
+def applied(profile: Profile, thinking: bool | None, budget: int | None) -> Profile:
+    """The profile with what the flags say. ProfileError for a budget out of range."""
+    if thinking is not None:
+        profile = profile.with_thinking(thinking)
+    if budget is not None:
+        profile = profile.with_thought_budget(None if budget < 0 else budget)
+    return profile

@@ -1,0 +1,116 @@
+"""How the thoughts of one model begin, and are kept from beginning, under one profile.
+
+The template has the last word wherever it says something: what it closes stays closed, and
+a switch it has is what turns thoughts on and off. What it leaves open is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from qwq_gguf.chat.prompt import RenderedPrompt
+from qwq_gguf.thinking.form import ThoughtForm, ThoughtStart, thought_start
+from qwq_gguf.thinking.tags import ThinkingTags
+
+__all__ = ["Thoughts"]
+
+_DEFAULT = ThinkingTags()
+
+
+@dataclass(frozen=True, slots=True)
+class Thoughts:
+    """What becomes of the thoughts of one model.
+
+    `wanted` is None for what the template does when nobody says anything. `opens`: the
+    profile wants every reply to begin with a thought. `reasoner`: the model's family is
+    known to think, whatever its template says. `given` are the user's own variables for
+    the template, which win. `asked_tags` are the profile's; the usual ones give way to
+    those that the template writes.
+    """
+
+    form: ThoughtForm
+    wanted: bool | None = None
+    opens: bool = False
+    reasoner: bool = False
+    asked_tags: ThinkingTags = field(default_factory=ThinkingTags)
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tags(self) -> ThinkingTags:
+        """What opens and closes a thought of this model."""
+        return (self.form.tags or _DEFAULT) if self.asked_tags == _DEFAULT else self.asked_tags
+
+    @property
+    def has_thoughts(self) -> bool:
+        """Whether there is reason to believe that the model thinks in these tags at all."""
+        return self.reasoner or self.form.tags is not None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What to give the template."""
+        return {**self.form.variables(self.mode), **self.given}
+
+    @property
+    def mode(self) -> bool | None:
+        """Thinking on or off, None for what the template does by itself.
+
+        Whoever sets a variable for it says what is wanted, also of a template without it.
+        """
+        if self.wanted is not None:
+            return self.wanted
+        said = (self.given.get(name) for name in ("enable_thinking", "thinking"))
+        return next((value for value in said if isinstance(value, bool)), None)
+
+    def begin(self, prompt: RenderedPrompt, control_tokens: Collection[str]) -> RenderedPrompt:
+        """The prompt with the thought opened or closed, where the template does not say."""
+        start = thought_start(prompt, self.tags)
+        if self.mode is False:
+            if start is ThoughtStart.OPENED or (start is ThoughtStart.FREE and self._closes_free):
+                return prompt.closed(self.tags.open, self.tags.close, control_tokens)
+        elif start is ThoughtStart.FREE and self._opens_free:
+            return prompt.opened(self.tags.open, control_tokens)
+        return prompt
+
+    @property
+    def _closes_free(self) -> bool:
+        """A template that can be told to leave thoughts out knows how that looks."""
+        switch = self.form.switch
+        return self.has_thoughts and (switch is None or switch.off is None)
+
+    @property
+    def _opens_free(self) -> bool:
+        """One that asks for thoughts in words, or opens them when it is told to, does it so."""
+        form = self.form
+        if not self.has_thoughts or form.asks:
+            return False
+        known = self.reasoner or form.thinks
+        if self.mode is None:
+            return self.opens and known
+        return (self.opens or form.switch is None) and (known or form.can_think)
+
+    @property
+    def notice(self) -> str | None:
+        """What to tell who turned thoughts on or off, where the template has no switch for it."""
+        form, mode = self.form, self.mode
+        if mode is None or form.variables(mode):
+            return None
+        start = form.start(mode)
+        if start is (ThoughtStart.OPENED if mode else ThoughtStart.CLOSED):
+            return None
+        if mode:
+            if start is ThoughtStart.CLOSED:
+                return "the chat template closes every thought and has no switch: it stays closed"
+            if self._opens_free:
+                return "the chat template has no switch for thoughts: the prompt opens one"
+            known = "nothing says that this model can think, so its prompt is left as it is"
+            return None if form.thinks else known
+        if start is ThoughtStart.OPENED or self._closes_free:
+            return (
+                "the chat template has no switch for thoughts: "
+                "the prompt ends in an empty one, so that none follows"
+            )
+        if form.thinks:
+            return "the chat template has no way to turn thoughts off, so the model may think"
+        return "nothing says that this model thinks, so there is nothing to turn off"

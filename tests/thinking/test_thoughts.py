@@ -1,0 +1,105 @@
+"""Who decides whether a reply begins with a thought, and what its prompt then looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.thinking import ThinkingTags, Thoughts, read_form
+from support.chat_templates import CHATML, CLOSES, IF_ASKED, OPENS, STRIPS, UNLESS_TOLD, beginning
+
+OPENED, EMPTY = "<think>\n", "<think>\n\n</think>\n\n"
+# As gpt-oss's: nothing turns thoughts off, and their tags are not known.
+EFFORT = CHATML.replace("{% for", "{{ 'Reasoning: ' + (reasoning_effort or 'medium') }}{% for")
+ASKS = "{{ 'Write <think>thoughts</think> first.\\n' }}" + CHATML
+
+
+def reply_begins(template: str, **options: Any) -> str:
+    """What the prompt has behind the turn that asks for a reply."""
+    thoughts = Thoughts(read_form(template), **options)
+    made = ChatTemplate(template).render([Message("user", "q")], variables=thoughts.variables)
+    return thoughts.begin(made, ()).text.rpartition("assistant\n")[2]
+
+
+@pytest.mark.parametrize(
+    "template, unset, on, off",
+    [
+        pytest.param(OPENS, OPENED, OPENED, EMPTY, id="opens"),
+        pytest.param(CLOSES, EMPTY, EMPTY, EMPTY, id="closes"),
+        pytest.param(UNLESS_TOLD, "", "", EMPTY, id="unless told"),
+        pytest.param(IF_ASKED, EMPTY, OPENED, EMPTY, id="if asked"),
+        pytest.param(STRIPS, "", "", EMPTY, id="only takes thoughts out"),
+        pytest.param(CHATML, "", "", "", id="knows no thoughts"),
+        pytest.param(EFFORT, "", "", "", id="effort"),
+        pytest.param(ASKS, "", "", EMPTY, id="asks for a thought"),
+        pytest.param(beginning("{{ '<think>' }}"), "<think>", "<think>", EMPTY, id="no line feed"),
+    ],
+)
+def test_the_template_decides_where_it_says_something(
+    template: str, unset: str, on: str, off: str
+) -> None:
+    assert reply_begins(template) == unset
+    assert reply_begins(template, wanted=True) == on
+    assert reply_begins(template, wanted=False) == off
+
+
+@pytest.mark.parametrize(
+    "template, opened",
+    [(CLOSES, EMPTY), (IF_ASKED, EMPTY), (UNLESS_TOLD, OPENED), (STRIPS, ""), (CHATML, "")],
+)
+def test_a_profile_opens_what_is_left_open_to_a_model_that_thinks(
+    template: str, opened: str
+) -> None:
+    assert reply_begins(template, opens=True) == opened
+
+
+def test_a_family_that_is_known_to_think_may_have_a_template_without_a_word_of_it() -> None:
+    assert reply_begins(CHATML, opens=True, reasoner=True) == OPENED
+    assert reply_begins(CHATML, wanted=True, reasoner=True) == OPENED
+    assert reply_begins(CHATML, wanted=False, reasoner=True) == EMPTY
+    assert reply_begins(CLOSES, opens=True, reasoner=True) == EMPTY
+
+
+def test_a_thought_is_opened_in_the_tags_that_the_template_has() -> None:
+    seed = beginning("").replace("</think>", "</seed:think>")
+    assert reply_begins(seed, opens=True, reasoner=True) == "<seed:think>\n"
+    own = ThinkingTags("[A]", "[/A]")
+    assert reply_begins(seed, opens=True, reasoner=True, asked_tags=own) == "[A]\n"
+
+
+@pytest.mark.parametrize("template", [OPENS, UNLESS_TOLD, IF_ASKED, STRIPS])
+def test_a_variable_of_the_users_turns_thoughts_off_too(template: str) -> None:
+    assert reply_begins(template, given={"enable_thinking": False}) == EMPTY
+
+
+def test_a_users_variable_wins_over_the_switch() -> None:
+    thoughts = Thoughts(read_form(EFFORT), True, given={"reasoning_effort": "low"})
+    assert thoughts.variables == {"reasoning_effort": "low"}
+    assert Thoughts(read_form(EFFORT), True).variables == {"reasoning_effort": "high"}
+
+
+@pytest.mark.parametrize(
+    "template, wanted, said",
+    [
+        (OPENS, None, None),
+        (OPENS, True, None),
+        (OPENS, False, "ends in an empty one"),
+        (CLOSES, False, None),
+        (CLOSES, True, "it stays closed"),
+        (UNLESS_TOLD, False, None),
+        (UNLESS_TOLD, True, None),
+        (STRIPS, False, "ends in an empty one"),
+        (STRIPS, True, "nothing says that this model can think"),
+        (CHATML, False, "nothing to turn off"),
+        (EFFORT, False, "no way to turn thoughts off"),
+        (ASKS, True, None),
+    ],
+)
+def test_what_could_not_be_done_as_asked_is_said(
+    template: str, wanted: bool | None, said: str | None
+) -> None:
+    notice = Thoughts(read_form(template), wanted).notice
+    assert notice is None if said is None else said in (notice or "")

@@ -52,6 +52,7 @@ def inspect(
     from dataclasses import replace
 
     from qwq_gguf.chat.of_file import special_texts
+    from qwq_gguf.chat.template import one_budget
     from qwq_gguf.gguf_file import Oddity, read_splits
     from qwq_gguf.gguf_file.summary import summarize
     from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
@@ -62,7 +63,7 @@ def inspect(
     if sum(wanted.values()) > 1:
         flags = " and ".join(flag for flag, given in wanted.items() if given)
         raise typer.BadParameter(f"{flags}: one of them (--json holds every key)")
-    with gguf_header(source, revision, token) as (located, file):
+    with gguf_header(source, revision, token) as (located, file), one_budget():
         if len(located.parts) > 1 and all(part.is_file() for part in located.parts):
             model = read_splits(located.path)
             summary = summarize(model.whole, len(model.parts))

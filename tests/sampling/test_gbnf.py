@@ -240,7 +240,7 @@ def test_trying_a_vocabulary_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     reading = recogniser.read(recogniser.begin(), b"a" * 30)
     assert reading is not None
     words = sorted({f"{number:012b}".replace("0", "a").replace("1", "b") for number in range(4096)})
-    few = [(word.encode(), token) for token, word in enumerate(words[:20])]
+    few = [(word.encode(), token) for token, word in enumerate(words[:2])]
     assert recogniser.allowed_of(reading, few)
     with pytest.raises(ChainError, match="too many ways here"):
         recogniser.allowed_of(reading, [(word.encode(), n) for n, word in enumerate(words)])

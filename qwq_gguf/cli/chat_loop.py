@@ -140,15 +140,11 @@ def _edited_lines() -> Iterator[str]:
 
 def _history_file() -> str | None:
     """Where typed lines are kept, readable by their owner only; None where that fails."""
-    from qwq_gguf.resources import own_cache
+    from qwq_gguf.runtime.remember import cache_folder
 
-    folder = own_cache()
-    if folder is None:
-        return None
-    path = folder / "chat-history"
+    path = cache_folder() / "chat-history"
     try:
-        if path.exists() and not path.is_file():
-            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
     except OSError:
         return None

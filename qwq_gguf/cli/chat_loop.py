@@ -149,13 +149,11 @@ def _edited_lines() -> Iterator[str]:
 
 def _history_file() -> str | None:
     """Where typed lines are kept, readable by their owner only; None where that fails."""
-    from qwq_gguf.resources import own_cache
+    from qwq_gguf.runtime.remember import cache_folder
 
-    folder = own_cache()
-    if folder is None:
-        return None
-    path = folder / "chat-history"
+    path = cache_folder() / "chat-history"
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         # Through no link: one to /dev/null, say, means that nothing is to be kept.
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
         opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)

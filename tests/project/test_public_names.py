@@ -15,6 +15,7 @@ MAKING = {"Checkpoint", "Plan", "Recipe", "TensorPlan"}
 RUNNING = {"FinishReason", "Model", "Profile", "SamplerChain"}
 EVENTS = {
     "AnswerDelta",
+    "AnswerWasThought",
     "ChatEvent",
     "Finished",
     "Notice",

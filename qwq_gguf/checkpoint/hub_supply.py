@@ -119,11 +119,6 @@ class HubSupply:
         """Delete the shard, if it is one of ours; the one after the next may come."""
         if shard not in self._needed:
             return
-        with self._change:
-            digest = self._digests.get(shard)
-        if digest is not None:
-            # For a run that goes on from here: it was computed, and is not only listed.
-            write_file(_note(shard), digest, force=True)
         shard.unlink(missing_ok=True)
         with self._change:
             self._done.add(shard)
@@ -184,6 +179,9 @@ class HubSupply:
             for number, path in enumerate(self._needed):
                 self._wait_for_place(number)
                 digest = self._download(path)
+                # Before anything is made of it: a run that goes on when it has gone has no
+                # other word for what it was than what is listed.
+                write_file(_note(path), digest, force=True)
                 with self._change:
                     self._whole.add(path)
                     self._digests[path] = digest

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 # The module of that name takes longer to import than the program's first answer should.
 TYPE_CHECKING = False
+
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import (
         AnswerDelta,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         TokenizerError,
         ToolError,
         UnsupportedError,
+        WrongShardError,
     )
     from qwq_gguf.profiles import Profile
     from qwq_gguf.quantize import Plan, Recipe, TensorPlan
@@ -120,6 +122,7 @@ __all__ = [
     "ToolError",
     "ToolResult",
     "UnsupportedError",
+    "WrongShardError",
     "__version__",
 ]
 

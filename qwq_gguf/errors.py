@@ -4,6 +4,7 @@
     ├── SourceError             the checkpoint a user named
     │   ├── NotACheckpointError     nothing there, or not a checkpoint
     │   ├── ShardError              a safetensors file is missing, short or malformed
+    │   │   └── WrongShardError         its bytes are not those that the Hub lists
     │   ├── ConfigError             config.json contradicts itself or the weights
     │   ├── TokenizerError          tokenizer.json cannot become a GGUF vocabulary
     │   ├── TensorError             a tensor is missing, unknown or holds bad numbers
@@ -76,6 +77,7 @@ __all__ = [
     "TokenizerError",
     "ToolError",
     "UnsupportedError",
+    "WrongShardError",
 ]
 
 
@@ -123,6 +125,10 @@ class NotACheckpointError(SourceError):
 
 class ShardError(SourceError):
     """A safetensors shard or its index is missing, truncated or malformed."""
+
+
+class WrongShardError(ShardError):
+    """A file of weights was read whose bytes are not those that the Hub lists."""
 
 
 class ConfigError(SourceError):

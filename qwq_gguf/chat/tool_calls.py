@@ -23,6 +23,8 @@ OPEN = "<tool_call>"
 CLOSE = "</tool_call>"
 MAX_CALLS = 16
 MAX_CALL_CHARS = 64 * 1024
+_MOST_WORDS = 256  # characters between tags that are no JSON, and yet were meant as a call
+_MOST_TAGS = 256  # at the end of a thought; more are no calls that anybody meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def trailing_calls(thought: str) -> int | None:
     the thought mentions before it goes on is none.
     """
     begin = len(thought)
-    for _ in range(2 * MAX_CALLS):
+    for _ in range(_MOST_TAGS):
         before = thought.rfind(OPEN, 0, begin)
         if before < 0:
             break
@@ -95,8 +97,7 @@ def may_be_last(text: str) -> bool:
     if closed:
         tail = tail.strip()
         return OPEN.startswith(tail) or (tail.startswith(OPEN) and may_be_last(tail))
-    body = text[len(OPEN) :].lstrip()
-    return not body or body[0] in "{[`"
+    return len(text) - len(OPEN) <= _MOST_WORDS or _begun(text[len(OPEN) :])
 
 
 def _blocks(text: str, position: int = 0) -> Iterator[_Block]:
@@ -109,10 +110,19 @@ def _blocks(text: str, position: int = 0) -> Iterator[_Block]:
             position = close + len(CLOSE)
         else:
             position = following if following >= 0 else len(text)
-        begun = text[body:position].lstrip()[:1] in ("{", "[", "`")
-        # Words behind a call that was not closed: it was only an example.
-        words = text[_skip(text, end) : position].strip() if calls else ""
-        yield _Block(start, position, calls, errors, closed or (begun and not words))
+        inside = text[body : close if closed else position]
+        if closed:
+            meant = len(inside) <= _MOST_WORDS or _begun(inside)
+        else:
+            # Words behind a call that was not closed: it was only an example.
+            words = text[_skip(text, end) : position].strip() if calls else ""
+            meant = _begun(inside) and not words
+        yield _Block(start, position, calls, errors, meant)
+
+
+def _begun(body: str) -> bool:
+    """Whether a tag is followed by something like JSON."""
+    return body.lstrip()[:1] in ("{", "[", "`")
 
 
 def _read_body(text: str, start: int) -> tuple[tuple[ToolCall, ...], tuple[str, ...], int]:

@@ -14,9 +14,19 @@ from pathlib import Path
 
 from qwq_gguf.checkpoint.hub_settings import HubSettings
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files import read_file
 from qwq_gguf.outputs import write_file
 
-__all__ = ["COMMIT", "cached_commit", "cached_files", "remember_commit", "snapshot_folder"]
+__all__ = [
+    "COMMIT",
+    "cached_commit",
+    "cached_files",
+    "is_blob",
+    "lies_in_cache",
+    "remember_commit",
+    "repository_folder",
+    "snapshot_folder",
+]
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _MAX_FILES = 100_000
@@ -24,7 +34,7 @@ _MAX_FILES = 100_000
 
 def snapshot_folder(hub: HubSettings, repo: str, commit: str) -> Path:
     """Where the files of one commit are, or will be."""
-    return _repository(hub, repo) / "snapshots" / commit
+    return repository_folder(hub, repo) / "snapshots" / commit
 
 
 def cached_commit(hub: HubSettings, repo: str, revision: str) -> str | None:
@@ -32,7 +42,7 @@ def cached_commit(hub: HubSettings, repo: str, revision: str) -> str | None:
     if COMMIT.fullmatch(revision):
         return revision
     try:
-        commit = _reference(hub, repo, revision).read_text("ascii").strip()
+        commit = read_file(_reference(hub, repo, revision), 100).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
     return commit if COMMIT.fullmatch(commit) else None
@@ -44,7 +54,7 @@ def remember_commit(hub: HubSettings, repo: str, revision: str, commit: str) -> 
         return
     path = _reference(hub, repo, revision)
     try:
-        if path.is_file() and path.read_bytes() == commit.encode():
+        if path.is_file() and read_file(path, 100) == commit.encode():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, commit, force=True)
@@ -67,9 +77,36 @@ def cached_files(folder: Path) -> dict[str, int]:
     return found
 
 
-def _repository(hub: HubSettings, repo: str) -> Path:
+def lies_in_cache(path: Path, snapshot: Path) -> bool:
+    """Whether a file of a snapshot's folder is one, and leads to where the cache keeps content:
+    `blobs/` of the repository, or the `blobs/xx/` that all repositories share. On a disk
+    without links it is the content itself.
+    """
+    try:
+        target, home = path.resolve(), snapshot.resolve()
+        repository = home.parent.parent
+        places = (repository / "blobs", repository.parent / "blobs" / target.name[:2])
+        return (target.parent in places or target.is_relative_to(home)) and target.is_file()
+    except (OSError, ValueError, RuntimeError):  # links in a circle
+        return False
+
+
+def is_blob(path: Path, size: int) -> bool:
+    """Whether the content of so many bytes is in `blobs/`: there itself, or as a link to the
+    `blobs/xx/` that all repositories share.
+    """
+    try:
+        target, home = path.resolve(), path.parent.resolve()
+        places = (home, home.parent.parent / "blobs" / target.name[:2])
+        return target.parent in places and target.is_file() and target.stat().st_size == size
+    except (OSError, RuntimeError):
+        return False
+
+
+def repository_folder(hub: HubSettings, repo: str) -> Path:
+    """Where the cache keeps all of a repository."""
     return hub.cache / f"models--{repo.replace('/', '--')}"
 
 
 def _reference(hub: HubSettings, repo: str, revision: str) -> Path:
-    return _repository(hub, repo) / "refs" / Path(*revision.split("/"))
+    return repository_folder(hub, repo) / "refs" / Path(*revision.split("/"))

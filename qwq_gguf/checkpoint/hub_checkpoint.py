@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from qwq_gguf.checkpoint.files import MIB
-from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, fetch
+from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, Fetched, fetch
 from qwq_gguf.checkpoint.hub_gguf import exact_tag
 from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
 from qwq_gguf.checkpoint.kinds import refuse_repository
@@ -30,18 +30,18 @@ from qwq_gguf.foreign import HEAD_BYTES
 
 __all__ = ["check_planned", "fetch_small_files", "fetch_weights", "remote_headers"]
 
-_SMALL_FILES = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "README.md",
-    INDEX_NAME,
-)
-_MAX_SMALL = 64 * MIB  # no reader of theirs takes more
-_MAX_CARD = 4 * MIB
+# The most that their readers take.
+_SMALL_FILES = {
+    "config.json": 4 * MIB,
+    "generation_config.json": 4 * MIB,
+    "tokenizer.json": 64 * MIB,
+    "tokenizer_config.json": 16 * MIB,
+    "chat_template.jinja": 4 * MIB,
+    "chat_template.json": 4 * MIB,
+    "README.md": 4 * MIB,
+    INDEX_NAME: 32 * MIB,
+}
+_MAX_TEMPLATE = 4 * MIB
 _MORE_TEMPLATES = "additional_chat_templates/"
 _MAX_TEMPLATES = 100
 # Nearly every header is shorter: QwQ-32B's are 5 to 6 KB, those of 500 tensors about 60.
@@ -56,21 +56,21 @@ def fetch_small_files(snapshot: HubSnapshot) -> None:
     SourceError, before anything is downloaded, where the repository is no checkpoint.
     """
     _check_kind(snapshot)
-    names = [name for name in _SMALL_FILES if name in snapshot.files]
+    limits = {name: most for name, most in _SMALL_FILES.items() if name in snapshot.files}
     card = snapshot.files.get("README.md")
-    if card is not None and (card.size or 0) > _MAX_CARD:  # decoration
-        names.remove("README.md")
-    names += _more_templates(snapshot)
-    for name in names:
+    if card is not None and (card.size or 0) > limits["README.md"]:  # decoration
+        del limits["README.md"]
+    limits |= dict.fromkeys(_more_templates(snapshot), _MAX_TEMPLATE)
+    for name, most in limits.items():
         size = snapshot.files[name].size
-        if size is not None and size > _MAX_SMALL:
+        if size is not None and size > most:
             raise SourceError(
                 "is too large to be what its name says",
                 path=f"{snapshot.repo}/{name}",
                 found=f"{size:,} bytes",
-                expected=f"at most {_MAX_SMALL:,} bytes",
+                expected=f"at most {most:,} bytes",
             )
-    fetch(snapshot, names)
+    fetch(snapshot, limits, limits=limits)
 
 
 def _more_templates(snapshot: HubSnapshot) -> list[str]:
@@ -99,18 +99,22 @@ def remote_headers(
 
 def fetch_weights(
     checkpoint: Checkpoint, *, progress: Callable[[DownloadProgress], None] | None = None
-) -> None:
-    """Have the shards where `checkpoint.tensors` says they are. A local folder needs nothing.
+) -> dict[Path, Fetched]:
+    """Have the shards where `checkpoint.tensors` says they are; what of them came just now. A
+    local folder needs nothing.
 
-    ShardError when a downloaded shard is not the one whose header was read.
+    ShardError when a downloaded shard is not what the Hub lists, or not the one whose header
+    was read.
     """
     snapshot = checkpoint.hub
     if snapshot is None:
-        return
-    absent = [path for path in checkpoint.shards if not path.is_file()]
-    fetch(snapshot, [snapshot.name_of(path) for path in absent], progress=progress)
-    for path in absent:
-        check_planned(checkpoint, path)
+        return {}
+    names = {snapshot.name_of(path): path for path in checkpoint.shards}
+    absent = [name for name in names if not snapshot.is_here(name)]
+    fetched = fetch(snapshot, absent, progress=progress)
+    for name in absent:
+        check_planned(checkpoint, names[name])
+    return {names[name]: found for name, found in fetched.items()}
 
 
 def check_planned(checkpoint: Checkpoint, path: Path) -> None:
@@ -125,11 +129,11 @@ def check_planned(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def _header(snapshot: HubSnapshot, path: Path) -> dict[str, TensorInfo]:
-    if path.is_file() or snapshot.problem is not None:
+    name = snapshot.name_of(path)
+    if snapshot.problem is not None or snapshot.is_here(name):
         return read_header(path)
     from qwq_gguf.checkpoint.hub_http import get_start
 
-    name = snapshot.name_of(path)
     listed = snapshot.files[name].size
     hub, repo, commit = snapshot.hub, snapshot.repo, snapshot.commit
     start = get_start(hub, repo, commit, name, _FIRST_READ)

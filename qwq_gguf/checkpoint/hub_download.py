@@ -15,15 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qwq_gguf.checkpoint.files import MIB
-from qwq_gguf.checkpoint.hub_http import BrokenAnswer, PassingFault, Tail, open_tail
+from qwq_gguf.checkpoint.hub_exchange import BrokenAnswer, PassingFault
+from qwq_gguf.checkpoint.hub_http import Tail, open_tail
 from qwq_gguf.checkpoint.hub_line import Line
 from qwq_gguf.checkpoint.hub_retry import RetryPolicy
 from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import DiskSpaceError, HubConnectionError, HubError, OutputError, ShardError
 
-__all__ = ["Download", "partial_path"]
+__all__ = ["Download", "other_content", "partial_path"]
 
 _WINDOW = MIB
+# Content networks answer no request for more than some 50 GB: the rest is asked for again.
+_MOST_AT_ONCE = 32 << 30
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _AGAIN = "run the same command again: what is complete is kept"
 
@@ -31,6 +34,17 @@ _AGAIN = "run the same command again: what is complete is kept"
 def partial_path(path: Path, file: HubFile, commit: str) -> Path:
     """Where a file lies before it is whole. Another content has another name."""
     return path.with_name(f"{path.name}.{(file.sha256 or file.blob or commit)[:16]}.incomplete")
+
+
+def other_content(snapshot: HubSnapshot, file: HubFile, *, sha256: str, git: str) -> ShardError:
+    """The error for a file that twice came with other digests than it is listed with."""
+    return ShardError(
+        "the download is not the file that the Hub lists, twice",
+        path=f"{snapshot.repo}/{file.name}",
+        found=f"sha256 {sha256}" if file.sha256 else f"git blob {git}",
+        expected=file.sha256 or file.blob,
+        hint="check HF_ENDPOINT, the proxy and the memory of this machine, then try again",
+    )
 
 
 class Download:
@@ -89,7 +103,8 @@ class Download:
 
     def _open(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        if self._path.is_file() and not self._partial.exists():
+        ours = self._path.is_file() and not self._path.is_symlink()
+        if ours and not self._partial.exists():
             self._path.replace(self._partial)  # whole, but who knows what happened since
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
         return os.open(self._partial, flags, 0o666)
@@ -141,20 +156,20 @@ class Download:
         """Append what one answer holds of the rest."""
         hub, name = self._snapshot.hub, self._file.name
         self._line.check()
+        start = self._position if self._ranges else 0
+        stop = start + _MOST_AT_ONCE
         with open_tail(
             hub,
             self._snapshot.repo,
             self._snapshot.commit,
             name,
-            self._position if self._ranges else 0,
+            start,
             silence=self._policy.silence,
+            line=self._line,
+            stop=stop if self._ranges and stop < self._size else None,
         ) as tail:
-            try:
-                self._line.use(tail.shut)
-                self._check_place(tail)
-                self._append(tail)
-            finally:
-                self._line.use(None)
+            self._check_place(tail)
+            self._append(tail, min(stop, self._size) if self._ranges else self._size)
 
     def _check_place(self, tail: Tail) -> None:
         if tail.total is not None and tail.total != self._size:
@@ -173,15 +188,17 @@ class Download:
             raise PassingFault(error)
         self._start_over()
 
-    def _append(self, tail: Tail) -> None:
+    def _append(self, tail: Tail, stop: int) -> None:
         clock, policy = self._line.clock, self._policy
         since, few = clock(), 0
+        # Whatever comes between the pieces: headers of chunks, without end.
+        tail.extend(2 * policy.slow_window)
         for chunk in tail.chunks:
             # Not a byte more than was listed, whatever comes.
             data = chunk[: self._size - self._position]
             self._write(data)
             self._take(data)
-            if self._position == self._size:
+            if self._position >= stop:
                 return
             few += len(data)
             now = clock()
@@ -189,6 +206,7 @@ class Download:
                 if few < policy.slow_bytes:
                     raise self._stalled(few, now - since)
                 since, few = now, 0
+                tail.extend(2 * policy.slow_window)
         raise BrokenAnswer(f"the answer ended at {self._position:,} of {self._size:,} bytes")
 
     def _write(self, data: bytes) -> None:
@@ -219,14 +237,11 @@ class Download:
         if self._is_right():
             return
         self._partial.unlink(missing_ok=True)
-        listed = self._file.sha256
-        found = self._sha256 if listed else self._git
-        raise ShardError(
-            "the download is not the file that the Hub lists, twice",
-            path=self._shown,
-            found=f"{'sha256' if listed else 'git blob'} {found.hexdigest()}",
-            expected=listed or self._file.blob,
-            hint="check the proxy and the memory of this machine, then try again",
+        raise other_content(
+            self._snapshot,
+            self._file,
+            sha256=self._sha256.hexdigest(),
+            git=self._git.hexdigest(),
         )
 
     @property

@@ -6,27 +6,22 @@ one that is not there look the same to a stranger, on purpose.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping
 
 from qwq_gguf.checkpoint.hub_settings import HubSettings
 from qwq_gguf.errors import (
-    DiskSpaceError,
     HubAccessError,
     HubConnectionError,
     HubError,
     HubNotFoundError,
     HubOfflineError,
-    SourceError,
 )
+from qwq_gguf.said import one_line
 
-__all__ = ["offline", "refusal", "translated", "unreachable"]
+__all__ = ["offline", "refusal", "unreachable"]
 
 # Classes of httpx and httpx2, told apart by name so that neither has to be imported.
 _BROKEN_OFF = frozenset({"BrokenAnswer", "ReadError", "RemoteProtocolError", "WriteError"})
-_NO_WRITING = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
-)
 _LOGIN = "hf auth login (or --token, or HF_TOKEN in the environment)"
 
 
@@ -43,7 +38,7 @@ def refusal(
     """The error for an answer of 400 and above. `headers` finds names in any case."""
     page = hub.page(repo)
     code = headers.get("X-Error-Code", "")
-    said = _short(headers.get("X-Error-Message", ""))
+    said = one_line(headers.get("X-Error-Message", ""))
     if code == "GatedRepo":
         who = "the account of your token" if signed_in else "your account"
         then = "" if signed_in else f", then {_LOGIN}"
@@ -94,15 +89,19 @@ def refusal(
             f"the Hub cannot serve this now (it answered {status})",
             path=file or repo,
             found=said or None,
-            hint=f"try again in {wait[:20]} seconds" if wait.isdigit() else "try again later",
+            hint=f"try again in {wait[:20]} seconds"
+            if wait.isascii() and wait.isdigit()
+            else "try again later",
         )
     return HubError(f"the Hub answered {status}", path=file or repo, found=said or None)
 
 
-def unreachable(hub: HubSettings, problem: BaseException) -> HubConnectionError:
-    """No connection, no answer in time, or one that broke off."""
+def unreachable(
+    hub: HubSettings, problem: BaseException, *, late: bool = False
+) -> HubConnectionError:
+    """No connection, no answer in time (`late`: we hung up for that), or one that broke off."""
     names = {type(link).__name__ for link in _chain(problem)}
-    if any("Timeout" in name for name in names):
+    if late or any("Timeout" in name for name in names):
         message = "the Hub does not answer in time"
     elif names & _BROKEN_OFF:
         message = "the connection to the Hub broke off"
@@ -111,7 +110,7 @@ def unreachable(hub: HubSettings, problem: BaseException) -> HubConnectionError:
     return HubConnectionError(
         message,
         path=hub.endpoint,
-        found=_short(str(problem)) or type(problem).__name__,
+        found=None if late else one_line(str(problem)) or type(problem).__name__,
         hint="check the connection (and HF_ENDPOINT and proxies, if you set them)",
     )
 
@@ -126,72 +125,6 @@ def offline(hub: HubSettings, repo: str, revision: str) -> HubOfflineError:
     )
 
 
-def translated(
-    problem: BaseException,
-    hub: HubSettings,
-    *,
-    repo: str,
-    revision: str,
-    file: str,
-    signed_in: bool = False,
-) -> SourceError:
-    """The error for what huggingface_hub raised while it fetched `file`."""
-    # The client wraps: "cannot find it in the cache" has the reason as its cause.
-    for link in _chain(problem):
-        if type(link).__name__ == "OfflineModeIsEnabled":
-            return offline(hub, repo, revision)
-        response = getattr(link, "response", None)
-        if response is not None:
-            return refusal(
-                hub,
-                int(response.status_code),
-                response.headers,
-                repo=repo,
-                revision=revision,
-                file=file,
-                signed_in=signed_in,
-            )
-        if type(link).__name__ == "FileMetadataError":
-            return HubError(
-                "this server does not answer as a Hub does",
-                path=hub.endpoint,
-                found=_short(str(link)),
-                hint="check HF_ENDPOINT and the proxy",
-            )
-        if isinstance(link, OSError) and link.errno == errno.ENOSPC:
-            return DiskSpaceError(
-                "the disk became full during the download",
-                path=hub.cache,
-                hint="make room, or point HF_HOME to another disk; what is complete is kept",
-            )
-        if isinstance(link, OSError) and link.errno in _NO_WRITING:
-            return HubError(
-                f"the cache cannot be written: {link.strerror}",
-                path=link.filename or hub.cache,
-                hint="point HF_HOME to a folder of your own",
-            )
-    links = list(_chain(problem))
-    last = links[-1]
-    network = isinstance(last, OSError) or any(
-        type(link).__module__.startswith(("httpx", "httpcore")) for link in links
-    )
-    if not network:
-        return HubError(
-            "huggingface_hub could not download this",
-            path=file,
-            found=f"{type(last).__name__}: {_short(str(last))}",
-            hint="try again; pip install -U huggingface_hub",
-        )
-    if isinstance(last, OSError) and "size" in str(last):
-        return HubConnectionError(
-            "the download came out at the wrong size",
-            path=file,
-            found=_short(str(last)),
-            hint="try again: what is complete is kept",
-        )
-    return unreachable(hub, last)
-
-
 def _chain(problem: BaseException) -> Iterator[BaseException]:
     link: BaseException | None = problem
     for _ in range(10):
@@ -199,7 +132,3 @@ def _chain(problem: BaseException) -> Iterator[BaseException]:
             return
         yield link
         link = link.__cause__
-
-
-def _short(text: str) -> str:
-    return " ".join(text[:1000].split())[:200]

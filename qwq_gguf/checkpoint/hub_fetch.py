@@ -1,63 +1,93 @@
-"""Bringing files of a snapshot into huggingface_hub's cache, with that client."""
+"""Bringing files of a snapshot into the cache that huggingface_hub shares with other tools."""
 
 from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
 
 from qwq_gguf.checkpoint.files import MIB
-from qwq_gguf.checkpoint.hub_errors import translated
+from qwq_gguf.checkpoint.hub_blob import bring_file
+from qwq_gguf.checkpoint.hub_line import Line
 from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
-from qwq_gguf.errors import DiskSpaceError, HubConnectionError, HubNotFoundError
+from qwq_gguf.errors import DiskSpaceError, HubError, HubNotFoundError
 
-__all__ = ["SPARE", "DownloadProgress", "fetch", "gib"]
+__all__ = ["SPARE", "DownloadProgress", "Fetched", "fetch", "gib"]
 
-_SMALL = 16 * MIB
-_AT_ONCE = 4  # small files; a large one fills the line alone
+_STEP = MIB  # between two reports
+_AT_ONCE = 4  # files; content networks bound each connection
 SPARE = 64 * MIB
 """What a disk needs beside the files themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadProgress:
-    """How far a download is: bytes that are here, of all, and the file in progress."""
+    """How far a download is: bytes that are here, of all, and a file in progress."""
 
     done: int
     total: int
     file: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came just now: the bytes of a file and their SHA-256, computed on the way."""
+
+    nbytes: int
+    sha256: str
+
+
 def fetch(
     snapshot: HubSnapshot,
     names: Iterable[str],
     *,
+    limits: Mapping[str, int] | None = None,
     progress: Callable[[DownloadProgress], None] | None = None,
-) -> None:
-    """Have the files in `snapshot.folder`; those that are there already cost nothing.
+) -> dict[str, Fetched]:
+    """Have the files in `snapshot.folder`; those that are there already cost nothing, and are
+    not among what is returned. `limits`: the most bytes that a file of a name may have.
 
-    DiskSpaceError before anything is downloaded when the rest will not fit; HubError in one
-    of its kinds otherwise. What is complete stays in the cache.
+    DiskSpaceError before anything is downloaded when the rest will not fit; ShardError for
+    bytes that are not those that the Hub lists; HubError in one of its kinds otherwise. What
+    is complete stays in the cache.
     """
     missing = [_wanted(snapshot, name) for name in names if not snapshot.is_here(name)]
     if not missing:
-        return
+        return {}
     if snapshot.problem is not None:
         raise snapshot.problem
     _check_room(snapshot, missing)
-    meter = _Meter(sum(file.size or 0 for file in missing), progress)
-    small = [file for file in missing if (file.size or 0) <= _SMALL]
-    large = [file for file in missing if (file.size or 0) > _SMALL]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(lambda file: _fetch_one(snapshot, file, meter), small):
-            pass
-    # In this thread, so that Ctrl-C reaches the client and stops it at once.
-    for file in large:
-        _fetch_one(snapshot, file, meter)
+    meter = _Meter(missing, progress)
+    lines = {file.name: Line() for file in missing}
+
+    def bring(file: HubFile) -> str | None:
+        limit = None if limits is None else limits.get(file.name)
+        line, report = lines[file.name], meter.of(file.name)
+        return bring_file(snapshot, file, line=line, report=report, limit=limit)
+
+    found = {}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="download") as pool:
+        work = {pool.submit(bring, file): file for file in missing}
+        try:
+            for done in as_completed(work):
+                file, digest = work[done], done.result()
+                if not snapshot.is_here(file.name):
+                    raise HubError(
+                        "the download is not where the cache should have it",
+                        path=snapshot.folder / file.name,
+                        hint="delete this file and try again",
+                    )
+                if digest is not None:
+                    nbytes = (snapshot.folder / file.name).stat().st_size
+                    found[file.name] = Fetched(nbytes, digest)
+        except BaseException:  # Ctrl-C as well
+            for line in lines.values():
+                line.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return found
 
 
 def _wanted(snapshot: HubSnapshot, name: str) -> HubFile:
@@ -98,86 +128,35 @@ def gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / MIB:.1f} MiB"
 
 
-def _fetch_one(snapshot: HubSnapshot, file: HubFile, meter: _Meter) -> None:
-    from huggingface_hub import hf_hub_download
-
-    from qwq_gguf.checkpoint.hub_http import signed_in
-
-    hub = snapshot.hub
-    try:
-        path = hf_hub_download(
-            snapshot.repo,
-            file.name,
-            revision=snapshot.commit,
-            cache_dir=hub.cache,
-            endpoint=hub.endpoint,
-            token=hub.token,
-            library_name="qwq-gguf",
-            tqdm_class=meter.bar(file.name),
-        )
-    except Exception as problem:  # its own, those of two HTTP libraries, and those of hf_xet
-        raise translated(
-            problem,
-            hub,
-            repo=snapshot.repo,
-            revision=snapshot.revision,
-            file=file.name,
-            signed_in=signed_in(hub),
-        ) from problem
-    size = Path(path).stat().st_size
-    if file.size is not None and size != file.size:
-        raise HubConnectionError(
-            "the download is not of the size that the Hub lists",
-            path=path,
-            found=f"{size:,} bytes",
-            expected=f"{file.size:,} bytes",
-            hint="delete this file and try again",
-        )
-
-
 class _Meter:
     """Adds up what several downloads report."""
 
-    def __init__(self, total: int, report: Callable[[DownloadProgress], None] | None) -> None:
-        self._total = total
-        self._done = 0
+    def __init__(
+        self, files: Sequence[HubFile], report: Callable[[DownloadProgress], None] | None
+    ) -> None:
+        self._sizes = {file.name: file.size or 0 for file in files}
+        self._total = sum(self._sizes.values())
         self._report = report
+        self._here = dict.fromkeys(self._sizes, 0)
+        self._said = -_STEP
         self._lock = threading.Lock()
 
-    def bar(self, name: str) -> Any:
-        """The class of progress bar to hand to the client: it draws nothing."""
-        meter = self
+    def of(self, name: str) -> Callable[[int], None]:
+        """What to tell how many bytes of a file are here."""
 
-        class Bar:
-            def __init__(self, *_: Any, initial: int = 0, **__: Any) -> None:
-                meter.add(name, initial)
+        def report(position: int) -> None:
+            with self._lock:
+                self._here[name] = position
+                done = sum(self._here.values())
+                told = abs(done - self._said) >= _STEP or done >= self._total
+                if self._report is not None and told:
+                    self._said = done
+                    self._report(DownloadProgress(min(done, self._total), self._total, self._next))
 
-            def __enter__(self) -> Self:
-                return self
+        return report
 
-            def __exit__(self, *_: object) -> None:
-                pass
-
-            def update(self, count: float | None = 1) -> None:
-                meter.add(name, int(count or 0))
-
-            # A download from Xet storage counts what travels apart from what it becomes.
-            def update_transfer(self, count: float | None = 1) -> None:
-                pass
-
-            def set_postfix_str(self, text: str, refresh: bool = False) -> None:
-                pass
-
-            def set_transfer_postfix_str(self, text: str, refresh: bool = False) -> None:
-                pass
-
-            def close(self) -> None:
-                pass
-
-        return Bar
-
-    def add(self, name: str, count: int) -> None:
-        with self._lock:
-            self._done += count
-            if self._report is not None and count:
-                self._report(DownloadProgress(min(self._done, self._total), self._total, name))
+    @property
+    def _next(self) -> str:
+        """The first file that is not whole, so that a bar does not flicker between several."""
+        unfinished = (name for name, size in self._sizes.items() if self._here[name] < size)
+        return next(unfinished, next(reversed(self._sizes)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 __all__ = ["Line", "Stopped"]
 
@@ -48,8 +49,16 @@ class Line:
         self._pause(seconds)
         self.check()
 
-    def use(self, shut: Callable[[], None] | None) -> None:
-        """`shut` is how to end the connection that is now in use; None when it is over."""
+    @contextmanager
+    def using(self, shut: Callable[[], None]) -> Iterator[None]:
+        """`shut` is how to end the connection in use, as long as the context lasts."""
+        self._use(shut)
+        try:
+            yield
+        finally:
+            self._use(None)
+
+    def _use(self, shut: Callable[[], None] | None) -> None:
         with self._lock:
             self._shut = shut
         self.check()

@@ -10,7 +10,7 @@ from pathlib import Path
 from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
 from qwq_gguf.checkpoint.resolve import LocatedGguf
-from qwq_gguf.errors import GgufError, HubConnectionError
+from qwq_gguf.errors import GgufError, HubConnectionError, HubError
 
 __all__ = ["peek_gguf"]
 
@@ -28,7 +28,7 @@ def peek_gguf(located: LocatedGguf, header_end: Callable[[Path], int]) -> Iterat
     and says where it ends (in bytes), or raises GgufError: with that, more is fetched until
     the header is whole, so a large one costs several requests and a small one little.
     """
-    if located.hub is None or located.path.is_file():
+    if located.hub is None or located.hub.is_here(located.hub.name_of(located.path)):
         yield located.path
         return
     if located.hub.problem is not None:
@@ -57,15 +57,24 @@ def _copy_header(
                 found="unknown" if size is None else f"{size:,} bytes",
                 expected=None if listed is None else f"{listed:,} bytes",
             )
-        with copy.open("wb") as file:
-            file.write(start.content)
-            file.truncate(size)
+        try:
+            with copy.open("wb") as file:
+                file.write(start.content)
+                file.truncate(size)
+        except OSError as problem:
+            raise HubError(
+                f"no copy of the header can be made: {problem.strerror or problem}",
+                path=f"{snapshot.repo}/{name}",
+                found=f"{size:,} bytes",
+                hint="point TMPDIR to another disk",
+            ) from problem
         whole = len(start.content) >= size or count >= _LAST_READ
         try:
             if header_end(copy) <= len(start.content) or whole:
                 return
-        except GgufError:
+        except GgufError as error:
             # Cut where it is not whole, a header ends in nonsense.
             if whole:
+                error.path = f"{snapshot.repo}/{name}"  # the copy is nobody's
                 raise
         count *= 4

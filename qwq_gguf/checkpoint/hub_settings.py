@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from qwq_gguf.errors import HubAccessError, HubError
 
-__all__ = ["DEFAULT_ENDPOINT", "HubSettings", "hub_endpoint", "hub_settings"]
+__all__ = ["DEFAULT_ENDPOINT", "HubSettings", "hub_settings"]
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _TRUE = frozenset({"1", "ON", "YES", "TRUE"})
@@ -26,13 +27,15 @@ class HubSettings:
     """One Hub, and the cache folder that huggingface_hub keeps for it.
 
     `token` is the one that was passed; without it the client finds HF_TOKEN or what
-    `hf auth login` saved. It is never shown.
+    `hf auth login` saved. `login` is what a name and password in HF_ENDPOINT come to as a
+    header of HTTP; it goes to that server in place of a token. Neither is ever shown.
     """
 
     endpoint: str
     cache: Path
     offline: bool = False
     token: str | None = field(default=None, repr=False)
+    login: str | None = field(default=None, repr=False)
 
     def page(self, repo: str) -> str:
         """The web page of a repository."""
@@ -47,21 +50,32 @@ class HubSettings:
         return f"{self.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}?blobs=true"
 
 
-def hub_endpoint() -> str:
-    """HF_ENDPOINT, else the public Hub; HubError when it is no address."""
-    endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or DEFAULT_ENDPOINT
+def _endpoint() -> tuple[str, str | None]:
+    """HF_ENDPOINT without a name and password in it, else the public Hub; and what they come
+    to as a header. HubError, which shows neither, when it is no address.
+    """
+    said = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or DEFAULT_ENDPOINT
+    usable = said.isascii() and said.isprintable() and " " not in said
+    endpoint, login = said, None
     try:
-        parts = urlsplit(endpoint)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        parts = urlsplit(said)
+        usable = usable and parts.scheme in ("http", "https") and bool(parts.hostname)
+        usable = usable and parts.port != 0 and not parts.query and not parts.fragment
     except ValueError:
         usable = False
-    if not usable or not endpoint.isascii() or not endpoint.isprintable() or " " in endpoint:
+    if usable and "@" in parts.netloc:
+        userinfo, _, host = parts.netloc.rpartition("@")
+        name, _, password = userinfo.partition(":")
+        pair = unquote_to_bytes(name) + b":" + unquote_to_bytes(password)
+        login = f"Basic {b64encode(pair).decode('ascii')}"
+        endpoint = parts._replace(netloc=host).geturl()
+    if not usable or "@" in endpoint:
         raise HubError(
             "HF_ENDPOINT is not the address of a server",
-            found=repr(endpoint[:120]),
+            found=repr(re.split(r"[?#]", said.rpartition("@")[2])[0][:120]),
             expected=f"an address such as {DEFAULT_ENDPOINT}",
         )
-    return endpoint
+    return endpoint, login
 
 
 def hub_settings(token: str | None = None) -> HubSettings:
@@ -73,11 +87,13 @@ def hub_settings(token: str | None = None) -> HubSettings:
             hint="copy it again from https://huggingface.co/settings/tokens",
         )
     offline = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    endpoint, login = _endpoint()
     return HubSettings(
-        endpoint=hub_endpoint(),
+        endpoint=endpoint,
         cache=_cache_folder(),
         offline=offline.upper() in _TRUE,
         token=token,
+        login=login,
     )
 
 

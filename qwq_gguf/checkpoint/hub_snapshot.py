@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from qwq_gguf.checkpoint.hub_cache import (
     COMMIT,
     cached_commit,
     cached_files,
+    lies_in_cache,
     remember_commit,
     snapshot_folder,
 )
@@ -21,13 +21,16 @@ from qwq_gguf.checkpoint.hub_errors import offline
 from qwq_gguf.checkpoint.hub_name import check_revision
 from qwq_gguf.checkpoint.hub_settings import HubSettings
 from qwq_gguf.errors import HubConnectionError, HubError
+from qwq_gguf.json_text import parse_json
+from qwq_gguf.said import is_plain, one_line
 
 __all__ = ["HubFile", "HubSnapshot", "open_snapshot"]
 
 _DEFAULT_REVISION = "main"
-_MAX_LISTING = 64 * MIB
-_MAX_FILES = 100_000
-_MAX_SIZE = 1 << 50
+# Some 300 bytes a file. Its values take up to 35 times the room once they are read.
+_MAX_LISTING = 8 * MIB
+_MAX_FILES = 20_000
+_MAX_SIZE = 1 << 42
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 
@@ -69,8 +72,11 @@ class HubSnapshot:
         return self.hub.page(self.repo)
 
     def is_here(self, name: str) -> bool:
-        """Whether the file is in the cache."""
-        return (self.folder / name).is_file()
+        """Whether the file is in the cache, and of the size that is listed."""
+        path, file = self.folder / name, self.files.get(name)
+        if not lies_in_cache(path, self.folder):
+            return False
+        return file is None or file.size is None or path.stat().st_size == file.size
 
     def name_of(self, path: Path) -> str:
         """What the Hub calls the file at `path`. ValueError for a path of somewhere else."""
@@ -113,12 +119,12 @@ def _listed(hub: HubSettings, repo: str, revision: str) -> HubSnapshot:
     url = hub.listing_url(repo, revision)
     answer = get(hub, url, limit=_MAX_LISTING, repo=repo, revision=revision)
     try:
-        listing = json.loads(answer.content)
-    except (ValueError, RecursionError) as problem:
+        listing = parse_json(answer.content)
+    except ValueError as problem:
         raise _nonsense(repo, "no JSON", hub) from problem
     commit = listing.get("sha") if isinstance(listing, dict) else None
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
-        raise _nonsense(repo, f"commit {str(commit)[:60]!r}", hub)
+        raise _nonsense(repo, f"commit {_shown(commit)}", hub)
     if COMMIT.fullmatch(revision) and commit != revision:
         raise _nonsense(repo, f"commit {commit} for {revision}", hub)
     entries = listing.get("siblings")
@@ -128,7 +134,7 @@ def _listed(hub: HubSettings, repo: str, revision: str) -> HubSnapshot:
     for entry in entries:
         file = _file(entry, repo, hub)
         if file.name in files:
-            raise _nonsense(repo, f"{file.name[:80]!r} twice", hub)
+            raise _nonsense(repo, f"{_shown(file.name)} twice", hub)
         files[file.name] = file
     remember_commit(hub, repo, revision, commit)
     folder = snapshot_folder(hub, repo, commit)
@@ -138,12 +144,15 @@ def _listed(hub: HubSettings, repo: str, revision: str) -> HubSnapshot:
 def _file(entry: Any, repo: str, hub: HubSettings) -> HubFile:
     name = entry.get("rfilename") if isinstance(entry, dict) else None
     if not isinstance(name, str) or not name:
-        raise _nonsense(repo, str(entry)[:80], hub)
-    if not _stays_inside(name):
+        raise _nonsense(repo, f"a file called {_shown(name)}", hub)
+    if not _stays_inside(name) or not is_plain(name):
+        outside = not _stays_inside(name)
         raise HubError(
-            "the Hub lists a file outside the repository",
+            "the Hub lists a file outside the repository"
+            if outside
+            else "the Hub lists a file whose name would deceive",
             path=repo,
-            found=repr(name[:200]),
+            found=_shown(name),
             hint="do not use this repository, and report it",
         )
     # A large file is a pointer in git, whose size some mirrors give instead.
@@ -153,12 +162,19 @@ def _file(entry: Any, repo: str, hub: HubSettings) -> HubFile:
     size, digest = lfs.get("size", entry.get("size")), lfs.get("sha256")
     absurd = not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE
     if size is not None and absurd:
-        raise _nonsense(repo, f"{name[:80]} of {str(size)[:40]} bytes", hub)
+        raise _nonsense(repo, f"{_shown(name)} of {_shown(size)} bytes", hub)
     return HubFile(name, size, _hex(digest, _SHA256), _hex(blob, _SHA1))
 
 
 def _hex(value: Any, form: re.Pattern[str]) -> str | None:
     return value if isinstance(value, str) and form.fullmatch(value) else None
+
+
+def _shown(value: Any) -> str:
+    """For a message: texts and numbers as they are, of others the kind. (They may be deep.)"""
+    if isinstance(value, str):
+        return repr(one_line(value, 80))
+    return str(value) if isinstance(value, (int, float)) else type(value).__name__
 
 
 def _stays_inside(name: str) -> bool:

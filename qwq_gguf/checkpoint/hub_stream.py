@@ -50,7 +50,7 @@ def streamed(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     hub = checkpoint.hub
     if hub is None:
         return checkpoint
-    absent = {path for path in checkpoint.shards if not path.is_file()}
+    absent = {path for path in checkpoint.shards if not hub.is_here(hub.name_of(path))}
     if absent and hub.problem is not None:
         raise hub.problem
     return replace(

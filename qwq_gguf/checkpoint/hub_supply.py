@@ -34,6 +34,7 @@ from qwq_gguf.checkpoint.hub_stream import (
 )
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
+from qwq_gguf.files import read_file
 from qwq_gguf.locks import lock
 from qwq_gguf.outputs import write_file
 
@@ -134,14 +135,14 @@ class HubSupply:
     def passed(self, shard: Path) -> tuple[str, int] | None:
         """SHA-256 and size of a shard that this run or the ones it goes on from brought.
 
-        None for one that none of them did; what the Hub lists is not kept after a run.
+        None for one that none of them did.
         """
         size = shard_bytes(self._checkpoint, shard)
         with self._change:
             if shard in self._digests:
                 return self._digests[shard], size
         try:
-            text = _note(shard).read_text("ascii")
+            text = read_file(_note(shard), 100).decode("ascii")
         except (OSError, ValueError):
             return None
         return (text, size) if len(text) == 64 else None
@@ -178,9 +179,9 @@ class HubSupply:
             for number, path in enumerate(self._needed):
                 self._wait_for_place(number)
                 digest = self._download(path)
-                listed = shard_file(self._checkpoint, path)
-                if listed.sha256 is None or listed.size is None:
-                    write_file(_note(path), digest, force=True)  # nobody else knows it
+                # Before anything is made of it: a run that goes on when it has gone has no
+                # other word for what it was than what is listed.
+                write_file(_note(path), digest, force=True)
                 with self._change:
                     self._whole.add(path)
                     self._digests[path] = digest

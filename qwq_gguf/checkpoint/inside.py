@@ -17,6 +17,7 @@ from qwq_gguf.files import open_file
 
 __all__ = ["check_inside", "file_inside", "lies_inside"]
 
+_SYSTEM = ("/proc/", "/dev/", "/sys/")  # what lies there is nobody's file to copy
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -65,7 +66,7 @@ def _cure(path: Path) -> str:
     target = os.path.realpath(path)
     if not path.is_symlink():  # a folder on the way is one
         return "put the files themselves here"
-    if not Path(target).is_file():
+    if target.startswith(_SYSTEM) or not Path(target).is_file():
         return "take the link away, or download the checkpoint again"
     copy = shlex.join(["cp", target, str(path)])
     return f"if the link is your own: {shlex.join(['rm', str(path)])} && {copy}"

@@ -25,7 +25,7 @@ from qwq_gguf.files import read_file, user_path
 from qwq_gguf.resources import demo_checkpoint
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.hub_fetch import DownloadProgress
+    from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, Fetched
     from qwq_gguf.checkpoint.hub_name import HubName
     from qwq_gguf.checkpoint.hub_settings import HubSettings
     from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
@@ -61,6 +61,12 @@ class LocatedGguf:
     parts: tuple[Path, ...]
     hub: HubSnapshot | None = None
     tag: str | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether nothing has to be fetched."""
+        hub = self.hub
+        return hub is None or all(hub.is_here(hub.name_of(part)) for part in self.parts)
 
 
 def locate(source: str | Path, *, revision: str | None = None, token: str | None = None) -> Located:
@@ -167,15 +173,17 @@ def _is_gguf(path: Path) -> bool:
 
 def fetch_gguf(
     located: LocatedGguf, *, progress: Callable[[DownloadProgress], None] | None = None
-) -> None:
-    """Have all parts where `located` says they are. A file that was on the disk needs nothing."""
+) -> dict[Path, Fetched]:
+    """Have all parts where `located` says they are; what of them came just now. A file that was
+    on the disk needs nothing.
+    """
     if located.hub is None:
-        return
+        return {}
     from qwq_gguf.checkpoint.hub_fetch import fetch
 
-    folder = located.hub.folder
-    names = [part.relative_to(folder).as_posix() for part in located.parts]
-    fetch(located.hub, names, progress=progress)
+    names = {located.hub.name_of(part): part for part in located.parts}
+    fetched = fetch(located.hub, names, progress=progress)
+    return {names[name]: found for name, found in fetched.items()}
 
 
 def _on_disk(source: str | Path, error: type[SourceError]) -> Path | None:

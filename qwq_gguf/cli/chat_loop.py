@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.chat.events import Finished, Notice, Reply
 from qwq_gguf.cli.chat_view import ReplyView
 from qwq_gguf.cli.interrupt import ctrl_c_stops
-from qwq_gguf.cli.keys import quiet_keys, typed_ahead
+from qwq_gguf.cli.keys import kept_terminal, quiet_keys, typed_ahead
 from qwq_gguf.cli.output import note
 from qwq_gguf.cli.remarks import ending, stats_line
 from qwq_gguf.cli.said import Command, Question, what_was_said
@@ -135,7 +135,9 @@ def _edited_lines() -> Iterator[str]:
     hinted = False
     while True:
         try:
-            yield session.prompt(prompt, default=typed_ahead(), prompt_continuation="... ")
+            with kept_terminal():
+                line = session.prompt(prompt, default=typed_ahead(), prompt_continuation="... ")
+            yield line
         except KeyboardInterrupt:
             # As in a shell: the line is dropped. Once, say how to leave.
             if not hinted:
@@ -147,13 +149,11 @@ def _edited_lines() -> Iterator[str]:
 
 def _history_file() -> str | None:
     """Where typed lines are kept, readable by their owner only; None where that fails."""
-    from qwq_gguf.resources import own_cache
+    from qwq_gguf.runtime.remember import cache_folder
 
-    folder = own_cache()
-    if folder is None:
-        return None
-    path = folder / "chat-history"
+    path = cache_folder() / "chat-history"
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         # Through no link: one to /dev/null, say, means that nothing is to be kept.
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
         opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)

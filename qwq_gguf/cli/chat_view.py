@@ -20,6 +20,7 @@ from qwq_gguf.chat.events import (
 )
 from qwq_gguf.cli.markdown import BlockSplitter, for_screen
 from qwq_gguf.cli.remarks import call_line
+from qwq_gguf.cli.streams import refuse_deserted
 from qwq_gguf.cli.text import clean, count
 from qwq_gguf.cli.wrap import StreamWrapper
 
@@ -119,6 +120,7 @@ class PlainView:
             self._end_line()
         stream.write(clean(text))
         stream.flush()
+        refuse_deserted(stream)
         self._open = None if text.endswith("\n") else stream
 
     def _line(self, text: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-__all__ = ["quiet_keys", "typed_ahead"]
+__all__ = ["kept_terminal", "quiet_keys", "typed_ahead"]
 
 _MOST = 4096  # bytes that a terminal keeps
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?<>=]*[ -/]*[@-~]|[O][A-Za-z]|[^\[O])?")
@@ -33,15 +33,33 @@ def quiet_keys() -> Iterator[None]:
     Nothing happens unless stdin and stdout are a terminal and this program is in front of it:
     a pager behind a pipe has its own ideas of the terminal.
     """
-    try:
-        import termios
+    with _kept(quiet=True):
+        yield
 
+
+@contextmanager
+def kept_terminal() -> Iterator[None]:
+    """Whatever is done to the terminal within this, also a signal that ends the program leaves
+    it as it was.
+    """
+    with _kept(quiet=False):
+        yield
+
+
+@contextmanager
+def _kept(*, quiet: bool) -> Iterator[None]:
+    if os.name != "posix":
+        yield
+        return
+    import termios
+
+    try:
         descriptor = sys.stdin.fileno()
         shown = sys.stdout.isatty() and _in_front(descriptor)
         before = termios.tcgetattr(descriptor) if shown else None
-    except (ImportError, OSError, ValueError, termios.error):
+    except (OSError, ValueError, AttributeError, termios.error):  # closed, or no real file
         before = None
-    if before is None or not before[3] & termios.ECHO:
+    if before is None:
         yield
         return
 
@@ -51,10 +69,11 @@ def quiet_keys() -> Iterator[None]:
             if _in_front(descriptor):
                 termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
-    quiet = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
     with _restored_by_signals(restore):
         try:
-            termios.tcsetattr(descriptor, termios.TCSANOW, quiet)
+            if quiet:
+                without = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+                termios.tcsetattr(descriptor, termios.TCSANOW, without)
             yield
         finally:
             restore()
@@ -65,14 +84,16 @@ def typed_ahead() -> str:
 
     Line ends at its end are dropped, so that nothing is sent which was not looked at.
     """
-    try:
-        import termios
+    if os.name != "posix":
+        return ""
+    import termios
 
+    try:
         descriptor = sys.stdin.fileno()
         if not _in_front(descriptor):
             return ""
         before = termios.tcgetattr(descriptor)
-    except (ImportError, OSError, ValueError, termios.error):
+    except (OSError, ValueError, AttributeError, termios.error):
         return ""
     # Half a line can be read only where lines are not waited for.
     loose = [*before[:3], before[3] & ~(termios.ICANON | termios.ECHO), *before[4:]]

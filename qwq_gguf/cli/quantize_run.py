@@ -96,10 +96,19 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
         opened_outputs(targets, identity, force=how.force, resume=how.resume) as outputs,
     ):
         if supply is None:
-            bring_whole(opened)
+            fetched = bring_whole(opened)
         else:
+            fetched = {}
             check_stream_room(opened, outputs)
-        _fill(outputs, supply, bar, jobs, opened, options, how)
+
+        def passed(shard: Path) -> tuple[str, int] | None:
+            if supply is not None:
+                return supply.passed(shard)
+            came = fetched.get(shard)
+            return None if came is None else (came.sha256, came.nbytes)
+
+        with Recording(opened, wanted=how.manifest, models=len(jobs), passed=passed) as recording:
+            _fill(outputs, supply, bar, jobs, recording, options, how)
         if how.modelfile:
             _write_modelfiles(jobs, how)
         if supply is None:
@@ -122,33 +131,37 @@ def _fill(
     supply: HubSupply | None,
     bar: StreamBar,
     jobs: Sequence[Job],
-    opened: Opened,
+    recording: Recording,
     options: Mapping[str, Any],
     how: How,
 ) -> None:
     """Make what is missing of the weights; and the manifests."""
-    from qwq_gguf.quantize.run import run_plans
+    from qwq_gguf.quantize.run import Progress, run_plans
 
-    passed = None if supply is None else supply.passed
-    with Recording(opened, wanted=how.manifest, models=len(jobs), passed=passed) as recording:
-        followers = [recording.follow(job.plan) for job in jobs]
-        targets = [
-            replace(target, follow=follow)
-            for target, follow in zip(outputs.targets, followers, strict=True)
-        ]
-        with bar:
-            summaries = run_plans(
-                targets,
-                outputs=outputs,
-                threads=how.threads,
-                max_memory=how.max_memory,
-                progress=bar.update,
-                kernels=how.kernels.value,
-                supply=supply,
-            )
-        show_summaries([job.plan for job in jobs], summaries)
-        for job, followed in zip(jobs, followers, strict=True):
-            recording.write(job.files, followed, job.recipe, options)
+    followers = [recording.follow(job.plan) for job in jobs]
+    targets = [
+        replace(target, follow=follow)
+        for target, follow in zip(outputs.targets, followers, strict=True)
+    ]
+
+    def update(progress: Progress) -> None:
+        recording.check()
+        bar.update(progress)
+
+    with bar:
+        summaries = run_plans(
+            targets,
+            outputs=outputs,
+            threads=how.threads,
+            max_memory=how.max_memory,
+            progress=update,
+            kernels=how.kernels.value,
+            supply=supply,
+            approve=recording.settle,
+        )
+    show_summaries([job.plan for job in jobs], summaries)
+    for job, followed in zip(jobs, followers, strict=True):
+        recording.write(job.files, followed, job.recipe, options)
 
 
 def _open_files(outputs: int, shards: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from qwq_gguf.cli.sources import bring_gguf, bring_weights
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Checkpoint, LocatedGguf
+    from qwq_gguf.checkpoint import Checkpoint, Fetched, LocatedGguf
     from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
     from qwq_gguf.convert import Conversion
     from qwq_gguf.gguf_file import GgufFile, SplitGguf
@@ -76,14 +76,13 @@ def convert_source(
     return convert(opened, name=name, extra=extra)
 
 
-def bring_source(opened: Opened) -> None:
-    """Download what is missing of its weights, with a bar."""
+def bring_source(opened: Opened) -> dict[Path, Fetched]:
+    """Download what is missing of its weights, with a bar; what of them came just now."""
     if not isinstance(opened, GgufModel):
-        bring_weights(opened)
-        return
+        return bring_weights(opened)
     if opened.hub is None:
-        return
-    bring_gguf(opened.located)
+        return {}
+    fetched = bring_gguf(opened.located)
     from qwq_gguf.errors import ShardError
     from qwq_gguf.gguf_file import read_gguf
 
@@ -94,6 +93,7 @@ def bring_source(opened: Opened) -> None:
                 path=planned.path,
                 hint="delete this file and try again",
             )
+    return fetched
 
 
 def source_files(opened: Opened) -> list[Path]:
@@ -117,7 +117,7 @@ def _header(located: LocatedGguf, path: Path) -> GgufFile:
     from qwq_gguf.errors import GgufError
     from qwq_gguf.gguf_file import read_gguf
 
-    if located.hub is None or path.is_file():
+    if located.hub is None or located.hub.is_here(located.hub.name_of(path)):
         return read_gguf(path)
     if path not in located.parts:
         raise GgufError("a part of the model is missing", path=path)

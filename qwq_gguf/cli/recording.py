@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qwq_gguf.quantize.plan import Plan
     from qwq_gguf.quantize.recipe import Recipe
     from qwq_gguf.verify.follow import WriteFollower
+    from qwq_gguf.verify.manifest import SourceRecord
     from qwq_gguf.verify.record import ShardDigests, Source
 
 __all__ = ["ManifestFlag", "Recording", "named_file"]
@@ -60,6 +61,7 @@ class Recording:
         self._models = models
         self._passed = passed
         self._shards: ShardDigests | None = None
+        self._record: SourceRecord | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._open = ExitStack()
 
@@ -86,6 +88,19 @@ class Recording:
 
         return tuple(self._open.enter_context(WriteFollower(self._pool)) for _ in plan.parts)
 
+    def check(self) -> None:
+        """Raise what is known by now to be wrong with the source."""
+        if self._shards is not None:
+            self._shards.check()
+
+    def settle(self) -> None:
+        """Have the digests of all of the source; raise what is wrong with it."""
+        if self._shards is None:
+            return
+        if not self._shards.ready:  # a disk slower than the kernels
+            note("reading the rest of the shards for the manifest (--no-manifest goes without)")
+        self._record = self._shards.record()
+
     def write(
         self,
         files: Sequence[Path],
@@ -93,21 +108,19 @@ class Recording:
         recipe: Recipe,
         options: Mapping[str, Any],
     ) -> None:
-        """The manifest of a model just made. `options` are those that change its bytes."""
+        """The manifest of a model just made, after `settle`. `options`: what changes its bytes."""
         from qwq_gguf.verify.manifest import manifest_path
 
         first = files[0]
         manifest_path(first).unlink(missing_ok=True)  # it describes the file that was replaced
-        if self._shards is None:
+        if self._record is None:
             return
         from qwq_gguf.verify.record import make_manifest, write_manifest
 
-        if not self._shards.ready:  # a disk slower than the kernels
-            note("reading the rest of the shards for the manifest (--no-manifest goes without)")
         contents = {
             path: follower.contents() for path, follower in zip(files, followers, strict=True)
         }
-        manifest = make_manifest(contents, self._shards.record(), recipe, options)
+        manifest = make_manifest(contents, self._record, recipe, options)
         path = write_manifest(manifest, first)
         if len(files) == 1:
             note(f"{path}: sha256 {manifest.files[0].file.sha256}")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Checkpoint, LocatedGguf
+    from pathlib import Path
+
+    from qwq_gguf.checkpoint import Checkpoint, Fetched, LocatedGguf
     from qwq_gguf.gguf_file import GgufFile
 
 __all__ = [
@@ -42,15 +44,15 @@ Token: TypeAlias = Annotated[
 ]
 
 
-def bring_gguf(located: LocatedGguf) -> None:
-    """Download what is missing of a GGUF, with a bar."""
-    if located.hub is None or all(part.is_file() for part in located.parts):
-        return
+def bring_gguf(located: LocatedGguf) -> dict[Path, Fetched]:
+    """Download what is missing of a GGUF, with a bar; what of it came just now."""
+    if located.is_here:
+        return {}
     from qwq_gguf.checkpoint import fetch_gguf
     from qwq_gguf.cli.progress import DownloadBar
 
     with DownloadBar(located.path.name) as bar:
-        fetch_gguf(located, progress=bar.update)
+        return fetch_gguf(located, progress=bar.update)
 
 
 @contextmanager
@@ -87,12 +89,13 @@ def ollama_name(located: LocatedGguf) -> str | None:
     return f"hf.co/{hub.repo}:{located.tag}" if on_hub else None
 
 
-def bring_weights(checkpoint: Checkpoint) -> None:
-    """Download what is missing of a checkpoint's weights, with a bar."""
+def bring_weights(checkpoint: Checkpoint) -> dict[Path, Fetched]:
+    """Download what is missing of a checkpoint's weights, with a bar; what came just now."""
     from qwq_gguf.checkpoint import fetch_weights
     from qwq_gguf.cli.progress import DownloadBar
 
-    if checkpoint.hub is None or all(shard.is_file() for shard in checkpoint.shards):
-        return
+    hub = checkpoint.hub
+    if hub is None or all(hub.is_here(hub.name_of(shard)) for shard in checkpoint.shards):
+        return {}
     with DownloadBar(checkpoint.name) as bar:
-        fetch_weights(checkpoint, progress=bar.update)
+        return fetch_weights(checkpoint, progress=bar.update)

@@ -14,7 +14,7 @@ from qwq_gguf.cli.text import count, human_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qwq_gguf.checkpoint import Checkpoint, DownloadProgress
+    from qwq_gguf.checkpoint import Checkpoint, DownloadProgress, Fetched
     from qwq_gguf.checkpoint.hub_supply import HubSupply
     from qwq_gguf.quantize.outputs import Outputs
 
@@ -72,12 +72,14 @@ def check_stream_room(opened: Opened, outputs: Outputs) -> None:
         check_room(opened, sum(sizes), present=outputs.present_bytes)
 
 
-def bring_whole(opened: Opened) -> None:
-    """Have all weights on the disk. DiskSpaceError tells of --stream where that would do."""
+def bring_whole(opened: Opened) -> dict[Path, Fetched]:
+    """Have all weights on the disk; what of them came just now. DiskSpaceError tells of
+    --stream where that would do.
+    """
     from qwq_gguf.errors import DiskSpaceError
 
     try:
-        bring_source(opened)
+        return bring_source(opened)
     except DiskSpaceError as problem:
         from qwq_gguf.checkpoint import Checkpoint
         from qwq_gguf.checkpoint.hub_stream import peak_bytes, stream_folder, streamed

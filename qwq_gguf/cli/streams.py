@@ -8,6 +8,7 @@ written to stderr is nobody's to hear.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["STDOUT", "set_up_streams"]
+__all__ = ["STDOUT", "refuse_deserted", "set_up_streams"]
 
 STDOUT = "standard output"
+
+_before: list[TextIO | None] = []
 
 
 class _Stdout(io.FileIO):
@@ -45,11 +48,13 @@ class _Stderr(io.FileIO):
 
     def __init__(self) -> None:
         super().__init__(2, "w", closefd=False)
+        self.left = False
 
     def write(self, data: Buffer, /) -> int:
         try:
             return super().write(data)
-        except OSError:
+        except OSError as error:
+            self.left = self.left or isinstance(error, BrokenPipeError)
             return memoryview(data).nbytes
 
 
@@ -57,6 +62,8 @@ def set_up_streams() -> None:
     """Make stdin, stdout and stderr fit for anything."""
     if os.name == "posix":
         _open_closed()
+        # Who collects these closes the descriptors that ours go on with.
+        _before.extend((sys.stdout, sys.stderr))
         sys.stdout = _text(sys.stdout, _Stdout())
         sys.stderr = _text(sys.stderr, _Stderr(), line_buffering=True)
         if sys.stdin is None:
@@ -70,6 +77,16 @@ def set_up_streams() -> None:
     ):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)
+
+
+def refuse_deserted(stream: TextIO) -> None:
+    """BrokenPipeError if nobody reads on what is written to stderr.
+
+    For whom that is the point of the work, as a thought that streams there.
+    """
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if isinstance(raw, _Stderr) and raw.left:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def _open_closed() -> None:

@@ -91,7 +91,7 @@ def verify(
     bring_gguf(located)
     other = None if against is None else locate_gguf(against)
     importance = read_importance(imatrix)
-    conversion = None if source is None else _conversion(source, token)
+    conversion = None if source is None else _conversion(source, token, everything)
     files = [*located.parts, *(() if other is None else other.parts)]
     total = bytes_to_read(files) + (bytes_to_read(located.parts) if everything else 0)
     with ByteBar(located.path.name, total) as bar:
@@ -129,9 +129,21 @@ def _listed(located: LocatedGguf) -> dict[str, str]:
     }
 
 
-def _conversion(source: str, token: str | None) -> Conversion:
+def _conversion(source: str, token: str | None, everything: bool) -> Conversion:
     opened = open_source(source, token=token)
-    bring_source(opened)
+    fetched = bring_source(opened)
+    if opened.hub is not None and not everything and len(fetched) < len(opened.shards):
+        note(f"note: the weights of {source} are taken as the cache has them; --all hashes them")
+    if everything and opened.hub is not None:
+        from qwq_gguf.verify.record import ShardDigests
+
+        def passed(shard: Path) -> tuple[str, int] | None:
+            came = fetched.get(shard)
+            return None if came is None else (came.sha256, came.nbytes)
+
+        # What lay in the cache already may be other bytes than the Hub lists.
+        with ShardDigests(opened, passed=passed) as digests:
+            digests.record()
     return convert_source(opened)
 
 

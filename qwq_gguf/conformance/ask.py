@@ -7,9 +7,11 @@ from typing import Any
 from qwq_gguf.conformance.compare import Applied
 from qwq_gguf.conformance.http import Client
 from qwq_gguf.conformance.llama_server import read_llama_server
+from qwq_gguf.conformance.numbers import tokens
 from qwq_gguf.conformance.ollama import read_ollama
 from qwq_gguf.errors import ServerError
 from qwq_gguf.profiles.gguf_keys import FileSampling
+from qwq_gguf.said import one_line
 
 __all__ = ["ask_server"]
 
@@ -59,7 +61,7 @@ def _openai(models: dict[str, Any], model: str | None, client: Client) -> Applie
     context = mine.get("max_model_len")
     return Applied(
         server="an OpenAI-compatible server",
-        context=context if isinstance(context, int) and context > 0 else None,
+        context=tokens(context),
         origins={"context": "max_model_len"},
         notes=(
             "the OpenAI API does not tell what a server applies: "
@@ -70,7 +72,7 @@ def _openai(models: dict[str, Any], model: str | None, client: Client) -> Applie
 
 def _only(entries: Any, key: str, client: Client) -> str:
     names = [
-        str(entry[key])[:200]
+        one_line(entry[key])
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict) and isinstance(entry.get(key), str)
     ]

@@ -24,6 +24,7 @@ _CONSTRAINTS = (LogitBias.name, Grammar.name)
 _UNNAMED = {kind.name for kind in UNNAMED_STAGES}
 _UNCARRIED = SETTINGS.keys() - CARRIED
 _NOT_WANTED = "off"
+_MOST_FLOAT32 = 3.4e38
 # Flags of llama-server that are spelt as the settings are.
 _PLAIN_FLAGS = {"presence_penalty", "frequency_penalty"}
 
@@ -193,6 +194,8 @@ def _setting_row(name: str, value: SettingValue, profile: Profile, applied: Appl
 
 def _equal(wanted: SettingValue, got: SettingValue) -> bool:
     if isinstance(wanted, (int, float)) and isinstance(got, (int, float)):
+        if abs(got) > _MOST_FLOAT32:
+            return False
         return shortest_float32(float(wanted)) == shortest_float32(float(got))
     return wanted == got
 

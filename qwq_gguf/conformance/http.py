@@ -9,17 +9,21 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import json
-import time
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from qwq_gguf.deadline import Deadline
 from qwq_gguf.errors import ServerError
+from qwq_gguf.said import one_line
 
 __all__ = ["MAX_ANSWER", "Client"]
 
-MAX_ANSWER = 16 << 20  # Ollama's /api/show lists a vocabulary
+# What is read of it takes up to 35 times the room. Ollama's /api/show of a model with a long
+# license, template and list of tensors has some 200 KB.
+MAX_ANSWER = 4 << 20
 TIMEOUT = 10.0  # seconds without a byte
-PATIENCE = 60.0  # seconds for one whole answer
+PATIENCE = 60.0  # seconds for one whole exchange, however alive it is
 _PIECE = 1 << 16
 _MAX_KEY = 4096
 
@@ -40,7 +44,8 @@ class Client:
         timeout: float = TIMEOUT,
         patience: float = PATIENCE,
     ) -> None:
-        self.url = url
+        # Whatever stands before an @, or behind a ?, may be a secret.
+        self.url = one_line(re.split(r"[?#]", url.rpartition("@")[2])[0])
         self._timeout = timeout
         self._patience = patience
         self._key = (api_key or "").strip()
@@ -50,7 +55,7 @@ class Client:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             port = parts.port
         except ValueError as error:
-            raise self._error(f"not an address: {error}") from error
+            raise self._error("not an address", expected="http://HOST:PORT") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise self._error("not an address", expected="http://HOST:PORT")
         if parts.username or parts.password or parts.query or parts.fragment:
@@ -81,7 +86,6 @@ class Client:
         return self._request("POST", path, json.dumps(body).encode())
 
     def _request(self, method: str, path: str, body: bytes | None) -> dict[str, Any] | None:
-        until = time.monotonic() + self._patience
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=self._timeout)
         headers = {"Accept": "application/json", "Connection": "close"}
@@ -89,23 +93,28 @@ class Client:
             headers["Content-Type"] = "application/json"
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        try:
-            connection.request(method, self._prefix + path, body, headers)
-            with connection.getresponse() as answer:
-                raw = self._read(answer, path, until)
-        except TimeoutError as error:
-            raise self._error(f"{path} took too long") from error
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise self._error(
-                f"cannot be asked: {str(error) or type(error).__name__}",
-                hint="is the server running, and is this its address?",
-            ) from error
-        finally:
-            connection.close()
+        with Deadline(self._patience) as deadline:
+            try:
+                connection.connect()
+                deadline.watch(connection.sock)
+                connection.request(method, self._prefix + path, body, headers)
+                with connection.getresponse() as answer:
+                    raw = self._read(answer, path)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                if deadline.passed or isinstance(error, TimeoutError):
+                    raise self._error(f"{path} took too long") from error
+                raise self._error(
+                    f"cannot be asked: {one_line(str(error)) or type(error).__name__}",
+                    hint="is the server running, and is this its address?",
+                ) from error
+            finally:
+                connection.close()
+            if deadline.passed:  # what was cut may look like an end
+                raise self._error(f"{path} took too long")
         if 300 <= answer.status < 400:
             raise self._error(
                 f"{path} leads elsewhere, which is not followed",
-                found=(answer.getheader("Location") or "")[:200],
+                found=answer.getheader("Location") or "",
                 hint="name the address it leads to, if you trust it",
             )
         if answer.status in (404, 405, 501):
@@ -123,7 +132,7 @@ class Client:
             )
         return self._object(raw, path)
 
-    def _read(self, answer: http.client.HTTPResponse, path: str, until: float) -> bytes:
+    def _read(self, answer: http.client.HTTPResponse, path: str) -> bytes:
         pieces = bytearray()
         while piece := answer.read1(_PIECE):
             pieces += piece
@@ -131,13 +140,13 @@ class Client:
                 raise self._error(
                     f"{path} is absurdly long", expected=f"at most {MAX_ANSWER} bytes"
                 )
-            if time.monotonic() > until:
-                raise TimeoutError
         return bytes(pieces)
 
     def _object(self, raw: bytes, path: str) -> dict[str, Any]:
         try:
             value = json.loads(raw)
+            if b"\\ud" in raw.lower():  # half a surrogate pair can be shown nowhere
+                json.dumps(value, ensure_ascii=False).encode("utf-8")
         except (ValueError, RecursionError) as error:
             raise self._error(
                 f"{path} is no JSON", found=raw[:80].decode("utf-8", "replace")
@@ -157,4 +166,5 @@ class Client:
         if self._key:  # a server may send back what it was sent
             message = message.replace(self._key, "(the API key)")
             found = found if found is None else str(found).replace(self._key, "(the API key)")
+        found = one_line(str(found)) if found is not None else None
         return ServerError(message, path=self.url, found=found, expected=expected, hint=hint)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.conformance.compare import Applied
+from qwq_gguf.conformance.numbers import real, tokens, whole
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import SAMPLING, FileSampling
 from qwq_gguf.sampling.settings import SettingValue
@@ -75,7 +76,7 @@ def read_llama_server(
         server="llama-server",
         order=order,
         settings=settings,
-        context=context if isinstance(context, int) and context > 0 else None,
+        context=tokens(context),
         trained_context=_trained(models),
         origins=origins,
         notes=tuple(notes),
@@ -101,13 +102,12 @@ def sampler_settings(told: Mapping[str, Any]) -> dict[str, SettingValue]:
             if isinstance(value, list) and all(isinstance(item, str) for item in value):
                 settings[ours] = tuple(value[:64])
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        if not math.isfinite(value):
+        number = real(value)
+        if number is None:
             continue
         if ours in _NEGATIVE_IS_OFF:
-            value = max(value, 0)
-        settings[ours] = int(value) if ours in _WHOLE else float(value)
+            number = max(number, 0.0)
+        settings[ours] = whole(number) if ours in _WHOLE else number
     grammar, biases = told.get("grammar"), told.get("logit_bias")
     if isinstance(grammar, str):
         settings["grammar"] = grammar
@@ -120,8 +120,9 @@ def _bias(entry: Any) -> tuple[int | str, float]:
     """A token and its bias; JSON knows no infinity, so a ban is told as null."""
     entry = entry if isinstance(entry, Mapping) else {}
     token, bias = entry.get("token"), entry.get("bias")
-    number = float(bias) if isinstance(bias, (int, float)) else -math.inf
-    return token if isinstance(token, int) else -1, number
+    number = real(bias)
+    known = isinstance(token, int) and abs(token) < 1 << 31
+    return token if known else -1, -math.inf if number is None else number
 
 
 def told_order(told: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -129,7 +130,7 @@ def told_order(told: Mapping[str, Any]) -> tuple[str, ...] | None:
     samplers = told.get("samplers")
     if not isinstance(samplers, list):
         return None
-    names = [str(name)[:40] for name in samplers[:32]]
+    names = [name[:40] for name in samplers[:32] if isinstance(name, str)]
     return tuple(_SPELLINGS.get(name, name) for name in names)
 
 
@@ -137,8 +138,7 @@ def _trained(models: Mapping[str, Any] | None) -> int | None:
     data = models.get("data") if models else None
     first = data[0] if isinstance(data, list) and data else None
     meta = first.get("meta") if isinstance(first, Mapping) else None
-    number = meta.get("n_ctx_train") if isinstance(meta, Mapping) else None
-    return number if isinstance(number, int) and number > 0 else None
+    return tokens(meta.get("n_ctx_train")) if isinstance(meta, Mapping) else None
 
 
 def _origins(

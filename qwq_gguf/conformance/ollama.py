@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.conformance.compare import Applied
+from qwq_gguf.conformance.numbers import tokens, whole
 from qwq_gguf.metadata import text
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import SAMPLING, read_sampling
@@ -55,7 +56,7 @@ def read_ollama(show: Mapping[str, Any]) -> Applied:
         if name == "repeat_last_n" and value < 0:
             notes.append("repeat_last_n is negative: its runner refuses that or penalises nothing")
             value = 0
-        settings[ours] = int(value) if isinstance(usual, int) else float(value)
+        settings[ours] = whole(value) if isinstance(usual, int) else float(value)
         origins[ours] = "the Modelfile" if name in given else "Ollama's default"
     for ours, off in _UNKNOWN.items():
         settings[ours] = off
@@ -68,7 +69,7 @@ def read_ollama(show: Mapping[str, Any]) -> Applied:
     else:
         order = load_profile("llama-cpp").chain.order[:-1]
         origins["order"] = "llama.cpp's default: the file has no sequence"
-    context, template = given.get("num_ctx"), info.get("tokenizer.chat_template")
+    context, template = tokens(given.get("num_ctx")), info.get("tokenizer.chat_template")
     origins["context"] = "the Modelfile" if context else "by the memory of the card"
     if not context:
         notes.append("num_ctx is not set: on small cards Ollama takes 4096, and cuts thoughts off")
@@ -79,7 +80,7 @@ def read_ollama(show: Mapping[str, Any]) -> Applied:
         server="Ollama",
         order=order,
         settings=settings,
-        context=int(context) if context else None,
+        context=tokens(context),
         trained_context=_trained(info),
         stops=tuple(stops),
         origins=origins,
@@ -111,5 +112,5 @@ def _parameters(listed: Any) -> tuple[dict[str, float], list[str]]:
 def _trained(info: Mapping[str, Any]) -> int | None:
     for key, value in info.items():
         if key.endswith(".context_length") and isinstance(value, int):
-            return value if value > 0 else None
+            return tokens(value)
     return None

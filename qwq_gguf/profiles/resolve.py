@@ -20,7 +20,7 @@ from qwq_gguf.profiles.edited import edited_keys, only_edited, told
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, FileSampling, read_sampling
 from qwq_gguf.profiles.load import load_profile, profile_names
 from qwq_gguf.profiles.profile import Profile
-from qwq_gguf.sampling import Grammar, LogitBias, SamplerChain
+from qwq_gguf.sampling import Grammar, LogitBias, Penalties, SamplerChain
 from qwq_gguf.sampling.settings import OFF_VALUES, SETTINGS, SettingValue
 
 __all__ = ["AUTO", "Resolved", "resolve"]
@@ -90,11 +90,25 @@ def resolve(
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     profile = profile.with_overrides(source=_FLAG, **given)
     origins |= dict.fromkeys(given, _FLAG)
-    return Resolved(profile, reason, MappingProxyType(origins), (*notes, *profile.warnings()))
+    notes += [*profile.warnings(), *_idle(profile.chain, given)]
+    return Resolved(profile, reason, MappingProxyType(origins), tuple(notes))
 
 
 def _decided(chain: SamplerChain) -> tuple[str, ...]:
     return ("order", *chain.settings())
+
+
+def _idle(chain: SamplerChain, given: Mapping[str, SettingValue]) -> list[str]:
+    """Sentences about penalties and their window where one of them is asked for in vain."""
+    penalties = chain.stage(Penalties)
+    if penalties is None or not penalties.off:
+        return []
+    if penalties.window == 0:
+        asked = [name for name in given if name.endswith("_penalty") and given[name]]
+        return [f"{name} does nothing: its window is 0 tokens long" for name in asked]
+    if "penalty_window" in given:
+        return ["penalty_window does nothing: no penalty is set"]
+    return []
 
 
 def _open_profile() -> Profile:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.identity import ABSENT, shard_identity
-from qwq_gguf.errors import ShardError, TensorError
+from qwq_gguf.errors import ShardError, TensorError, WrongShardError
 from qwq_gguf.output_paths import gigabytes
 from qwq_gguf.quantize.checking import check_all
 from qwq_gguf.quantize.durable import Recorder
@@ -205,7 +205,8 @@ class Outputs:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        worth = self._finished or not (isinstance(error, TensorError) or self._changed())
+        bad = isinstance(error, (TensorError, WrongShardError))
+        worth = self._finished or not (bad or self._changed())
         try:
             if worth and not self._finished:
                 self.flush()

@@ -113,6 +113,7 @@ def run_plans(
     chunk_weights: int | None = None,
     kernels: str | Kernels = "auto",
     supply: Supply | None = None,
+    approve: Callable[[], object] | None = None,
 ) -> tuple[Summary, ...]:
     """Write the files that plans of one checkpoint describe, each whole or not at all.
 
@@ -124,7 +125,8 @@ def run_plans(
     `chunk_weights` makes the chunks smaller still.
     `supply` brings the shards; unless given they are on the disk. `outputs` are those of
     the same targets, entered and not finished; unless given they are made with `force` and
-    `resume`, and finished.
+    `resume`, and finished. `approve` is called when all is written; the files appear unless
+    it raises.
 
     MemoryLimitError: `max_memory` is too little. OutputError: see Outputs. TensorError: a
     weight that is not finite, or too large for its type. ShardError: the checkpoint
@@ -159,6 +161,8 @@ def run_plans(
         files.follow([target.follow for target in targets])
         reader = stack.enter_context(ShardReader())
         _quantize(work, files, reader, supply, makers, stages, busy, progress)
+        if approve is not None:
+            approve()
         files.commit()
         if outputs is None:
             files.finish()

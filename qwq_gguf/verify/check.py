@@ -15,7 +15,7 @@ from qwq_gguf.metadata import KeyValue
 from qwq_gguf.quantize.kernels.ggml import load_ggml
 from qwq_gguf.verify.compare import compare_keys, compare_manifest, compare_tensors
 from qwq_gguf.verify.contents import Contents, Passed, file_record, read_contents, read_header
-from qwq_gguf.verify.findings import Finding, Report, difference
+from qwq_gguf.verify.findings import Finding, Report, difference, remark
 from qwq_gguf.verify.manifest import (
     MAX_MANIFEST_BYTES,
     Manifest,
@@ -174,12 +174,22 @@ def _check_manifest(
         file_record(part.path.name, content)
         for part, content in zip(model.parts, contents, strict=True)
     ]
-    told: list[Finding] = []
+    told = _unhashed(manifest)
     if manifest.pending is not None:
         header = read_header(model.head)
         room = find_room(model.head.metadata)
-        manifest, files[0], told = explain(manifest, files[0], header, room)
+        manifest, files[0], pending = explain(manifest, files[0], header, room)
+        told += pending
     return [*told, *compare_manifest(files, manifest)]
+
+
+def _unhashed(manifest: Manifest) -> list[Finding]:
+    """What manifests of older versions say of shards that they did not hash."""
+    names = [shard.name for shard in manifest.source.shards if shard.known_from == "hub"]
+    if not names:
+        return []
+    what = f"the Hub listed the digests of {len(names)} shards, and nobody looked at their bytes"
+    return [remark("manifest", "source", what)]
 
 
 def _check_listed(digests: Mapping[str, str], listed: Mapping[str, str]) -> list[Finding]:

@@ -62,7 +62,9 @@ class TensorDigest:
 
 @dataclass(frozen=True, slots=True)
 class ShardDigest:
-    """A file of weights. `known_from`: the Hub lists its digest, or it was computed here."""
+    """A file of weights. `known_from`: its digest was computed when the GGUF was made; or,
+    as manifests of older versions say, the Hub only listed it, and nobody looked.
+    """
 
     name: str
     nbytes: int

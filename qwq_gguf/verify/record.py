@@ -1,8 +1,9 @@
 """Making the manifest of a GGUF that was just written.
 
-The shards' digests cost nothing where the Hub lists them; of other checkpoints they are
-computed in threads beside the run, each shard read once more, in a few megabytes. Those
-of the GGUF come from follow.py.
+A manifest says only what was hashed here. Shards that are downloaded for the run are hashed
+on the way; others, in a folder or in the Hub's cache, in threads beside the run, each read
+once more, in a few megabytes. What the Hub lists is held against that, and never taken for
+it. The digests of the GGUF come from follow.py.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qwq_gguf.checkpoint.identity import listed_sha256
-from qwq_gguf.errors import ShardError
+from qwq_gguf.errors import ShardError, WrongShardError
 from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.stored import file_identity
 from qwq_gguf.machine import usable_processors
@@ -50,8 +51,8 @@ class Source(Protocol):
 class ShardDigests:
     """The digests of a source's shards, in the making as long as the context lasts.
 
-    Of shards that pass by, `passed` tells SHA-256 and size when all have; what the Hub lists
-    goes first.
+    Of shards that pass by or came just now, `passed` tells the SHA-256 that was computed, and
+    the size.
     """
 
     def __init__(
@@ -79,8 +80,16 @@ class ShardDigests:
         """Whether `record` has nothing to wait for."""
         return all(work.done() for work in self._work)
 
+    def check(self) -> None:
+        """What `record` would raise, as far as it is known now."""
+        for work in self._work:
+            if work.done():
+                work.result()
+
     def record(self) -> SourceRecord:
-        """Wait for all of them. ShardError when a shard changed or cannot be read."""
+        """Wait for all of them. ShardError when a shard changed or cannot be read,
+        WrongShardError when it is not what the Hub lists.
+        """
         shards = tuple(self._made(work.result()) for work in self._work)
         hub = self._source.hub
         if hub is not None:
@@ -95,22 +104,38 @@ class ShardDigests:
     def _made(self, digest: ShardDigest | Path) -> ShardDigest:
         if isinstance(digest, ShardDigest):
             return digest
-        found = None if self._passed is None else self._passed(digest)
+        found = self._known(digest)
         if found is None:
             raise ShardError(
                 "the digest of this shard is not known", path=digest, hint="--no-manifest"
             )
-        sha256, size = found
-        return ShardDigest(digest.name, size, sha256, "computed")
+        return found
+
+    def _known(self, path: Path) -> ShardDigest | None:
+        found = None if self._passed is None else self._passed(path)
+        return None if found is None else self._checked(path, *found)
+
+    def _checked(self, path: Path, sha256: str, size: int) -> ShardDigest:
+        """The digest that was computed; WrongShardError when another one is listed."""
+        listed = listed_sha256(path, self._source.hub)
+        if listed is not None and listed != sha256:
+            raise WrongShardError(
+                "the bytes of this file are not those that the Hub lists",
+                path=path,
+                found=f"sha256 {sha256}",
+                expected=listed,
+                hint="delete this file, and the one that it leads to, and download it again",
+            )
+        return ShardDigest(path.name, size, sha256, "computed")
 
     def _digest(self, path: Path) -> ShardDigest | Path:
         """The digest; the path of a shard that may not be here yet, or no more."""
-        listed = self._listed(path)
-        if listed is not None:
-            return listed
         hub = self._source.hub
         if hub is not None and hub.stream is not None and path.is_relative_to(hub.stream):
             return path
+        known = self._known(path)
+        if known is not None:
+            return known
         digest = hashlib.sha256()
         window = memoryview(bytearray(_WINDOW))
         try:
@@ -123,17 +148,9 @@ class ShardDigests:
             raise ShardError(f"cannot be read: {error.strerror or error}", path=path) from error
         if before != after:
             raise ShardError("the shard changed while it was read", path=path)
-        return ShardDigest(path.name, before[0], digest.hexdigest(), "computed")
-
-    def _listed(self, path: Path) -> ShardDigest | None:
-        """What the Hub says of a shard: its list of files, or the name its cache gives it."""
-        hub = self._source.hub
-        sha256 = listed_sha256(path, hub)
-        if sha256 is None:
-            return None
-        file = None if hub is None else hub.file_at(path)
-        size = None if file is None else file.size
-        return ShardDigest(path.name, path.stat().st_size if size is None else size, sha256, "hub")
+        if self._stop.is_set():
+            raise ShardError("the digest was not finished", path=path)
+        return self._checked(path, digest.hexdigest(), before[0])
 
 
 def make_manifest(

@@ -174,6 +174,9 @@ def test_whatever_is_taken_for_a_call_can_be_said_again() -> None:
         ("So:\n<tool_call>\n{broken\n</tool_call>", "<tool_call>\n{broken\n</tool_call>"),
         ('So:\n<tool_call>\n{"name": "cal', '<tool_call>\n{"name": "cal'),
         ("<tool_call>" * 100 + CALL, CALL),
+        ("So <tool_call>calculator(2*3)</tool_call>", "<tool_call>calculator(2*3)</tool_call>"),
+        ("So <tool_call></tool_call>", "<tool_call></tool_call>"),
+        (f"A <tool_call> {'is a tag ' * 40} </tool_call>", None),
         (f"It would be {CALL}. But no.", None),
         (f"It would be {CALL.removesuffix('</tool_call>')} or so.", None),
         ("I could use <tool_call>", None),
@@ -189,13 +192,18 @@ def test_only_calls_that_end_a_thought_are_calls(thought: str, calls: str | None
 
 @given(st.data())
 def test_what_may_end_in_a_call_is_not_given_up_before(data: st.DataObject) -> None:
-    bodies = data.draw(st.lists(st.sampled_from([CALL[11:-12], "\n{bad", " [1] "]), min_size=1))
+    bodies = data.draw(
+        st.lists(
+            st.sampled_from([CALL[11:-12], "\n{bad", " [1] ", "", "words"]), min_size=1, max_size=40
+        )
+    )
     text = "\n".join(f"<tool_call>{body}</tool_call>" for body in bodies)
     assert trailing_calls("so " + text) == 3
     cut = data.draw(st.integers(len("<tool_call>"), len(text)))
     assert may_be_last(text[:cut])
     assert not may_be_last(text + "\nNo.")
-    assert not may_be_last("<tool_call> is")
+    assert may_be_last("<tool_call> is")
+    assert not may_be_last("<tool_call> is" + " a tag" * 50)
 
 
 @given(st.text(alphabet='<tool_call>/{}"name:[],\\ \n1'))

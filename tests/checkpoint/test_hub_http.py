@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from dataclasses import replace
+from typing import BinaryIO
 
 import pytest
 
@@ -146,11 +148,51 @@ def test_compressed_bytes_are_refused(hub: LoopbackHub, commit: str) -> None:
         start(hub, commit)
 
 
-def test_a_drip_is_given_up(hub: LoopbackHub, commit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_http, "PATIENCE", -1.0)
-    hub.repositories[REPO].commits[commit][FILE] = SHARD * 100
-    with pytest.raises(HubConnectionError, match="too slow"):
+def drip(*says: bytes) -> Fault:
+    """Says each, then the last a byte at a time without end; no single wait is long."""
+
+    def raw(out: BinaryIO, closing: threading.Event) -> None:
+        try:
+            for text in says:
+                out.write(text)
+                out.flush()
+            while not closing.wait(0.02):
+                out.write(says[-1])
+                out.flush()
+        except OSError:
+            hung_up.set()
+
+    hung_up.clear()
+    return Fault("GET", raw=raw)
+
+
+hung_up = threading.Event()
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        (OK, b"X"),
+        (OK, b"X-A: b\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n",),
+        (OK + b"Content-Length: 100000\r\n\r\n", b"x"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 90000\r\n\r\n", b"x"),
+    ],
+    ids=["header", "headers", "100", "body", "extension", "chunks", "redirect"],
+)
+def test_a_drip_is_given_up(
+    hub: LoopbackHub, commit: str, monkeypatch: pytest.MonkeyPatch, says: tuple[bytes, ...]
+) -> None:
+    """One time for the whole exchange, however alive the connection is; and no second try."""
+    monkeypatch.setattr(hub_http, "PATIENCE", 0.3)
+    hub.faults.append(drip(*says))
+    with pytest.raises(HubError, match=r"too slow|in time|in a circle"):
         start(hub, commit, 1 << 20)
+    assert len(hub.requests) == (5 if b"302" in says[0] else 1)
+    assert hung_up.wait(5)
 
 
 def test_silence_is_given_up(

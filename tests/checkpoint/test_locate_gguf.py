@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -249,3 +250,29 @@ def test_a_file_of_another_size_than_listed(filled: LoopbackHub) -> None:
         peek_gguf(located, header_end),
     ):
         pytest.fail("there is no header")
+
+
+def test_a_file_that_is_none_is_named_as_on_the_hub(hub: LoopbackHub) -> None:
+    """And not by the copy of its header."""
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n"
+    hub.add("org/pointer", {"m-Q4_K_M.gguf": pointer})
+    located = locate_gguf("org/pointer", fetch=False)
+    with (
+        pytest.raises(GgufError, match="pointer of git-lfs") as raised,
+        peek_gguf(located, lambda path: read_gguf(path).data_offset),
+    ):
+        pass
+    assert raised.value.path == "org/pointer/m-Q4_K_M.gguf"
+
+
+def test_a_reference_that_is_a_pipe_is_not_waited_for(
+    filled: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    located = locate_gguf(REPO, fetch=False)
+    assert located.hub is not None
+    reference = located.hub.folder.parent.parent / "refs" / "main"
+    reference.unlink()
+    os.mkfifo(reference)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(HubOfflineError):
+        locate_gguf(REPO, fetch=False)

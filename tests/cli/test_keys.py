@@ -58,6 +58,17 @@ def test_a_signal_leaves_a_terminal_that_echoes(endless: Path, number: signal.Si
         assert "Traceback" not in terminal.text
 
 
+def test_a_signal_at_the_prompt_leaves_a_terminal_that_echoes(talker: Path) -> None:
+    with open_terminal("chat", str(talker), "-t", "1") as terminal:
+        terminal.wait_for(">>> ")
+        terminal.type("half")
+        terminal.wait_for("half")
+        assert not terminal.echoes, "the prompt shows keys itself"
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.wait_for_end() == -signal.SIGTERM
+        assert terminal.echoes
+
+
 QUIET = """
 import sys
 from qwq_gguf.cli.keys import quiet_keys, typed_ahead

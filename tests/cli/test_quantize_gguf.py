@@ -252,7 +252,7 @@ def test_an_exact_file_of_the_hub(hub: LoopbackHub, here: Path) -> None:
     source = json.loads(manifest_path(out).read_text(encoding="utf-8"))["source"]
     assert (source["name"], source["commit"]) == ("org/Tiny-GGUF", commit)
     assert [(shard["name"], shard["known_from"]) for shard in source["shards"]] == [
-        (path.name, "hub") for path in parts
+        (path.name, "computed") for path in parts
     ]
     assert run("verify", out, "--source", "org/Tiny-GGUF:BF16").exit_code == 0
 

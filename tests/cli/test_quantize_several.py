@@ -86,6 +86,8 @@ def test_the_plans_as_json(checkpoint: Path, here: Path) -> None:
         json.loads(quantize(checkpoint, "-r", recipe, "--dry-run", "--json").stdout)
         for recipe in ("Q4_K_M", "Q8_0")
     ]
+    told = [(plan.pop("changes"), plan.pop("notes")) for plan in alone]
+    assert told == [(said["changes"], said["notes"])] * 2
     assert said["plans"] == alone
 
 

@@ -100,7 +100,8 @@ def sizes_in(place: Path, names: str = "*") -> list[int]:
     found = []
     for path in place.rglob(names):
         with suppress(OSError):
-            found.append(path.stat().st_size)
+            if path.suffix != ".sha256":  # of shards that have gone
+                found.append(path.stat().st_size)
     return found
 
 
@@ -140,7 +141,9 @@ def test_the_same_file_with_a_small_disk(
     assert [
         (entry["name"], entry["sha256"], entry["known_from"])
         for entry in manifest["source"]["shards"]
-    ] == [(path.name, digest(path), "hub") for path in sorted(checkpoint.glob("*.safetensors"))]
+    ] == [
+        (path.name, digest(path), "computed") for path in sorted(checkpoint.glob("*.safetensors"))
+    ]
 
     # What the cache would have made, to the byte and to the manifest.
     (here / "plain").mkdir()

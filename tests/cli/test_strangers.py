@@ -196,6 +196,8 @@ def test_a_link_gives_no_secret_away(here: Path, tmp_path: Path) -> None:
     refused = run("quantize", folder, "a.gguf")
     assert refused.exit_code == 1
     assert "this link leads out of the checkpoint" in refused.stderr
+    assert "take the link away" in refused.stderr
+    assert "cp " not in refused.stderr
     assert list(here.iterdir()) == []
 
 

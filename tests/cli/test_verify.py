@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from qwq_gguf.checkpoint import locate_gguf
+from qwq_gguf.checkpoint import fetch_weights, locate_gguf, open_checkpoint
 from qwq_gguf.cli.app import app
 from qwq_gguf.verify.manifest import manifest_path
 from support.checkpoints import write_checkpoint
@@ -138,11 +138,62 @@ def test_a_source_on_the_hub_is_recorded_by_its_commit(
                 "name": shard.name,
                 "bytes": shard.stat().st_size,
                 "sha256": hashlib.sha256(shard.read_bytes()).hexdigest(),
-                "known_from": "hub",
+                "known_from": "computed",
             }
         ],
     }
     assert run("verify", out, "--source", "Qwen/Tiny-1B").exit_code == 0
+    assert run("verify", out, "--source", "Qwen/Tiny-1B", "--all").exit_code == 0
+
+
+def poison(hub: LoopbackHub, repo: str) -> Path:
+    """Have a shard in the cache whose bytes are not those that the Hub lists, as a tool that
+    does not look would leave it.
+    """
+    opened = open_checkpoint(repo)
+    fetch_weights(opened)
+    blob = opened.shards[0].resolve()
+    content = bytearray(blob.read_bytes())
+    content[-2] ^= 1
+    blob.write_bytes(content)
+    return opened.shards[0]
+
+
+def test_a_shard_of_the_cache_that_is_not_what_the_hub_lists(
+    hub: LoopbackHub, checkpoint: Path, tmp_path: Path
+) -> None:
+    """No GGUF is made of it, and no manifest vouches for what was not hashed."""
+    hub.add_folder("Qwen/Tiny-1B", checkpoint)
+    shard = poison(hub, "Qwen/Tiny-1B")
+    out = tmp_path / "out"
+    out.mkdir()
+    done = run("quantize", "Qwen/Tiny-1B", out / "tiny.gguf", "q4_0", "--no-modelfile")
+    assert done.exit_code == 1
+    assert "not those that the Hub lists" in done.stderr
+    assert shard.name in done.stderr
+    assert list(out.iterdir()) == []  # nor anything to go on with
+    done = run("quantize", shard.parent, out / "tiny.gguf", "q4_0", "--no-modelfile")
+    assert done.exit_code == 1
+    assert "not those that the Hub lists" in done.stderr
+    # Without a manifest nobody claims anything.
+    words = ("q4_0", "--no-modelfile", "--no-manifest")
+    done = run("quantize", "Qwen/Tiny-1B", out / "tiny.gguf", *words)
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in out.iterdir()] == ["tiny.gguf"]
+    checked = run("verify", out / "tiny.gguf", "--source", "Qwen/Tiny-1B")
+    assert "--all hashes them" in checked.stderr
+    checked = run("verify", out / "tiny.gguf", "--source", "Qwen/Tiny-1B", "--all")
+    assert checked.exit_code == 1
+    assert "not those that the Hub lists" in checked.stderr
+
+
+def test_an_older_manifest_vouches_for_less(gguf: Path) -> None:
+    path = manifest_path(gguf)
+    old = path.read_text(encoding="utf-8").replace('"computed"', '"hub"')
+    path.write_text(old, encoding="utf-8")
+    done = run("verify", gguf)
+    assert done.exit_code == 0, done.output
+    assert "nobody looked at their bytes" in done.stdout
 
 
 def test_a_file_of_the_hub_is_held_against_its_listing(hub: LoopbackHub, gguf: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -185,7 +186,10 @@ def test_an_unencrypted_connection_exposes_a_key(url: str, exposed: bool) -> Non
     assert not Client(url).exposes_key
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"[1]", b"[" * 100_000, b"\xff", b""])
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>", b"[1]", b"[" * 100_000, b"\xff", b"", b'{"a": "\\ud800"}', b'{"a":' * 5000],
+)
 def test_nonsense_is_refused(answer: bytes) -> None:
     with serving({"/props": answer}) as (at, _), pytest.raises(ServerError, match="JSON"):
         ask_server(Client(at))
@@ -197,21 +201,37 @@ def test_a_long_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ask_server(Client(at))
 
 
-@pytest.mark.parametrize("trickle", [False, True])
-def test_a_slow_answer_is_not_waited_for(trickle: bool) -> None:
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "says, drips",
+    [
+        (OK + b"Content-Length: 100000\r\n\r\n", b""),
+        (OK + b"Content-Length: 100000\r\n\r\n", b" "),
+        (OK, b"X"),
+        (OK, b"X-A: b\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (OK + b"\r\n{", b" "),
+    ],
+    ids=["silence", "body", "header", "headers", "100", "extension", "chunks", "no length"],
+)
+def test_a_slow_answer_is_not_waited_for(says: bytes, drips: bytes) -> None:
+    """However alive it is: one time for the whole exchange."""
     done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:
             connection, _ = listening.accept()
             with connection:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-                while not done.wait(0.02):
-                    if trickle:
-                        try:
-                            connection.sendall(b" ")
-                        except OSError:
-                            return
+                connection.sendall(says)
+                while not done.wait(0.01):
+                    try:
+                        connection.sendall(drips)
+                    except OSError:
+                        return
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -246,6 +266,81 @@ def test_errors_of_the_server_are_shown() -> None:
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(ServerError):
         Client(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://me:s3cret@host", "http://me:s3/cret@host", "me:s3cret@host:1", "http://h/?k=s3cret"],
+)
+def test_a_password_in_an_address_is_not_shown(url: str) -> None:
+    with pytest.raises(ServerError) as caught:
+        Client(url)
+    assert "s3" not in f"{caught.value}{caught.value.found}"
+
+
+def test_what_a_server_says_is_cleaned() -> None:
+    said = b"\x1b[2J \xe2\x80\xaehttps://u:p4ss@x/?sig=1 " + b"x" * 5000
+    with serving({"/props": said}) as (at, _), pytest.raises(ServerError) as caught:
+        ask_server(Client(at))
+    found = caught.value.found or ""
+    assert found.isprintable()
+    assert len(found) <= 200
+    assert "p4ss" not in found
+
+
+def test_the_longest_answer_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the kind that takes the most, once it is read."""
+    times = 45
+    assert times * asking.MAX_ANSWER < 256 << 20
+    monkeypatch.setattr(asking, "MAX_ANSWER", 256 << 10)
+    unit = b'{"a":0},'
+    body = b'{"x":[' + unit * ((asking.MAX_ANSWER - 100) // len(unit)) + b"0]}"
+    with serving({"/props": body}) as (at, _):
+        tracemalloc.start()
+        with pytest.raises(ServerError, match="nothing known"):
+            ask_server(Client(at))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < times * asking.MAX_ANSWER
+
+
+ABSURD: tuple[Any, ...] = (
+    1e300, -1e300, 10**400, -(10**400), float("nan"), float("inf"), True, None, "x", "\x1b[2J",
+    [], {}, [[[]]], "9" * 400, -1, 0, 2**53 + 1, 2**63,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ABSURD, ids=lambda value: str(value)[:12].encode().hex())
+def test_absurd_values_are_told_and_nothing_breaks(value: Any) -> None:
+    from qwq_gguf.conformance.llama_server import FIELDS
+
+    params = dict.fromkeys(FIELDS, value) | {
+        "samplers": [value, "top_k"],
+        "grammar": value,
+        "logit_bias": [{"token": value, "bias": value}, value],
+    }
+    props = {"default_generation_settings": {"params": params, "n_ctx": value}}
+    models = {"data": [{"id": value, "max_model_len": value, "meta": {"n_ctx_train": value}}]}
+    show = {
+        "parameters": f"top_k {value}\nnum_ctx {value}\nrepeat_last_n {value}\nstop {value}",
+        "model_info": {"x.context_length": value, "general.sampling.sequence": value},
+    }
+    for routes in (
+        {"/props": props, "/v1/models": models},
+        {"/props": props, "/completion": {"generation_settings": params}},
+        {"/props": {"default_generation_settings": value}},
+        {"/api/tags": {"models": [{"name": "a"}]}, "/api/show": show},
+        {"/api/tags": {"models": value}},
+        {"/v1/models": models},
+        {"/v1/models": {"data": [{"id": "a", "max_model_len": value}]}},
+        {"/v1/models": {"data": value}},
+    ):
+        with serving(routes) as (at, _):
+            for flags in ([], ["--json"]):
+                done = CliRunner().invoke(app, ["conformance", at, "--profile", "qwq", *flags])
+                assert done.exit_code in (0, 1)
+                assert isinstance(done.exception, SystemExit | None), repr(done.exception)
+                assert "fault in qwq-gguf" not in done.output
 
 
 def test_the_command_says_what_differs() -> None:

@@ -155,6 +155,17 @@ def test_idle_numbers_of_a_profile_asked_for_are_noted() -> None:
     assert "repeat_penalty" in resolve({}, requested="unsloth").notes[0]
 
 
+def test_a_flag_that_does_nothing_is_noted() -> None:
+    alone = resolve({}, requested="qwen-reference", overrides={"penalty_window": 64})
+    assert "penalty_window does nothing: no penalty is set" in alone.notes
+    flags = {"penalty_window": 64, "presence_penalty": 0.5}
+    assert resolve({}, requested="qwen-reference", overrides=flags).notes == ()
+    flags = {"penalty_window": 0, "presence_penalty": 0.5}
+    empty = resolve({}, requested="qwen-reference", overrides=flags)
+    assert "presence_penalty does nothing: its window is 0 tokens long" in empty.notes
+    assert resolve({}, requested="qwq", overrides={"presence_penalty": 0.0}).notes == ()
+
+
 def test_a_model_that_no_profile_is_made_for_is_run_by_its_own_numbers() -> None:
     own = (text("general.name", "Some Instruct"), i32(PREFIX + "top_k", 20))
     found = resolve(as_metadata(*own, f32(PREFIX + "temp", 0.7)), overrides={"min_p": 0.1})

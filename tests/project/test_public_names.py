@@ -15,6 +15,7 @@ MAKING = {"Checkpoint", "Plan", "Recipe", "TensorPlan"}
 RUNNING = {"FinishReason", "Model", "Profile", "SamplerChain"}
 EVENTS = {
     "AnswerDelta",
+    "AnswerWasThought",
     "ChatEvent",
     "Finished",
     "Notice",
@@ -57,6 +58,7 @@ ERRORS = {
     "TokenizerError",
     "ToolError",
     "UnsupportedError",
+    "WrongShardError",
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.convert.values import Conversion
-from qwq_gguf.errors import PlanError, ShardError
+from qwq_gguf.errors import PlanError, ShardError, WrongShardError
 from qwq_gguf.quantize import load_recipe, make_plan, run_plan
 from qwq_gguf.quantize import run as run_module
 from qwq_gguf.quantize.outputs import Outputs
@@ -64,6 +64,30 @@ class Counting(ShardReader):
         data = super().read(info, first, nbytes)
         type(self).total += len(data)
         return data
+
+
+@pytest.mark.parametrize("kind", [ShardError, WrongShardError])
+def test_files_appear_only_if_they_are_approved(
+    tmp_path: Path, made: Conversion, kind: type[ShardError]
+) -> None:
+    """Of bytes that are not what they should be, nothing is left to go on with."""
+    out = tmp_path / "out"
+    out.mkdir()
+    target = Target(make_plan(made, load_recipe("Q8_0")), out / "a.gguf")
+
+    def refuse() -> None:
+        assert not target.path.exists()
+        raise kind("no")
+
+    with pytest.raises(kind), Outputs([target]) as outputs:
+        run_plans([target], outputs=outputs, approve=refuse)
+    left = [path.name for path in out.iterdir()]
+    assert "a.gguf" not in left
+    assert (left == []) is (kind is WrongShardError)
+    approved: list[bool] = []
+    run_plans([target], approve=lambda: approved.append(target.path.exists()))
+    assert approved == [False]
+    assert target.path.exists()
 
 
 def test_several_files_of_one_read(

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwq_gguf.chat.events import AnswerDelta, ThinkingDelta
+from qwq_gguf.chat.events import AnswerDelta, AnswerWasThought, ThinkingDelta
+from qwq_gguf.chat.tool_calls import parse_tool_calls
 from qwq_gguf.runtime.reply import Delta, ReplyStream
-from qwq_gguf.runtime.watch import Watch
+from qwq_gguf.runtime.watch import Suspense, Watch
 from qwq_gguf.thinking import ThoughtSplitter
 
 CLOSE = 8
@@ -18,23 +19,31 @@ def stream(
     stops: tuple[str, ...] = (),
     tools: bool = False,
     inside: bool = True,
+    turn_ended: bool = True,
 ) -> tuple[ReplyStream, list[Delta]]:
-    splitter = ThoughtSplitter(starts_inside=inside, close_id=CLOSE)
+    splitter = ThoughtSplitter(starts_inside=inside, may_be_open=not inside, close_id=CLOSE)
     reply = ReplyStream(splitter, stops=stops, holds_tool_calls=tools)
     deltas: list[Delta] = []
     for piece in pieces:
         deltas += reply.feed(CLOSE if piece == b"</think>" else 1, piece)
         if reply.stopped:
             break
-    deltas += reply.finish()
+    deltas += reply.finish(turn_ended=turn_ended)
     return reply, deltas
 
 
 def shown(deltas: list[Delta]) -> tuple[str, str]:
-    return (
-        "".join(d.text for d in deltas if isinstance(d, ThinkingDelta)),
-        "".join(d.text for d in deltas if isinstance(d, AnswerDelta)),
-    )
+    """Thought and answer as a reader has them at the end."""
+    thought = answer = ""
+    for delta in deltas:
+        match delta:
+            case ThinkingDelta(text=text):
+                thought += text
+            case AnswerDelta(text=text):
+                answer += text
+            case AnswerWasThought():
+                thought, answer = thought + answer, ""
+    return thought, answer
 
 
 def test_bytes_become_thought_and_answer() -> None:
@@ -123,3 +132,62 @@ def test_a_watch_finds_the_first_match_however_the_text_is_cut(
         assert passed + match + rest == text
         assert match.startswith(("STS", "ab", "T"))
         assert not any(watched in passed for watched in ("STS", "ab", "T"))
+
+
+CALL = '<tool_call>\n{"name": "x"}\n</tool_call>'
+SAID = st.lists(
+    st.sampled_from(
+        [CALL, "<tool_call>", "</tool_call>", '{"name": "x"}', "{", "so", "\n", " ", "<"]
+    )
+    | st.just("</think>"),
+    max_size=9,
+)
+
+
+@given(said=SAID, inside=st.booleans(), ended=st.booleans(), data=st.data())
+def test_what_is_shown_is_what_is_kept_but_for_calls(
+    said: list[str], inside: bool, ended: bool, data: st.DataObject
+) -> None:
+    pieces: list[bytes] = []
+    for text in said:
+        cut = data.draw(st.integers(0, len(text))) if text != "</think>" else 0
+        pieces += [part.encode() for part in (text[:cut], text[cut:]) if part]
+    reply, deltas = stream(pieces, tools=True, inside=inside, turn_ended=ended)
+    thought, answer = shown(deltas)
+    assert thought.rstrip() == reply.thinking.rstrip()
+    # The answer is shown as far as its first call.
+    assert answer == reply.answer.partition("<tool_call>")[0]
+    text = "".join(said)
+    open_thought = inside and "</think>" not in text
+    if open_thought and text.rstrip().endswith(CALL):
+        assert bool(parse_tool_calls(reply.answer).calls) == ended
+    elif open_thought and "<tool_call>" not in text:
+        assert reply.answer == ""
+    # Nothing is lost but the tag and white space around it.
+    kept = "".join((reply.thinking + reply.answer).split())
+    assert kept == "".join(text.replace("</think>", "", 1).split())
+    unsure = [d for d in deltas if isinstance(d, AnswerDelta) and not d.sure]
+    assert not (unsure and inside)
+    if AnswerWasThought() in deltas:
+        at = deltas.index(AnswerWasThought())
+        assert all(not d.sure for d in deltas[:at] if isinstance(d, AnswerDelta))
+        assert all(d.sure for d in deltas[at:] if isinstance(d, AnswerDelta))
+        assert deltas.count(AnswerWasThought()) == 1
+
+
+@given(text=st.text("ab<", max_size=30), data=st.data())
+def test_suspense_passes_all_but_what_may_be_the_end(text: str, data: st.DataObject) -> None:
+    def only_bs(held: str) -> bool:
+        return set(held[2:]) <= {"b"}
+
+    suspense = Suspense("<a", only_bs)
+    passed, rest = "", text
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        passed += suspense.feed(rest[:size])
+        rest = rest[size:]
+    held = suspense.flush()
+    assert passed + held == text
+    assert held in ("", "<") or (held.startswith("<a") and only_bs(held))
+    last = text.rfind("<a")
+    assert held.startswith("<a") == (last >= 0 and only_bs(text[last:]))

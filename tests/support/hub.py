@@ -51,7 +51,9 @@ class Request:
 class Fault:
     """Misbehaviour for requests whose `METHOD path` matches, `times` times (None: always).
 
-    `status` answers with that, `headers` added. The rest bends an answer that is right:
+    `status` answers with that. `headers` are in any answer, in place of its own of those
+    names. `raw` takes the connection and says whatever it likes. The rest bends an answer
+    that is right:
     `cut_after` closes the connection after so many bytes of the body, `ignore_range` sends
     the whole file with 200, `shift` starts the range elsewhere, `say_total` lies about the
     file's size, `encoding` claims one, `body` replaces the content, `delay` waits first.
@@ -73,6 +75,7 @@ class Fault:
     stall_after: int | None = None
     stall: float = 1.0
     pad: int = 0
+    raw: Callable[[Any, threading.Event], None] | None = None
 
 
 @dataclass
@@ -204,7 +207,10 @@ class _Handler(BaseHTTPRequestHandler):
         hub.watch(request)
         if fault.delay:
             time.sleep(fault.delay)
-        if fault.status is not None:
+        if fault.raw is not None:
+            fault.raw(self.wfile, hub.closing)
+            self.close_connection = True
+        elif fault.status is not None:
             self._refuse(fault.status, fault.headers)
         elif self.server.role == "storage":
             self._send_stored(fault)
@@ -277,11 +283,14 @@ class _Handler(BaseHTTPRequestHandler):
         digest = _sha256(content)
         place = f"{hub._address('storage')}/{commit}/{digest}"
         self.send_response(302)
-        self.send_header("Location", f"{place}?file={name}")
-        self.send_header("X-Repo-Commit", commit)
-        self.send_header("X-Linked-ETag", f'"{digest}"')
-        self.send_header("X-Linked-Size", str(_size(content)))
-        self.send_header("Content-Length", "0")
+        right = {
+            "Location": f"{place}?file={name}",
+            "X-Repo-Commit": commit,
+            "X-Linked-ETag": f'"{digest}"',
+            "X-Linked-Size": str(_size(content)),
+            "Content-Length": "0",
+        }
+        self._send_headers(right, fault)
         self.end_headers()
 
     def _send_stored(self, fault: Fault) -> None:
@@ -310,8 +319,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._refuse(416, {"Content-Range": f"bytes */{size}"})
                 return
         self.send_response(200 if match is None else 206)
-        for name, value in headers.items():
-            self.send_header(name, value)
+        self._send_headers(headers, fault)
         if match is not None:
             total = size if fault.say_total is None else fault.say_total
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{total}")
@@ -338,6 +346,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
+
+    def _send_headers(self, right: Mapping[str, str], fault: Fault) -> None:
+        bent = {name.lower() for name in fault.headers}
+        for name, value in right.items():
+            if name.lower() not in bent:
+                self.send_header(name, value)
+        for name, value in fault.headers.items():
+            self.send_header(name, value)
 
     def _copy(self, file: BinaryIO, start: int, length: int) -> None:
         file.seek(start)

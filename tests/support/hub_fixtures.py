@@ -46,8 +46,8 @@ def hub(
     """A Hub without repositories; HF_HOME is `tmp_path/"hf"`, nobody is signed in."""
     from huggingface_hub import constants
 
-    from qwq_gguf.checkpoint import hub_http
-    from qwq_gguf.checkpoint.hub_retry import QUICK
+    from qwq_gguf.checkpoint import hub_blob, hub_http
+    from qwq_gguf.checkpoint.hub_retry import PATIENT, QUICK
 
     home = tmp_path / "hf"
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
@@ -60,6 +60,7 @@ def hub(
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub_http, "POLICY", replace(QUICK, first_wait=0.01))
+    monkeypatch.setattr(hub_blob, "POLICY", replace(PATIENT, first_wait=0.01, longest_wait=0.01))
     with LoopbackHub() as running:
         for name, value in hub_environment(running.url, home).items():
             monkeypatch.setenv(name, value)

@@ -15,7 +15,7 @@ import pytest
 from qwq_gguf.checkpoint import Checkpoint
 from qwq_gguf.checkpoint.hub_settings import hub_settings
 from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
-from qwq_gguf.errors import GgufError, ShardError
+from qwq_gguf.errors import GgufError, ShardError, WrongShardError
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantize import load_recipe
 from qwq_gguf.verify.contents import read_contents
@@ -77,26 +77,61 @@ def test_what_is_written_is_read_back(made: Path, checkpoint: Checkpoint) -> Non
     assert sorted(found.name for found in made.parent.iterdir()) == [path.name, made.name][::-1]
 
 
-def test_the_hub_s_own_digests_cost_no_reading(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def on_hub(checkpoint: Checkpoint, *, right: bool, size: int | None = 7) -> Checkpoint:
+    """As if its shards came from a Hub that lists their digests, or others."""
+    files = {
+        shard.name: HubFile(shard.name, size, sha256(shard.read_bytes() if right else b"another"))
+        for shard in checkpoint.shards
+    }
+    snapshot = HubSnapshot(
+        hub_settings(None), "org/Tiny-1B", "main", "c" * 40, checkpoint.folder, files
+    )
+    return replace(checkpoint, hub=snapshot)
+
+
+def test_what_the_hub_lists_is_not_taken_for_it(checkpoint: Checkpoint) -> None:
+    with ShardDigests(on_hub(checkpoint, right=True)) as shards:
+        source = shards.record()
+    assert (source.name, source.commit) == ("org/Tiny-1B", "c" * 40)
+    assert [(shard.nbytes, shard.sha256, shard.known_from) for shard in source.shards] == [
+        (path.stat().st_size, sha256(path.read_bytes()), "computed") for path in checkpoint.shards
+    ]
+    with (
+        ShardDigests(on_hub(checkpoint, right=False)) as shards,
+        pytest.raises(WrongShardError, match="not those that the Hub lists") as caught,
+    ):
+        shards.record()
+    assert caught.value.path == str(checkpoint.shards[0])
+    assert caught.value.expected == sha256(b"another")
+
+
+def test_what_was_hashed_on_the_way_is_not_read_again(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
     """The shards are not even there."""
     infos = {
         name: replace(info, shard=tmp_path / info.shard.name)
         for name, info in checkpoint.tensors.items()
     }
-    names = [shard.name for shard in checkpoint.shards]
-    files = {name: HubFile(name, 7, sha256(name.encode())) for name in names}
-    snapshot = HubSnapshot(hub_settings(None), "org/Tiny-1B", "main", "c" * 40, tmp_path, files)
-    on_hub = replace(checkpoint, tensors=infos, hub=snapshot)
-    with ShardDigests(on_hub) as shards:
+    digests = {path.name: sha256(path.read_bytes()) for path in checkpoint.shards}
+    gone = replace(on_hub(checkpoint, right=True), tensors=infos)
+    gone = replace(gone, hub=replace(gone.hub, folder=tmp_path))  # type: ignore[type-var]
+    with ShardDigests(gone, passed=lambda path: (digests[path.name], 7)) as shards:
         source = shards.record()
         assert shards.ready
-    assert (source.name, source.commit) == ("org/Tiny-1B", "c" * 40)
-    assert [(shard.sha256, shard.known_from) for shard in source.shards] == [
-        (sha256(name.encode()), "hub") for name in names
-    ]
+    assert {(shard.name, shard.sha256, shard.known_from) for shard in source.shards} == {
+        (name, digest, "computed") for name, digest in digests.items()
+    }
+    with (
+        ShardDigests(gone, passed=lambda path: (sha256(b"x"), 7)) as shards,
+        pytest.raises(WrongShardError),
+    ):
+        shards.record()
 
 
-def test_a_cached_shard_is_named_by_its_digest(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_a_cached_shard_has_to_be_what_its_name_says(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
     repository = tmp_path / "models--org--Tiny-1B"
     folder, blobs = repository / "snapshots" / ("d" * 40), repository / "blobs"
     folder.mkdir(parents=True)
@@ -105,15 +140,20 @@ def test_a_cached_shard_is_named_by_its_digest(checkpoint: Checkpoint, tmp_path:
     for name, info in checkpoint.tensors.items():
         shard = folder / info.shard.name
         if not shard.exists():
-            (blobs / sha256(shard.name.encode())).write_bytes(b"not what its name says")
-            shard.symlink_to(blobs / sha256(shard.name.encode()))
+            content = info.shard.read_bytes()
+            (blobs / sha256(content)).write_bytes(content)
+            shard.symlink_to(blobs / sha256(content))
         infos[name] = replace(info, shard=shard)
-    with ShardDigests(replace(checkpoint, folder=folder, tensors=infos)) as shards:
+    cached = replace(checkpoint, folder=folder, tensors=infos)
+    with ShardDigests(cached) as shards:
         source = shards.record()
     assert (source.name, source.commit) == ("org/Tiny-1B", "d" * 40)
     assert {(shard.sha256, shard.known_from) for shard in source.shards} == {
-        (sha256(shard.name.encode()), "hub") for shard in checkpoint.shards
+        (shard.resolve().name, "computed") for shard in cached.shards
     }
+    cached.shards[0].resolve().write_bytes(b"not what its name says")
+    with ShardDigests(cached) as shards, pytest.raises(WrongShardError):
+        shards.record()
 
 
 def test_a_shard_that_cannot_be_read(checkpoint: Checkpoint, tmp_path: Path) -> None:

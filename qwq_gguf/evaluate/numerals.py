@@ -102,9 +102,17 @@ class Numeral:
     operand: bool = False
 
 
+# Many patterns skip blanks from each of their beginnings: time for the square of a long run.
+_BLANKS = re.compile(r"\s{3,}")
+
+
+def _short_blanks(run: re.Match[str]) -> str:
+    return "\n\n" if "\n" in run[0] else " "
+
+
 def plain(text: str) -> str:
     """`text` with one spelling of digits, signs and blanks, and without LaTeX and Markdown."""
-    text = text.translate(_CHARACTERS)
+    text = _BLANKS.sub(_short_blanks, text.translate(_CHARACTERS))
     for pattern, written in _COMMANDS:
         text = pattern.sub(written, text)
     for _ in range(_NESTED):

@@ -168,11 +168,12 @@ _VALUES = {word: number for number, word in enumerate(_SPELT)} | {
 _N = rf"(?P<n>\d{{1,3}}(?![\d.,]\d)|{'|'.join(_SPELT)})\b"
 _N0 = rf"(?P<n>\d{{1,3}}(?![\d.,]\d)|no|{'|'.join(_SPELT)})\b"
 _HOW = r"(?:exactly |only |actually |indeed |therefore |just |a total of |in total |in fact )*"
+_MARKS = r"[^\w\n]*"  # of one line: over several they would be looked at from each
 _COUNTS = (
     rf"there (?:is|are|was|were) {_HOW}{_N0}",
     rf"{_N} (?:times?|occurrences?|instances?|appearances?)\b",
     r"(?:appears?|occurs?|shows up|is|used|present|found|exactly|only) (?P<n>once|twice|thrice)\b",
-    r"^\W*(?P<n>once|twice|thrice|none)\b\W*$",
+    rf"^{_MARKS}(?P<n>once|twice|thrice|none)\b{_MARKS}$",
     rf"(?:contains?|has|have|includes?|find|found|count|counted|see|get) {_HOW}{_N0}"
     r"(?! (?:letters?|characters?|syllables?|vowels?|consonants?)\b)",
     r"(?:total|count|answer|number|result|frequency|sum)\b(?:[^.\n\d]{0,60}?)"
@@ -180,7 +181,7 @@ _COUNTS = (
     rf"\b(?:so|thus|hence|therefore|altogether|in total|total|making|makes|it is|its|thats|that is"
     rf"|or|maybe|perhaps|wait|actually|rather|no)[,:]? {_HOW}{_N}(?! ?[,)])",
     rf"{_OPEN}\s*{_N}[\s.!]*{_CLOSE}",
-    rf"^\W*{_N}\W*$",
+    rf"^{_MARKS}{_N}{_MARKS}$",
     rf"= ?{_OPEN}?{_N}",
 )  # fmt: skip
 _QUOTES = re.compile("[\"'\u2018\u201c\u201d*]")

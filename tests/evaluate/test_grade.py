@@ -270,7 +270,8 @@ def test_a_hostile_answer_is_cheap() -> None:
 @pytest.mark.parametrize(
     "piece",
     ["9", "9 ", "9,", "1,234", "9.", "-", "- 9", "**", "{", "\\text{", "\\frac{1}{2}", "x 9 ",
-     "9 x 10^", "is ", "there are ", "number ", "larger ", "9.9 is ", "?", "\n1. ", " ", "total "],
+     "9 x 10^", "is ", "there are ", "number ", "larger ", "9.9 is ", "?", "\n1. ", " ", "total ",
+     "\n", "}\n$", "\n\u00d7"],
 )  # fmt: skip
 def test_any_answer_is_graded_at_once(problem: Problem, piece: str) -> None:
     is_right(problem, piece * (20_000 // len(piece)))

@@ -165,6 +165,8 @@ def chat(
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
     """
     if question is not None:
+        if thinking is not None and question.lower() in ("on", "off", "true", "false"):
+            raise typer.BadParameter("--think takes no value: it is --think or --no-think")
         if prompt is not None:
             raise typer.BadParameter("QUESTION and --prompt: one of them")
         prompt = question

@@ -161,3 +161,9 @@ def test_flags_that_make_no_sense(arguments: list[str], words: str, reciter: Rec
     refused = chat(reciter(CHATML), "-p", "Hi", *arguments)
     assert refused.exit_code == 2
     assert words in " ".join(refused.stderr.split())
+
+
+def test_a_value_of_think_is_no_question(reciter: Callable[[str], Path]) -> None:
+    done = chat(reciter(IF_ASKED), "--think", "off", "-p", "hi")
+    assert done.exit_code == 2
+    assert "--think or --no-think" in done.output

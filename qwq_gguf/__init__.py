@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ToolResult,
     )
     from qwq_gguf.checkpoint import Checkpoint
+    from qwq_gguf.engine.model import Model
     from qwq_gguf.errors import (
         ChainError,
         ConfigError,
@@ -65,8 +66,7 @@ if TYPE_CHECKING:
         WrongShardError,
     )
     from qwq_gguf.profiles import Profile
-    from qwq_gguf.quantize import Plan, Recipe, TensorPlan
-    from qwq_gguf.runtime.model import Model
+    from qwq_gguf.quantization import Plan, Recipe, TensorPlan
     from qwq_gguf.sampling import SamplerChain
 
 __version__ = "0.1.0.dev0"
@@ -133,14 +133,14 @@ _HOMES = {
     "Checkpoint": "checkpoint",
     "FinishReason": "chat.events",
     "Finished": "chat.events",
-    "Model": "runtime.model",
+    "Model": "engine.model",
     "Notice": "chat.events",
-    "Plan": "quantize",
+    "Plan": "quantization",
     "Profile": "profiles",
-    "Recipe": "quantize",
+    "Recipe": "quantization",
     "Reply": "chat.events",
     "SamplerChain": "sampling",
-    "TensorPlan": "quantize",
+    "TensorPlan": "quantization",
     "ThinkingDelta": "chat.events",
     "ToolCallStarted": "chat.events",
     "ToolResult": "chat.events",

@@ -17,7 +17,7 @@ from soak_kill import kill  # noqa: E402
 
 def recipes() -> None:
     """Every recipe's file with an imatrix, and without where it can be, against llama.cpp's."""
-    from qwq_gguf.quantize import load_recipe, recipe_names
+    from qwq_gguf.quantization import load_recipe, recipe_names
     from support.oracle import make_model
     from support.shapes import LITTLE_LLAMA, LITTLE_QWEN, RAGGED_TIED
 

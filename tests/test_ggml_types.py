@@ -6,7 +6,7 @@ import gguf
 import pytest
 
 from qwq_gguf.ggml_types import FileType, GgmlType
-from qwq_gguf.quantize.kernels.ggml import load_ggml
+from qwq_gguf.quantization.kernels.ggml import load_ggml
 
 
 @pytest.mark.parametrize("kind", list(GgmlType), ids=lambda kind: kind.name)

@@ -48,7 +48,7 @@ _STEP = MIB  # between two reports
 class HubSupply:
     """Has the shards of a `streamed` checkpoint there when they are read.
 
-    A Supply of quantize/supply.py, and a context around the whole run: at its end the thread
+    A Supply of quantization/supply.py, and a context around the whole run: at its end the thread
     is gone, and the folder too, unless something lies there that another run can use; the
     exception that ends it has a note that says so. `progress` is called on the thread.
     """

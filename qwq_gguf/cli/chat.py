@@ -210,7 +210,7 @@ def chat(
 
     from qwq_gguf.cli.chat_loop import answer_one, collect, converse, greeting, questions
     from qwq_gguf.cli.loading import load_model
-    from qwq_gguf.runtime.conversation import Conversation
+    from qwq_gguf.engine.conversation import Conversation
 
     bring_gguf(located)
     with load_model(

@@ -18,7 +18,7 @@ from qwq_gguf.cli.said import Command, Question, what_was_said
 from qwq_gguf.errors import PromptTooLongError, QwqGgufError
 
 if TYPE_CHECKING:
-    from qwq_gguf.runtime.conversation import Conversation
+    from qwq_gguf.engine.conversation import Conversation
 
 __all__ = ["HELP", "answer_one", "collect", "converse", "greeting", "questions"]
 
@@ -149,7 +149,7 @@ def _edited_lines() -> Iterator[str]:
 
 def _history_file() -> str | None:
     """Where typed lines are kept, readable by their owner only; None where that fails."""
-    from qwq_gguf.runtime.remember import cache_folder
+    from qwq_gguf.engine.remember import cache_folder
 
     path = cache_folder() / "chat-history"
     try:

@@ -13,8 +13,8 @@ from qwq_gguf.errors import ModelError
 from qwq_gguf.sampling import Grammar
 
 if TYPE_CHECKING:
+    from qwq_gguf.engine.model import Model
     from qwq_gguf.profiles import Profile
-    from qwq_gguf.runtime.model import Model
     from qwq_gguf.sampling.compare import Comparison
 
 __all__ = ["COMPARE_SCHEMA", "SEARCHED", "Compared", "compare_at", "quoted"]
@@ -132,10 +132,10 @@ def compare_at(
     The reply takes the model's best token at each place, so a grammar is left out of it. The
     question is put as `prompt_profile` puts it. ModelError when the reply is shorter than that.
     """
-    from qwq_gguf.runtime.conversation import Conversation
-    from qwq_gguf.runtime.native_stages import with_token_ids
-    from qwq_gguf.runtime.positions import dry_breakers, positions
-    from qwq_gguf.runtime.session import Session
+    from qwq_gguf.engine.conversation import Conversation
+    from qwq_gguf.engine.native_stages import with_token_ids
+    from qwq_gguf.engine.positions import dry_breakers, positions
+    from qwq_gguf.engine.session import Session
     from qwq_gguf.sampling.compare import compare_chains
     from qwq_gguf.sampling.reference import Situation
 

@@ -86,7 +86,7 @@ def conformance(
     from qwq_gguf.conformance import Verdict, advice, ask_for_replies, ask_server, compare
     from qwq_gguf.conformance.http import Client
     from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
+    from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy
     from qwq_gguf.profiles.gguf_keys import read_sampling
 
     metadata = None if file is None else read_gguf(file).metadata

@@ -16,10 +16,10 @@ from qwq_gguf.cli.output import emit_json, note, show_table, to_json
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, gguf_header
 
 if TYPE_CHECKING:
-    from qwq_gguf.evaluate.problems import Problem
-    from qwq_gguf.evaluate.summary import Sample, Score
+    from qwq_gguf.engine.model import Model
+    from qwq_gguf.evaluation.problems import Problem
+    from qwq_gguf.evaluation.summary import Sample, Score
     from qwq_gguf.profiles import Profile
-    from qwq_gguf.runtime.model import Model
 
 __all__ = ["EVAL_SCHEMA", "app"]
 
@@ -43,7 +43,7 @@ def measure() -> None:
 
 
 def _complete_suite(incomplete: str) -> list[str]:
-    from qwq_gguf.evaluate.problems import suite_names
+    from qwq_gguf.evaluation.problems import suite_names
 
     return [name for name in suite_names() if name.startswith(incomplete)]
 
@@ -122,7 +122,7 @@ def thinking(
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --json --out replies.jsonl
     """
     from qwq_gguf.cli.loading import load_model
-    from qwq_gguf.evaluate.problems import suite
+    from qwq_gguf.evaluation.problems import suite
 
     if force and out is None:
         raise typer.BadParameter("--force goes with --out")
@@ -179,7 +179,7 @@ def _measure(
     lines: Lines | None,
 ) -> None:
     from qwq_gguf.cli.progress import CountBar
-    from qwq_gguf.evaluate.runner import ask_model, run_suite
+    from qwq_gguf.evaluation.runner import ask_model, run_suite
 
     total = len(problems) * samples * len(profiles)
     with CountBar("asking", total, unit="replies") as bar:
@@ -221,7 +221,7 @@ def _by_profile(done: Sequence[Sample]) -> dict[str, list[Sample]]:
 
 
 def _show(done: Sequence[Sample]) -> None:
-    from qwq_gguf.evaluate.summary import score, score_by_skill
+    from qwq_gguf.evaluation.summary import score, score_by_skill
 
     rows = []
     for profile, group in _by_profile(done).items():
@@ -253,7 +253,7 @@ def _row(profile: str, skill: str, figures: Score) -> tuple[object, ...]:
 def _to_json(
     done: Sequence[Sample], file: Path, suite: str, samples: int, seed: int
 ) -> dict[str, Any]:
-    from qwq_gguf.evaluate.summary import score, score_by_skill
+    from qwq_gguf.evaluation.summary import score, score_by_skill
 
     return {
         "schema": EVAL_SCHEMA,

@@ -23,8 +23,8 @@ from qwq_gguf.errors import ExportError
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
-    from qwq_gguf.export.facts import GgufFacts
-    from qwq_gguf.export.value import Export
+    from qwq_gguf.exporters.facts import GgufFacts
+    from qwq_gguf.exporters.value import Export
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.profiles import Profile, Resolved
 
@@ -37,7 +37,7 @@ _NAMES_THE_FILE = ("ollama", "llama-server", "vllm")
 
 
 def _complete_runtime(incomplete: str) -> list[str]:
-    from qwq_gguf.export.runtimes import EXPORTERS
+    from qwq_gguf.exporters.runtimes import EXPORTERS
 
     return [name for name in EXPORTERS if name.startswith(incomplete)]
 
@@ -107,7 +107,7 @@ def export(
       qwq-gguf export lmstudio QwQ-32B-Q4_K_M.gguf --install --user-repo qwen/qwq-32b
     """
     from qwq_gguf.chat.template import one_budget
-    from qwq_gguf.export.signature import sign_all, signature
+    from qwq_gguf.exporters.signature import sign_all, signature
 
     _check_options(runtime, hub=hub, install=install, user_repo=user_repo, system=system, copy=copy)
     folder = Path(runtime) if out is None else out
@@ -141,8 +141,8 @@ def _check_options(
     system: str | None,
     copy: bool,
 ) -> None:
-    from qwq_gguf.export.lmstudio import split_user_repo
-    from qwq_gguf.export.runtimes import EXPORTERS
+    from qwq_gguf.exporters.lmstudio import split_user_repo
+    from qwq_gguf.exporters.runtimes import EXPORTERS
     from qwq_gguf.sampling.settings import did_you_mean
 
     if runtime not in EXPORTERS:
@@ -182,8 +182,8 @@ def _origins(
 def _facts(
     gguf: GgufFile, origins: tuple[str, ...], profile_name: str
 ) -> tuple[Resolved, GgufFacts]:
-    from qwq_gguf.export.facts import gguf_facts
-    from qwq_gguf.export.forbidding import words_of
+    from qwq_gguf.exporters.facts import gguf_facts
+    from qwq_gguf.exporters.forbidding import words_of
     from qwq_gguf.profiles import resolve
 
     resolved = resolve(gguf.metadata, requested=profile_name)
@@ -203,8 +203,8 @@ def _render(
     user_repo: str | None,
     system: str | None,
 ) -> Export:
-    from qwq_gguf.export import lmstudio, ollama
-    from qwq_gguf.export.runtimes import EXPORTERS
+    from qwq_gguf.exporters import lmstudio, ollama
+    from qwq_gguf.exporters.runtimes import EXPORTERS
 
     if runtime == "ollama":
         return ollama.export(profile, facts, hub=hub, system=system)

@@ -55,7 +55,7 @@ def inspect(
     from qwq_gguf.chat.template import one_budget
     from qwq_gguf.gguf_file import Oddity, read_splits
     from qwq_gguf.gguf_file.summary import summarize
-    from qwq_gguf.prepare.llama_cpp import MISREAD, is_misread, remedy
+    from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy
     from qwq_gguf.profiles import edited_of
     from qwq_gguf.profiles.edited import told
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from qwq_gguf.errors import ExportError, OutputError
-from qwq_gguf.export.lmstudio_places import (
+from qwq_gguf.exporters.lmstudio_places import (
     HOME_POINTER,
     InstallPlan,
     install_plan,

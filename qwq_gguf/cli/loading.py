@@ -11,7 +11,7 @@ from qwq_gguf.cli.output import note, stderr_console
 from qwq_gguf.cli.text import one_line
 
 if TYPE_CHECKING:
-    from qwq_gguf.runtime.model import Model
+    from qwq_gguf.engine.model import Model
 
 __all__ = ["load_model"]
 
@@ -33,8 +33,8 @@ def load_model(
     """
     from rich.text import Text
 
+    from qwq_gguf.engine.model import Model
     from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.runtime.model import Model
 
     if context is None:
         gguf = read_gguf(path)

@@ -27,7 +27,7 @@ from qwq_gguf.errors import ExportError, OutputError
 from qwq_gguf.files import user_path
 
 if TYPE_CHECKING:
-    from qwq_gguf.export.ollama import Modelfile
+    from qwq_gguf.exporters.ollama import Modelfile
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.profiles import Profile, Resolved
 
@@ -70,7 +70,7 @@ def modelfile(
       qwq-gguf modelfile bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS    nothing large is downloaded
     """
     from qwq_gguf.chat.template import one_budget
-    from qwq_gguf.export.signature import sign, signature
+    from qwq_gguf.exporters.signature import sign, signature
     from qwq_gguf.output_paths import open_descriptor, refuse_sources
     from qwq_gguf.outputs import write_descriptor, write_file
 
@@ -112,7 +112,7 @@ def write_beside(
     By `profile`, or the one that the file carries. Nothing here is an error: the GGUF is
     what was asked for.
     """
-    from qwq_gguf.export.signature import sign, signature
+    from qwq_gguf.exporters.signature import sign, signature
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.outputs import write_file
     from qwq_gguf.profiles import resolve
@@ -146,8 +146,8 @@ def _resolve(gguf: GgufFile, name: str) -> Resolved:
 
 def modelfile_of(gguf: GgufFile, profile: Profile, origins: Sequence[str]) -> Modelfile:
     """The Modelfile of a GGUF; `origins` are what FROM names, a line each."""
-    from qwq_gguf.export.facts import gguf_facts
-    from qwq_gguf.export.ollama import modelfile as render
+    from qwq_gguf.exporters.facts import gguf_facts
+    from qwq_gguf.exporters.ollama import modelfile as render
 
     return render(profile, gguf_facts(gguf.metadata, file=origins[0], parts=origins))
 

@@ -110,12 +110,12 @@ def quantize(
     """
     if as_json and not dry_run:
         raise typer.BadParameter("--json goes with --dry-run")
-    from qwq_gguf.convert.overrides import parse_override
-    from qwq_gguf.prepare import prepare
-    from qwq_gguf.quantize.plan import make_plan
-    from qwq_gguf.quantize.recipes import load_recipe, recipe_names
-    from qwq_gguf.quantize.requantize import check_requantizing
-    from qwq_gguf.quantize.split import split_plan
+    from qwq_gguf.conversion.overrides import parse_override
+    from qwq_gguf.preparation import prepare
+    from qwq_gguf.quantization.plan import make_plan
+    from qwq_gguf.quantization.recipes import load_recipe, recipe_names
+    from qwq_gguf.quantization.requantize import check_requantizing
+    from qwq_gguf.quantization.split import split_plan
 
     out, named = read_words(out, recipe_word, recipe_option or (), recipe_names())
     recipes = [load_recipe(recipe) for recipe in named]

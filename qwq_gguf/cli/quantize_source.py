@@ -12,7 +12,7 @@ from qwq_gguf.cli.sources import bring_gguf, bring_weights
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import Checkpoint, Fetched, LocatedGguf
     from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
-    from qwq_gguf.convert import Conversion
+    from qwq_gguf.conversion import Conversion
     from qwq_gguf.gguf_file import GgufFile, SplitGguf
     from qwq_gguf.metadata import KeyValue
 
@@ -29,7 +29,7 @@ class GgufModel:
     @property
     def name(self) -> str:
         """What the model is called."""
-        from qwq_gguf.convert.from_gguf import model_name
+        from qwq_gguf.conversion.from_gguf import model_name
 
         return model_name(self.model.head)
 
@@ -68,10 +68,10 @@ def convert_source(
 ) -> Conversion:
     """What a GGUF of it says, and where its tensors come from."""
     if isinstance(opened, GgufModel):
-        from qwq_gguf.convert.from_gguf import from_gguf
+        from qwq_gguf.conversion.from_gguf import from_gguf
 
         return from_gguf(opened.model, name=name, extra=extra)
-    from qwq_gguf.convert import convert
+    from qwq_gguf.conversion import convert
 
     return convert(opened, name=name, extra=extra)
 

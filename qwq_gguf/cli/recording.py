@@ -14,11 +14,11 @@ from qwq_gguf.cli.output import note
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-    from qwq_gguf.quantize.plan import Plan
-    from qwq_gguf.quantize.recipe import Recipe
-    from qwq_gguf.verify.follow import WriteFollower
-    from qwq_gguf.verify.manifest import SourceRecord
-    from qwq_gguf.verify.record import ShardDigests, Source
+    from qwq_gguf.quantization.plan import Plan
+    from qwq_gguf.quantization.recipe import Recipe
+    from qwq_gguf.verification.follow import WriteFollower
+    from qwq_gguf.verification.manifest import SourceRecord
+    from qwq_gguf.verification.record import ShardDigests, Source
 
 __all__ = ["ManifestFlag", "Recording", "named_file"]
 
@@ -69,7 +69,7 @@ class Recording:
         if self._wanted:
             from concurrent.futures import ThreadPoolExecutor
 
-            from qwq_gguf.verify.record import ShardDigests
+            from qwq_gguf.verification.record import ShardDigests
 
             self._shards = self._open.enter_context(ShardDigests(self._source, passed=self._passed))
             # Of each model the file that is written now, and the one finished just before.
@@ -84,7 +84,7 @@ class Recording:
         """A follower for each of the plan's files, or none."""
         if self._pool is None:
             return ()
-        from qwq_gguf.verify.follow import WriteFollower
+        from qwq_gguf.verification.follow import WriteFollower
 
         return tuple(self._open.enter_context(WriteFollower(self._pool)) for _ in plan.parts)
 
@@ -109,13 +109,13 @@ class Recording:
         options: Mapping[str, Any],
     ) -> None:
         """The manifest of a model just made, after `settle`. `options`: what changes its bytes."""
-        from qwq_gguf.verify.manifest import manifest_path
+        from qwq_gguf.verification.manifest import manifest_path
 
         first = files[0]
         manifest_path(first).unlink(missing_ok=True)  # it describes the file that was replaced
         if self._record is None:
             return
-        from qwq_gguf.verify.record import make_manifest, write_manifest
+        from qwq_gguf.verification.record import make_manifest, write_manifest
 
         contents = {
             path: follower.contents() for path, follower in zip(files, followers, strict=True)

@@ -89,7 +89,7 @@ def set_(
     """
     if profile_name is None and not kv and chat_template is None and yarn is None:
         raise typer.BadParameter("say what to set: --profile, --kv, --chat-template or --yarn")
-    from qwq_gguf.edit import change_entries, write_entries
+    from qwq_gguf.editing import change_entries, write_entries
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.gguf_file.splits import part_path
     from qwq_gguf.profiles import load_profile

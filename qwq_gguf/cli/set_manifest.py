@@ -19,19 +19,19 @@ from qwq_gguf.errors import ManifestError
 if TYPE_CHECKING:
     from qwq_gguf.cli.progress import ByteBar
     from qwq_gguf.gguf_file import GgufFile
-    from qwq_gguf.verify.manifest import Manifest
+    from qwq_gguf.verification.manifest import Manifest
 
 __all__ = ["Following", "tidy_up"]
 
 
 def tidy_up(path: Path) -> None:
     """Finish or take back what an interrupted `set` left between a file and its manifest."""
-    from qwq_gguf.edit import blank_unread, locked
+    from qwq_gguf.editing import blank_unread, locked
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.gguf_file.room import find_room
-    from qwq_gguf.verify.contents import read_header
-    from qwq_gguf.verify.pending import progress_of, settled
-    from qwq_gguf.verify.record import write_manifest
+    from qwq_gguf.verification.contents import read_header
+    from qwq_gguf.verification.pending import progress_of, settled
+    from qwq_gguf.verification.record import write_manifest
 
     if not _is_pending(path):
         return
@@ -69,10 +69,10 @@ class Following:
         """Write down what is about to happen. OutputError if that cannot be written, GgufError
         if what was written before cannot be read: a change would leave the two at odds.
         """
-        from qwq_gguf.verify.contents import read_with_header
-        from qwq_gguf.verify.manifest import PartDigest
-        from qwq_gguf.verify.pending import announced
-        from qwq_gguf.verify.record import write_manifest
+        from qwq_gguf.verification.contents import read_with_header
+        from qwq_gguf.verification.manifest import PartDigest
+        from qwq_gguf.verification.pending import announced
+        from qwq_gguf.verification.record import write_manifest
 
         path = self._file.path
         try:
@@ -100,8 +100,8 @@ class Following:
         """Write down that it has happened."""
         if self._announced is None:
             return
-        from qwq_gguf.verify.pending import settled
-        from qwq_gguf.verify.record import write_manifest
+        from qwq_gguf.verification.pending import settled
+        from qwq_gguf.verification.record import write_manifest
 
         where = write_manifest(settled(self._announced, made=True), self._file.path)
         self.told = f"{where}: follows"
@@ -116,6 +116,6 @@ def _is_pending(path: Path) -> bool:
 
 
 def _read(path: Path) -> Manifest | None:
-    from qwq_gguf.verify.check import read_manifest
+    from qwq_gguf.verification.check import read_manifest
 
     return read_manifest(path)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from qwq_gguf.checkpoint import Checkpoint, DownloadProgress, Fetched
     from qwq_gguf.checkpoint.hub_supply import HubSupply
-    from qwq_gguf.quantize.outputs import Outputs
+    from qwq_gguf.quantization.outputs import Outputs
 
 __all__ = [
     "Stream",

@@ -17,8 +17,8 @@ from qwq_gguf.cli.text import human_bytes, one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
-    from qwq_gguf.convert.values import Conversion
-    from qwq_gguf.verify import Finding, Report
+    from qwq_gguf.conversion.values import Conversion
+    from qwq_gguf.verification import Finding, Report
 
 __all__ = ["app"]
 
@@ -85,7 +85,7 @@ def verify(
         raise typer.BadParameter("--all and --imatrix go with --source")
     from qwq_gguf.checkpoint import locate_gguf
     from qwq_gguf.cli.progress import ByteBar
-    from qwq_gguf.verify.check import bytes_to_read, verify
+    from qwq_gguf.verification.check import bytes_to_read, verify
 
     located = locate_gguf(file, revision=revision, token=token, fetch=False)
     bring_gguf(located)
@@ -135,7 +135,7 @@ def _conversion(source: str, token: str | None, everything: bool) -> Conversion:
     if opened.hub is not None and not everything and len(fetched) < len(opened.shards):
         note(f"note: the weights of {source} are taken as the cache has them; --all hashes them")
     if everything and opened.hub is not None:
-        from qwq_gguf.verify.record import ShardDigests
+        from qwq_gguf.verification.record import ShardDigests
 
         def passed(shard: Path) -> tuple[str, int] | None:
             came = fetched.get(shard)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import cast
 
 from qwq_gguf.errors import ChainError
-from qwq_gguf.export.forbidding import grammar_spellings
+from qwq_gguf.exporters.forbidding import grammar_spellings
 from qwq_gguf.metadata import shortest_float32
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import CARRIED

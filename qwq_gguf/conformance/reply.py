@@ -14,7 +14,7 @@ from typing import Any
 
 from qwq_gguf.conformance.compare import Row, Verdict
 from qwq_gguf.conformance.http import Client
-from qwq_gguf.prepare import check_template
+from qwq_gguf.preparation import check_template
 from qwq_gguf.thinking import ThinkingTags, ThoughtForm, ThoughtStart, read_form
 
 __all__ = ["Said", "ask_for_replies", "judge_budget", "judge_call", "judge_thought", "read_said"]

@@ -25,18 +25,18 @@ def main(source: str, recipe: str) -> None:
 
     checkpoint = open_checkpoint(source)
     passed("config and tokenizer.json")
-    from qwq_gguf.convert.conversion import convert
-    from qwq_gguf.prepare import prepare
+    from qwq_gguf.conversion.conversion import convert
+    from qwq_gguf.preparation import prepare
 
     conversion = prepare(convert(checkpoint)).conversion
     passed("the GGUF's metadata")
-    from qwq_gguf.quantize.plan import make_plan
-    from qwq_gguf.quantize.recipes import load_recipe
-    from qwq_gguf.quantize.weights import stored_type
+    from qwq_gguf.quantization.plan import make_plan
+    from qwq_gguf.quantization.recipes import load_recipe
+    from qwq_gguf.quantization.weights import stored_type
 
     plan = make_plan(conversion, load_recipe(recipe))
     passed("the plan")
-    from qwq_gguf.quantize.kernels.choose import Job, NumbaKernels, choose_kernels
+    from qwq_gguf.quantization.kernels.choose import Job, NumbaKernels, choose_kernels
 
     kernels = choose_kernels("auto")
     passed("numba, imported")

@@ -26,13 +26,13 @@ def main(source: str, out: str, recipe_name: str, threads: int) -> None:
         times[name], last = now - last, now
 
     from qwq_gguf.checkpoint import open_checkpoint
-    from qwq_gguf.convert.conversion import convert
-    from qwq_gguf.prepare import prepare
-    from qwq_gguf.quantize.plan import make_plan
-    from qwq_gguf.quantize.recipes import load_recipe
-    from qwq_gguf.quantize.run import run_plan
-    from qwq_gguf.verify.follow import WriteFollower
-    from qwq_gguf.verify.record import ShardDigests
+    from qwq_gguf.conversion.conversion import convert
+    from qwq_gguf.preparation import prepare
+    from qwq_gguf.quantization.plan import make_plan
+    from qwq_gguf.quantization.recipes import load_recipe
+    from qwq_gguf.quantization.run import run_plan
+    from qwq_gguf.verification.follow import WriteFollower
+    from qwq_gguf.verification.record import ShardDigests
 
     passed("import")
     checkpoint = open_checkpoint(source)

@@ -16,11 +16,11 @@ from rich.text import Text
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.cli.chat_loop import answer_one, greeting
 from qwq_gguf.cli.chat_view import TerminalView
-from qwq_gguf.convert.conversion import convert
+from qwq_gguf.conversion.conversion import convert
+from qwq_gguf.engine.conversation import Conversation
+from qwq_gguf.engine.model import Model
 from qwq_gguf.profiles import load_profile
-from qwq_gguf.quantize import load_recipe, make_plan, run_plan
-from qwq_gguf.runtime.conversation import Conversation
-from qwq_gguf.runtime.model import Model
+from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from qwq_gguf.tools import tools_named
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ import thoughts
 from stated import stated
 from thoughts import Span, Step
 
-from qwq_gguf.evaluate.guises import content, guises, is_step
-from qwq_gguf.evaluate.problems import Problem, generate, is_held_out
+from qwq_gguf.evaluation.guises import content, guises, is_step
+from qwq_gguf.evaluation.problems import Problem, generate, is_held_out
 
 TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
 

@@ -8,8 +8,8 @@ from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.sandbox.meter import Budget
 from qwq_gguf.chat.template import ChatTemplate, Limits, one_budget
 from qwq_gguf.errors import TemplateError
-from qwq_gguf.export.chatml import read_chatml
-from qwq_gguf.prepare.template import check_template
+from qwq_gguf.exporters.chatml import read_chatml
+from qwq_gguf.preparation.template import check_template
 
 HUNDRED = "{% for i in range(100) %}{% endfor %}{{ messages[0].content }}"
 ASK = [Message("user", "hi")]

@@ -11,13 +11,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.engine.conversation import Conversation
+from qwq_gguf.engine.model import Model
+from qwq_gguf.engine.native_chain import NativeChain
+from qwq_gguf.engine.positions import positions
+from qwq_gguf.engine.session import Session
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.resources import profiles_dir
-from qwq_gguf.runtime.conversation import Conversation
-from qwq_gguf.runtime.model import Model
-from qwq_gguf.runtime.native_chain import NativeChain
-from qwq_gguf.runtime.positions import positions
-from qwq_gguf.runtime.session import Session
 from support.tiny_gguf import write_random
 
 runner = CliRunner()

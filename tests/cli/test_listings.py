@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.profiles import load_profile, profile_names
-from qwq_gguf.quantize import load_recipe, parse_recipe, recipe_names
+from qwq_gguf.quantization import load_recipe, parse_recipe, recipe_names
 
 runner = CliRunner()
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.prepare.llama_cpp import is_misread
+from qwq_gguf.preparation.llama_cpp import is_misread
 from support.chat_templates import MISREAD, OPENS
 from support.checkpoints import byte_tokenizer, write_checkpoint
 

@@ -18,7 +18,7 @@ from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.gguf_file.room import without_room
 from qwq_gguf.metadata import text
-from qwq_gguf.verify.manifest import manifest_path
+from qwq_gguf.verification.manifest import manifest_path
 from support.checkpoints import write_checkpoint
 from support.hub import LoopbackHub
 from support.imatrix import gguf_bytes, random_sums

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.cli.app import app
-from qwq_gguf.convert import convert
+from qwq_gguf.conversion import convert
 from qwq_gguf.gguf_file import read_gguf
 from support.checkpoints import write_checkpoint
 from support.imatrix import gguf_bytes, random_sums

@@ -26,7 +26,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.checkpoint import hub_supply
 from qwq_gguf.cli.app import app
-from qwq_gguf.verify.manifest import manifest_path
+from qwq_gguf.verification.manifest import manifest_path
 from support.checkpoints import Shape, write_checkpoint
 from support.hub import Fault, LoopbackHub
 from support.hub_fixtures import hub_environment
@@ -74,9 +74,9 @@ def digest(path: Path) -> str:
 def expected(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """SHA-256 of what a download into the cache gives, by recipe."""
     from qwq_gguf.checkpoint import open_checkpoint
-    from qwq_gguf.convert import convert
-    from qwq_gguf.prepare import prepare
-    from qwq_gguf.quantize import load_recipe, make_plan, run_plan
+    from qwq_gguf.conversion import convert
+    from qwq_gguf.preparation import prepare
+    from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 
     folder = tmp_path_factory.mktemp("expected")
     opened = replace(open_checkpoint(checkpoint), organization="Qwen", source=REPO)

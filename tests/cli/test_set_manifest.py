@@ -16,15 +16,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.edit import write_entries
+from qwq_gguf.editing import write_entries
 from qwq_gguf.errors import OutputError
 from qwq_gguf.gguf_file import read_gguf
-from qwq_gguf.quantize import load_recipe
-from qwq_gguf.verify import check, record
-from qwq_gguf.verify.check import verify
-from qwq_gguf.verify.contents import read_contents
-from qwq_gguf.verify.manifest import SourceRecord, manifest_path
-from qwq_gguf.verify.record import make_manifest, write_manifest
+from qwq_gguf.quantization import load_recipe
+from qwq_gguf.verification import check, record
+from qwq_gguf.verification.check import verify
+from qwq_gguf.verification.contents import read_contents
+from qwq_gguf.verification.manifest import SourceRecord, manifest_path
+from qwq_gguf.verification.record import make_manifest, write_manifest
 from support.killed import killed_at_each_step
 from support.tiny_gguf import write_random
 

@@ -9,14 +9,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.engine.model import Model
 from qwq_gguf.gguf_file import read_gguf, read_splits
 from qwq_gguf.gguf_file.room import find_room
-from qwq_gguf.quantize import load_recipe
-from qwq_gguf.runtime.model import Model
-from qwq_gguf.verify.check import verify
-from qwq_gguf.verify.contents import read_contents
-from qwq_gguf.verify.manifest import SourceRecord, manifest_path
-from qwq_gguf.verify.record import make_manifest, write_manifest
+from qwq_gguf.quantization import load_recipe
+from qwq_gguf.verification.check import verify
+from qwq_gguf.verification.contents import read_contents
+from qwq_gguf.verification.manifest import SourceRecord, manifest_path
+from qwq_gguf.verification.record import make_manifest, write_manifest
 from support.chat_templates import QWQ
 from support.split_files import cut
 from support.tiny_gguf import write_random

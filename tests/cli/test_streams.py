@@ -106,7 +106,7 @@ main()
         ("typer", ["--help"]),
         ("qwq_gguf.cli.inspect", ["inspect", "tiny.gguf"]),
         ("numpy", ["verify", "tiny.gguf"]),
-        ("qwq_gguf.export.ollama", ["modelfile", "tiny.gguf"]),
+        ("qwq_gguf.exporters.ollama", ["modelfile", "tiny.gguf"]),
         ("llama_cpp", ["chat", "tiny.gguf", "-p", "Hi"]),
     ],
 )

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.checkpoint import fetch_weights, locate_gguf, open_checkpoint
 from qwq_gguf.cli.app import app
-from qwq_gguf.verify.manifest import manifest_path
+from qwq_gguf.verification.manifest import manifest_path
 from support.checkpoints import write_checkpoint
 from support.hub import LoopbackHub
 from support.imatrix import gguf_bytes, random_sums

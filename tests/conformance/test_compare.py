@@ -10,7 +10,7 @@ import pytest
 from qwq_gguf.conformance import Applied, Row, Verdict, advice, compare
 from qwq_gguf.conformance.llama_server import read_llama_server
 from qwq_gguf.conformance.ollama import read_ollama
-from qwq_gguf.export.forbidding import grammar_spellings
+from qwq_gguf.exporters.forbidding import grammar_spellings
 from qwq_gguf.metadata import f32
 from qwq_gguf.profiles import load_profile, resolve
 from qwq_gguf.profiles.gguf_keys import FileSampling

@@ -23,16 +23,16 @@ from qwq_gguf.cli.app import app
 from qwq_gguf.conformance import Verdict, ask_server, compare
 from qwq_gguf.conformance.http import Client
 from qwq_gguf.conformance.llama_server import read_llama_server
-from qwq_gguf.convert import convert
-from qwq_gguf.edit import change_entries, write_entries
-from qwq_gguf.export.facts import gguf_facts
-from qwq_gguf.export.forbidding import spoken_grammar
+from qwq_gguf.conversion import convert
+from qwq_gguf.editing import change_entries, write_entries
+from qwq_gguf.engine.model import Model
+from qwq_gguf.engine.session import Session
+from qwq_gguf.exporters.facts import gguf_facts
+from qwq_gguf.exporters.forbidding import spoken_grammar
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import read_sampling
-from qwq_gguf.quantize import load_recipe, make_plan, run_plan
-from qwq_gguf.runtime.model import Model
-from qwq_gguf.runtime.session import Session
+from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from qwq_gguf.sampling import LogitBias, SamplerChain
 from support.llama_server import ask, llama_server, needs_llama_server
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from qwq_gguf.export import llama_server as exporter
-from qwq_gguf.export.facts import gguf_facts
+from qwq_gguf.exporters import llama_server as exporter
+from qwq_gguf.exporters.facts import gguf_facts
 from qwq_gguf.gguf_file import read_gguf
-from qwq_gguf.prepare.llama_cpp import is_misread, tell_llama_cpp
+from qwq_gguf.preparation.llama_cpp import is_misread, tell_llama_cpp
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.tools.calculator import Calculator
 from support.chat_templates import IF_ASKED, MISREAD, SEEN, UNLESS_TOLD

@@ -16,13 +16,13 @@ from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.prompt import Segment
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.checkpoint import open_checkpoint
-from qwq_gguf.convert import convert
-from qwq_gguf.evaluate.grade import is_right
-from qwq_gguf.evaluate.problems import SHOWCASE, Problem, suite
-from qwq_gguf.evaluate.runner import ask_model, run_suite
+from qwq_gguf.conversion import convert
+from qwq_gguf.engine.session import Session
+from qwq_gguf.evaluation.grade import is_right
+from qwq_gguf.evaluation.problems import SHOWCASE, Problem, suite
+from qwq_gguf.evaluation.runner import ask_model, run_suite
 from qwq_gguf.profiles import Profile, load_profile
-from qwq_gguf.quantize import load_recipe, make_plan, run_plan
-from qwq_gguf.runtime.session import Session
+from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from support.trainer import seen, thoughts
 
 

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 import pytest
 
-from qwq_gguf.evaluate.guises import content
-from qwq_gguf.evaluate.met import met_contents
-from qwq_gguf.evaluate.problems import SKILLS, generate, is_held_out, suite
+from qwq_gguf.evaluation.guises import content
+from qwq_gguf.evaluation.met import met_contents
+from qwq_gguf.evaluation.problems import SKILLS, generate, is_held_out, suite
 from support.trainer import conversations, seen, stated
 
 

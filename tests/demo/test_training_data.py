@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate
-from qwq_gguf.evaluate.grade import is_right
-from qwq_gguf.evaluate.problems import SKILLS, generate
+from qwq_gguf.evaluation.grade import is_right
+from qwq_gguf.evaluation.problems import SKILLS, generate
 from qwq_gguf.resources import demo_checkpoint
 from qwq_gguf.tools import Calculator
 from support.trainer import conversations, thoughts

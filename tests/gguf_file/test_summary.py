@@ -243,8 +243,8 @@ def test_keys_of_another_type_are_not_believed(tmp_path: Path) -> None:
 
 def test_the_demo_models_file_has_no_oddities(tmp_path: Path) -> None:
     from qwq_gguf.checkpoint import open_checkpoint
-    from qwq_gguf.convert import convert
-    from qwq_gguf.quantize import load_recipe, make_plan
+    from qwq_gguf.conversion import convert
+    from qwq_gguf.quantization import load_recipe, make_plan
 
     plan = make_plan(convert(open_checkpoint("demo")), load_recipe("Q4_K_M"))
     path = tmp_path / "demo.gguf"

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from qwq_gguf.export.chatml import read_chatml
-from qwq_gguf.export.facts import GgufFacts
+from qwq_gguf.exporters.chatml import read_chatml
+from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.sampling import (
     Dist,

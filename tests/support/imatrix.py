@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qwq_gguf.convert.values import Conversion
-from qwq_gguf.quantize import Imatrix
+from qwq_gguf.conversion.values import Conversion
+from qwq_gguf.quantization import Imatrix
 
 __all__ = ["Sums", "covering", "gguf_bytes", "importance", "legacy_bytes", "random_sums"]
 

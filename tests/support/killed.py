@@ -13,7 +13,7 @@ __all__ = ["killed_at_each_step"]
 _PROGRAM = """
 import os, shutil, signal, sys
 from typer.testing import CliRunner
-import qwq_gguf.verify.check, qwq_gguf.verify.record, qwq_gguf.edit, qwq_gguf.cli.set
+import qwq_gguf.verification.check, qwq_gguf.verification.record, qwq_gguf.editing, qwq_gguf.cli.set
 from qwq_gguf.cli.app import app
 
 source, folder, words = sys.argv[1], sys.argv[2], sys.argv[3:]

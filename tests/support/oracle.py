@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qwq_gguf.convert.values import Conversion
-from qwq_gguf.quantize import Imatrix, load_recipe, make_plan, run_plan
+from qwq_gguf.conversion.values import Conversion
+from qwq_gguf.quantization import Imatrix, load_recipe, make_plan, run_plan
 from support.imatrix import importance
 from support.llama_quantize import quantize
 from support.shapes import Shape, conversion, write_weights

@@ -9,8 +9,8 @@ from typing import Any
 
 from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.chat.template import Segment
+from qwq_gguf.engine.session import Generated
 from qwq_gguf.metadata import text
-from qwq_gguf.runtime.session import Generated
 from qwq_gguf.sampling import SamplerChain
 
 __all__ = ["QWQ_TEMPLATE", "ScriptedModel", "ScriptedSession"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from qwq_gguf.checkpoint.values import TensorInfo
-from qwq_gguf.convert.values import (
+from qwq_gguf.conversion.values import (
     ComputedTensor,
     Conversion,
     ModelFacts,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qwq_gguf.checkpoint import ShardReader, TensorInfo
-from qwq_gguf.convert import ComputedTensor, Conversion, SourceTensor
+from qwq_gguf.conversion import ComputedTensor, Conversion, SourceTensor
 from qwq_gguf.ggml_types import FileType
 
 __all__ = ["converter_bytes", "file_type_of", "source_values"]

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.checkpoint import open_checkpoint
-from qwq_gguf.convert import convert
-from qwq_gguf.prepare import prepare
-from qwq_gguf.quantize import load_recipe, make_plan
+from qwq_gguf.conversion import convert
+from qwq_gguf.preparation import prepare
+from qwq_gguf.quantization import load_recipe, make_plan
 from soak_inputs import Trial
 from soak_inputs._mutate import damaged_text, damaged_value, endless
 from support.chat_templates import CHATML, QWQ

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from qwq_gguf.convert.from_gguf import from_gguf
+from qwq_gguf.conversion.from_gguf import from_gguf
+from qwq_gguf.engine.precheck import check_model
 from qwq_gguf.errors import QwqGgufError
-from qwq_gguf.export.facts import gguf_facts
-from qwq_gguf.export.forbidding import words_of
-from qwq_gguf.export.runtimes import EXPORTERS
+from qwq_gguf.exporters.facts import gguf_facts
+from qwq_gguf.exporters.forbidding import words_of
+from qwq_gguf.exporters.runtimes import EXPORTERS
 from qwq_gguf.gguf_file import read_gguf, read_splits, summarize
-from qwq_gguf.prepare import prepare
+from qwq_gguf.preparation import prepare
 from qwq_gguf.profiles import resolve
-from qwq_gguf.quantize import load_recipe, make_plan
-from qwq_gguf.runtime.precheck import check_model
+from qwq_gguf.quantization import load_recipe, make_plan
 from soak_inputs import Trial
 from soak_inputs._mutate import endless
 from support.gguf_fuzz import mutate, write_mutant

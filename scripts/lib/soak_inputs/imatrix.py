@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from qwq_gguf.quantize import read_imatrix
+from qwq_gguf.quantization import read_imatrix
 from soak_inputs import Trial
 from soak_inputs._mutate import endless
 from support.gguf_fuzz import write_mutant

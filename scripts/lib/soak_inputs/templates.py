@@ -10,10 +10,10 @@ from pathlib import Path
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, one_budget
-from qwq_gguf.convert.values import Conversion
-from qwq_gguf.export.facts import gguf_facts
+from qwq_gguf.conversion.values import Conversion
+from qwq_gguf.exporters.facts import gguf_facts
 from qwq_gguf.metadata import ValueType, array, text, u32
-from qwq_gguf.prepare import prepare
+from qwq_gguf.preparation import prepare
 from soak_inputs import Trial
 from soak_inputs._mutate import damaged_text, endless
 from support.chat_templates import CHATML, JOINED_ROLES, QWEN_TOKENS, QWQ, R1_STYLE

@@ -1,0 +1,23 @@
+"""What a checkpoint means in GGUF: names, keys and vocabulary, worked out from headers."""
+
+from __future__ import annotations
+
+from qwq_gguf.conversion.conversion import convert
+from qwq_gguf.conversion.overrides import parse_override
+from qwq_gguf.conversion.values import (
+    ComputedTensor,
+    Conversion,
+    ModelFacts,
+    RowOrder,
+    SourceTensor,
+)
+
+__all__ = [
+    "ComputedTensor",
+    "Conversion",
+    "ModelFacts",
+    "RowOrder",
+    "SourceTensor",
+    "convert",
+    "parse_override",
+]

@@ -1,0 +1,40 @@
+"""What differs from one architecture to the next: one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qwq_gguf.conversion.architectures.base import Architecture
+from qwq_gguf.conversion.architectures.llama import LLAMA
+from qwq_gguf.conversion.architectures.qwen2 import QWEN2
+from qwq_gguf.conversion.architectures.qwen3 import QWEN3
+from qwq_gguf.errors import ConfigError, UnsupportedError
+
+__all__ = ["ARCHITECTURES", "Architecture", "find_architecture"]
+
+ARCHITECTURES = (QWEN2, QWEN3, LLAMA)
+
+
+def find_architecture(config: Mapping[str, Any], path: Path) -> Architecture:
+    """The architecture that a config.json names; UnsupportedError lists the known ones."""
+    names = config.get("architectures")
+    if not isinstance(names, list) or not names or not isinstance(names[0], str):
+        raise ConfigError(
+            "architectures does not name one", path=path, found=names, expected=_known()
+        )
+    for architecture in ARCHITECTURES:
+        if architecture.model_class == names[0]:
+            return architecture
+    raise UnsupportedError(
+        "this architecture is not supported",
+        path=path,
+        found=names[0][:80],
+        expected=_known(),
+        hint="llama.cpp's convert_hf_to_gguf.py knows more of them",
+    )
+
+
+def _known() -> str:
+    return ", ".join(architecture.model_class for architecture in ARCHITECTURES)

@@ -1,0 +1,97 @@
+"""The vocabulary in which an architecture is described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from qwq_gguf.conversion.config import ModelConfig
+from qwq_gguf.conversion.values import ComputedTensor
+from qwq_gguf.metadata import KeyValue
+
+__all__ = [
+    "ATTENTION",
+    "MLP",
+    "NORMS",
+    "QKV_BIAS",
+    "Architecture",
+    "Dimension",
+    "TensorRule",
+    "outer_tensors",
+]
+
+Dimension: TypeAlias = Literal["embedding", "feed_forward", "queries", "keys", "head_dim", "vocab"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRule:
+    """One tensor of a block (or of the model): its name there and here, and its shape.
+
+    `shape` is in PyTorch order. A tensor that is not `needed` is taken where it exists.
+    `interleave` marks rows whose rotary halves llama.cpp wants interleaved head by head.
+    """
+
+    source: str
+    target: str
+    shape: tuple[Dimension, ...]
+    needed: bool = True
+    interleave: bool = False
+
+
+ATTENTION = (
+    TensorRule("self_attn.q_proj.weight", "attn_q.weight", ("queries", "embedding")),
+    TensorRule("self_attn.k_proj.weight", "attn_k.weight", ("keys", "embedding")),
+    TensorRule("self_attn.v_proj.weight", "attn_v.weight", ("keys", "embedding")),
+    TensorRule("self_attn.o_proj.weight", "attn_output.weight", ("embedding", "queries")),
+)
+QKV_BIAS = (
+    TensorRule("self_attn.q_proj.bias", "attn_q.bias", ("queries",)),
+    TensorRule("self_attn.k_proj.bias", "attn_k.bias", ("keys",)),
+    TensorRule("self_attn.v_proj.bias", "attn_v.bias", ("keys",)),
+)
+MLP = (
+    TensorRule("mlp.gate_proj.weight", "ffn_gate.weight", ("feed_forward", "embedding")),
+    TensorRule("mlp.up_proj.weight", "ffn_up.weight", ("feed_forward", "embedding")),
+    TensorRule("mlp.down_proj.weight", "ffn_down.weight", ("embedding", "feed_forward")),
+)
+NORMS = (
+    TensorRule("input_layernorm.weight", "attn_norm.weight", ("embedding",)),
+    TensorRule("post_attention_layernorm.weight", "ffn_norm.weight", ("embedding",)),
+)
+
+
+def outer_tensors(config: ModelConfig) -> tuple[TensorRule, ...]:
+    """The tensors outside the blocks. Tied embeddings need no lm_head; one that is there
+    all the same is kept, as the converter keeps it.
+    """
+    return (
+        TensorRule("model.embed_tokens.weight", "token_embd.weight", ("vocab", "embedding")),
+        TensorRule("model.norm.weight", "output_norm.weight", ("embedding",)),
+        TensorRule("lm_head.weight", "output.weight", ("vocab", "embedding"), not config.tied),
+    )
+
+
+def _nothing(config: ModelConfig) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """`model_class` is the name in config.json, `name` the one in the GGUF.
+
+    `block` gives the tensors of every block, `extra_keys` what is written after
+    general.file_type, `computed` tensors that no shard holds. `head_dim` and `context` are
+    the values that transformers assumes when config.json is silent. `writes_head_size`
+    says that the head size is written even when config.json leaves it to be computed.
+    """
+
+    model_class: str
+    name: str
+    block: Callable[[ModelConfig], tuple[TensorRule, ...]]
+    context: int
+    head_dim: int | None = None
+    writes_head_size: bool = True
+    extra_keys: Callable[[ModelConfig], tuple[KeyValue, ...]] = _nothing
+    computed: Callable[[ModelConfig], tuple[ComputedTensor, ...]] = _nothing
+    writes_space_prefix: bool = False

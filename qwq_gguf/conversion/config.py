@@ -1,0 +1,138 @@
+"""config.json as checked values. Nothing in it is trusted: sizes are bounded, and looked
+at together, before anything is planned with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qwq_gguf.conversion.rope import Rope, read_rope
+from qwq_gguf.errors import ConfigError
+
+__all__ = ["Fields", "ModelConfig", "read_config"]
+
+
+class Fields:
+    """Typed access to one JSON object, with errors that name the file and the key."""
+
+    def __init__(self, values: Mapping[str, Any], path: Path, prefix: str = "") -> None:
+        self.values = values
+        self.path = path
+        self.prefix = prefix
+
+    def error(self, key: str, message: str, expected: object = None) -> ConfigError:
+        """A ConfigError about one key."""
+        found = self.values.get(key)
+        return ConfigError(
+            f"{self.prefix}{key} {message}",
+            path=self.path,
+            found=None if found is None else str(found)[:80],
+            expected=expected,
+        )
+
+    def integer(self, key: str, most: int, *, least: int = 1, default: int | None = None) -> int:
+        """An integer between `least` and `most`; `default` when the key is absent or null."""
+        value = self.values.get(key)
+        if value is None:
+            if default is None:
+                raise self.error(key, "is missing", f"an integer from {least} to {most}")
+            return default
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise self.error(key, "is absurd", f"an integer from {least} to {most}")
+        return value
+
+    def number(self, key: str, least: float, most: float, *, default: float | None = None) -> float:
+        """A finite number between `least` and `most`; `default` when absent or null."""
+        value = self.values.get(key)
+        if value is None:
+            if default is None:
+                raise self.error(key, "is missing", f"a number from {least:g} to {most:g}")
+            return default
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+        if not good or not least <= value <= most:  # NaN is in no range
+            raise self.error(key, "is absurd", f"a number from {least:g} to {most:g}")
+        return float(value)
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """A boolean; `default` when absent or null."""
+        value = self.values.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise self.error(key, "is neither true nor false")
+        return value
+
+    def object(self, key: str) -> Fields | None:
+        """A nested object; None when absent or null."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise self.error(key, "is not an object")
+        return Fields(value, self.path, f"{self.prefix}{key}.")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The sizes of a dense decoder. `head_dim_given` tells a stated head size from a
+    computed one, because llama.cpp's converter writes only the former for Qwen2.
+    """
+
+    layers: int
+    embedding: int
+    feed_forward: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    head_dim_given: bool
+    vocab: int
+    context: int
+    rms_epsilon: float
+    rope: Rope
+    tied: bool
+    attention_bias: bool
+    mlp_bias: bool
+
+
+def read_config(
+    config: Mapping[str, Any], path: Path, *, head_dim: int | None = None, context: int
+) -> ModelConfig:
+    """Check a config.json. `head_dim` and `context` are the architecture's defaults, as
+    transformers has them. ConfigError names the key.
+    """
+    fields = Fields(config, path)
+    heads = fields.integer("num_attention_heads", 2**14)
+    embedding = fields.integer("hidden_size", 2**20)
+    given = config.get("head_dim") is not None or head_dim is not None
+    if not given and embedding % heads:
+        raise fields.error("hidden_size", f"is not a multiple of its {heads} attention heads")
+    head_size = fields.integer("head_dim", 2**14, default=head_dim or embedding // heads)
+    if head_size % 2:
+        raise fields.error("head_dim", "is odd, rotary positions need pairs")
+    kv_heads = fields.integer("num_key_value_heads", 2**14, default=heads)
+    if heads % kv_heads:
+        raise fields.error("num_key_value_heads", f"does not divide the {heads} attention heads")
+    positions = fields.integer("max_position_embeddings", 2**31 - 1, default=context)
+    if positions < heads:
+        raise fields.error("max_position_embeddings", f"is less than the {heads} attention heads")
+    return ModelConfig(
+        layers=fields.integer("num_hidden_layers", 2**12),
+        embedding=embedding,
+        feed_forward=fields.integer("intermediate_size", 2**22),
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_size,
+        head_dim_given=given,
+        vocab=fields.integer("vocab_size", 2**21),
+        context=positions,
+        rms_epsilon=fields.number("rms_norm_eps", 1e-30, 1.0, default=1e-6),
+        rope=read_rope(fields, positions),
+        tied=fields.flag("tie_word_embeddings"),
+        attention_bias=fields.flag("attention_bias"),
+        mlp_bias=fields.flag("mlp_bias"),
+    )

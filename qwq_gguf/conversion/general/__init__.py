@@ -1,0 +1,7 @@
+"""The `general.*` entries: what a model is called and where it comes from."""
+
+from __future__ import annotations
+
+from qwq_gguf.conversion.general.keys import general_keys
+
+__all__ = ["general_keys"]

@@ -1,0 +1,179 @@
+"""From a checkpoint's tensor names to those of a GGUF, each with its shape checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwq_gguf.conversion.architectures.base import (
+    Architecture,
+    Dimension,
+    TensorRule,
+    outer_tensors,
+)
+from qwq_gguf.conversion.config import ModelConfig
+from qwq_gguf.conversion.names import strange_prefix
+from qwq_gguf.conversion.values import RowOrder, SourceTensor
+from qwq_gguf.errors import TensorError, UnsupportedError
+
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.values import TensorInfo
+
+__all__ = ["map_tensors", "some"]
+
+DTYPES = ("BF16", "F16", "F32")
+# Buffers that older versions of transformers saved with the weights.
+_IGNORED = (".attention.masked_bias", ".attention.bias", ".rotary_emb.inv_freq")
+
+
+def map_tensors(
+    architecture: Architecture,
+    config: ModelConfig,
+    tensors: Mapping[str, TensorInfo],
+    folder: Path,
+) -> tuple[SourceTensor, ...]:
+    """All tensors of the model in the converter's order: computed ones, then as the shards
+    have them. TensorError when one is missing, unknown or of another shape than config.json
+    says; UnsupportedError for a dtype that is not BF16, F16 or F32.
+    """
+    sizes: dict[Dimension, int] = {
+        "embedding": config.embedding,
+        "feed_forward": config.feed_forward,
+        "queries": config.heads * config.head_dim,
+        "keys": config.kv_heads * config.head_dim,
+        "head_dim": config.head_dim,
+        "vocab": config.vocab,
+    }
+    order = interleaved(config.head_dim)
+    rules = {rule.source: (rule, layer) for rule, layer in _rules(architecture, config)}
+    found: list[SourceTensor] = [
+        SourceTensor(computed.name, computed.shape, computed)
+        for computed in architecture.computed(config)
+    ]
+    unknown: list[str] = []
+    for name, info in tensors.items():
+        if name.endswith(_IGNORED):
+            continue
+        if name not in rules:
+            unknown.append(name)
+            continue
+        rule, layer = rules.pop(name)
+        _check(info, tuple(sizes[dimension] for dimension in rule.shape), rule)
+        found.append(
+            SourceTensor(
+                name=rule.target,
+                shape=tuple(reversed(info.shape)),
+                source=info,
+                layer=layer,
+                row_order=order if rule.interleave else None,
+            )
+        )
+    missing = [name for name, (rule, _) in rules.items() if rule.needed]
+    if missing or unknown:
+        _refuse_known_kinds(unknown, tensors, folder)
+    if missing:
+        raise TensorError(
+            "tensors that the model needs are missing",
+            path=folder,
+            found=f"{len(found)} tensors",
+            expected=some(missing),
+            hint="check that config.json belongs to these weights, and that all shards are here",
+        )
+    if unknown:
+        raise TensorError(
+            f"tensors that a {architecture.model_class} does not have",
+            path=folder,
+            found=some(unknown),
+            hint="check that config.json belongs to these weights",
+        )
+    return tuple(found)
+
+
+# What is left beside or instead of a weight by those who quantize or train it.
+_QUANTIZED = re.compile(
+    r"\.(?:qweight|qzeros|g_idx|weight_packed|weight_scale(?:_inv)?|absmax|SCB|scales|quant_map)"
+    r"(?:\.|$)"
+)
+_ADAPTER = re.compile(r"\.(?:lora_(?:A|B|embedding_A|embedding_B)|base_layer)\.")
+
+
+def _refuse_known_kinds(
+    unknown: Sequence[str], tensors: Mapping[str, TensorInfo], folder: Path
+) -> None:
+    """Say it better than by names that are missing, where one can see what happened."""
+    quantized = [name for name in unknown if _QUANTIZED.search(name)]
+    if quantized:
+        raise UnsupportedError(
+            "these weights are quantized already",
+            path=folder,
+            found=some(quantized),
+            expected=", ".join(DTYPES),
+            hint="take the original weights, which lose nothing twice",
+        )
+    adapters = [name for name in unknown if _ADAPTER.search(name)]
+    if adapters:
+        raise UnsupportedError(
+            "the weights of an adapter lie beside the model's, not merged into them",
+            path=folder,
+            found=some(adapters),
+            hint="with PEFT: model.merge_and_unload().save_pretrained(FOLDER)",
+        )
+    prefix = strange_prefix(tensors)
+    if prefix is not None:
+        raise TensorError(
+            f"the tensors' names begin with {prefix!r}, which is nothing known",
+            path=folder,
+            found=some(tensors),
+            expected="model.layers. ...",
+            hint="save the model itself, not what wraps it: model.save_pretrained(FOLDER)",
+        )
+
+
+def interleaved(head_dim: int) -> RowOrder:
+    """Rows 0, d/2, 1, d/2 + 1, ... of each head of d rows: partners in a rotation, which
+    transformers keeps half a head apart, become neighbours.
+    """
+    half = head_dim // 2
+    return RowOrder(tuple(row for pair in range(half) for row in (pair, pair + half)))
+
+
+def _rules(
+    architecture: Architecture, config: ModelConfig
+) -> Iterator[tuple[TensorRule, int | None]]:
+    for rule in outer_tensors(config):
+        yield rule, None
+    for layer in range(config.layers):
+        for rule in architecture.block(config):
+            source = f"model.layers.{layer}.{rule.source}"
+            target = f"blk.{layer}.{rule.target}"
+            yield (
+                TensorRule(source, target, rule.shape, rule.needed, rule.interleave),
+                layer,
+            )
+
+
+def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule) -> None:
+    if info.dtype not in DTYPES:
+        raise UnsupportedError(
+            f"{info.name}: this data type cannot be converted",
+            path=info.shard,
+            found=info.dtype,
+            expected=", ".join(DTYPES),
+            hint="take the original weights, not a quantized copy",
+        )
+    if info.shape != shape:
+        raise TensorError(
+            f"{info.name}: its shape is not what config.json says",
+            path=info.shard,
+            found=list(info.shape),
+            expected=f"{list(shape)} ({' x '.join(rule.shape)})",
+        )
+
+
+def some(names: Iterable[str], count: int = 3) -> str:
+    """The first names of a list, and how many more there are."""
+    listed = list(names)
+    text = ", ".join(listed[:count])
+    return text if len(listed) <= count else f"{text} and {len(listed) - count} more"

@@ -1,0 +1,212 @@
+"""Which of llama.cpp's pre-tokenizers a tokenizer.json means.
+
+llama.cpp's converter tells them apart by a fingerprint: the SHA-256 of a sample text's token
+numbers. It breaks as soon as a fine-tune adds a token in the wrong place, while the regular
+expression in tokenizer.json says the same thing outright. So the expression decides how text
+is split, and the fingerprint, where it is known, only which of several names for that
+splitting the converter would have written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qwq_gguf.conversion.vocabulary.bpe import encode_pieces
+from qwq_gguf.conversion.vocabulary.postprocessor import special_id, templates
+from qwq_gguf.conversion.vocabulary.tokens import Vocabulary
+from qwq_gguf.errors import UnsupportedError
+
+__all__ = ["SAMPLE", "SPLITTINGS", "Splitting", "fingerprint", "recognise", "split_sample"]
+
+# The text that the converter hashes; it must be the same to the last byte.
+SAMPLE = (
+    "\n \n\n \n\n\n \t \t\t \t\n  \n   \n    \n     \n"
+    "\U0001f680 (normal) \U0001f636\u200d\U0001f32b\ufe0f (multiple emojis concatenated) "
+    "\u2705 \U0001f999\U0001f999 3 33 333 3333 33333 333333 3333333 33333333 3.3 3..3 3...3 "
+    "\u1780\u17b6\u1793\u17cb\u178f\u17c2\u1796\u17b7\u179f\u17c1\u179f\u17a2\u17b6\u1785"
+    "\U0001f601 ?\u6211\u60f3\u5728apple\u5de5\u4f5c1314151\u5929\uff5e "
+    "------======= \u043d\u0435\u0449\u043e \u043d\u0430 "
+    "\u0411\u044a\u043b\u0433\u0430\u0440\u0441\u043a\u0438 "
+    "''''''```````\"\"\"\"......!!!!!!?????? I've been 'told he's there, 'RE you sure? "
+    "'M not sure I'll make it, 'D you like some tea? We'Ve a'lL"
+)
+
+_QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+_DIGIT = r"\p{N}"
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """One way to split text: `steps` are applied one after the other to each piece.
+
+    `name` is what to write when no fingerprint is known. `ignore_merges` is part of it,
+    because llama.cpp ties that to the name too.
+    """
+
+    name: str
+    steps: tuple[str, ...]
+    ignore_merges: bool = False
+
+
+SPLITTINGS = (
+    Splitting("qwen2", (_QWEN2,)),
+    Splitting("llama-bpe", (_LLAMA3,), ignore_merges=True),
+    Splitting("smaug-bpe", (_LLAMA3,)),
+    Splitting("gpt-2", (_GPT2,)),
+    Splitting("smollm", (_DIGIT, _GPT2)),
+)
+
+# Fingerprints from the converter's list whose splitting is one of the above.
+_FINGERPRINTS = {
+    "e636dc30a262dcc0d8c323492e32ae2b70728f4df7dfe9737d9f920a282b8aea": "qwen2",
+    "d4540891389ea895b53b399da6ac824becc30f2fba0e9ddbb98f92e55ca0e97c": "qwen2",
+    "b3f499bb4255f8ca19fccd664443283318f2fd2414d5e0b040fbdd0cc195d6c5": "deepseek-r1-qwen",
+    "d4c8f286ea6b520b3d495c4455483cfa2302c0cfcd4be05d781b6a8a0a7cdaf1": "megrez",
+    "0ef9807a4087ebef797fc749390439009c3b9eda9ad1a097abbe738f486c01e5": "llama-bpe",
+    "c136ed14d01c2745d4f60a9596ae66800e2b61fa45643e72436041855ad4089d": "smaug-bpe",
+    "a8594e3edff7c29c003940395316294b2c623e09894deebbc65f33f1515df79e": "dbrx",
+    "3ce83efda5659b07b1ad37ca97ca5797ea4285d9b9ab0dc679e4a720c9da7454": "gpt-2",
+    "855059429035d75a914d1eda9f10a876752e281a054a7a3d421ef0533e5b6249": "smollm",
+}
+
+
+def recognise(tokenizer: Mapping[str, Any], vocabulary: Vocabulary, path: Path) -> str:
+    """The value of `tokenizer.ggml.pre`.
+
+    UnsupportedError, with the known names, for a splitting that is not among them.
+    """
+    steps = _steps(tokenizer.get("pre_tokenizer"))
+    candidates = [known for known in SPLITTINGS if known.steps == steps]
+    if candidates:
+        frame = _frame(tokenizer.get("post_processor"), vocabulary)
+        found = fingerprint(vocabulary, steps, *frame)
+        if found in _FINGERPRINTS:
+            return _FINGERPRINTS[found]
+    for known in candidates:
+        if known.ignore_merges == vocabulary.ignore_merges:
+            return known.name
+    raise UnsupportedError(
+        "this tokenizer splits text in a way that is not supported",
+        path=path,
+        found=" then ".join(steps)[:200] if steps else "no known kind of pre_tokenizer",
+        expected=f"that of {', '.join(known.name for known in SPLITTINGS)}",
+    )
+
+
+def fingerprint(
+    vocabulary: Vocabulary,
+    steps: Sequence[str],
+    before: Sequence[int] = (),
+    after: Sequence[int] = (),
+) -> str | None:
+    """The converter's hash of the sample's tokens, with those that the tokenizer itself puts
+    before and after a text; None when a byte has no token. `steps` are a Splitting's.
+    """
+    ranks = {pair: rank for rank, pair in enumerate(vocabulary.merges)}
+    numbers = encode_pieces(
+        split_sample(steps), vocabulary.ids, ranks, ignore_merges=vocabulary.ignore_merges
+    )
+    if numbers is None:
+        return None
+    return hashlib.sha256(str([*before, *numbers, *after]).encode()).hexdigest()
+
+
+def split_sample(steps: Sequence[str]) -> list[str]:
+    """The sample, split. `re` has no \\p{L}, but within this one text the letters can be
+    listed, and no expression of a stranger ever runs.
+    """
+    pieces = [SAMPLE]
+    for step in steps:
+        expression = re.compile(_translate(step))
+        pieces = [part for piece in pieces for part in _isolate(expression, piece)]
+    return pieces
+
+
+def _translate(step: str) -> str:
+    """`\\p{L}` and `\\p{N}` spelled out, inside a class or as one of their own."""
+    result: list[str] = []
+    inside = False
+    index = 0
+    while index < len(step):
+        if step.startswith((r"\p{L}", r"\p{N}"), index):
+            listed = _listed(step[index + 3])
+            result.append(listed if inside else f"[{listed}]")
+            index += 5
+            continue
+        if step[index] == "\\":
+            result.append(step[index : index + 2])
+            index += 2
+            continue
+        inside = step[index] == "[" or (inside and step[index] != "]")
+        result.append(step[index])
+        index += 1
+    return "".join(result)
+
+
+def _listed(category: str) -> str:
+    return "".join(sorted({c for c in SAMPLE if unicodedata.category(c).startswith(category)}))
+
+
+def _isolate(expression: re.Pattern[str], text: str) -> list[str]:
+    """Matches and what lies between them, each a piece of its own."""
+    pieces: list[str] = []
+    position = 0
+    for match in expression.finditer(text):
+        pieces += [text[position : match.start()], match.group()]
+        position = match.end()
+    pieces.append(text[position:])
+    return [piece for piece in pieces if piece]
+
+
+def _steps(pre_tokenizer: Any) -> tuple[str, ...]:
+    """The expressions of a pre_tokenizer; empty when it has a part that is not understood."""
+    if not isinstance(pre_tokenizer, Mapping):
+        return ()
+    parts = pre_tokenizer.get("pretokenizers")
+    if pre_tokenizer.get("type") != "Sequence":
+        parts = [pre_tokenizer]
+    if not isinstance(parts, list) or len(parts) > 16:
+        return ()
+    steps: list[str] = []
+    for part in parts:
+        match part:
+            case {"type": "Split", "pattern": {"Regex": str(regex)}, "behavior": "Isolated"}:
+                if part.get("invert"):
+                    return ()
+                steps.append(regex)
+            case {"type": "Digits", "individual_digits": True}:
+                steps.append(_DIGIT)
+            case {"type": "ByteLevel"}:
+                if part.get("add_prefix_space"):
+                    return ()
+                if part.get("use_regex", True):
+                    steps.append(_GPT2)
+            case _:
+                return ()
+    return tuple(steps)
+
+
+def _frame(post_processor: Any, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
+    """The special tokens that a template puts before and after a single text."""
+    before: list[int] = []
+    after: list[int] = []
+    for template in templates(post_processor):
+        target = before
+        for part in template:
+            if "Sequence" in part:
+                target = after
+            number = vocabulary.ids.get(special_id(part) or "")
+            if number is not None:
+                target.append(number)
+    return before, after

@@ -1,7 +1,0 @@
-"""The `general.*` entries: what a model is called and where it comes from."""
-
-from __future__ import annotations
-
-from qwq_gguf.convert.general.keys import general_keys
-
-__all__ = ["general_keys"]

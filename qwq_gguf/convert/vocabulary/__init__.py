@@ -1,7 +1,0 @@
-"""A GGUF vocabulary out of tokenizer.json alone."""
-
-from __future__ import annotations
-
-from qwq_gguf.convert.vocabulary.keys import vocabulary_keys
-
-__all__ = ["vocabulary_keys"]

@@ -1,0 +1,187 @@
+"""Sampling with stages that forbid tokens: a grammar, or a logit bias of minus infinity.
+
+llama.cpp gives a forbidden token the logit minus infinity and keeps it among the
+candidates. When all are forbidden its final stage picks one nevertheless, a grammar that
+is told of it throws an exception that nothing catches, and typ_p computes NaN. So here the
+stages run one by one, what is forbidden leaves the candidates at once, and a token that
+the grammar does not allow never gets there.
+
+A grammar that can read a character in several ways makes llama.cpp try each token in a
+number of ways that doubles with its letters (`sampling.ambiguity`). Long tokens are read
+here instead, where readings that have become the same are one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qwq_gguf.engine.owned import Owned
+from qwq_gguf.errors import ModelError
+from qwq_gguf.sampling.ambiguity import most_ways
+from qwq_gguf.sampling.gbnf import parse_gbnf
+from qwq_gguf.sampling.recogniser import Reading, Recogniser
+
+if TYPE_CHECKING:
+    from qwq_gguf.engine.vocabulary import Vocabulary
+    from qwq_gguf.sampling.stages import Grammar
+
+__all__ = ["Candidates", "GrammarSampler"]
+
+# llama.cpp's grammar recurses once for each character of a token.
+_LONGEST_PIECE = 1024
+_MOST_TRIES = 4096
+# Texts often come back to a place in the grammar; what is allowed there is kept.
+_READINGS = 64
+
+
+class GrammarSampler:
+    """A llama.cpp sampler of a grammar that has read the beginning of one text."""
+
+    def __init__(
+        self, api: Any, vocabulary: Vocabulary, stage: Grammar, *, after_thought: bool
+    ) -> None:
+        """Begin a text; after a thought it may have line ends in front."""
+        self._pieces = vocabulary.pieces
+        if self._pieces.longest > _LONGEST_PIECE:
+            raise ModelError(
+                "this model has tokens too long for grammars",
+                found=f"{self._pieces.longest} bytes",
+                expected=f"at most {_LONGEST_PIECE}",
+            )
+        text, root = stage.after_lines() if after_thought else (stage.text, stage.root)
+        rules = parse_gbnf(text, root)
+        self._recogniser = Recogniser(rules)
+        self._longest = _longest_tried(most_ways(rules))
+        self._begins = lru_cache(maxsize=_READINGS)(self._read_begins)
+        self._long_allowed = lru_cache(maxsize=_READINGS)(self._read_long)
+        self._reading = self._recogniser.begin()
+        self._vocabulary = vocabulary
+        self._api = api
+        self.fresh = True  # whether it has read nothing yet
+        owner = vocabulary.owner
+        with owner:
+            handle = api.llama_sampler_init_grammar(vocabulary.handle, text.encode(), root.encode())
+            if not handle:
+                raise ModelError("llama.cpp refused a grammar", found=stage.text[:80])
+            self._owned = Owned(
+                handle, api.llama_sampler_free, what="the grammar's sampler", parent=owner
+            )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the text may end here."""
+        return self._reading.complete
+
+    def apply(self, candidates: Candidates, thought_token: int | None = None) -> None:
+        """Drop the candidates that cannot go on with the text.
+
+        Before anything is read, `thought_token` may come as well.
+        """
+        self._owned.check()
+        ids = candidates.rows()["id"]
+        free = np.isin(ids, list(self._vocabulary.eog)) & self.complete
+        if self.fresh and thought_token is not None:
+            free |= ids == thought_token
+        long = self._pieces.lengths[ids] > self._longest
+        kept = self._begins(self._reading)[self._pieces.first[ids]]
+        kept &= ~np.isin(ids, list(self._vocabulary.eog))
+        if (kept & long).any():
+            kept &= ~long | np.isin(ids, self._long_allowed(self._reading))
+        tried = kept & ~long & ~free
+        kept[tried] = self._allowed_by_llama_cpp(candidates.rows()[tried])
+        candidates.keep(kept | free)
+
+    def _allowed_by_llama_cpp(self, rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+        tried = Candidates(self._api, rows["id"], rows["logit"])
+        if len(tried):
+            with self._owned as handle:
+                self._api.llama_sampler_apply(handle, tried.pointer)
+        allowed: npt.NDArray[np.bool_] = tried.rows()["logit"] > -np.inf
+        return allowed
+
+    def _read_begins(self, reading: Reading) -> npt.NDArray[np.bool_]:
+        """By byte, whether a token may begin with it; those beyond ASCII are not judged."""
+        allowed = np.ones(256, np.bool_)
+        for byte in range(0x80):
+            allowed[byte] = self._recogniser.read(reading, bytes([byte])) is not None
+        return allowed
+
+    def _read_long(self, reading: Reading) -> npt.NDArray[np.int64]:
+        longer = self._pieces.longer_than(self._longest)
+        return np.array(sorted(self._recogniser.allowed_of(reading, longer)), np.int64)
+
+    def accept(self, token: int) -> None:
+        """Read a token that `apply` left."""
+        self._owned.check()
+        if token in self._vocabulary.eog:
+            return
+        piece = self._vocabulary.piece(token)
+        after = self._recogniser.read(self._reading, piece)
+        if after is None:
+            raise ModelError("the grammar does not allow this token", found=repr(piece)[:80])
+        self._reading = after
+        self.fresh = False
+        with self._owned as handle:
+            self._api.llama_sampler_accept(handle, token)
+
+    def close(self) -> None:
+        """Free it; may be called twice."""
+        self._owned.close()
+
+
+class Candidates:
+    """A `llama_token_data_array`, from which some can be dropped."""
+
+    def __init__(
+        self, api: Any, ids: npt.NDArray[np.int32], logits: npt.NDArray[np.float32]
+    ) -> None:
+        self._kind = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+        self._data = np.zeros(len(ids), dtype=self._kind)
+        self._data["id"] = ids
+        self._data["logit"] = logits
+        pointer = self._data.ctypes.data_as(ctypes.POINTER(api.llama_token_data))
+        self.array = api.llama_token_data_array(pointer, len(ids), -1, False)
+        self.pointer = ctypes.byref(self.array)
+
+    def __len__(self) -> int:
+        return int(self.array.size)
+
+    def keep(self, chosen: npt.NDArray[np.bool_]) -> None:
+        """Drop all others; those that stay keep their order."""
+        rows = self.rows()
+        kept = rows[chosen]
+        rows[: kept.size] = kept
+        self.array.size = kept.size
+
+    def keep_allowed(self) -> None:
+        """Drop the tokens of logit minus infinity."""
+        self.keep(self.rows()["logit"] > -np.inf)
+
+    def kept(self) -> tuple[tuple[int, float], ...]:
+        """The tokens left, with the probabilities that the final stage gave them."""
+        rows = self.rows()
+        return tuple(zip(rows["id"].tolist(), rows["p"].tolist(), strict=True))
+
+    def selected(self) -> int:
+        """The token that the final stage picked."""
+        return int(self.rows()["id"][self.array.selected])
+
+    def rows(self) -> npt.NDArray[np.void]:
+        """The array itself, with the fields id, logit and p. Stages may put it elsewhere."""
+        address = ctypes.cast(self.array.data, ctypes.c_void_p).value
+        assert address is not None
+        size = int(self.array.size) * self._kind.itemsize
+        raw: memoryview[int] = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+        rows: npt.NDArray[np.void] = np.frombuffer(raw, dtype=self._kind)
+        return rows
+
+
+def _longest_tried(ways: int) -> int:
+    """Bytes of the longest token that llama.cpp tries in at most `_MOST_TRIES` ways."""
+    return _LONGEST_PIECE if ways == 1 else int(math.log(_MOST_TRIES, ways) + 1e-9)

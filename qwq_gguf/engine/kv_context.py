@@ -1,0 +1,185 @@
+"""One llama_context: computing tokens, and knowing what its KV cache holds.
+
+What the cache holds is mirrored as a list of tokens, so that the next prompt is computed
+only from where it differs. Exceptions may strike anywhere (Ctrl-C): the mirror may then
+know too little of the cache, never too much.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.engine.abort import AbortFlag
+from qwq_gguf.engine.aside import run_aside
+from qwq_gguf.engine.owned import Owned
+from qwq_gguf.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from qwq_gguf.engine.model import Model
+
+__all__ = ["ABORTED", "FULL", "KvContext", "PromptProgress"]
+
+# Tokens computed at once: as many as keep a card busy, or as few as show progress on a
+# processor, where larger batches gain nothing.
+_GPU_BATCH = 512
+_CPU_BATCH = 128
+
+# What llama_decode returns besides 0 for success and negative errors.
+FULL = 1
+ABORTED = 2
+
+# Called with (tokens done, tokens to do) while a prompt is computed.
+PromptProgress = Callable[[int, int], None]
+
+
+class KvContext:
+    """A context of a model, of the size and with the threads that the model was given."""
+
+    def __init__(self, model: Model) -> None:
+        api = model.library.api
+        self._api: Any = api
+        self._model = model
+        self.batch_size = _GPU_BATCH if model.gpu_layers else _CPU_BATCH
+        self.abort = AbortFlag(api)
+        params = api.llama_context_default_params()
+        params.n_ctx = model.context_size
+        params.n_batch = params.n_ubatch = self.batch_size
+        params.n_threads = params.n_threads_batch = model.threads
+        params.abort_callback = self.abort.callback
+        params.abort_callback_data = self.abort.data
+        params.no_perf = True
+        model.library.log.clear()
+        with model.owned as model_handle:
+            handle: int | None = api.llama_init_from_model(model_handle, params)
+            if not handle:
+                raise ModelError(
+                    "there is no room for a context of this size",
+                    path=model.path,
+                    found=model.library.log.reason(),
+                    hint=f"try a smaller one: -c {max(256, model.context_size // 2)}",
+                )
+            # The flag must outlive the context, so what frees it holds it.
+            free = partial(_free, api, self.abort)
+            self.owned = Owned(
+                handle, free, what="the session", path=model.path, parent=model.owned
+            )
+        self._memory = api.llama_get_memory(handle)
+        self._cached: list[int] = []
+        self._step = (ctypes.c_int32 * 1)()
+        self._step_batch = api.llama_batch_get_one(self._step, 1)
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens in the KV cache."""
+        return len(self._cached)
+
+    def reuse(self, prompt: list[int]) -> int:
+        """Keep the cache as far as it agrees with the prompt; how many tokens that is.
+
+        At least the last token is computed again, as its logits are needed.
+        """
+        keep = 0
+        for old, new in zip(self._cached, prompt[:-1], strict=False):
+            if old != new:
+                break
+            keep += 1
+        del self._cached[keep:]
+        with self.owned:
+            cut = self._api.llama_memory_seq_rm(self._memory, 0, keep, -1)
+        if not cut:
+            # Recurrent states cannot be cut back to a position.
+            self.forget()
+            keep = 0
+        return keep
+
+    def compute_prompt(self, prompt: list[int], start: int, report: PromptProgress | None) -> bool:
+        """Decode the prompt from `start`; False if it was aborted."""
+        total = len(prompt)
+        decode = self._api.llama_decode
+        for first in range(start, total, self.batch_size):
+            chunk = prompt[first : first + self.batch_size]
+            tokens = (ctypes.c_int32 * len(chunk))(*chunk)
+            batch = self._api.llama_batch_get_one(tokens, len(chunk))
+            with self.owned as handle:
+                status = run_aside(partial(decode, handle, batch), self.abort.set)
+            self._check_owner()
+            if status == ABORTED or self.abort.is_set():
+                return False
+            self.check(status)
+            self._cached += chunk
+            if report is not None:
+                report(first + len(chunk), total)
+        return True
+
+    def compute_token(self, token: int) -> int:
+        """Decode one token; llama_decode's status, 0 for success."""
+        self._step[0] = token
+        with self.owned as handle:
+            status: int = self._api.llama_decode(handle, self._step_batch)
+        self._check_owner()
+        if status == 0:
+            self._cached.append(token)
+        return status
+
+    def _check_owner(self) -> None:
+        """What was computed means something only if nothing was taken away meanwhile."""
+        self.owned.check()
+        self._model.files.check_read()
+
+    def check(self, status: int) -> None:
+        """ModelError for a status of llama_decode other than success."""
+        if status != 0:
+            self.forget()
+            raise ModelError(
+                "llama.cpp could not compute this prompt",
+                path=self._model.path,
+                found=self._model.library.log.reason() or f"llama_decode: {status}",
+            )
+
+    def check_logits(self) -> None:
+        """Refuse numbers that no sampler can handle; some would crash on them.
+
+        One NaN in the network makes every logit NaN, so one is enough to look at.
+        """
+        with self.owned as handle:
+            logits = self._api.llama_get_logits_ith(handle, -1)
+            sound = logits and logits[0] == logits[0]
+        if not sound:
+            self.forget()
+            raise ModelError(
+                "the model computes something that is not a number",
+                path=self._model.path,
+                hint="its weights are damaged: get or make the file again",
+            )
+
+    def logits(self) -> npt.NDArray[np.float32]:
+        """A copy of the last computed token's logits, one a token of the vocabulary."""
+        import numpy as np  # generating needs none of it
+
+        with self.owned as handle:
+            logits = self._api.llama_get_logits_ith(handle, -1)
+            if not logits:
+                raise ModelError("nothing was computed yet", path=self._model.path)
+            return np.ctypeslib.as_array(logits, (self._model.vocab_size,)).copy()
+
+    def forget(self) -> None:
+        """Empty the KV cache."""
+        self._cached.clear()
+        with self.owned:
+            self._api.llama_memory_clear(self._memory, False)
+
+    def close(self) -> None:
+        """Free the context; may be called twice. What is being computed is aborted."""
+        self.abort.set()
+        self._cached.clear()
+        self.owned.close()
+
+
+def _free(api: Any, _abort: AbortFlag, handle: int) -> None:
+    api.llama_free(handle)

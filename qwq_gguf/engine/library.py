@@ -1,0 +1,174 @@
+"""Load llama.cpp: quietly, once, and only the version whose structs we know.
+
+The bindings pass structs by value and take arguments in an order that changes between
+releases (llama_sampler_init_penalties gained one in front), so a wrong version would not
+fail but misbehave. Both the Python package and the library behind it are checked.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from qwq_gguf.engine.logs import LogBuffer
+from qwq_gguf.errors import LibraryError
+
+__all__ = ["SUPPORTED", "Library", "LibraryFacts", "libc", "library_facts", "load", "native_files"]
+
+# llama-cpp-python version -> what llama_version() says in the library that it builds.
+SUPPORTED = {"0.3.36": "0.5.0-dev"}
+
+_INSTALL = "pip install llama-cpp-python==" + max(SUPPORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryFacts:
+    """What the installed library is and can."""
+
+    version: str
+    llama_version: str
+    folder: Path
+    gpu_offload: bool
+    system_info: str
+
+
+class Library:
+    """The loaded bindings (`api`) with their log. Made by `load()`."""
+
+    def __init__(self, api: ModuleType, version: str) -> None:
+        # Any: the bindings' signatures are checked at run time by their argtypes.
+        self.api: Any = api
+        self.version = version
+        self.log = LogBuffer()
+        # ctypes keeps no reference of its own: the callback must live as long as the library.
+        self._callback = api.llama_log_callback(self.log.write)
+        api.llama_log_set(self._callback, None)
+        atexit.register(self._detach_log)
+        api.llama_backend_init()
+
+    def _detach_log(self) -> None:
+        """Point the log at C before Python goes.
+
+        Backends log while their static objects are destroyed, after the interpreter is
+        gone; a Python callback would crash there and NULL means standard error. abs(level)
+        has the right shape for ignoring everything.
+        """
+        silent = ctypes.cast(libc().abs, self.api.llama_log_callback)
+        self.api.llama_log_set(silent, None)
+        self._callback = silent
+
+
+_lock = threading.Lock()
+_library: Library | None = None
+
+
+def load() -> Library:
+    """The native library; LibraryError when it is missing, broken or of another version."""
+    global _library
+    with _lock:
+        if _library is None:
+            _library = _load()
+        return _library
+
+
+def library_facts() -> LibraryFacts:
+    """What is installed, for notices and reports."""
+    library = load()
+    api = library.api
+    return LibraryFacts(
+        version=library.version,
+        llama_version=api.llama_version().decode("utf-8", "replace"),
+        folder=Path(api.__file__).parent / "lib",
+        gpu_offload=bool(api.llama_supports_gpu_offload()),
+        system_info=api.llama_print_system_info().decode("utf-8", "replace").strip(" |"),
+    )
+
+
+def native_files() -> tuple[Path, ...]:
+    """The shared libraries of the installed llama-cpp-python, without loading them."""
+    folder = os.environ.get("LLAMA_CPP_LIB_PATH")
+    if folder is None:
+        package = _find_package()
+        folder = str(package / "lib")
+    files = (path for path in Path(folder).glob("*") if _is_library(path))
+    return tuple(sorted(files))
+
+
+def _find_package() -> Path:
+    from importlib.util import find_spec
+
+    spec = find_spec("llama_cpp")
+    if spec is None or spec.origin is None:
+        raise LibraryError("llama-cpp-python is not installed", hint=_INSTALL)
+    return Path(spec.origin).parent
+
+
+def _is_library(path: Path) -> bool:
+    return path.suffix in {".so", ".dylib", ".dll"}
+
+
+def _load() -> Library:
+    _find_package()
+    # Should the library abort after all: its backtrace would start a debugger on us.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    try:
+        from llama_cpp import __version__ as version
+        from llama_cpp import llama_cpp as api
+    except Exception as error:  # a broken build raises RuntimeError, OSError, AttributeError...
+        raise LibraryError(
+            "llama-cpp-python cannot be loaded",
+            found=f"{type(error).__name__}: {error}",
+            hint=f"{_INSTALL} --force-reinstall --no-cache-dir",
+        ) from error
+    _check(api, version)
+    return Library(api, version)
+
+
+def _check(api: Any, version: str) -> None:
+    if version not in SUPPORTED:
+        raise LibraryError(
+            "this version of llama-cpp-python has another native interface",
+            found=version,
+            expected=" or ".join(SUPPORTED),
+            hint=_INSTALL,
+        )
+    native = api.llama_version().decode("utf-8", "replace")
+    if native != SUPPORTED[version]:
+        raise LibraryError(
+            "the native library does not belong to the installed llama-cpp-python",
+            path=os.environ.get("LLAMA_CPP_LIB_PATH"),
+            found=native,
+            expected=SUPPORTED[version],
+            hint="unset LLAMA_CPP_LIB_PATH, or " + _INSTALL,
+        )
+    # A struct that is laid out differently shows in its defaults.
+    model, context = api.llama_model_default_params(), api.llama_context_default_params()
+    seen = (
+        model.n_gpu_layers,
+        model.use_extra_bufts,
+        model.vocab_only,
+        context.n_ctx,
+        context.n_ubatch,
+        context.flash_attn_type,
+        context.yarn_ext_factor,
+        context.type_k,
+        context.n_samplers,
+    )
+    if seen != (-1, True, False, 512, 512, -1, -1.0, 1, 0):
+        raise LibraryError(
+            "the native library's structs are not laid out as its bindings say",
+            found=seen,
+            hint=f"{_INSTALL} --force-reinstall --no-cache-dir",
+        )
+
+
+def libc() -> ctypes.CDLL:
+    """The C library, for functions that serve as callbacks."""
+    return ctypes.CDLL("msvcrt") if sys.platform == "win32" else ctypes.CDLL(None)

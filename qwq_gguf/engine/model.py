@@ -1,0 +1,260 @@
+"""Load a GGUF so that it works, or say why it does not."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.engine import library as native
+from qwq_gguf.engine.loading import can_map, default_threads, load_handle, notices_of
+from qwq_gguf.engine.mapped import ModelFiles
+from qwq_gguf.engine.owned import Owned
+from qwq_gguf.engine.precheck import check_model, model_parts
+from qwq_gguf.engine.probe import library_identity, probe
+from qwq_gguf.engine.room import check_room
+from qwq_gguf.engine.trial import ensure_loads
+from qwq_gguf.engine.vocabulary import Vocabulary
+from qwq_gguf.errors import ModelError
+from qwq_gguf.gguf_file import GgufFile, read_gguf
+from qwq_gguf.machine import cpu_identity
+from qwq_gguf.metadata import KeyValue, Scalar
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from qwq_gguf.chat.template import Segment
+    from qwq_gguf.engine.session import Session
+
+__all__ = ["DEFAULT_CONTEXT", "Model"]
+
+DEFAULT_CONTEXT = 16384
+MOST_THREADS = 512  # GGML_MAX_N_THREADS; beyond it ggml aborts
+_SAMPLING = "general.sampling."
+
+
+class Model:
+    """A loaded model. Made by `Model.load`; a context manager.
+
+    Many sessions may use one model, each from one thread at a time. Closing the model
+    closes them; whatever is asked of it afterwards, but what its header says, is a
+    ModelError. Closing while something is computed ends that first.
+    """
+
+    def __init__(
+        self,
+        *,
+        library: native.Library,
+        handle: int,
+        files: ModelFiles,
+        gguf: GgufFile,
+        context_size: int,
+        gpu_layers: int,
+        threads: int,
+        notices: tuple[str, ...],
+    ) -> None:
+        self.library = library
+        self.path = gguf.path
+        self.files = files
+        self.gguf = gguf
+        self.context_size = context_size
+        self.gpu_layers = gpu_layers
+        self.threads = threads
+        self.notices = notices
+        api = library.api
+        free = partial(_free, api, files)
+        self.owned = Owned(handle, free, what="the model", path=self.path)
+        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self.vocabulary = Vocabulary(library, self.owned)
+        self.weights: int = api.llama_model_n_params(handle)
+        self.weight_bytes: int = api.llama_model_size(handle)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        context: int | None = None,
+        gpu_layers: int | None = None,
+        threads: int | None = None,
+        progress: Callable[[float], None] | None = None,
+        status: Callable[[str], None] | None = None,
+    ) -> Model:
+        """Check and load a GGUF file.
+
+        `context` is in tokens (default: the smaller of 16384 and the model's),
+        `gpu_layers` how many layers go to the card (default: all, if the build can),
+        `threads` how many cores compute (default: the physical ones; for a tiny model one,
+        which is faster). `progress` gets the loaded fraction, 0 to 1; an exception from it
+        stops the load. `status` gets a line before each step that may take long.
+
+        GgufError for a malformed file, ModelError for one that cannot be run,
+        LibraryError when llama.cpp is missing or does not work here.
+        """
+        for name, value, least in (
+            ("context", context, 1),
+            ("gpu_layers", gpu_layers, -1),
+            ("threads", threads, 1),
+        ):
+            if value is not None and not least <= value < 1 << 31:
+                raise ModelError(f"{name} makes no sense", found=value)
+        if threads is not None and threads > MOST_THREADS:
+            raise ModelError(
+                "llama.cpp cannot use that many threads",
+                found=threads,
+                expected=f"at most {MOST_THREADS}; more than there are cores are of no use",
+            )
+        gguf = read_gguf(path)
+        check_model(gguf)
+        parts = model_parts(gguf)
+
+        library = native.load()
+        facts = native.library_facts()
+        threads = threads or default_threads(gguf)
+        identity = library_identity(
+            native.native_files(), facts.version + facts.llama_version, cpu_identity()
+        )
+        how = probe(identity, gpu_offload=facts.gpu_offload, threads=threads)
+        usable_gpu = facts.gpu_offload and how.use_gpu
+        layers = (-1 if gpu_layers is None else gpu_layers) if usable_gpu else 0
+        trained = gguf.integer(f"{gguf.architecture}.context_length") or DEFAULT_CONTEXT
+        size = context or min(DEFAULT_CONTEXT, trained)
+        if layers == 0:
+            check_room(gguf, size)
+        ensure_loads(
+            parts,
+            identity=identity,
+            context=size,
+            use_extra_bufts=how.use_extra_bufts,
+            mmap=can_map(gguf),
+            threads=threads,
+            status=status,
+        )
+        if status is not None:
+            status("loading the model")
+        files = ModelFiles(parts)
+        files.watch()
+        try:
+            handle = load_handle(library, gguf, layers, how, progress)
+        except BaseException:
+            files.close()
+            raise
+        model = cls(
+            library=library,
+            handle=handle,
+            files=files,
+            gguf=gguf,
+            context_size=size,
+            gpu_layers=layers,
+            threads=threads,
+            notices=notices_of(how, facts, gpu_layers, size, trained),
+        )
+        try:
+            files.check_read()
+        except ModelError:
+            model.close()
+            raise
+        return model
+
+    @property
+    def name(self) -> str:
+        """What the file calls itself, else the file's name."""
+        return self.gguf.text("general.name") or self.path.stem
+
+    @property
+    def metadata(self) -> Mapping[str, KeyValue]:
+        """All keys of the file."""
+        return self.gguf.metadata
+
+    @property
+    def trained_context(self) -> int | None:
+        """The context the model was made for."""
+        return self.gguf.integer(f"{self.gguf.architecture}.context_length")
+
+    @property
+    def sampling(self) -> Mapping[str, Scalar]:
+        """The `general.sampling.*` values, by the last part of their key."""
+        return {
+            key.removeprefix(_SAMPLING): entry.scalar
+            for key, entry in self.metadata.items()
+            if key.startswith(_SAMPLING) and entry.element is None
+        }
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja source of the chat template."""
+        return self.gguf.text("tokenizer.chat_template")
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are."""
+        return self.vocabulary.size
+
+    @property
+    def bos(self) -> int | None:
+        """The beginning-of-text token."""
+        return self.vocabulary.bos
+
+    @property
+    def eos(self) -> int | None:
+        """The end-of-text token."""
+        return self.vocabulary.eos
+
+    @property
+    def eog_tokens(self) -> frozenset[int]:
+        """All tokens that end a generation."""
+        return self.vocabulary.eog
+
+    @property
+    def control_tokens(self) -> Mapping[str, int]:
+        """Text of every token that ordinary text must not turn into, with its id."""
+        return self.vocabulary.control
+
+    @property
+    def special_tokens(self) -> Mapping[str, str]:
+        """The texts that chat templates know as bos_token and eos_token."""
+        return self.vocabulary.special
+
+    def token_id(self, text: str) -> int | None:
+        """The special token written like this, or None."""
+        return self.vocabulary.token_id(text)
+
+    def encode(self, segments: Sequence[Segment], most: int | None = None) -> list[int]:
+        """The tokens of a rendered prompt; see `Vocabulary.encode`."""
+        return self.vocabulary.encode(segments, most)
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for."""
+        return self.vocabulary.piece(token)
+
+    def adopt(self, session: Session) -> None:
+        """Close this session before the model."""
+        self.owned.check()
+        self._sessions.add(session)
+
+    def close(self) -> None:
+        """Free the model and its sessions; may be called twice."""
+        for session in list(self._sessions):
+            session.close()
+        self.owned.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name} from {self.path}>"
+
+
+def _free(api: Any, files: ModelFiles, handle: int) -> None:
+    api.llama_model_free(handle)
+    files.close()

@@ -1,0 +1,279 @@
+"""A SamplerChain value as llama.cpp's own samplers, in exactly its order.
+
+Which tokens the windowed stages have seen is decided here: llama.cpp's samplers count
+what they are told to accept, so a window over the generation simply never hears of the
+prompt. Nor does a grammar, and one for the answer alone hears nothing of the thought.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.engine.native_stages import init_stage
+from qwq_gguf.engine.owned import Owned
+from qwq_gguf.errors import ModelError
+from qwq_gguf.sampling.stages import Dry, Grammar, LogitBias, Penalties, Stage, Window
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from qwq_gguf.engine.forbidding import Candidates, GrammarSampler
+    from qwq_gguf.engine.library import Library
+    from qwq_gguf.engine.model import Model
+    from qwq_gguf.engine.vocabulary import Vocabulary
+    from qwq_gguf.sampling.chain import SamplerChain
+
+__all__ = ["MOST_SEED", "NativeChain", "Picked"]
+
+# 2**32 - 1 stands for "any seed" in llama.h.
+MOST_SEED = 2**32 - 2
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What a chain made of logits: the token, and the tokens left with their probability."""
+
+    token: int
+    kept: tuple[tuple[int, float], ...]
+
+
+class NativeChain:
+    """A `llama_sampler` chain; a context manager. Its state is that of one generation."""
+
+    def __init__(
+        self,
+        library: Library,
+        chain: SamplerChain,
+        *,
+        seed: int,
+        vocab_size: int,
+        context_size: int,
+        vocabulary: Vocabulary | None = None,
+        prompt: Sequence[int] = (),
+        in_thought: bool = False,
+        thought_token: int | None = None,
+    ) -> None:
+        """Build it. The stages dry and grammar, and biases by text, need a `vocabulary`.
+
+        `prompt` are the tokens before the generation, `context_size` is the longest that
+        both can be together. A grammar of the scope `answer` acts from the first token, or
+        with `in_thought` from `begin_answer` on; `thought_token` may open a thought first.
+
+        ChainError for a bias of a token that the vocabulary lacks.
+        """
+        if not 0 <= seed <= MOST_SEED:
+            raise ModelError("the seed makes no sense", found=seed, expected=f"0 to {MOST_SEED}")
+        api = library.api
+        self._api: Any = api
+        self._fused = api.llama_sampler_sample
+        self._vocab_size = vocab_size
+        self._vocabulary = vocabulary
+        params = api.llama_sampler_chain_default_params()
+        params.no_perf = True
+        # The chain owns what is added to it: freeing it frees all. Stages read the vocabulary.
+        self._owned = Owned(
+            api.llama_sampler_chain_init(params),
+            api.llama_sampler_free,
+            what="the sampler chain",
+            parent=None if vocabulary is None else vocabulary.owner,
+        )
+        # The grammar is none of the chain's own: it comes and goes.
+        self._steps: list[tuple[Stage, int | None]] = []
+        self._grammar_stage = chain.stage(Grammar)
+        self._grammar: GrammarSampler | None = None
+        self._thought_token = thought_token
+        self._forbids = any(map(_forbids, chain.stages))
+        self._forbidden: tuple[int, ...] = ()
+        with self._owned as handle:
+            for stage in chain.stages:
+                if isinstance(stage, Grammar):
+                    self._steps.append((stage, None))
+                    continue
+                sampler = init_stage(api, stage, seed, vocab_size, vocabulary, longest=context_size)
+                self._steps.append((stage, sampler))
+                api.llama_sampler_chain_add(handle, sampler)
+                if isinstance(stage, Penalties | Dry) and not stage.off:
+                    for token in _seen_before(stage.window, prompt):
+                        api.llama_sampler_accept(sampler, token)
+        if self._grammar_stage is not None and self._grammar_stage.scope == "reply":
+            self._thought_token, in_thought = None, False
+        if not in_thought:
+            self._begin(after_thought=False)
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        chain: SamplerChain,
+        *,
+        seed: int,
+        prompt: Sequence[int] = (),
+        in_thought: bool = False,
+        thought_token: int | None = None,
+    ) -> NativeChain:
+        """The chain for a generation with this model."""
+        return cls(
+            model.library,
+            chain,
+            seed=seed,
+            vocab_size=model.vocab_size,
+            context_size=model.context_size,
+            vocabulary=model.vocabulary,
+            prompt=prompt,
+            in_thought=in_thought,
+            thought_token=thought_token,
+        )
+
+    def sample(self, context: int) -> int | None:
+        """Pick and accept a token from the last logits of a llama_context, which is held.
+
+        None when the text is complete by its grammar and no token may follow. ModelError
+        when the stages forbid every token before that.
+        """
+        with self._owned as handle:
+            if not self._forbids:
+                token: int = self._fused(handle, context, -1)
+                return token
+            import numpy as np
+
+            logits = self._api.llama_get_logits_ith(context, -1)
+            candidates = self._run(np.ctypeslib.as_array(logits, (self._vocab_size,)))
+            if candidates is None:
+                return None
+            picked = candidates.selected()
+            self.accept(picked)
+            return picked
+
+    def accept(self, token: int) -> None:
+        """Tell all stages that this token was generated."""
+        with self._owned as handle:
+            grammar = self._grammar
+            if grammar is not None and grammar.fresh and token == self._thought_token:
+                self._end_grammar()
+            elif grammar is not None:
+                grammar.accept(token)
+            self._api.llama_sampler_accept(handle, token)
+
+    def begin_answer(self) -> None:
+        """A thought has ended: what is generated from now on is the answer."""
+        self._owned.check()
+        stage = self._grammar_stage
+        if stage is not None and stage.scope == "answer":
+            self._end_grammar()
+            self._thought_token = None
+            self._begin(after_thought=True)
+
+    def forbid(self, tokens: Collection[int]) -> None:
+        """From now on none of these is picked. Replaces what was forbidden so before."""
+        self._forbidden = tuple(tokens)
+        self._forbids = self._forbids or bool(self._forbidden)
+
+    def apply(self, logits: Sequence[float]) -> Picked:
+        """Run the chain on these logits, one a token, and pick without accepting."""
+        with self._owned as handle:
+            return self._apply(handle, logits)
+
+    def _apply(self, handle: int, logits: Sequence[float]) -> Picked:
+        api = self._api
+        if self._forbids:
+            import numpy as np
+
+            candidates = self._run(np.array(logits, dtype=np.float32))
+            if candidates is None:
+                raise ModelError("the text is complete, and no token may follow")
+            return Picked(candidates.selected(), candidates.kept())
+        data = (api.llama_token_data * len(logits))(
+            *((token, logit, 0.0) for token, logit in enumerate(logits))
+        )
+        array = api.llama_token_data_array(data, len(logits), -1, False)
+        api.llama_sampler_apply(handle, ctypes.byref(array))
+        kept = tuple((array.data[i].id, array.data[i].p) for i in range(array.size))
+        return Picked(kept[array.selected][0], kept)
+
+    def names(self) -> tuple[str, ...]:
+        """What llama.cpp calls the stages; a `?` in front marks one that does nothing."""
+        api = self._api
+        with self._owned as handle:
+            return tuple(
+                api.llama_sampler_name(api.llama_sampler_chain_get(handle, index)).decode()
+                for index in range(api.llama_sampler_chain_n(handle))
+            )
+
+    def close(self) -> None:
+        """Free the samplers; may be called twice."""
+        self._end_grammar()
+        self._owned.close()
+
+    def __enter__(self) -> NativeChain:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self, *, after_thought: bool) -> None:
+        stage = self._grammar_stage
+        if stage is None or stage.off:
+            return
+        if self._vocabulary is None:
+            raise ModelError("the stage grammar needs a vocabulary")
+        from qwq_gguf.engine.forbidding import GrammarSampler
+
+        self._grammar = GrammarSampler(
+            self._api, self._vocabulary, stage, after_thought=after_thought
+        )
+
+    def _end_grammar(self) -> None:
+        if self._grammar is not None:
+            self._grammar.close()
+            self._grammar = None
+
+    def _run(self, logits: npt.NDArray[np.float32]) -> Candidates | None:
+        """All stages in order, from which forbidden tokens do not come back; see `sample`."""
+        import numpy as np
+
+        from qwq_gguf.engine.forbidding import Candidates
+
+        apply = self._api.llama_sampler_apply
+        candidates = Candidates(self._api, np.arange(len(logits), dtype=np.int32), logits)
+        if self._forbidden:
+            candidates.keep(~np.isin(candidates.rows()["id"], self._forbidden))
+        for stage, sampler in self._steps:
+            if isinstance(stage, Grammar):
+                if self._grammar is not None:
+                    self._grammar.apply(candidates, self._thought_token)
+            else:
+                apply(sampler, candidates.pointer)
+                if _forbids(stage):
+                    candidates.keep_allowed()
+            if len(candidates):
+                continue
+            if self._grammar is not None and self._grammar.complete:
+                return None
+            raise ModelError(
+                f"the stage {stage.name} leaves no token to choose",
+                hint="the grammar and the logit biases together forbid all that could come next",
+            )
+        return candidates
+
+
+def _forbids(stage: Stage) -> bool:
+    if isinstance(stage, Grammar):
+        return not stage.off
+    return isinstance(stage, LogitBias) and stage.bans
+
+
+def _seen_before(window: Window, prompt: Sequence[int]) -> Sequence[int]:
+    if window == "generation" or window == 0:
+        return ()
+    return prompt if window == "context" else prompt[-window:]

@@ -1,0 +1,39 @@
+"""The bytes of all tokens of a vocabulary, and what they begin with, at hand for grammars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from qwq_gguf.engine.vocabulary import Vocabulary
+
+__all__ = ["Pieces"]
+
+
+class Pieces:
+    """Made once a vocabulary; for 150,000 tokens in half a second."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        pieces = [vocabulary.piece(token) for token in range(vocabulary.size)]
+        self._pieces = pieces
+        self.lengths: npt.NDArray[np.int32] = np.array([len(p) for p in pieces], np.int32)
+        """Bytes, one number a token."""
+        self.first: npt.NDArray[np.uint8] = np.array([p[0] if p else 0 for p in pieces], np.uint8)
+        """The first byte of each, 0 where there is none."""
+        self._ordered: dict[int, list[tuple[bytes, int]]] = {}
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest one."""
+        return int(self.lengths.max(initial=0))
+
+    def longer_than(self, length: int) -> Sequence[tuple[bytes, int]]:
+        """The tokens of more bytes than that, with their bytes, in the order of these."""
+        if length not in self._ordered:
+            tokens = np.flatnonzero(self.lengths > length).tolist()
+            self._ordered[length] = sorted((self._pieces[token], token) for token in tokens)
+        return self._ordered[length]

@@ -1,0 +1,57 @@
+"""Whether a plan would quantize weights a second time. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from qwq_gguf.conversion.values import ComputedTensor
+from qwq_gguf.errors import UnsupportedError
+from qwq_gguf.ggml_types import GgmlType
+
+if TYPE_CHECKING:
+    from qwq_gguf.quantization.plan import Plan, TensorPlan
+
+__all__ = ["check_requantizing"]
+
+_EXACT = (GgmlType.F32, GgmlType.F16, GgmlType.BF16)
+
+
+def check_requantizing(plan: Plan, *, allowed: bool) -> str | None:
+    """A warning for the user when quantized tensors get another type; None when none does.
+
+    UnsupportedError when it is not `allowed`, as llama-quantize has it: a tensor that keeps
+    its type is copied. So it is, allowed or not, for what holds no weights.
+    """
+    changed = [tensor for tensor in plan.tensors if _stored(tensor) not in (*_EXACT, tensor.type)]
+    if not changed:
+        return None
+    counts = Counter(_stored(tensor) for tensor in changed)
+    kinds = ", ".join(f"{count} x {kind.name}" for kind, count in counts.most_common())
+    first = changed[0].source.source
+    path = None if isinstance(first, ComputedTensor) else first.shard
+    tables = [tensor for tensor in changed if not _stored(tensor).quantized]
+    if tables:
+        raise UnsupportedError(
+            f"{tables[0].name} cannot become {tables[0].type.name}",
+            path=path,
+            found=_stored(tables[0]).name,
+            expected="F32, F16 or BF16",
+        )
+    if allowed:
+        return (
+            f"quantized a second time: {kinds}. What the first time lost stays lost, and the "
+            "result is worse than one made from the F16 or BF16 file"
+        )
+    raise UnsupportedError(
+        "these weights are quantized already",
+        path=path,
+        found=kinds,
+        expected="F32, F16 or BF16",
+        hint="take the F16 or BF16 file of this model; --allow-requantize takes these all the "
+        "same, at the price of quality",
+    )
+
+
+def _stored(tensor: TensorPlan) -> GgmlType:
+    return GgmlType[tensor.source.source.dtype]

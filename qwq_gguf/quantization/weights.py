@@ -1,0 +1,144 @@
+"""Rows of a source's tensor, in the GGUF's row order, as float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qwq_gguf.conversion.values import ComputedTensor, RowOrder, SourceTensor
+from qwq_gguf.errors import TensorError, UnsupportedError
+from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.quantization.kernels.ggml import load_ggml
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qwq_gguf.checkpoint.reader import ShardReader
+    from qwq_gguf.checkpoint.values import TensorInfo
+
+__all__ = ["decode", "read_rows", "refuse_bad", "stored_type"]
+
+_EXPONENTS = {"BF16": 0x7F80, "F16": 0x7C00}
+
+
+def stored_type(tensor: SourceTensor) -> GgmlType:
+    """How the source stores the weights."""
+    return GgmlType[tensor.source.dtype]
+
+
+def read_rows(
+    reader: ShardReader, tensor: SourceTensor, first: int, count: int
+) -> NDArray[np.uint8]:
+    """Rows `first` to `first + count` of the GGUF tensor as stored, shape [count, bytes].
+
+    A row is `shape[0]` weights; higher dimensions are counted through. Whether they are
+    numbers is not looked at, as quantizing tells: see `refuse_bad`.
+    """
+    row_bytes = stored_type(tensor).row_bytes(tensor.shape[0])
+    source = tensor.source
+    if isinstance(source, ComputedTensor):
+        raw = source.data[first * row_bytes : (first + count) * row_bytes]
+        return np.frombuffer(raw, dtype=np.uint8).reshape(count, row_bytes)
+    order = tensor.row_order
+    if order is None:
+        return _read(reader, source, first, count, row_bytes)
+    if len(tensor.shape) == 1:  # the rows of a vector are its elements
+        whole = _read(reader, source, 0, 1, row_bytes)
+        elements = whole.reshape(tensor.shape[0], -1)
+        return elements[_picked(order, 0, len(elements))].reshape(1, row_bytes)
+    # Rows move only within a group, so whole groups are read and picked from.
+    start = first // order.group * order.group
+    stop = -(-(first + count) // order.group) * order.group
+    rows = _read(reader, source, start, stop - start, row_bytes)
+    return rows[_picked(order, first, count) - start]
+
+
+def _picked(order: RowOrder, first: int, count: int) -> NDArray[np.int64]:
+    rows = np.arange(first, first + count, dtype=np.int64)
+    places = np.asarray(order.order, dtype=np.int64)
+    return rows // order.group * order.group + places[rows % order.group]
+
+
+def _read(
+    reader: ShardReader, source: TensorInfo, first: int, count: int, row_bytes: int
+) -> NDArray[np.uint8]:
+    raw = reader.read(source, first * row_bytes, count * row_bytes)
+    return np.frombuffer(raw, dtype=np.uint8).reshape(count, row_bytes)
+
+
+def decode(rows: NDArray[np.uint8], kind: GgmlType) -> NDArray[np.float32]:
+    """Stored rows as float32, exactly; float32 rows are a view. Blocks are decoded by ggml.
+
+    UnsupportedError for what ggml would not decode either: whole numbers and doubles.
+    """
+    if kind is GgmlType.BF16:
+        wide = rows.view("<u2").astype(np.uint32)
+        wide <<= 16
+        return wide.view(np.float32)
+    if kind is GgmlType.F16:
+        return rows.view("<f2").astype(np.float32)
+    if kind is GgmlType.F32:
+        return rows.view("<f4")
+    if kind.quantized:
+        return load_ggml().decode_rows(kind, rows)
+    raise UnsupportedError(f"{kind.name} holds no weights")
+
+
+def refuse_bad(rows: NDArray[np.uint8], tensor: SourceTensor, first: int) -> None:
+    """TensorError naming the source's tensor and row if a weight is NaN or infinite.
+
+    `rows` are as `read_rows` gives them from row `first`. Of rows that are quantized
+    already, the blocks must be those that llama.cpp would load.
+    """
+    kind = stored_type(tensor)
+    if kind.quantized:
+        _refuse_bad_blocks(rows, tensor, first)
+        return
+    mask = _EXPONENTS.get(kind.name)
+    if mask is not None:
+        bad = (rows.view("<u2") & mask) == mask
+    elif kind is GgmlType.F32:
+        bad = ~np.isfinite(rows.view("<f4"))
+    else:  # a table of whole numbers, which is only copied
+        return
+    if not bad.any():
+        return
+    row, column = (int(place[0]) for place in np.nonzero(bad))
+    value = decode(rows[row : row + 1], kind)[0, column]
+    if tensor.row_order is not None and len(tensor.shape) == 1:
+        column = int(_picked(tensor.row_order, column, 1)[0])
+    raise TensorError(
+        f"{tensor.source.name} holds a weight that is no number, "
+        f"in row {_source_row(tensor, first + row)}",
+        path=_shard(tensor),
+        found=f"{value} at column {column}",
+        expected="finite weights",
+        hint="the source is damaged or its training diverged: download it again",
+    )
+
+
+def _source_row(tensor: SourceTensor, row: int) -> int:
+    if tensor.row_order is None or len(tensor.shape) == 1:
+        return row
+    return int(_picked(tensor.row_order, row, 1)[0])
+
+
+def _shard(tensor: SourceTensor) -> Path | None:
+    return None if isinstance(tensor.source, ComputedTensor) else tensor.source.shard
+
+
+def _refuse_bad_blocks(rows: NDArray[np.uint8], tensor: SourceTensor, first: int) -> None:
+    """As llama.cpp does when it loads a file; its library describes the block on stderr."""
+    ggml, kind = load_ggml(), stored_type(tensor)
+    if ggml.is_valid(kind, rows):
+        return
+    row = next(row for row in range(len(rows)) if not ggml.is_valid(kind, rows[row : row + 1]))
+    raise TensorError(
+        f"{tensor.source.name} holds a block that is no {kind.name}, "
+        f"in row {_source_row(tensor, first + row)}",
+        path=_shard(tensor),
+        expected="finite scales",
+        hint="the file is damaged: download it again",
+    )

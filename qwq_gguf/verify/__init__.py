@@ -1,8 +1,0 @@
-"""Trust in a finished GGUF: its manifest, and checks against it, another file, or the source."""
-
-from __future__ import annotations
-
-from qwq_gguf.verify.findings import Finding, Report
-from qwq_gguf.verify.manifest import Manifest, manifest_path, parse_manifest
-
-__all__ = ["Finding", "Manifest", "Report", "manifest_path", "parse_manifest"]

@@ -1,0 +1,157 @@
+"""Any value of any JSON file replaced by junk: a typed error, or a conversion."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qwq_gguf.checkpoint import Checkpoint, TensorInfo
+from qwq_gguf.conversion import convert
+from qwq_gguf.errors import SourceError
+from support.checkpoints import Shape, byte_tokenizer, config_of, tensor_shapes
+from support.special_tokens import template
+
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    2**31,
+    2**70,
+    10**400,
+    0.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "\ud800",
+    "\0",
+    "yarn",
+    "llama3",
+    "a" * 70_000,
+    [],
+    [None],
+    [[]],
+    [1, "a"],
+    {},
+    {"type": "Sequence"},
+    {"content": 5},
+    {"": {}},
+)
+ARCHITECTURES: Any = ("qwen2", "qwen3", "llama")
+PARTS = ("config", "tokenizer", "tokenizer_config", "generation_config", "card")
+
+
+@cache
+def checkpoint(architecture: Any) -> Checkpoint:
+    """A whole checkpoint in memory: nothing here needs the weights."""
+    shape = Shape(hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=32, vocab=320)
+    scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1, "high_freq_factor": 4}
+    config = config_of(
+        architecture,
+        shape,
+        rope_scaling=scaling if architecture == "llama" else {"type": "yarn", "factor": 4.0},
+        bos_token_id=278,
+        eos_token_id=[280],
+        _name_or_path="org/Name-7B-v1",
+    )
+    processor = template("<|im_start|>", "A", pair=("<|im_start|>", "A", "<|im_end|>", "B"))
+    tokenizer, tokenizer_config = byte_tokenizer(
+        post_processor={"type": "Sequence", "processors": [{"type": "ByteLevel"}, processor]},
+        bos_token={"content": "<|im_start|>"},
+    )
+    return Checkpoint(
+        source="x",
+        name="Name",
+        folder=Path("x"),
+        config=config,
+        tensors={
+            name: TensorInfo(name, "BF16", size, Path("x/model.safetensors"), 0, 0)
+            for name, size in tensor_shapes(architecture, shape, config).items()
+        },
+        tokenizer=tokenizer,
+        tokenizer_config=tokenizer_config,
+        generation_config={"temperature": 0.6, "top_k": 40, "sequence": "top_k"},
+        card={"base_model": ["a/b-7B"], "license": ["mit"], "tags": "a", "datasets": "c"},
+    )
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values, of the first few where there are hundreds alike."""
+    yield path
+    items: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    for key, inner in items[:40]:
+        yield from places(inner, (*path, key))
+
+
+def replaced(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
+    if not path:
+        return junk
+    changed = copy.deepcopy(value)
+    holder = changed
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = junk
+    return changed
+
+
+def encoded(broken: Checkpoint) -> None:
+    """Convert, down to the header's bytes; nothing but a SourceError may come of it."""
+    try:
+        conversion = convert(broken)
+    except SourceError:
+        return
+    for entry in conversion.converter_metadata(0):
+        values = [entry.value] if entry.element is None else entry.items
+        for value in values:
+            assert not isinstance(value, str) or value.encode("utf-8") is not None
+
+
+def test_it_is_whole_before() -> None:
+    for architecture in ARCHITECTURES:
+        assert convert(checkpoint(architecture)).architecture == architecture
+
+
+@settings(max_examples=1500)
+@given(data=st.data())
+def test_one_value_of_junk(data: st.DataObject) -> None:
+    whole = checkpoint(data.draw(st.sampled_from(ARCHITECTURES)))
+    part = data.draw(st.sampled_from(PARTS))
+    value = getattr(whole, part)
+    path = data.draw(st.sampled_from(sorted(filter(None, places(value)), key=str)))
+    junk = data.draw(st.sampled_from(JUNK))
+    encoded(replace(whole, **{part: replaced(value, path, junk)}))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_nothing_at_all(part: str) -> None:
+    nothing: dict[str, Any] = {part: {}}
+    encoded(replace(checkpoint("qwen2"), **nothing))
+
+
+@pytest.mark.parametrize("junk", ["\ud800", "a" * 10**6, "\0"])
+def test_names_and_templates_of_junk(junk: str) -> None:
+    whole = checkpoint("qwen2")
+    changes: list[dict[str, Any]] = [
+        {"name": junk},
+        {"organization": junk},
+        {"chat_template": junk},
+        {"chat_templates": {junk: "a"}},
+        {"chat_templates": {"a": junk}},
+    ]
+    for change in changes:
+        encoded(replace(whole, **change))

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwq_gguf.engine.detokenizer import Detokenizer
+from qwq_gguf.engine.logs import LogBuffer
+from qwq_gguf.engine.remember import CACHE_VARIABLE, Memory, cache_folder
+from qwq_gguf.errors import QwqGgufError
+from qwq_gguf.resources import own_cache
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="owners and pipes")
+INFO, WARN, ERROR, CONT = 2, 3, 4, 5
+
+
+@given(st.binary(max_size=60), st.data())
+def test_text_does_not_depend_on_how_bytes_are_cut(raw: bytes, data: st.DataObject) -> None:
+    detokenizer = Detokenizer()
+    out, rest = "", raw
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        out += detokenizer.feed(rest[:size])
+        rest = rest[size:]
+    assert out + detokenizer.finish() == raw.decode("utf-8", "replace")
+
+
+def test_a_character_appears_with_its_last_byte() -> None:
+    detokenizer = Detokenizer()
+    assert [detokenizer.feed(bytes([byte])) for byte in "a👍".encode()] == ["a", "", "", "", "👍"]
+    assert detokenizer.finish() == ""
+
+
+def test_the_log_puts_lines_together_and_tells_levels_apart() -> None:
+    log = LogBuffer()
+    log.write(INFO, b"loading\n")
+    log.write(WARN, b"careful: ")
+    log.write(CONT, b"thin ice\n")
+    log.write(INFO, b"dots ")
+    log.write(CONT, b"...")
+    log.write(ERROR, b"load: error loading model: bad magic\n")
+    log.write(ERROR, b"outer: failed to load model\n")
+    log.write(ERROR, None)
+    assert log.complaints() == (
+        "careful: thin ice",
+        "load: error loading model: bad magic",
+        "outer: failed to load model",
+    )
+    assert log.errors()[0].endswith("bad magic")
+    assert log.reason() == "error loading model: bad magic"
+    log.clear()
+    assert log.complaints() == ()
+    assert log.reason() is None
+
+
+def test_the_log_is_bounded() -> None:
+    log = LogBuffer()
+    for number in range(10_000):
+        log.write(ERROR, b"line %d\n" % number)
+        log.write(CONT, b"." * 100)
+    assert len(log.errors()) <= 200
+    assert "line 9999" in log.errors()
+
+
+def test_memory_outlives_its_object_and_forgets_the_oldest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwq_gguf.engine.remember._MOST_ENTRIES", 5)
+    memory = Memory("things", tmp_path / "new")
+    assert memory.get("a") is None
+    for number in range(8):
+        memory.put(f"key {number}", {"n": number})
+    again = Memory("things", tmp_path / "new")
+    assert again.get("key 7") == {"n": 7}
+    assert again.get("key 0") is None
+    assert len(json.loads((tmp_path / "new" / "things.json").read_text("utf-8"))) == 5
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["things.json"]
+
+
+def test_memory_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    memory = Memory("things", tmp_path / "file")
+    memory.put("a", {})
+    assert memory.get("a") is None
+
+
+def test_a_memory_that_is_a_pipe_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "things.json")
+    assert Memory("things", tmp_path).get("a") is None
+
+
+def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv(CACHE_VARIABLE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert cache_folder() == tmp_path / "qwq-gguf"
+
+
+def test_no_cache_depends_on_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    assert cache_folder() == tmp_path / ".cache" / "qwq-gguf"
+    monkeypatch.setenv(CACHE_VARIABLE, "cache")
+    with pytest.raises(QwqGgufError, match="current one"):
+        cache_folder()
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    monkeypatch.setenv("HOME", ".")
+    with pytest.raises(QwqGgufError, match="current one"):
+        cache_folder()
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_a_cache_in_which_others_may_write_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = own_cache("kernels", "abc", root=tmp_path / "cache")
+    assert folder == tmp_path / "cache" / "kernels" / "abc"
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+    Memory("things", tmp_path / "cache").put("a", {"n": 1})
+    for place in ("cache", "cache/kernels", "cache/kernels/abc"):
+        (tmp_path / place).chmod(0o777)
+        assert own_cache("kernels", "abc", root=tmp_path / "cache") is None
+        if place == "cache":
+            assert Memory("things", tmp_path / "cache").get("a") is None
+        (tmp_path / place).chmod(0o700)
+    assert Memory("things", tmp_path / "cache").get("a") == {"n": 1}
+    (tmp_path / "cache" / "things.json").chmod(0o666)
+    assert Memory("things", tmp_path / "cache").get("a") is None
+    # Another user's folder is what ours is to another user.
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    assert own_cache("kernels", "abc", root=tmp_path / "cache") is None
+    memory = Memory("things", tmp_path / "cache")
+    memory.put("b", {})
+    monkeypatch.undo()
+    assert [path.name for path in sorted((tmp_path / "cache").iterdir())] == [
+        "kernels",
+        "things.json",
+    ]
+
+
+@posix
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link", "large"])
+def test_a_cache_that_is_no_file_of_ours_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "probe.json"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)  # reading it would wait for ever
+        case "device":
+            path.symlink_to("/dev/zero")  # and this would never end
+        case "folder":
+            path.mkdir()
+        case "link":
+            path.symlink_to(tmp_path / "nothing")
+        case "large":
+            path.write_bytes(b" " * (2 << 20))
+    memory = Memory("probe", tmp_path)
+    assert memory.get("a") is None
+    memory.put("a", {"n": 1})
+    assert memory.get("a") in (None, {"n": 1})  # replaced, or left alone; never read

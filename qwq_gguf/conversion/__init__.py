@@ -8,6 +8,7 @@ from qwq_gguf.conversion.values import (
     ComputedTensor,
     Conversion,
     ModelFacts,
+    Piece,
     RowOrder,
     SourceTensor,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "ComputedTensor",
     "Conversion",
     "ModelFacts",
+    "Piece",
     "RowOrder",
     "SourceTensor",
     "convert",

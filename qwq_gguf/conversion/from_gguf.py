@@ -164,13 +164,15 @@ def _tensors(model: SplitGguf) -> Iterator[SourceTensor]:
         yield SourceTensor(
             name=tensor.name,
             shape=shape,
-            source=TensorInfo(
-                tensor.name,
-                tensor.type.name,
-                tuple(reversed(shape)),
-                file.path,
-                tensor.offset,
-                tensor.nbytes,
+            sources=(
+                TensorInfo(
+                    tensor.name,
+                    tensor.type.name,
+                    tuple(reversed(shape)),
+                    file.path,
+                    tensor.offset,
+                    tensor.nbytes,
+                ),
             ),
             layer=int(match[1]) if match else None,
             kept=tensor.type,

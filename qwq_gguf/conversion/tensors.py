@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,12 @@ def map_tensors(
         "vocab": config.vocab,
     }
     order = interleaved(config.head_dim)
-    rules = {rule.source: (rule, layer) for rule, layer in _rules(architecture, config)}
+    rules = {
+        name: (rule, layer) for rule, layer in _rules(architecture, config) for name in rule.sources
+    }
+    stacks: dict[str, dict[str, TensorInfo]] = {}
     found: list[SourceTensor] = [
-        SourceTensor(computed.name, computed.shape, computed)
+        SourceTensor(computed.name, computed.shape, (computed,))
         for computed in architecture.computed(config)
     ]
     unknown: list[str] = []
@@ -61,15 +65,10 @@ def map_tensors(
             continue
         rule, layer = rules.pop(name)
         _check(info, tuple(sizes[dimension] for dimension in rule.shape), rule)
-        found.append(
-            SourceTensor(
-                name=rule.target,
-                shape=tuple(reversed(info.shape)),
-                source=info,
-                layer=layer,
-                row_order=order if rule.interleave else None,
-            )
-        )
+        stack = stacks.setdefault(rule.target, {})
+        stack[name] = info
+        if len(stack) == len(rule.sources):  # as the converter does when the last has come
+            found.append(_stacked(rule, layer, stack, order))
     missing = [name for name, (rule, _) in rules.items() if rule.needed]
     if missing or unknown:
         _refuse_known_kinds(unknown, tensors, folder)
@@ -131,6 +130,29 @@ def _refuse_known_kinds(
         )
 
 
+def _stacked(
+    rule: TensorRule, layer: int | None, stack: Mapping[str, TensorInfo], order: RowOrder
+) -> SourceTensor:
+    infos = tuple(stack[name] for name in rule.sources)
+    for info in infos:
+        if info.dtype != infos[0].dtype:
+            raise TensorError(
+                f"{info.name} cannot be stacked on {infos[0].name}",
+                path=info.shard,
+                found=info.dtype,
+                expected=infos[0].dtype,
+                hint="save the model in one data type",
+            )
+    shape = tuple(reversed(infos[0].shape))
+    return SourceTensor(
+        name=rule.target,
+        shape=(*shape, rule.stacked) if rule.stacked else shape,
+        sources=infos,
+        layer=layer,
+        row_order=order if rule.interleave else None,
+    )
+
+
 def interleaved(head_dim: int) -> RowOrder:
     """Rows 0, d/2, 1, d/2 + 1, ... of each head of d rows: partners in a rotation, which
     transformers keeps half a head apart, become neighbours.
@@ -148,10 +170,7 @@ def _rules(
         for rule in architecture.block(config):
             source = f"model.layers.{layer}.{rule.source}"
             target = f"blk.{layer}.{rule.target}"
-            yield (
-                TensorRule(source, target, rule.shape, rule.needed, rule.interleave),
-                layer,
-            )
+            yield replace(rule, source=source, target=target), layer
 
 
 def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.metadata import KeyValue, u32
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from qwq_gguf.checkpoint.values import TensorInfo
 
-__all__ = ["ComputedTensor", "Conversion", "ModelFacts", "RowOrder", "SourceTensor"]
+__all__ = ["ComputedTensor", "Conversion", "ModelFacts", "Piece", "RowOrder", "SourceTensor"]
 
 QUANTIZATION_VERSION = 2
 _LAYER = re.compile(r"blk\.(\d+)\.")
@@ -50,11 +53,6 @@ class RowOrder:
         """Rows in one group."""
         return len(self.order)
 
-    def source_row(self, row: int) -> int:
-        """The checkpoint's row that becomes `row`."""
-        group, index = divmod(row, len(self.order))
-        return group * len(self.order) + self.order[index]
-
 
 @dataclass(frozen=True, slots=True)
 class ComputedTensor:
@@ -71,21 +69,66 @@ class ComputedTensor:
         return len(self.data)
 
 
+class Piece(NamedTuple):
+    """Rows of a GGUF tensor that lie in one place: all or the first of what `source` holds
+    from its own row `first` on, `rows` of them.
+    """
+
+    source: TensorInfo | ComputedTensor
+    first: int
+    rows: int
+
+
 @dataclass(frozen=True, slots=True)
 class SourceTensor:
     """One tensor of the GGUF and where its values are.
 
-    `shape` is in GGUF order, `ne0` (the length of a row) first. `layer` is None outside the
-    blocks. `row_order` says which rows change places on the way, None for none; the rows of
-    a vector are its elements. `kept` is the type of a tensor that no recipe may touch.
+    `shape` is in GGUF order, `ne0` (the length of a row) first. `sources` hold the rows, one
+    after the other and equally many each: a single one as a rule, and the experts' matrices
+    where they are stacked; they may lie in several shards. `layer` is None outside the
+    blocks. `row_order` says which rows change places within a source, None for none; the
+    rows of a vector are its elements. `kept` is the type of a tensor that no recipe may touch.
+
+    ValueError when the sources cannot be stacked: these are for whoever makes one to check.
     """
 
     name: str
     shape: tuple[int, ...]
-    source: TensorInfo | ComputedTensor
+    sources: tuple[TensorInfo | ComputedTensor, ...]
     layer: int | None = None
     row_order: RowOrder | None = None
     kept: GgmlType = GgmlType.F32
+
+    def __post_init__(self) -> None:
+        kinds = {source.dtype for source in self.sources}
+        if len(kinds) != 1 or self.rows % len(self.sources):
+            raise ValueError(f"{self.name}: these tensors cannot be stacked")
+
+    @property
+    def stored(self) -> GgmlType:
+        """How the sources store the weights."""
+        return GgmlType[self.sources[0].dtype]
+
+    @property
+    def rows(self) -> int:
+        """Rows of `shape[0]` weights; higher dimensions are counted through."""
+        return self.weights // self.shape[0]
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """The files that hold it, none for a computed one."""
+        held = (s.shard for s in self.sources if not isinstance(s, ComputedTensor))
+        return tuple(dict.fromkeys(held))
+
+    def pieces(self, first: int, count: int) -> Iterator[Piece]:
+        """Where the rows `first` to `first + count` lie, in order."""
+        each = self.rows // len(self.sources)
+        stop = first + count
+        while first < stop:
+            number, within = divmod(first, each)
+            rows = min(stop - first, each - within)
+            yield Piece(self.sources[number], within, rows)
+            first += rows
 
     @property
     def plain(self) -> bool:

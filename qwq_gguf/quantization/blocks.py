@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qwq_gguf.conversion.values import ComputedTensor
 from qwq_gguf.errors import TensorError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.weights import decode, refuse_bad, stored_type
+from qwq_gguf.quantization.weights import decode, refuse_bad, shard_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +25,7 @@ def make_blocks(chunk: Chunk, rows: NDArray[np.uint8], makers: Kernels) -> list[
     `rows` are as stored. Targets that want the same share one array. TensorError for a
     weight that is no number, or that its type cannot hold, with its row.
     """
-    kind = stored_type(chunk.source)
+    kind = chunk.source.stored
     # Where weights are quantized or converted, that finds out what is no number. Copies are
     # looked at here; and blocks, of which decoded weights could hide that they are damaged.
     if kind.quantized or any(place.tensor.type is kind for place in chunk.places):
@@ -45,7 +44,7 @@ def make_blocks(chunk: Chunk, rows: NDArray[np.uint8], makers: Kernels) -> list[
 def _blocks(
     chunk: Chunk, place: Place, rows: NDArray[np.uint8], makers: Kernels
 ) -> NDArray[np.uint8]:
-    source_type = stored_type(chunk.source)
+    source_type = chunk.source.stored
     if source_type is place.tensor.type:
         return rows
     try:
@@ -57,7 +56,7 @@ def _blocks(
 
 def _too_large(chunk: Chunk, place: Place, rows: NDArray[np.uint8], makers: Kernels) -> TensorError:
     kind, name = place.tensor.type, place.tensor.name
-    source_type = stored_type(chunk.source)
+    source_type = chunk.source.stored
 
     def fits(row: NDArray[np.uint8]) -> bool:
         try:
@@ -67,11 +66,11 @@ def _too_large(chunk: Chunk, place: Place, rows: NDArray[np.uint8], makers: Kern
         return True
 
     bad = next(row for row in range(len(rows)) if not fits(rows[row : row + 1]))
-    source = chunk.source.source
+    source = chunk.piece.source
     return TensorError(
         f"{source.name} has weights too large for {kind.name}, "
         f"in row {chunk.first + bad} of {name}",
-        path=None if isinstance(source, ComputedTensor) else source.shard,
+        path=shard_of(source),
         found=f"up to {np.abs(decode(rows[bad : bad + 1], source_type)).max():.4g}",
         hint=f"keep it as it is: --tensor-type '{name}=F32'"
         if kind in (GgmlType.F16, GgmlType.BF16)

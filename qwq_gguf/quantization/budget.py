@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import MemoryLimitError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.weights import stored_type
 
 if TYPE_CHECKING:
     from qwq_gguf.quantization.plan import Plan, TensorPlan
@@ -83,7 +82,7 @@ def need_of(plans: Sequence[Plan], widens: Callable[[GgmlType, GgmlType], bool])
     least = 1
     for same in found.values():
         row = same[0].shape[0]
-        kind = stored_type(same[0].source)
+        kind = same[0].source.stored
         order = same[0].source.row_order
         made = {(tensor.type, tensor.importance is not None) for tensor in same}
         raw = kind.row_bytes(row) / row

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwq_gguf.conversion.values import ComputedTensor, SourceTensor
+from qwq_gguf.conversion.values import ComputedTensor, Piece, SourceTensor
 from qwq_gguf.errors import PlanError
 from qwq_gguf.quantization.plan import Plan, TensorPlan
 from qwq_gguf.quantization.rows import Rows, pieces
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Chunk", "Place", "Work", "line_up"]
+    from qwq_gguf.checkpoint.values import TensorInfo
+
+__all__ = ["Chunk", "Place", "Stretch", "Work", "line_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows `first` to `first + rows` of a tensor, all of one matrix."""
+    """Rows `first` to `first + rows` of a tensor, all of one matrix and from one shard."""
 
     places: tuple[Place, ...]
     first: int
@@ -43,9 +45,15 @@ class Chunk:
         return self.places[0].tensor.source
 
     @property
+    def piece(self) -> Piece:
+        """What of the source they are."""
+        (piece,) = self.source.pieces(self.first, self.rows)
+        return piece
+
+    @property
     def shard(self) -> Path | None:
         """The file they are in, None for a computed tensor."""
-        source = self.source.source
+        source = self.piece.source
         return None if isinstance(source, ComputedTensor) else source.shard
 
     @property
@@ -60,20 +68,33 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows `first` to `stop` of a tensor, all that one of its sources holds."""
+
+    places: tuple[Place, ...]
+    first: int
+    stop: int
+    source: TensorInfo | ComputedTensor
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
-    """All tensors of a run in the order of reading, and the size of a chunk.
+    """All stretches of a run in the order of reading, and the size of a chunk.
 
     `done` says of each target which rows of its tensors are there already, by name.
     """
 
-    tensors: tuple[tuple[Place, ...], ...]
+    stretches: tuple[Stretch, ...]
     most_weights: int
     done: tuple[Mapping[str, Rows], ...]
 
     @property
     def weights(self) -> int:
         """How many numbers the model has, those that are done included."""
-        return sum(places[0].tensor.weights for places in self.tensors)
+        return sum(
+            (stretch.stop - stretch.first) * stretch.places[0].tensor.shape[0]
+            for stretch in self.stretches
+        )
 
     @property
     def missing(self) -> int:
@@ -83,9 +104,10 @@ class Work:
     @property
     def chunks(self) -> Iterator[Chunk]:
         """What is to be read, in order; each row for the targets that miss it."""
-        for places in self.tensors:
+        for stretch in self.stretches:
+            places = stretch.places
             done = [self.done[place.target].get(place.tensor.name, ()) for place in places]
-            for first, stop, without in pieces(places[0].tensor.rows, done):
+            for first, stop, without in pieces(stretch.first, stretch.stop, done):
                 yield from _chunks(
                     tuple(places[number] for number in without), first, stop, self.most_weights
                 )
@@ -123,15 +145,23 @@ def line_up(
             place.tensor.source != places[0].tensor.source for place in places
         ):
             raise PlanError("these plans are not of one model", found=name)
-    tensors = [tuple(places) for places in found.values()]
-    if by_shard:
-        tensors.sort(key=_where)
+    stretches = [each for places in found.values() for each in _stretches(tuple(places))]
+    if by_shard:  # of a stacked tensor each shard's own part, so that none has to come twice
+        stretches.sort(key=_where)
     there: Sequence[Mapping[str, Rows]] = [{} for _ in plans] if done is None else done
-    return Work(tuple(tensors), most_weights, tuple(there))
+    return Work(tuple(stretches), most_weights, tuple(there))
 
 
-def _where(places: tuple[Place, ...]) -> tuple[str, int]:
-    source = places[0].tensor.source.source
+def _stretches(places: tuple[Place, ...]) -> Iterator[Stretch]:
+    source = places[0].tensor.source
+    first = 0
+    for piece in source.pieces(0, source.rows):
+        yield Stretch(places, first, first + piece.rows, piece.source)
+        first += piece.rows
+
+
+def _where(stretch: Stretch) -> tuple[str, int]:
+    source = stretch.source
     return ("", 0) if isinstance(source, ComputedTensor) else (str(source.shard), source.start)
 
 

@@ -69,8 +69,7 @@ def made_of(
 
 def shards_of(plan: Plan) -> tuple[Path, ...]:
     """The files that the weights are read from, by name."""
-    sources = (tensor.source.source for tensor in plan.tensors)
-    return tuple(sorted({each.shard for each in sources if not isinstance(each, ComputedTensor)}))
+    return tuple(sorted({shard for tensor in plan.tensors for shard in tensor.source.shards}))
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Difference, ...]:
@@ -146,11 +145,12 @@ def _short(entry: KeyValue) -> str:
 
 def _tensor(tensor: TensorPlan) -> str:
     """Where it comes from, what it becomes and where it goes."""
-    source = tensor.source.source
-    if isinstance(source, ComputedTensor):
-        origin: list[Any] = [hashlib.sha256(source.data).hexdigest()]
-    else:
-        origin = [source.shard.name, source.start, source.nbytes]
+    origins: list[list[Any]] = [
+        [hashlib.sha256(source.data).hexdigest()]
+        if isinstance(source, ComputedTensor)
+        else [source.shard.name, source.start, source.nbytes]
+        for source in tensor.source.sources
+    ]
     order = tensor.source.row_order
     weights = tensor.importance
     return json.dumps(
@@ -159,8 +159,8 @@ def _tensor(tensor: TensorPlan) -> str:
             tensor.shape,
             tensor.type.name,
             tensor.offset,
-            source.dtype,
-            origin,
+            tensor.source.stored.name,
+            origins[0] if len(origins) == 1 else origins,
             None if order is None else order.order,
             None if weights is None else hashlib.sha256(weights.tobytes()).hexdigest(),
         ]

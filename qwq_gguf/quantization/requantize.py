@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from qwq_gguf.conversion.values import ComputedTensor
 from qwq_gguf.errors import UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
 
 if TYPE_CHECKING:
-    from qwq_gguf.quantization.plan import Plan, TensorPlan
+    from qwq_gguf.quantization.plan import Plan
 
 __all__ = ["check_requantizing"]
 
@@ -23,19 +22,20 @@ def check_requantizing(plan: Plan, *, allowed: bool) -> str | None:
     UnsupportedError when it is not `allowed`, as llama-quantize has it: a tensor that keeps
     its type is copied. So it is, allowed or not, for what holds no weights.
     """
-    changed = [tensor for tensor in plan.tensors if _stored(tensor) not in (*_EXACT, tensor.type)]
+    changed = [
+        tensor for tensor in plan.tensors if tensor.source.stored not in (*_EXACT, tensor.type)
+    ]
     if not changed:
         return None
-    counts = Counter(_stored(tensor) for tensor in changed)
+    counts = Counter(tensor.source.stored for tensor in changed)
     kinds = ", ".join(f"{count} x {kind.name}" for kind, count in counts.most_common())
-    first = changed[0].source.source
-    path = None if isinstance(first, ComputedTensor) else first.shard
-    tables = [tensor for tensor in changed if not _stored(tensor).quantized]
+    path = next(iter(changed[0].source.shards), None)
+    tables = [tensor for tensor in changed if not tensor.source.stored.quantized]
     if tables:
         raise UnsupportedError(
             f"{tables[0].name} cannot become {tables[0].type.name}",
             path=path,
-            found=_stored(tables[0]).name,
+            found=tables[0].source.stored.name,
             expected="F32, F16 or BF16",
         )
     if allowed:
@@ -51,7 +51,3 @@ def check_requantizing(plan: Plan, *, allowed: bool) -> str | None:
         hint="take the F16 or BF16 file of this model; --allow-requantize takes these all the "
         "same, at the price of quality",
     )
-
-
-def _stored(tensor: TensorPlan) -> GgmlType:
-    return GgmlType[tensor.source.source.dtype]

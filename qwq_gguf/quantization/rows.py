@@ -24,25 +24,28 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Rows:
     return tuple(found)
 
 
-def pieces(rows: int, done: Sequence[Rows]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """What is missing of `rows` rows in some of several files: (first, stop, in which).
+def pieces(
+    first: int, stop: int, done: Sequence[Rows]
+) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """What is missing of the rows `first` to `stop` in some of several files: (first, stop, in
+    which).
 
     In order, each as long as the same files miss it. `done` is what each of them has.
     """
-    edges = {0, rows} | {edge for ranges in done for pair in ranges for edge in pair}
-    ends = sorted(edge for edge in edges if 0 <= edge <= rows)
+    edges = {first, stop} | {edge for ranges in done for pair in ranges for edge in pair}
+    ends = sorted(edge for edge in edges if first <= edge <= stop)
     last: tuple[int, int, tuple[int, ...]] | None = None
-    for first, stop in pairwise(ends):
+    for begin, end in pairwise(ends):
         without = tuple(
             file
             for file, ranges in enumerate(done)
-            if not any(start <= first and stop <= end for start, end in ranges)
+            if not any(start <= begin and end <= until for start, until in ranges)
         )
-        if last is not None and last[1] == first and last[2] == without:
-            last = (last[0], stop, without)
+        if last is not None and last[1] == begin and last[2] == without:
+            last = (last[0], end, without)
             continue
         if last is not None:
             yield last
-        last = (first, stop, without) if without else None
+        last = (begin, end, without) if without else None
     if last is not None:
         yield last

@@ -26,7 +26,7 @@ from qwq_gguf.quantization.pipeline import Busy, pipeline
 from qwq_gguf.quantization.plan import Plan
 from qwq_gguf.quantization.supply import OnDisk, Supply
 from qwq_gguf.quantization.target import Follower, Target
-from qwq_gguf.quantization.weights import read_rows, stored_type
+from qwq_gguf.quantization.weights import read_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,7 +136,7 @@ def run_plans(
     started = time.monotonic()
     supply = OnDisk() if supply is None else supply
     jobs = {
-        Job(tensor.type, stored_type(tensor.source), tensor.importance is not None)
+        Job(tensor.type, tensor.source.stored, tensor.importance is not None)
         for target in targets
         for tensor in target.plan.tensors
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qwq_gguf.conversion.values import ComputedTensor, RowOrder, SourceTensor
+from qwq_gguf.conversion.values import ComputedTensor, Piece, RowOrder, SourceTensor
 from qwq_gguf.errors import TensorError, UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.kernels.ggml import load_ggml
@@ -18,14 +19,9 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint.reader import ShardReader
     from qwq_gguf.checkpoint.values import TensorInfo
 
-__all__ = ["decode", "read_rows", "refuse_bad", "stored_type"]
+__all__ = ["decode", "read_rows", "refuse_bad", "shard_of"]
 
 _EXPONENTS = {"BF16": 0x7F80, "F16": 0x7C00}
-
-
-def stored_type(tensor: SourceTensor) -> GgmlType:
-    """How the source stores the weights."""
-    return GgmlType[tensor.source.dtype]
 
 
 def read_rows(
@@ -33,39 +29,52 @@ def read_rows(
 ) -> NDArray[np.uint8]:
     """Rows `first` to `first + count` of the GGUF tensor as stored, shape [count, bytes].
 
-    A row is `shape[0]` weights; higher dimensions are counted through. Whether they are
-    numbers is not looked at, as quantizing tells: see `refuse_bad`.
+    Whether they are numbers is not looked at, as quantizing tells: see `refuse_bad`.
     """
-    row_bytes = stored_type(tensor).row_bytes(tensor.shape[0])
-    source = tensor.source
-    if isinstance(source, ComputedTensor):
-        raw = source.data[first * row_bytes : (first + count) * row_bytes]
-        return np.frombuffer(raw, dtype=np.uint8).reshape(count, row_bytes)
-    order = tensor.row_order
+    row_bytes = tensor.stored.row_bytes(tensor.shape[0])
+    order, vector = tensor.row_order, len(tensor.shape) == 1
+    parts = [
+        _read(reader, piece, order, row_bytes, vector) for piece in tensor.pieces(first, count)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _read(
+    reader: ShardReader, piece: Piece, order: RowOrder | None, row_bytes: int, vector: bool
+) -> NDArray[np.uint8]:
+    source, first, count = piece
     if order is None:
-        return _read(reader, source, first, count, row_bytes)
-    if len(tensor.shape) == 1:  # the rows of a vector are its elements
-        whole = _read(reader, source, 0, 1, row_bytes)
-        elements = whole.reshape(tensor.shape[0], -1)
+        return _stored(reader, source, first, count, row_bytes)
+    if vector:  # its rows are its elements
+        whole = _stored(reader, source, 0, 1, row_bytes)
+        elements = whole.reshape(prod(source.shape), -1)
         return elements[_picked(order, 0, len(elements))].reshape(1, row_bytes)
     # Rows move only within a group, so whole groups are read and picked from.
     start = first // order.group * order.group
     stop = -(-(first + count) // order.group) * order.group
-    rows = _read(reader, source, start, stop - start, row_bytes)
+    rows = _stored(reader, source, start, stop - start, row_bytes)
     return rows[_picked(order, first, count) - start]
+
+
+def _stored(
+    reader: ShardReader,
+    source: TensorInfo | ComputedTensor,
+    first: int,
+    count: int,
+    row_bytes: int,
+) -> NDArray[np.uint8]:
+    start, nbytes = first * row_bytes, count * row_bytes
+    if isinstance(source, ComputedTensor):
+        raw = source.data[start : start + nbytes]
+    else:
+        raw = reader.read(source, start, nbytes)
+    return np.frombuffer(raw, dtype=np.uint8).reshape(count, row_bytes)
 
 
 def _picked(order: RowOrder, first: int, count: int) -> NDArray[np.int64]:
     rows = np.arange(first, first + count, dtype=np.int64)
     places = np.asarray(order.order, dtype=np.int64)
     return rows // order.group * order.group + places[rows % order.group]
-
-
-def _read(
-    reader: ShardReader, source: TensorInfo, first: int, count: int, row_bytes: int
-) -> NDArray[np.uint8]:
-    raw = reader.read(source, first * row_bytes, count * row_bytes)
-    return np.frombuffer(raw, dtype=np.uint8).reshape(count, row_bytes)
 
 
 def decode(rows: NDArray[np.uint8], kind: GgmlType) -> NDArray[np.float32]:
@@ -92,7 +101,7 @@ def refuse_bad(rows: NDArray[np.uint8], tensor: SourceTensor, first: int) -> Non
     `rows` are as `read_rows` gives them from row `first`. Of rows that are quantized
     already, the blocks must be those that llama.cpp would load.
     """
-    kind = stored_type(tensor)
+    kind = tensor.stored
     if kind.quantized:
         _refuse_bad_blocks(rows, tensor, first)
         return
@@ -109,36 +118,39 @@ def refuse_bad(rows: NDArray[np.uint8], tensor: SourceTensor, first: int) -> Non
     value = decode(rows[row : row + 1], kind)[0, column]
     if tensor.row_order is not None and len(tensor.shape) == 1:
         column = int(_picked(tensor.row_order, column, 1)[0])
+    source, row = _origin(tensor, first + row)
     raise TensorError(
-        f"{tensor.source.name} holds a weight that is no number, "
-        f"in row {_source_row(tensor, first + row)}",
-        path=_shard(tensor),
+        f"{source.name} holds a weight that is no number, in row {row}",
+        path=shard_of(source),
         found=f"{value} at column {column}",
         expected="finite weights",
         hint="the source is damaged or its training diverged: download it again",
     )
 
 
-def _source_row(tensor: SourceTensor, row: int) -> int:
+def _origin(tensor: SourceTensor, row: int) -> tuple[TensorInfo | ComputedTensor, int]:
+    """What holds a row, and which of its rows it is."""
+    (piece,) = tensor.pieces(row, 1)
     if tensor.row_order is None or len(tensor.shape) == 1:
-        return row
-    return int(_picked(tensor.row_order, row, 1)[0])
+        return piece.source, piece.first
+    return piece.source, int(_picked(tensor.row_order, piece.first, 1)[0])
 
 
-def _shard(tensor: SourceTensor) -> Path | None:
-    return None if isinstance(tensor.source, ComputedTensor) else tensor.source.shard
+def shard_of(source: TensorInfo | ComputedTensor) -> Path | None:
+    """The file to name in an error."""
+    return None if isinstance(source, ComputedTensor) else source.shard
 
 
 def _refuse_bad_blocks(rows: NDArray[np.uint8], tensor: SourceTensor, first: int) -> None:
     """As llama.cpp does when it loads a file; its library describes the block on stderr."""
-    ggml, kind = load_ggml(), stored_type(tensor)
+    ggml, kind = load_ggml(), tensor.stored
     if ggml.is_valid(kind, rows):
         return
     row = next(row for row in range(len(rows)) if not ggml.is_valid(kind, rows[row : row + 1]))
+    source, row = _origin(tensor, first + row)
     raise TensorError(
-        f"{tensor.source.name} holds a block that is no {kind.name}, "
-        f"in row {_source_row(tensor, first + row)}",
-        path=_shard(tensor),
+        f"{source.name} holds a block that is no {kind.name}, in row {row}",
+        path=shard_of(source),
         expected="finite scales",
         hint="the file is damaged: download it again",
     )

@@ -26,7 +26,7 @@ from qwq_gguf.quantization.importance import Imatrix, matrices, use_imatrix
 from qwq_gguf.quantization.kernels.ggml import Ggml
 from qwq_gguf.quantization.pipeline import pipeline
 from qwq_gguf.quantization.recipe import TARGET_TYPES
-from qwq_gguf.quantization.weights import decode, read_rows, refuse_bad, stored_type
+from qwq_gguf.quantization.weights import decode, read_rows, refuse_bad
 from qwq_gguf.verification.contents import Passed
 from qwq_gguf.verification.findings import Finding, difference
 
@@ -198,7 +198,7 @@ def _make(
         refuse_bad(stored, source, chunk.first)
     except TensorError as error:
         return error.message
-    source_type = stored_type(source)
+    source_type = source.stored
     if source_type is kind:
         return stored
     if kind not in TARGET_TYPES:

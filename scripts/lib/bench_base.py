@@ -32,7 +32,6 @@ def main(source: str, recipe: str) -> None:
     passed("the GGUF's metadata")
     from qwq_gguf.quantization.plan import make_plan
     from qwq_gguf.quantization.recipes import load_recipe
-    from qwq_gguf.quantization.weights import stored_type
 
     plan = make_plan(conversion, load_recipe(recipe))
     passed("the plan")
@@ -40,9 +39,7 @@ def main(source: str, recipe: str) -> None:
 
     kernels = choose_kernels("auto")
     passed("numba, imported")
-    kernels.prepare(
-        {Job(t.type, stored_type(t.source), t.importance is not None) for t in plan.tensors}
-    )
+    kernels.prepare({Job(t.type, t.source.stored, t.importance is not None) for t in plan.tensors})
     if isinstance(kernels, NumbaKernels):
         kernels.wait()
     passed("kernels, from the cache")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.conversion.from_gguf import from_gguf
 from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.errors import ConfigError, GgufError, QwqGgufError, TensorError, UnsupportedError
@@ -134,10 +135,12 @@ def test_tensors_are_found_in_their_parts_and_sorted_as_llama_cpp_sorts_them() -
     assert [t.layer for t in made.tensors[3:]] == [i for i in range(11) for _ in BLOCK]
     for found in made.tensors:
         part = 1 if found.name in names[:10] else 2
-        assert str(found.source.shard) == f"m-0000{part}-of-00002.gguf"  # type: ignore[union-attr]
-        assert found.source.start == 4096  # type: ignore[union-attr]
-        assert found.source.shape == tuple(reversed(found.shape))
-        assert found.kept is GgmlType[found.source.dtype]
+        (source,) = found.sources
+        assert isinstance(source, TensorInfo)
+        assert str(source.shard) == f"m-0000{part}-of-00002.gguf"
+        assert source.start == 4096
+        assert source.shape == tuple(reversed(found.shape))
+        assert found.kept is found.stored
 
 
 @pytest.mark.parametrize(

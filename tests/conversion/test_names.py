@@ -56,9 +56,10 @@ def contents(conversion: Conversion) -> list[tuple[str, bytes]]:
         return [
             (
                 tensor.name,
-                tensor.source.data
-                if isinstance(tensor.source, ComputedTensor)
-                else reader.read(tensor.source),
+                b"".join(
+                    source.data if isinstance(source, ComputedTensor) else reader.read(source)
+                    for source in tensor.sources
+                ),
             )
             for tensor in conversion.converter_order
         ]

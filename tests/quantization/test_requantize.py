@@ -22,8 +22,8 @@ def plan(kind: GgmlType, recipe: str, only: str = "weight") -> Plan:
     def stored(tensor: SourceTensor) -> SourceTensor:
         if len(tensor.shape) < 2 or only not in tensor.name:
             return tensor
-        source = replace(tensor.source, dtype=kind.name)
-        return replace(tensor, source=source, kept=kind)
+        sources = tuple(replace(source, dtype=kind.name) for source in tensor.sources)
+        return replace(tensor, sources=sources, kept=kind)
 
     tensors = tuple(map(stored, made.tensors))
     return make_plan(replace(made, tensors=tensors), load_recipe(recipe))

@@ -30,7 +30,7 @@ def test_merged_is_the_same_rows_in_as_few_ranges(given_ranges: list[tuple[int, 
 
 @given(st.lists(ranges.map(merged), min_size=1, max_size=3))
 def test_pieces_are_what_each_misses(done: list[Rows]) -> None:
-    found = list(pieces(ROWS, done))
+    found = list(pieces(0, ROWS, done))
     for file, there in enumerate(done):
         missing = [
             row for first, stop, without in found if file in without for row in range(first, stop)

@@ -39,7 +39,7 @@ def made(tmp_path: Path) -> Conversion:
 
 
 def info_of(made: Conversion, name: str) -> TensorInfo:
-    info = next(tensor.source for tensor in made.tensors if tensor.name == name)
+    (info,) = next(tensor.sources for tensor in made.tensors if tensor.name == name)
     assert isinstance(info, TensorInfo)
     return info
 
@@ -89,7 +89,7 @@ def test_a_float_file_holds_the_weights_themselves(tmp_path: Path, dtype: str) -
     for tensor in plan.tensors:
         start = plan.data_offset + tensor.offset
         found = content[start : start + tensor.nbytes]
-        source = tensor.source.source
+        (source,) = tensor.source.sources
         if not isinstance(source, TensorInfo):
             assert found == source.data
             continue

@@ -37,12 +37,12 @@ def in_shards(made: Conversion, folder: Path) -> tuple[Conversion, list[Path]]:
     contents = [bytearray() for _ in paths]
     moved = {}
     for number, tensor in enumerate(made.tensors):
-        info = tensor.source
+        (info,) = tensor.sources
         if not isinstance(info, TensorInfo):
             continue
         into = contents[number % 3]
         moved[tensor.name] = replace(
-            tensor, source=replace(info, shard=paths[number % 3], start=len(into))
+            tensor, sources=(replace(info, shard=paths[number % 3], start=len(into)),)
         )
         into += whole[info.start : info.start + info.nbytes]
     for path, content in zip(paths, contents, strict=True):

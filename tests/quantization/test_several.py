@@ -65,9 +65,10 @@ def test_each_weight_is_read_once(
     plans = [make_plan(made, load_recipe(name)) for name in RECIPES]
     run_plans(targets(plans, tmp_path), threads=2, chunk_weights=chunk)
     assert reads.bytes == {
-        tensor.source.name: tensor.source.nbytes
+        info.name: info.nbytes
         for tensor in made.tensors
-        if isinstance(tensor.source, TensorInfo)
+        for info in tensor.sources
+        if isinstance(info, TensorInfo)
     }
 
 
@@ -155,7 +156,7 @@ def test_an_imatrix_weighs_where_each_recipe_uses_it(tmp_path: Path, made: Conve
 def test_what_one_recipe_cannot_hold_ends_all(tmp_path: Path) -> None:
     made = conversion(SMALL, tmp_path / "weights.bin", "F32")
     write_weights(made)
-    info = next(t.source for t in made.tensors if t.name == "blk.1.ffn_up.weight")
+    (info,) = next(t.sources for t in made.tensors if t.name == "blk.1.ffn_up.weight")
     assert isinstance(info, TensorInfo)
     with info.shard.open("r+b") as file:
         file.seek(info.start)

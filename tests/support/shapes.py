@@ -95,11 +95,11 @@ def conversion(shape: Shape, file: Path, dtype: str = "BF16") -> Conversion:
             half = shape.head // 2
             order = RowOrder(tuple(i // 2 + i % 2 * half for i in range(shape.head)))
         layer = int(name.split(".")[1]) if name.startswith("blk.") else None
-        tensors.append(SourceTensor(name, sizes, info, layer, order))
+        tensors.append(SourceTensor(name, sizes, (info,), layer, order))
     if shape.architecture == "llama":
         factors = np.linspace(1, 8, shape.head // 2, dtype="<f4")
         made = ComputedTensor("rope_freqs.weight", factors.shape, factors.tobytes())
-        tensors.insert(0, SourceTensor(made.name, made.shape, made))
+        tensors.insert(0, SourceTensor(made.name, made.shape, (made,)))
     metadata = keys(shape)
     return Conversion(
         architecture=shape.architecture,
@@ -145,7 +145,7 @@ def write_weights(made: Conversion, seed: int = 0) -> None:
     """Fill the conversion's file with heavy-tailed numbers, as trained weights are."""
     rng = np.random.default_rng(seed)
     infos = sorted(
-        (tensor.source for tensor in made.tensors if isinstance(tensor.source, TensorInfo)),
+        (info for t in made.tensors for info in t.sources if isinstance(info, TensorInfo)),
         key=lambda info: info.start,
     )
     with infos[0].shard.open("wb") as file:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qwq_gguf.checkpoint import ShardReader, TensorInfo
+from qwq_gguf.checkpoint import ShardReader
 from qwq_gguf.conversion import ComputedTensor, Conversion, SourceTensor
 from qwq_gguf.ggml_types import FileType
 
@@ -16,27 +16,29 @@ __all__ = ["converter_bytes", "file_type_of", "source_values"]
 
 def source_values(tensor: SourceTensor, reader: ShardReader) -> NDArray[Any]:
     """The raw values of a tensor, rows in the GGUF's order; BF16 as uint16."""
-    if isinstance(tensor.source, ComputedTensor):
-        return np.frombuffer(tensor.source.data, dtype="<f4")
-    info: TensorInfo = tensor.source
+    (info,) = tensor.sources
+    if isinstance(info, ComputedTensor):
+        return np.frombuffer(info.data, dtype="<f4")
     dtype = {"BF16": "<u2", "F16": "<f2", "F32": "<f4"}[info.dtype]
     values = np.frombuffer(reader.read(info), dtype=dtype).reshape(info.shape)
     if tensor.row_order is None:
         return values
-    return values[[tensor.row_order.source_row(row) for row in range(len(values))]]
+    order = tensor.row_order.order
+    groups = values.reshape(-1, len(order), *values.shape[1:])
+    return groups[:, list(order)].reshape(values.shape)
 
 
 def converter_bytes(tensor: SourceTensor, reader: ShardReader) -> tuple[str, bytes]:
     """(type, bytes): vectors and norms as F32, everything else in the checkpoint's type."""
     values = source_values(tensor, reader)
     if not tensor.plain:
-        return tensor.source.dtype, values.tobytes()
-    if tensor.source.dtype == "BF16":
+        return tensor.stored.name, values.tobytes()
+    if tensor.stored.name == "BF16":
         values = (values.astype("<u4") << 16).view("<f4")
     return "F32", values.astype("<f4").tobytes()
 
 
 def file_type_of(conversion: Conversion) -> FileType:
     """The file type of a GGUF in the checkpoint's own precision."""
-    dtype = next(t.source.dtype for t in conversion.tensors if t.name == "token_embd.weight")
+    dtype = next(t.stored.name for t in conversion.tensors if t.name == "token_embd.weight")
     return FileType[dtype]

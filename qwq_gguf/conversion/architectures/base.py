@@ -30,6 +30,8 @@ class TensorRule:
 
     `shape` is in PyTorch order. A tensor that is not `needed` is taken where it exists.
     `interleave` marks rows whose rotary halves llama.cpp wants interleaved head by head.
+    With `stacked` the target is made of so many tensors of this shape, one upon the other;
+    `source` then has ``{}`` in the place of the number.
     """
 
     source: str
@@ -37,6 +39,14 @@ class TensorRule:
     shape: tuple[Dimension, ...]
     needed: bool = True
     interleave: bool = False
+    stacked: int = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names there, in the order in which they are stacked."""
+        if not self.stacked:
+            return (self.source,)
+        return tuple(self.source.format(number) for number in range(self.stacked))
 
 
 ATTENTION = (

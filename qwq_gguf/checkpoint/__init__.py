@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qwq_gguf.checkpoint.folder import open_checkpoint
-from qwq_gguf.checkpoint.hub_checkpoint import fetch_weights
-from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, Fetched
-from qwq_gguf.checkpoint.hub_peek import peek_gguf
+from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
+from qwq_gguf.checkpoint.hub.fetch import DownloadProgress, Fetched
+from qwq_gguf.checkpoint.hub.peek import peek_gguf
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.checkpoint.resolve import LocatedGguf, fetch_gguf, locate_gguf, names_gguf
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo

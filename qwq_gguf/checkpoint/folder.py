@@ -75,7 +75,7 @@ def _read(located: Located) -> Checkpoint:
 def _tensors(located: Located, *, tied: bool) -> dict[str, TensorInfo]:
     if located.hub is None:
         return read_shards(located.folder, tied=tied)
-    from qwq_gguf.checkpoint.hub_checkpoint import remote_headers
+    from qwq_gguf.checkpoint.hub.checkpoint import remote_headers
 
     return read_shards(
         located.folder,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.files import open_file
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
+    from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
 
 __all__ = ["ABSENT", "listed_sha256", "shard_identity"]
 

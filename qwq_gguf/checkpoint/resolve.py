@@ -2,7 +2,7 @@
 
     demo                    the tiny reasoner of this package
     ./folder, file.gguf     whatever is on this disk
-    org/name@revision       on the Hub; see hub_name.py
+    org/name@revision       on the Hub; see hub/name.py
     org/name-GGUF:Q4_K_M    a finished GGUF there
 
 What is on the disk goes before what the Hub may have. The Hub is asked only for a name
@@ -25,10 +25,10 @@ from qwq_gguf.files import read_file, user_path
 from qwq_gguf.resources import demo_checkpoint
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.hub_fetch import DownloadProgress, Fetched
-    from qwq_gguf.checkpoint.hub_name import HubName
-    from qwq_gguf.checkpoint.hub_settings import HubSettings
-    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
+    from qwq_gguf.checkpoint.hub.fetch import DownloadProgress, Fetched
+    from qwq_gguf.checkpoint.hub.name import HubName
+    from qwq_gguf.checkpoint.hub.settings import HubSettings
+    from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
 
 __all__ = ["DEMO", "Located", "LocatedGguf", "fetch_gguf", "locate", "locate_gguf", "names_gguf"]
 
@@ -93,7 +93,7 @@ def locate(source: str | Path, *, revision: str | None = None, token: str | None
             hint=f"qwq-gguf chat {source}; to make one: "
             f"qwq-gguf quantize {hub_name.repo} -r {hub_name.tag}",
         )
-    from qwq_gguf.checkpoint.hub_checkpoint import fetch_small_files
+    from qwq_gguf.checkpoint.hub.checkpoint import fetch_small_files
 
     snapshot = _open(hub, hub_name, revision)
     fetch_small_files(snapshot)
@@ -130,7 +130,7 @@ def locate_gguf(
         raise NotAGgufError(
             "there is no such file", path=str(source), hint=_hint(str(source), "chat")
         )
-    from qwq_gguf.checkpoint.hub_gguf import choose_gguf, tag_of
+    from qwq_gguf.checkpoint.hub.gguf import choose_gguf, tag_of
 
     snapshot = _open(hub, hub_name, revision)
     _refuse_checkpoint(snapshot)
@@ -179,7 +179,7 @@ def fetch_gguf(
     """
     if located.hub is None:
         return {}
-    from qwq_gguf.checkpoint.hub_fetch import fetch
+    from qwq_gguf.checkpoint.hub.fetch import fetch
 
     names = {located.hub.name_of(part): part for part in located.parts}
     fetched = fetch(located.hub, names, progress=progress)
@@ -196,8 +196,8 @@ def _on_disk(source: str | Path, error: type[SourceError]) -> Path | None:
 
 
 def _on_hub(source: str | Path, token: str | None) -> tuple[HubName | None, HubSettings]:
-    from qwq_gguf.checkpoint.hub_name import parse_hub_name
-    from qwq_gguf.checkpoint.hub_settings import hub_settings
+    from qwq_gguf.checkpoint.hub.name import parse_hub_name
+    from qwq_gguf.checkpoint.hub.settings import hub_settings
 
     hub = hub_settings(token)
     if isinstance(source, Path):
@@ -206,7 +206,7 @@ def _on_hub(source: str | Path, token: str | None) -> tuple[HubName | None, HubS
 
 
 def _open(hub: HubSettings, name: HubName, revision: str | None) -> HubSnapshot:
-    from qwq_gguf.checkpoint.hub_snapshot import open_snapshot
+    from qwq_gguf.checkpoint.hub.snapshot import open_snapshot
 
     if None not in (revision, name.revision) and revision != name.revision:
         raise SourceError(
@@ -255,7 +255,7 @@ def _text(folder: Path) -> str:
 
 def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
     """`path` is resolved. The parts of a split model are beside the name, not beside the blob."""
-    from qwq_gguf.checkpoint.hub_gguf import split_parts
+    from qwq_gguf.checkpoint.hub.gguf import split_parts
 
     if path.is_dir():
         refuse_gguf_folder(shown, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
+    from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
 
 __all__ = ["Checkpoint", "TensorInfo"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from qwq_gguf.checkpoint import DownloadProgress
-    from qwq_gguf.quantization.run import Progress
+    from qwq_gguf.quantization.running.run import Progress
 
 __all__ = ["ByteBar", "CountBar", "DownloadBar", "StreamBar", "WeightsBar"]
 

@@ -112,10 +112,10 @@ def quantize(
         raise typer.BadParameter("--json goes with --dry-run")
     from qwq_gguf.conversion.overrides import parse_override
     from qwq_gguf.preparation import prepare
-    from qwq_gguf.quantization.plan import make_plan
-    from qwq_gguf.quantization.recipes import load_recipe, recipe_names
-    from qwq_gguf.quantization.requantize import check_requantizing
-    from qwq_gguf.quantization.split import split_plan
+    from qwq_gguf.quantization.planning.plan import make_plan
+    from qwq_gguf.quantization.planning.requantize import check_requantizing
+    from qwq_gguf.quantization.planning.split import split_plan
+    from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
 
     out, named = read_words(out, recipe_word, recipe_option or (), recipe_names())
     recipes = [load_recipe(recipe) for recipe in named]

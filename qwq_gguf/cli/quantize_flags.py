@@ -13,8 +13,8 @@ from qwq_gguf.cli.chain_flags import complete_profile
 if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.profiles import Profile
-    from qwq_gguf.quantization.importance import Imatrix
-    from qwq_gguf.quantization.mix import Overrides
+    from qwq_gguf.quantization.planning.importance import Imatrix
+    from qwq_gguf.quantization.planning.mix import Overrides
 
 __all__ = [
     "AllowRequantize",
@@ -46,13 +46,13 @@ __all__ = [
 
 
 def _complete_recipe(incomplete: str) -> list[str]:
-    from qwq_gguf.quantization.recipes import recipe_names
+    from qwq_gguf.quantization.recipes.shipped import recipe_names
 
     return [name for name in recipe_names() if name.startswith(incomplete.upper())]
 
 
 def _complete_type(incomplete: str) -> list[str]:
-    from qwq_gguf.quantization.recipe import TARGET_TYPES
+    from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES
 
     return [kind.name for kind in TARGET_TYPES if kind.name.startswith(incomplete.upper())]
 
@@ -217,8 +217,8 @@ def overrides(
     tensor_types: Sequence[str] | None, output: str | None, token: str | None, *, pure: bool
 ) -> Overrides:
     """The four flags as one value; RecipeError names a type or pattern that is none."""
-    from qwq_gguf.quantization.mix import Overrides, parse_override
-    from qwq_gguf.quantization.recipe_toml import parse_type
+    from qwq_gguf.quantization.planning.mix import Overrides, parse_override
+    from qwq_gguf.quantization.recipes.language import parse_type
 
     def kind(text: str | None) -> GgmlType | None:
         return None if text is None else parse_type(text)
@@ -235,7 +235,7 @@ def read_importance(path: str | None) -> Imatrix | None:
     """The importance matrix in a file, None for none; ImatrixError says what is wrong."""
     if path is None:
         return None
-    from qwq_gguf.quantization.imatrix import read_imatrix
+    from qwq_gguf.quantization.planning.imatrix import read_imatrix
 
     return read_imatrix(path)
 

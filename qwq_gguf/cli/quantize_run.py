@@ -23,14 +23,14 @@ from qwq_gguf.cli.target import modelfile_beside
 from qwq_gguf.errors import OutputError
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.hub_supply import HubSupply
+    from qwq_gguf.checkpoint.hub.supply import HubSupply
     from qwq_gguf.cli.progress import StreamBar
     from qwq_gguf.cli.quantize_flags import KernelChoice
     from qwq_gguf.cli.quantize_source import Opened
     from qwq_gguf.profiles import Profile
-    from qwq_gguf.quantization.outputs import Outputs
-    from qwq_gguf.quantization.plan import Plan
-    from qwq_gguf.quantization.recipe import Recipe
+    from qwq_gguf.quantization.planning.plan import Plan
+    from qwq_gguf.quantization.recipes.recipe import Recipe
+    from qwq_gguf.quantization.writing.outputs import Outputs
 
 __all__ = ["How", "Job", "make"]
 
@@ -46,7 +46,7 @@ class Job:
     @property
     def files(self) -> tuple[Path, ...]:
         """The GGUF files, in order."""
-        from qwq_gguf.quantization.run import Target
+        from qwq_gguf.quantization.running.run import Target
 
         return Target(self.plan, self.path).paths
 
@@ -77,8 +77,8 @@ def make(jobs: Sequence[Job], opened: Opened, options: Mapping[str, Any], how: H
     from qwq_gguf.cli.progress import StreamBar
     from qwq_gguf.cli.quantize_source import source_files
     from qwq_gguf.output_paths import refuse_sources
-    from qwq_gguf.quantization.space import refuse_other_files
-    from qwq_gguf.quantization.target import Target
+    from qwq_gguf.quantization.running.target import Target
+    from qwq_gguf.quantization.writing.free_space import refuse_other_files
 
     targets = [Target(job.plan, job.path, about=_about(job, options, how)) for job in jobs]
     paths = [path for target in targets for path in target.paths]
@@ -136,7 +136,7 @@ def _fill(
     how: How,
 ) -> None:
     """Make what is missing of the weights; and the manifests."""
-    from qwq_gguf.quantization.run import Progress, run_plans
+    from qwq_gguf.quantization.running.run import Progress, run_plans
 
     followers = [recording.follow(job.plan) for job in jobs]
     targets = [

@@ -11,8 +11,8 @@ from qwq_gguf.cli.text import count, human_bytes, human_count, human_time
 
 if TYPE_CHECKING:
     from qwq_gguf.cli.quantize_run import Job
-    from qwq_gguf.quantization.plan import Plan
-    from qwq_gguf.quantization.run import Summary
+    from qwq_gguf.quantization.planning.plan import Plan
+    from qwq_gguf.quantization.running.run import Summary
 
 __all__ = ["PLANS_SCHEMA", "jobs_json", "show_jobs", "show_summaries", "warnings"]
 

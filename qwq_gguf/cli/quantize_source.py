@@ -11,7 +11,7 @@ from qwq_gguf.cli.sources import bring_gguf, bring_weights
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import Checkpoint, Fetched, LocatedGguf
-    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
+    from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
     from qwq_gguf.conversion import Conversion
     from qwq_gguf.gguf_file import GgufFile, SplitGguf
     from qwq_gguf.metadata import KeyValue

@@ -15,7 +15,7 @@ app = command_app()
 
 
 def _complete(incomplete: str) -> list[str]:
-    from qwq_gguf.quantization.recipes import recipe_names
+    from qwq_gguf.quantization.recipes.shipped import recipe_names
 
     return [name for name in recipe_names() if name.startswith(incomplete.upper())]
 
@@ -42,7 +42,7 @@ def recipes(
       qwq-gguf recipes Q4_K_M
       qwq-gguf recipes Q4_K_M > mine.toml
     """
-    from qwq_gguf.quantization.recipes import load_recipe, recipe_names
+    from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
 
     if name is not None:
         emit(load_recipe(name).text.rstrip("\n"))

@@ -14,8 +14,8 @@ from qwq_gguf.cli.output import note
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-    from qwq_gguf.quantization.plan import Plan
-    from qwq_gguf.quantization.recipe import Recipe
+    from qwq_gguf.quantization.planning.plan import Plan
+    from qwq_gguf.quantization.recipes.recipe import Recipe
     from qwq_gguf.verification.follow import WriteFollower
     from qwq_gguf.verification.manifest import SourceRecord
     from qwq_gguf.verification.record import ShardDigests, Source

@@ -12,8 +12,8 @@ import typer
 from qwq_gguf.cli.output import note
 
 if TYPE_CHECKING:
-    from qwq_gguf.quantization.outputs import Outputs
-    from qwq_gguf.quantization.target import Target
+    from qwq_gguf.quantization.running.target import Target
+    from qwq_gguf.quantization.writing.outputs import Outputs
 
 __all__ = ["Resume", "opened_outputs"]
 
@@ -32,7 +32,7 @@ def opened_outputs(
 ) -> Iterator[Outputs]:
     """The files to make, open as long as the context lasts; at its end they are finished."""
     from qwq_gguf.cli.progress import ByteBar
-    from qwq_gguf.quantization.outputs import Outputs
+    from qwq_gguf.quantization.writing.outputs import Outputs
 
     bar = ByteBar("checking what is there")
     outputs = Outputs(targets, force=force, resume=resume, identity=identity, checking=bar.update)

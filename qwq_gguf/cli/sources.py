@@ -83,7 +83,7 @@ def ollama_name(located: LocatedGguf) -> str | None:
     hub = located.hub
     if hub is None or len(located.parts) > 1 or hub.revision != "main":
         return None
-    from qwq_gguf.checkpoint.hub_settings import DEFAULT_ENDPOINT
+    from qwq_gguf.checkpoint.hub.settings import DEFAULT_ENDPOINT
 
     on_hub = hub.hub.endpoint == DEFAULT_ENDPOINT
     return f"hf.co/{hub.repo}:{located.tag}" if on_hub else None

@@ -9,7 +9,7 @@ import typer
 from qwq_gguf.cli.sizes import read_size
 
 if TYPE_CHECKING:
-    from qwq_gguf.quantization.split import SplitRule
+    from qwq_gguf.quantization.planning.split import SplitRule
 
 __all__ = ["BareFirst", "MaxSize", "MaxTensors", "read_split"]
 
@@ -50,7 +50,7 @@ def read_split(size: str | None, tensors: int | None, *, bare_first: bool) -> Sp
                 "--no-tensor-first-split goes with --split-max-size or --split-max-tensors"
             )
         return None
-    from qwq_gguf.quantization.split import SplitRule
+    from qwq_gguf.quantization.planning.split import SplitRule
 
     # Powers of 1000, as gguf-split counts, unless GiB is written out.
     max_bytes = None if size is None else read_size(size, "--split-max-size")

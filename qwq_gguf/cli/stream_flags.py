@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwq_gguf.checkpoint import Checkpoint, DownloadProgress, Fetched
-    from qwq_gguf.checkpoint.hub_supply import HubSupply
-    from qwq_gguf.quantization.outputs import Outputs
+    from qwq_gguf.checkpoint.hub.supply import HubSupply
+    from qwq_gguf.quantization.writing.outputs import Outputs
 
 __all__ = [
     "Stream",
@@ -42,7 +42,7 @@ Stream = Annotated[
 def stream_source(opened: Opened, target: Path) -> Checkpoint:
     """The checkpoint whose shards pass by in a folder beside `target`. A usage error for others."""
     from qwq_gguf.checkpoint import Checkpoint
-    from qwq_gguf.checkpoint.hub_stream import stream_folder, streamed
+    from qwq_gguf.checkpoint.hub.stream import stream_folder, streamed
 
     if not isinstance(opened, Checkpoint):
         raise typer.BadParameter("--stream takes safetensors from the Hub, and this is a GGUF")
@@ -57,7 +57,7 @@ def shard_supply(opened: Opened, progress: Callable[[DownloadProgress], None]) -
 
     if not isinstance(opened, Checkpoint) or opened.hub is None or opened.hub.stream is None:
         return None
-    from qwq_gguf.checkpoint.hub_supply import HubSupply
+    from qwq_gguf.checkpoint.hub.supply import HubSupply
 
     return HubSupply(opened, progress=progress)
 
@@ -65,7 +65,7 @@ def shard_supply(opened: Opened, progress: Callable[[DownloadProgress], None]) -
 def check_stream_room(opened: Opened, outputs: Outputs) -> None:
     """DiskSpaceError where these files and two of the streamed shards will not fit."""
     from qwq_gguf.checkpoint import Checkpoint
-    from qwq_gguf.checkpoint.hub_stream import check_room
+    from qwq_gguf.checkpoint.hub.stream import check_room
 
     if isinstance(opened, Checkpoint):
         sizes = [part.file_bytes for target in outputs.targets for part in target.plan.parts]
@@ -82,7 +82,7 @@ def bring_whole(opened: Opened) -> dict[Path, Fetched]:
         return bring_source(opened)
     except DiskSpaceError as problem:
         from qwq_gguf.checkpoint import Checkpoint
-        from qwq_gguf.checkpoint.hub_stream import peak_bytes, stream_folder, streamed
+        from qwq_gguf.checkpoint.hub.stream import peak_bytes, stream_folder, streamed
 
         if isinstance(opened, Checkpoint) and opened.hub is not None:
             peak = peak_bytes(streamed(opened, stream_folder(Path("x"))))
@@ -95,7 +95,7 @@ def bring_whole(opened: Opened) -> dict[Path, Fetched]:
 
 def sweep_stream(target: Path) -> None:
     """Remove what a stream that was ended has left for `target`, which is here now without it."""
-    from qwq_gguf.checkpoint.hub_stream import clear, remove_empty, stream_folder
+    from qwq_gguf.checkpoint.hub.stream import clear, remove_empty, stream_folder
 
     folder = stream_folder(target)
     if folder.is_dir() and not folder.is_symlink():
@@ -106,7 +106,7 @@ def sweep_stream(target: Path) -> None:
 def stream_json(opened: Opened) -> dict[str, Any]:
     """What `announce` says, as JSON; empty for a source that is not streamed."""
     from qwq_gguf.checkpoint import Checkpoint
-    from qwq_gguf.checkpoint.hub_stream import is_streamed, peak_bytes, shard_bytes
+    from qwq_gguf.checkpoint.hub.stream import is_streamed, peak_bytes, shard_bytes
 
     if not isinstance(opened, Checkpoint) or opened.hub is None or opened.hub.stream is None:
         return {}
@@ -124,7 +124,7 @@ def stream_json(opened: Opened) -> dict[str, Any]:
 def announce(opened: Opened, *, would: bool = False) -> None:
     """Say of a streamed source what comes and goes, and what room it takes."""
     from qwq_gguf.checkpoint import Checkpoint
-    from qwq_gguf.checkpoint.hub_stream import is_streamed, peak_bytes, shard_bytes, unlisted
+    from qwq_gguf.checkpoint.hub.stream import is_streamed, peak_bytes, shard_bytes, unlisted
 
     if not isinstance(opened, Checkpoint) or opened.hub is None:
         return

@@ -26,7 +26,7 @@ from qwq_gguf.gguf_file.room import (
 from qwq_gguf.locks import lock
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.output_paths import sweep
-from qwq_gguf.quantization.output import NewFile
+from qwq_gguf.quantization.writing.whole_file import NewFile
 
 __all__ = ["Follower", "Written", "blank_unread", "locked", "write_entries"]
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.engine.abort import AbortFlag
-from qwq_gguf.engine.aside import run_aside
+from qwq_gguf.engine.interruptible import run_aside
 from qwq_gguf.engine.owned import Owned
 from qwq_gguf.errors import ModelError
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from qwq_gguf.engine.aside import run_aside
+from qwq_gguf.engine.interruptible import run_aside
 from qwq_gguf.engine.library import Library, LibraryFacts
 from qwq_gguf.engine.probe import Probe
 from qwq_gguf.errors import ModelError

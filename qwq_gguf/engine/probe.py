@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qwq_gguf.engine.fact_cache import Memory
 from qwq_gguf.engine.guard import Ending, Outcome, Runner, run_child
-from qwq_gguf.engine.remember import Memory
 from qwq_gguf.errors import LibraryError
 
 __all__ = ["Probe", "library_identity", "probe"]

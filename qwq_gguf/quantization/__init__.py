@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qwq_gguf.quantization.importance import Imatrix
-from qwq_gguf.quantization.mix import Overrides, parse_override
-from qwq_gguf.quantization.plan import Plan, TensorPlan, make_plan
-from qwq_gguf.quantization.recipe import Recipe, Rule
-from qwq_gguf.quantization.recipe_toml import parse_recipe, parse_type
-from qwq_gguf.quantization.recipes import load_recipe, recipe_names
+from qwq_gguf.quantization.planning.importance import Imatrix
+from qwq_gguf.quantization.planning.mix import Overrides, parse_override
+from qwq_gguf.quantization.planning.plan import Plan, TensorPlan, make_plan
+from qwq_gguf.quantization.recipes.language import parse_recipe, parse_type
+from qwq_gguf.quantization.recipes.recipe import Recipe, Rule
+from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
 
 if TYPE_CHECKING:
-    from qwq_gguf.quantization.imatrix import read_imatrix
-    from qwq_gguf.quantization.run import Progress, Summary, run_plan
+    from qwq_gguf.quantization.planning.imatrix import read_imatrix
+    from qwq_gguf.quantization.running.run import Progress, Summary, run_plan
 
 __all__ = [
     "Imatrix",
@@ -37,10 +37,10 @@ __all__ = [
 # Running needs numpy and libggml, and an imatrix is made of numpy arrays; planning without
 # one needs neither.
 _LATE = {
-    "Progress": "run",
-    "Summary": "run",
-    "read_imatrix": "imatrix",
-    "run_plan": "run",
+    "Progress": "running.run",
+    "Summary": "running.run",
+    "read_imatrix": "planning.imatrix",
+    "run_plan": "running.run",
 }
 
 

@@ -28,7 +28,7 @@ from qwq_gguf.verification.structure import check_structure
 
 if TYPE_CHECKING:
     from qwq_gguf.conversion.values import Conversion
-    from qwq_gguf.quantization.importance import Imatrix
+    from qwq_gguf.quantization.planning.importance import Imatrix
 
 __all__ = ["bytes_to_read", "read_manifest", "verify"]
 

@@ -18,7 +18,7 @@ from qwq_gguf.errors import GgufError
 from qwq_gguf.files import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
-from qwq_gguf.quantization.recipe import TARGET_TYPES
+from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES
 from qwq_gguf.verification.findings import Finding, difference, remark
 from qwq_gguf.verification.manifest import FileRecord, PartDigest, TensorDigest
 

@@ -22,7 +22,7 @@ from qwq_gguf.verification.contents import Contents, digest_parts
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from qwq_gguf.quantization.plan import PartPlan
+    from qwq_gguf.quantization.planning.plan import PartPlan
 
 __all__ = ["Front", "WriteFollower"]
 

@@ -22,13 +22,13 @@ from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.stored import file_identity
 from qwq_gguf.machine import usable_processors
 from qwq_gguf.outputs import write_file
-from qwq_gguf.quantization.versions import tool_versions
+from qwq_gguf.quantization.writing.versions import tool_versions
 from qwq_gguf.verification.contents import Contents, file_record
 from qwq_gguf.verification.manifest import Manifest, ShardDigest, SourceRecord, manifest_path
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot
-    from qwq_gguf.quantization.recipe import Recipe
+    from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
+    from qwq_gguf.quantization.recipes.recipe import Recipe
 
 __all__ = ["ShardDigests", "Source", "make_manifest", "write_manifest"]
 

@@ -22,11 +22,11 @@ from qwq_gguf.files import open_file
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
 from qwq_gguf.machine import usable_processors
 from qwq_gguf.metadata import text_bytes
-from qwq_gguf.quantization.importance import Imatrix, matrices, use_imatrix
 from qwq_gguf.quantization.kernels.ggml import Ggml
-from qwq_gguf.quantization.pipeline import pipeline
-from qwq_gguf.quantization.recipe import TARGET_TYPES
-from qwq_gguf.quantization.weights import decode, read_rows, refuse_bad
+from qwq_gguf.quantization.planning.importance import Imatrix, matrices, use_imatrix
+from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES
+from qwq_gguf.quantization.running.pipeline import pipeline
+from qwq_gguf.quantization.running.weights import decode, read_rows, refuse_bad
 from qwq_gguf.verification.contents import Passed
 from qwq_gguf.verification.findings import Finding, difference
 

@@ -30,8 +30,8 @@ def main(source: str, recipe: str) -> None:
 
     conversion = prepare(convert(checkpoint)).conversion
     passed("the GGUF's metadata")
-    from qwq_gguf.quantization.plan import make_plan
-    from qwq_gguf.quantization.recipes import load_recipe
+    from qwq_gguf.quantization.planning.plan import make_plan
+    from qwq_gguf.quantization.recipes.shipped import load_recipe
 
     plan = make_plan(conversion, load_recipe(recipe))
     passed("the plan")

@@ -28,9 +28,9 @@ def main(source: str, out: str, recipe_name: str, threads: int) -> None:
     from qwq_gguf.checkpoint import open_checkpoint
     from qwq_gguf.conversion.conversion import convert
     from qwq_gguf.preparation import prepare
-    from qwq_gguf.quantization.plan import make_plan
-    from qwq_gguf.quantization.recipes import load_recipe
-    from qwq_gguf.quantization.run import run_plan
+    from qwq_gguf.quantization.planning.plan import make_plan
+    from qwq_gguf.quantization.recipes.shipped import load_recipe
+    from qwq_gguf.quantization.running.run import run_plan
     from qwq_gguf.verification.follow import WriteFollower
     from qwq_gguf.verification.record import ShardDigests
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from qwq_gguf.checkpoint import DownloadProgress, ShardReader, fetch_weights, open_checkpoint
-from qwq_gguf.checkpoint.hub_snapshot import HubFile
+from qwq_gguf.checkpoint.hub.snapshot import HubFile
 from qwq_gguf.errors import (
     DiskSpaceError,
     HubAccessError,

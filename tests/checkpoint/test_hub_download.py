@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from qwq_gguf.checkpoint.hub_download import Download, partial_path
-from qwq_gguf.checkpoint.hub_line import Line, Stopped
-from qwq_gguf.checkpoint.hub_retry import RetryPolicy
-from qwq_gguf.checkpoint.hub_settings import hub_settings
-from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot, open_snapshot
+from qwq_gguf.checkpoint.hub.download import Download, partial_path
+from qwq_gguf.checkpoint.hub.line import Line, Stopped
+from qwq_gguf.checkpoint.hub.retry import RetryPolicy
+from qwq_gguf.checkpoint.hub.settings import hub_settings
+from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot, open_snapshot
 from qwq_gguf.errors import (
     DiskSpaceError,
     HubAccessError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qwq_gguf.checkpoint.hub_gguf import choose_gguf, gguf_choices, split_parts
-from qwq_gguf.checkpoint.hub_snapshot import HubFile
+from qwq_gguf.checkpoint.hub.gguf import choose_gguf, gguf_choices, split_parts
+from qwq_gguf.checkpoint.hub.snapshot import HubFile
 from qwq_gguf.errors import NotAGgufError
 
 REPO = "bartowski/QwQ-32B-GGUF"

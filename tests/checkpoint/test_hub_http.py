@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 import pytest
 
-from qwq_gguf.checkpoint import hub_http
-from qwq_gguf.checkpoint.hub_http import get, get_start
-from qwq_gguf.checkpoint.hub_settings import HubSettings, hub_settings
+from qwq_gguf.checkpoint.hub import http as hub_http
+from qwq_gguf.checkpoint.hub.http import get, get_start
+from qwq_gguf.checkpoint.hub.settings import HubSettings, hub_settings
 from qwq_gguf.errors import (
     HubAccessError,
     HubConnectionError,

@@ -15,17 +15,12 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from qwq_gguf.checkpoint import (
-    fetch_gguf,
-    fetch_weights,
-    hub_snapshot,
-    locate_gguf,
-    open_checkpoint,
-)
-from qwq_gguf.checkpoint.hub_fetch import fetch
-from qwq_gguf.checkpoint.hub_redirect import next_hop
-from qwq_gguf.checkpoint.hub_settings import DEFAULT_ENDPOINT, HubSettings, hub_settings
-from qwq_gguf.checkpoint.hub_snapshot import HubSnapshot, open_snapshot
+from qwq_gguf.checkpoint import fetch_gguf, fetch_weights, locate_gguf, open_checkpoint
+from qwq_gguf.checkpoint.hub import snapshot as hub_snapshot
+from qwq_gguf.checkpoint.hub.fetch import fetch
+from qwq_gguf.checkpoint.hub.redirect import next_hop
+from qwq_gguf.checkpoint.hub.settings import DEFAULT_ENDPOINT, HubSettings, hub_settings
+from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot, open_snapshot
 from qwq_gguf.errors import HubConnectionError, HubError, QwqGgufError, ShardError, SourceError
 from support.checkpoints import Shape, write_checkpoint
 from support.hub import Fault, LoopbackHub
@@ -582,8 +577,8 @@ def test_a_body_that_drips_is_given_up(
     hub: LoopbackHub, snapshot: HubSnapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By bytes, and by what no byte of the file is: the heads of chunks."""
-    from qwq_gguf.checkpoint import hub_blob
-    from qwq_gguf.checkpoint.hub_retry import PATIENT
+    from qwq_gguf.checkpoint.hub import blob as hub_blob
+    from qwq_gguf.checkpoint.hub.retry import PATIENT
 
     policy = replace(PATIENT, retries=1, first_wait=0.01, slow_window=0.1)
     monkeypatch.setattr(hub_blob, "POLICY", policy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwq_gguf.checkpoint.hub_name import HubName, parse_hub_name
+from qwq_gguf.checkpoint.hub.name import HubName, parse_hub_name
 from qwq_gguf.errors import SourceError
 
 QWQ = "Qwen/QwQ-32B"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from qwq_gguf.checkpoint.hub_retry import PATIENT, QUICK, RetryPolicy, asked_wait
+from qwq_gguf.checkpoint.hub.retry import PATIENT, QUICK, RetryPolicy, asked_wait
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.checkpoint import Checkpoint, DownloadProgress, fetch_weights, open_checkpoint
-from qwq_gguf.checkpoint.hub_fetch import SPARE, fetch
-from qwq_gguf.checkpoint.hub_line import Line
-from qwq_gguf.checkpoint.hub_retry import PATIENT
-from qwq_gguf.checkpoint.hub_stream import (
+from qwq_gguf.checkpoint.hub.fetch import SPARE, fetch
+from qwq_gguf.checkpoint.hub.line import Line
+from qwq_gguf.checkpoint.hub.retry import PATIENT
+from qwq_gguf.checkpoint.hub.stream import (
     check_room,
     peak_bytes,
     stream_folder,
     streamed,
     unlisted,
 )
-from qwq_gguf.checkpoint.hub_supply import HubSupply
+from qwq_gguf.checkpoint.hub.supply import HubSupply
 from qwq_gguf.errors import (
     DiskSpaceError,
     HubConnectionError,

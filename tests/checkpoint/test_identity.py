@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.checkpoint.hub_settings import HubSettings
-from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
+from qwq_gguf.checkpoint.hub.settings import HubSettings
+from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.checkpoint.identity import ABSENT, _moment, listed_sha256, shard_identity
 
 SHA = "0123456789abcdef" * 4

@@ -138,7 +138,7 @@ def test_what_ollama_would_pull(
     twins = {"a-Q8_0.gguf": talker, "b-Q8_0.gguf": talker}
     hub.add(GGUF, {"m-Q4_K_M.gguf": talker, **split, **twins})
     hub.add(GGUF, {"m-Q4_K_M.gguf": talker}, branch="v2")
-    monkeypatch.setattr("qwq_gguf.checkpoint.hub_settings.DEFAULT_ENDPOINT", hub.url)
+    monkeypatch.setattr("qwq_gguf.checkpoint.hub.settings.DEFAULT_ENDPOINT", hub.url)
 
     def name(tag: str) -> str | None:
         return ollama_name(locate_gguf(f"{GGUF}{tag}", fetch=False))

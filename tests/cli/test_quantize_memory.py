@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.cli.memory_flags import read_memory
-from qwq_gguf.quantization.budget import DEFAULT_MEMORY, arrange
+from qwq_gguf.quantization.running.budget import DEFAULT_MEMORY, arrange
 from support.checkpoints import write_checkpoint
 
 runner = CliRunner()
@@ -31,7 +31,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.append(limit)
         return arrange(limit, *rest)
 
-    monkeypatch.setattr("qwq_gguf.quantization.run.arrange", seeing)
+    monkeypatch.setattr("qwq_gguf.quantization.running.run.arrange", seeing)
     return seen
 
 

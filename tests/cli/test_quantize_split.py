@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from qwq_gguf.cli.app import app
 from qwq_gguf.cli.split_flags import read_split
 from qwq_gguf.gguf_file import read_gguf, read_splits
-from qwq_gguf.quantization.split import SplitRule
+from qwq_gguf.quantization.planning.split import SplitRule
 from support.checkpoints import write_checkpoint
 from support.modelfile import parse
 

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from qwq_gguf.checkpoint import hub_supply
+from qwq_gguf.checkpoint.hub import supply as hub_supply
 from qwq_gguf.cli.app import app
 from qwq_gguf.verification.manifest import manifest_path
 from support.checkpoints import Shape, write_checkpoint
@@ -58,7 +58,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What a download waited, in no time."""
     waited: list[float] = []
-    monkeypatch.setattr("qwq_gguf.checkpoint.hub_line.Line.pause", lambda _, s: waited.append(s))
+    monkeypatch.setattr("qwq_gguf.checkpoint.hub.line.Line.pause", lambda _, s: waited.append(s))
     return waited
 
 
@@ -157,7 +157,7 @@ def test_several_recipes_and_what_the_cache_has(
     hub: LoopbackHub, checkpoint: Path, here: Path, tmp_path: Path, expected: dict[str, str]
 ) -> None:
     from qwq_gguf.checkpoint import open_checkpoint
-    from qwq_gguf.checkpoint.hub_fetch import fetch
+    from qwq_gguf.checkpoint.hub.fetch import fetch
 
     hub.add_folder(REPO, checkpoint)
     snapshot = open_checkpoint(REPO).hub

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from qwq_gguf.engine.fact_cache import CACHE_VARIABLE
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.remember import CACHE_VARIABLE
 from support.tiny_gguf import write_random
 
 

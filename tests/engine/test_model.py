@@ -13,11 +13,11 @@ import pytest
 from qwq_gguf.chat.prompt import Segment
 from qwq_gguf.engine import library as native
 from qwq_gguf.engine import loading
-from qwq_gguf.engine.aside import run_aside
+from qwq_gguf.engine.fact_cache import Memory
 from qwq_gguf.engine.guard import Ending, Outcome
+from qwq_gguf.engine.interruptible import run_aside
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.probe import Probe
-from qwq_gguf.engine.remember import Memory
 from qwq_gguf.engine.session import Session
 from qwq_gguf.engine.trial import ensure_loads
 from qwq_gguf.errors import GgufError, ModelError, PromptTooLongError, QwqGgufError

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from qwq_gguf.quantization import durable
-from qwq_gguf.quantization.durable import Recorder
-from qwq_gguf.quantization.journal import RowsDone
+from qwq_gguf.quantization.writing import syncing as durable
+from qwq_gguf.quantization.writing.journal import RowsDone
+from qwq_gguf.quantization.writing.syncing import Recorder
 
 ROWS = [RowsDone(0, 0, number, 1, 0) for number in range(3)]
 

@@ -15,7 +15,7 @@ from qwq_gguf.errors import LibraryError, UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.kernels import ggml as module
 from qwq_gguf.quantization.kernels.ggml import Ggml, load_ggml
-from qwq_gguf.quantization.recipe import TARGET_TYPES
+from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES
 
 WITHOUT_IMATRIX = [kind for kind in TARGET_TYPES if not load_ggml().requires_imatrix(kind)]
 

@@ -15,7 +15,7 @@ from qwq_gguf.gguf_file import read_gguf, read_splits
 from qwq_gguf.metadata import ValueType, array, text
 from qwq_gguf.preparation import prepare
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
-from qwq_gguf.quantization.requantize import check_requantizing
+from qwq_gguf.quantization.planning.requantize import check_requantizing
 from support.gguf_fuzz import mutate
 from support.one_layer import write_one_layer
 

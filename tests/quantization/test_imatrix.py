@@ -16,8 +16,8 @@ import pytest
 
 from qwq_gguf.errors import ImatrixError
 from qwq_gguf.quantization import Imatrix, make_plan, read_imatrix
-from qwq_gguf.quantization.imatrix import LARGEST_IMPORTANCE, MAX_FILE_BYTES
-from qwq_gguf.quantization.recipes import load_recipe
+from qwq_gguf.quantization.planning.imatrix import LARGEST_IMPORTANCE, MAX_FILE_BYTES
+from qwq_gguf.quantization.recipes.shipped import load_recipe
 from support.gguf_fuzz import mutate
 from support.imatrix import Sums, gguf_bytes, legacy_bytes, random_sums
 from support.shapes import LITTLE_QWEN, conversion

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.quantization.journal import (
+from qwq_gguf.quantization.writing.journal import (
     JOURNAL_SCHEMA,
     Journal,
     RowsDone,
@@ -19,7 +19,7 @@ from qwq_gguf.quantization.journal import (
     rows_line,
     run_line,
 )
-from qwq_gguf.quantization.journal_file import JournalFile
+from qwq_gguf.quantization.writing.journal_file import JournalFile
 
 MADE_OF = {"recipe": {"name": "Q4_K_M"}, "source": {"größe": "a\nb"}}
 rows = st.builds(

@@ -13,8 +13,8 @@ import pytest
 from qwq_gguf.conversion.values import Conversion, RowOrder
 from qwq_gguf.metadata import ValueType, array, text
 from qwq_gguf.quantization import Imatrix, load_recipe, make_plan
-from qwq_gguf.quantization.made_of import Difference, differences, made_of, shards_of
-from qwq_gguf.quantization.plan import Plan
+from qwq_gguf.quantization.planning.plan import Plan
+from qwq_gguf.quantization.writing.ingredients import Difference, differences, made_of, shards_of
 from support.shapes import TINY_LLAMA, conversion
 
 MADE = conversion(TINY_LLAMA, Path("folder/weights.bin"))

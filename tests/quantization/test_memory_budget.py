@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qwq_gguf.errors import MemoryLimitError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
-from qwq_gguf.quantization.budget import (
+from qwq_gguf.quantization.running.budget import (
     DEFAULT_MEMORY,
     MOST_WEIGHTS,
     Need,

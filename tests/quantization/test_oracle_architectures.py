@@ -17,7 +17,7 @@ from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file import encode_header, padded, read_splits, tensor_bytes
 from qwq_gguf.metadata import f32, text, u32
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
-from qwq_gguf.quantization.mix import choose_types
+from qwq_gguf.quantization.planning.mix import choose_types
 from support.imatrix import importance
 from support.llama_quantize import decided_types, quantize
 from support.shapes import encode

@@ -16,7 +16,7 @@ from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import encode_header, tensor_bytes
 from qwq_gguf.quantization import Overrides, load_recipe, make_plan, parse_override, recipe_names
-from qwq_gguf.quantization.mix import choose_types
+from qwq_gguf.quantization.planning.mix import choose_types
 from support.imatrix import covering
 from support.llama_quantize import decided_types, quantize
 from support.shapes import (

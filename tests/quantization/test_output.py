@@ -12,7 +12,7 @@ import pytest
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.output_paths import check_path
-from qwq_gguf.quantization.output import NewFile
+from qwq_gguf.quantization.writing.whole_file import NewFile
 
 
 def names(folder: Path) -> list[str]:

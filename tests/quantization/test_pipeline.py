@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qwq_gguf.quantization.pipeline import Busy, pipeline
+from qwq_gguf.quantization.running.pipeline import Busy, pipeline
 
 WAIT = 60  # seconds after which a test has failed; none of them takes any
 
@@ -145,7 +145,7 @@ def test_the_work_of_each_stage_is_counted_and_its_waiting_is_not(
         clock.now = getattr(clock, "now", 0.0) + seconds
 
     monkeypatch.setattr(
-        "qwq_gguf.quantization.pipeline.perf_counter", lambda: getattr(clock, "now", 0.0)
+        "qwq_gguf.quantization.running.pipeline.perf_counter", lambda: getattr(clock, "now", 0.0)
     )
     busy = Busy()
     for _ in pipeline(

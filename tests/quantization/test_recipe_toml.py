@@ -9,7 +9,7 @@ import pytest
 from qwq_gguf.errors import RecipeError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.quantization import load_recipe, parse_recipe, parse_type, recipe_names
-from qwq_gguf.quantization.recipe import Condition, LayerRange
+from qwq_gguf.quantization.recipes.recipe import Condition, LayerRange
 
 HEAD = 'name = "mine"\nbase = "Q4_K"\n'
 RULE = HEAD + '[[rule]]\ntensors = "attn_v"\ntype = "Q6_K"\n'

@@ -11,7 +11,7 @@ from qwq_gguf.conversion.values import Conversion, SourceTensor
 from qwq_gguf.errors import UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization import Plan, load_recipe, make_plan
-from qwq_gguf.quantization.requantize import check_requantizing
+from qwq_gguf.quantization.planning.requantize import check_requantizing
 from support.shapes import DEMO, conversion
 
 

@@ -23,13 +23,15 @@ from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.errors import OutputError, ShardError, TensorError
 from qwq_gguf.gguf_file.layout import padded
 from qwq_gguf.metadata import text
-from qwq_gguf.quantization import load_recipe, make_plan, outputs, run_plan, workplace
-from qwq_gguf.quantization import run as run_module
-from qwq_gguf.quantization.journal import parse_journal
-from qwq_gguf.quantization.outputs import Outputs
-from qwq_gguf.quantization.plan import Plan
-from qwq_gguf.quantization.run import Progress, Target, run_plans
-from qwq_gguf.quantization.split import SplitRule, split_plan
+from qwq_gguf.quantization import load_recipe, make_plan, run_plan
+from qwq_gguf.quantization.planning.plan import Plan
+from qwq_gguf.quantization.planning.split import SplitRule, split_plan
+from qwq_gguf.quantization.running import run as run_module
+from qwq_gguf.quantization.running.run import Progress, Target, run_plans
+from qwq_gguf.quantization.writing import outputs
+from qwq_gguf.quantization.writing import unfinished as workplace
+from qwq_gguf.quantization.writing.journal import parse_journal
+from qwq_gguf.quantization.writing.outputs import Outputs
 from support.shapes import Shape, conversion, write_weights
 
 SMALL = Shape("llama", 256, 2, 4, 2, 512, 96)
@@ -228,7 +230,9 @@ def test_a_run_that_may_not_start_over_destroys_nothing(tmp_path: Path, plan: Pl
 def test_a_journal_of_a_later_version_is_left_alone(
     tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwq_gguf.quantization.journal.JOURNAL_SCHEMA", "qwq-gguf/journal/2")
+    monkeypatch.setattr(
+        "qwq_gguf.quantization.writing.journal.JOURNAL_SCHEMA", "qwq-gguf/journal/2"
+    )
     interrupt([Target(plan, tmp_path / "out.gguf")])
     with pytest.raises(OutputError, match="this version cannot read") as caught:
         run_plan(plan, tmp_path / "out.gguf")

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwq_gguf.quantization.rows import Rows, merged, pieces
+from qwq_gguf.quantization.running.rows import Rows, merged, pieces
 
 ROWS = 24
 ranges = st.lists(

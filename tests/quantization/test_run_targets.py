@@ -14,9 +14,9 @@ from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.errors import PlanError, ShardError, WrongShardError
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
-from qwq_gguf.quantization import run as run_module
-from qwq_gguf.quantization.outputs import Outputs
-from qwq_gguf.quantization.run import Target, run_plans
+from qwq_gguf.quantization.running import run as run_module
+from qwq_gguf.quantization.running.run import Target, run_plans
+from qwq_gguf.quantization.writing.outputs import Outputs
 from support.shapes import Shape, conversion, write_weights
 
 SMALL = Shape("llama", 256, 2, 4, 2, 512, 96)

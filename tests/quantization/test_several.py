@@ -16,10 +16,10 @@ from qwq_gguf.conversion import convert
 from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.errors import OutputError, PlanError, TensorError
 from qwq_gguf.quantization import Imatrix, Overrides, Progress, load_recipe, make_plan, run_plan
-from qwq_gguf.quantization.plan import Plan
-from qwq_gguf.quantization.run import Target, run_plans
-from qwq_gguf.quantization.split import SplitRule, split_plan
-from qwq_gguf.quantization.supply import OnDisk
+from qwq_gguf.quantization.planning.plan import Plan
+from qwq_gguf.quantization.planning.split import SplitRule, split_plan
+from qwq_gguf.quantization.running.run import Target, run_plans
+from qwq_gguf.quantization.running.supply import OnDisk
 from support.checkpoints import write_checkpoint
 from support.imatrix import importance
 from support.shapes import Shape, conversion, write_weights

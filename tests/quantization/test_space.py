@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.quantization import space
-from qwq_gguf.quantization.space import check_room
+from qwq_gguf.quantization.writing import free_space as space
+from qwq_gguf.quantization.writing.free_space import check_room
 
 
 def test_two_that_fit_only_alone(tmp_path: Path) -> None:

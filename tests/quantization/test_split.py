@@ -14,9 +14,9 @@ from qwq_gguf.gguf_file import encode_header, padded, read_splits
 from qwq_gguf.gguf_file.room import find_room, with_room
 from qwq_gguf.metadata import u32
 from qwq_gguf.quantization import load_recipe, make_plan
-from qwq_gguf.quantization.plan import Plan
-from qwq_gguf.quantization.run import Target, run_plans
-from qwq_gguf.quantization.split import SplitRule, cut, split_plan
+from qwq_gguf.quantization.planning.plan import Plan
+from qwq_gguf.quantization.planning.split import SplitRule, cut, split_plan
+from qwq_gguf.quantization.running.run import Target, run_plans
 from support.gguf_split import split_bytes
 from support.shapes import QWQ_32B, TINY_LLAMA, conversion, write_weights
 

@@ -46,8 +46,9 @@ def hub(
     """A Hub without repositories; HF_HOME is `tmp_path/"hf"`, nobody is signed in."""
     from huggingface_hub import constants
 
-    from qwq_gguf.checkpoint import hub_blob, hub_http
-    from qwq_gguf.checkpoint.hub_retry import PATIENT, QUICK
+    from qwq_gguf.checkpoint.hub import blob as hub_blob
+    from qwq_gguf.checkpoint.hub import http as hub_http
+    from qwq_gguf.checkpoint.hub.retry import PATIENT, QUICK
 
     home = tmp_path / "hf"
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):

@@ -109,7 +109,7 @@ class Killer:
 
 def child(job: dict[str, Any]) -> None:
     from qwq_gguf.cli.main import main
-    from qwq_gguf.quantization import durable
+    from qwq_gguf.quantization.writing import syncing as durable
 
     durable.SYNC_SECONDS = job["sync_seconds"]
     os.chdir(job["folder"])

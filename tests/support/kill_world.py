@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from qwq_gguf.quantization.journal import parse_journal
+from qwq_gguf.quantization.writing.journal import parse_journal
 from support.checkpoints import Shape, write_checkpoint
 from support.hub import LoopbackHub
 from support.killing import PHASES, KillServer, Moment, Run

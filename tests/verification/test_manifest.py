@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from qwq_gguf.checkpoint import Checkpoint
-from qwq_gguf.checkpoint.hub_settings import hub_settings
-from qwq_gguf.checkpoint.hub_snapshot import HubFile, HubSnapshot
+from qwq_gguf.checkpoint.hub.settings import hub_settings
+from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import GgufError, ShardError, WrongShardError
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantization import load_recipe

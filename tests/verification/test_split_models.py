@@ -18,8 +18,8 @@ from qwq_gguf.errors import GgufError
 from qwq_gguf.gguf_file import read_gguf, read_splits
 from qwq_gguf.gguf_file.splits import part_path
 from qwq_gguf.quantization import load_recipe, make_plan
-from qwq_gguf.quantization.run import Target, run_plans
-from qwq_gguf.quantization.split import SplitRule, split_plan
+from qwq_gguf.quantization.planning.split import SplitRule, split_plan
+from qwq_gguf.quantization.running.run import Target, run_plans
 from qwq_gguf.verification.check import verify
 from qwq_gguf.verification.contents import read_contents
 from qwq_gguf.verification.findings import Report

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import LibraryError, UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.recipe import TARGET_TYPES
+from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES
 
 if TYPE_CHECKING:
     import numpy as np

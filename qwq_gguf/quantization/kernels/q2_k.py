@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwq_gguf.quantization.kernels import sixteenths
+from qwq_gguf.quantization.kernels import sub_blocks_of_16 as sixteenths
 from qwq_gguf.quantization.kernels.affine import search_affine
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
 from qwq_gguf.quantization.kernels.memory import places, rows_of_bytes, rows_of_floats, store_words
@@ -22,7 +22,7 @@ from qwq_gguf.quantization.kernels.numbers import (
     not_half,
     too_large,
 )
-from qwq_gguf.quantization.kernels.sixteenths import BLOCKS, SIZE, SUBS
+from qwq_gguf.quantization.kernels.sub_blocks_of_16 import BLOCKS, SIZE, SUBS
 from qwq_gguf.quantization.kernels.symmetric import refine_positive
 from qwq_gguf.quantization.kernels.vector import any_of, bytes_of, floats_of, partner, pick
 

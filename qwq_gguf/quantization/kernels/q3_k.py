@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwq_gguf.quantization.kernels import sixteenths
+from qwq_gguf.quantization.kernels import sub_blocks_of_16 as sixteenths
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
 from qwq_gguf.quantization.kernels.memory import (
     places,
@@ -28,7 +28,7 @@ from qwq_gguf.quantization.kernels.numbers import (
     signed_byte,
     too_large,
 )
-from qwq_gguf.quantization.kernels.sixteenths import BLOCKS, SIZE, SUBS
+from qwq_gguf.quantization.kernels.sub_blocks_of_16 import BLOCKS, SIZE, SUBS
 from qwq_gguf.quantization.kernels.symmetric import refine_signed, search_symmetric
 from qwq_gguf.quantization.kernels.vector import (
     any_of,

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from qwq_gguf.quantization.kernels import blocks, unsearched
+from qwq_gguf.quantization.kernels import blocks
+from qwq_gguf.quantization.kernels import nearest_levels as unsearched
 from qwq_gguf.quantization.kernels.blocks import SIZE
 from qwq_gguf.quantization.kernels.jit import kernel
 from qwq_gguf.quantization.kernels.memory import rows_of_floats, rows_of_integers

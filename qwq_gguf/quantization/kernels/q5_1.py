@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from qwq_gguf.quantization.kernels import blocks, unsearched
+from qwq_gguf.quantization.kernels import blocks
+from qwq_gguf.quantization.kernels import nearest_levels as unsearched
 from qwq_gguf.quantization.kernels.affine import search_affine
 from qwq_gguf.quantization.kernels.blocks import SIZE
 from qwq_gguf.quantization.kernels.jit import kernel

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwq_gguf.quantization.kernels import eighths
-from qwq_gguf.quantization.kernels.eighths import BLOCKS, SIZE
+from qwq_gguf.quantization.kernels import sub_blocks_of_32 as eighths
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
 from qwq_gguf.quantization.kernels.memory import (
     places,
@@ -19,6 +18,7 @@ from qwq_gguf.quantization.kernels.memory import (
     store_columns,
 )
 from qwq_gguf.quantization.kernels.six_bits import plain_group, store_levels, weighted_group
+from qwq_gguf.quantization.kernels.sub_blocks_of_32 import BLOCKS, SIZE
 from qwq_gguf.quantization.kernels.vector import bytes_of, lane_numbers, partner
 
 __all__ = ["plain", "weighted"]

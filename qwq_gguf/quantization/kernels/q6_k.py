@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwq_gguf.quantization.kernels import sixteenths
+from qwq_gguf.quantization.kernels import sub_blocks_of_16 as sixteenths
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
 from qwq_gguf.quantization.kernels.memory import (
     places,
@@ -30,7 +30,7 @@ from qwq_gguf.quantization.kernels.numbers import (
     smaller,
     too_large,
 )
-from qwq_gguf.quantization.kernels.sixteenths import BLOCKS, SIZE
+from qwq_gguf.quantization.kernels.sub_blocks_of_16 import BLOCKS, SIZE
 from qwq_gguf.quantization.kernels.symmetric import search_symmetric
 from qwq_gguf.quantization.kernels.vector import any_of, bytes_of, floats_of, partner, pick
 

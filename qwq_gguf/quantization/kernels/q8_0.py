@@ -24,7 +24,7 @@ from qwq_gguf.quantization.kernels.numbers import (
     rounded,
     too_large,
 )
-from qwq_gguf.quantization.kernels.single import (
+from qwq_gguf.quantization.kernels.one_block import (
     fetch,
     highest,
     lane_of,

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from qwq_gguf.quantization.kernels import eighths
+from qwq_gguf.quantization.kernels import sub_blocks_of_32 as eighths
 from qwq_gguf.quantization.kernels.affine import search_affine
-from qwq_gguf.quantization.kernels.eighths import BLOCKS, SIZE, SUBS
 from qwq_gguf.quantization.kernels.jit import compiled
 from qwq_gguf.quantization.kernels.memory import places, rows_of_floats, store_columns, store_words
 from qwq_gguf.quantization.kernels.numbers import (
@@ -26,6 +25,7 @@ from qwq_gguf.quantization.kernels.numbers import (
     smaller,
     too_large,
 )
+from qwq_gguf.quantization.kernels.sub_blocks_of_32 import BLOCKS, SIZE, SUBS
 from qwq_gguf.quantization.kernels.symmetric import refine_positive
 from qwq_gguf.quantization.kernels.vector import (
     any_of,

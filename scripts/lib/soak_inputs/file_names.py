@@ -11,7 +11,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from qwq_gguf.checkpoint.hub_name import parse_hub_name
+from qwq_gguf.checkpoint.hub.name import parse_hub_name
 from qwq_gguf.cli.app import app
 from qwq_gguf.errors import SourceError
 from soak_inputs import Trial

@@ -23,15 +23,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.checkpoint import (
-    fetch_gguf,
-    fetch_weights,
-    hub_blob,
-    hub_http,
-    locate_gguf,
-    open_checkpoint,
-)
-from qwq_gguf.checkpoint.hub_retry import PATIENT, QUICK
+from qwq_gguf.checkpoint import fetch_gguf, fetch_weights, locate_gguf, open_checkpoint
+from qwq_gguf.checkpoint.hub import blob as hub_blob
+from qwq_gguf.checkpoint.hub import http as hub_http
+from qwq_gguf.checkpoint.hub.retry import PATIENT, QUICK
 from qwq_gguf.errors import QwqGgufError
 from support.checkpoints import Shape, write_checkpoint
 from support.hub import Fault, LoopbackHub

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.quantization import load_recipe, make_plan
-from qwq_gguf.quantization.checking import check_all
-from qwq_gguf.quantization.journal import RowsDone
-from qwq_gguf.quantization.made_of import made_of
-from qwq_gguf.quantization.target import Target
-from qwq_gguf.quantization.workplace import Workplace
+from qwq_gguf.quantization.running.target import Target
+from qwq_gguf.quantization.writing.ingredients import made_of
+from qwq_gguf.quantization.writing.journal import RowsDone
+from qwq_gguf.quantization.writing.rechecking import check_all
+from qwq_gguf.quantization.writing.unfinished import Workplace
 from soak_inputs import Trial
 from soak_inputs._mutate import damaged_text, endless
 from support.gguf_fuzz import mutate

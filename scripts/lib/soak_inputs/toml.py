@@ -11,8 +11,8 @@ from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import sampling_keys
 from qwq_gguf.quantization import load_recipe, parse_override
-from qwq_gguf.quantization.mix import Overrides, choose_types
-from qwq_gguf.quantization.recipe import Recipe
+from qwq_gguf.quantization.planning.mix import Overrides, choose_types
+from qwq_gguf.quantization.recipes.recipe import Recipe
 from qwq_gguf.resources import profiles_dir, recipes_dir
 from soak_inputs import Trial
 from soak_inputs._mutate import damaged_text, endless

@@ -1,0 +1,202 @@
+"""One GET to the Hub and its redirects, through the session of huggingface_hub.
+
+The session brings its proxies and certificates. Redirects are followed here: without their
+bodies, and without the token when they lead to another server. No cookie is kept or sent: a
+damaged one would end every later request.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from qwq_gguf.checkpoint.hub.errors import offline, refusal, unreachable
+from qwq_gguf.checkpoint.hub.redirect import next_hop, no_address
+from qwq_gguf.checkpoint.hub.retry import RETRIED, asked_wait
+from qwq_gguf.checkpoint.hub.settings import HubSettings
+from qwq_gguf.deadline import Deadline
+from qwq_gguf.errors import HubAccessError, HubError
+from qwq_gguf.said import one_line
+
+__all__ = ["BrokenAnswer", "PassingFault", "answered"]
+
+_HOPS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class BrokenAnswer(Exception):
+    """An answer that ended before its time."""
+
+
+class PassingFault(Exception):
+    """What may go better another time: the error it is else, and the wait that was asked for."""
+
+    def __init__(self, error: HubError, asked: float | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.asked = asked
+
+
+def _has_token(headers: Mapping[str, str]) -> bool:
+    return headers.get("authorization", "").startswith("Bearer ")
+
+
+def _headers(hub: HubSettings) -> dict[str, str]:
+    from huggingface_hub.utils import build_hf_headers
+
+    try:
+        built = build_hf_headers(
+            token=hub.token, library_name="qwq-gguf", library_version=_version()
+        )
+    except Exception as problem:  # it may read files and even ask a server for a new token
+        raise HubAccessError(
+            "the saved token cannot be read",
+            found=one_line(f"{type(problem).__name__}: {problem}"),
+            hint="hf auth login, or pass one with --token",
+        ) from problem
+    headers = {name.lower(): value for name, value in built.items()}
+    if hub.login is not None:
+        headers["authorization"] = hub.login
+    token = headers.get("authorization", "")
+    if not (token.isascii() and token.isprintable()):
+        # The library's own error would show it.
+        raise HubAccessError(
+            "the saved token, or HF_TOKEN, is not a token",
+            expected="printable characters without spaces, as hf_...",
+            hint="hf auth login, or pass one with --token",
+        )
+    # Compressed, the bytes of a range would not be those of the file; and a connection that
+    # is not kept for another request is one whose socket a deadline knows.
+    return {**headers, "accept": "*/*", "accept-encoding": "identity", "connection": "close"}
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("qwq-gguf")
+    except PackageNotFoundError:
+        return "0"
+
+
+@contextmanager
+def answered(
+    hub: HubSettings,
+    url: str,
+    extra: Mapping[str, str],
+    repo: str,
+    revision: str,
+    file: str | None,
+    silence: float,
+    deadline: Deadline,
+) -> Iterator[Any]:
+    """An answer of 200, 206 or 416 to one GET and its redirects, its body not read yet."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    headers = {**_headers(hub), **extra}
+    # httpx.HTTPError in versions 1 of the client, that of httpx2 in versions 2; and OSError.
+    broken: tuple[type[BaseException], ...] = (*HfHubHTTPError.__bases__, BrokenAnswer)
+    try:
+        with _arrived(hub, url, headers, silence, deadline, may_leave=file is not None) as response:
+            # The client's headers are duck-typed: find("X-Y") in any case, on every version.
+            status, said = response.status_code, response.headers
+            if status >= 400 and status != 416:
+                error = refusal(
+                    hub,
+                    status,
+                    said,
+                    repo=repo,
+                    revision=revision,
+                    file=file,
+                    signed_in=_has_token(headers),
+                )
+                raise PassingFault(error, asked_wait(said)) if status in RETRIED else error
+            if status not in (200, 206, 416):
+                raise HubError(f"the Hub answered {status}", path=file or repo)
+            if said.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+                raise HubError(
+                    "the Hub compresses what was asked for as it is",
+                    path=file or repo,
+                    found=one_line(said["Content-Encoding"], 40),
+                    hint="check HF_ENDPOINT and the proxy",
+                )
+            yield response
+    except OfflineModeIsEnabled as problem:
+        raise offline(hub, repo, revision) from problem
+    except broken as problem:
+        raise PassingFault(unreachable(hub, problem, late=deadline.passed)) from problem
+
+
+@contextmanager
+def _arrived(
+    hub: HubSettings,
+    url: str,
+    headers: dict[str, str],
+    silence: float,
+    deadline: Deadline,
+    *,
+    may_leave: bool,
+) -> Iterator[Any]:
+    """The answer that the redirects lead to. `may_leave`: also to another server."""
+    from huggingface_hub.utils import get_session
+
+    def traced(event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            connection = _socket(info.get("return_value"))
+            if connection is not None:
+                deadline.watch(connection)
+
+    for _ in range(_HOPS):
+        with _sent(hub, get_session(), url, headers, silence, traced) as response:
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or location is None:
+                yield response
+                return
+        # Its body is not read: it may be long.
+        hop = next_hop(hub, url, location, may_leave=may_leave)
+        url = hop.url
+        if hop.leaves:
+            headers = {name: value for name, value in headers.items() if name != "authorization"}
+    raise HubError(
+        "the Hub redirects in a circle",
+        path=hub.endpoint,
+        found=f"{_HOPS} redirects",
+        hint="check HF_ENDPOINT and the proxy",
+    )
+
+
+@contextmanager
+def _sent(
+    hub: HubSettings,
+    session: Any,
+    url: str,
+    headers: Mapping[str, str],
+    silence: float,
+    traced: Callable[[str, Mapping[str, Any]], None],
+) -> Iterator[Any]:
+    # Not by the session's own methods, which would put its cookies in.
+    kind = type(session.build_request("GET", "http://client.invalid/"))
+    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), silence)
+    extensions = {"timeout": timeouts, "trace": traced}
+    try:
+        request = kind("GET", url, headers=headers, extensions=extensions)
+    except Exception as problem:  # of httpx or httpx2
+        raise no_address(hub, str(problem)) from problem
+    try:
+        response = session.send(request, stream=True, follow_redirects=False)
+    except UnicodeError as problem:  # a host that cannot be looked up
+        raise no_address(hub, str(problem)) from problem
+    try:
+        for cookie in response.cookies.jar:
+            with suppress(KeyError):
+                session.cookies.jar.clear(cookie.domain, cookie.path, cookie.name)
+        yield response
+    finally:
+        response.close()
+
+
+def _socket(stream: Any) -> socket.socket | None:
+    found = None if stream is None else stream.get_extra_info("socket")
+    return found if isinstance(found, socket.socket) else None

@@ -1,0 +1,176 @@
+"""A checkpoint whose shards pass by: where they lie meanwhile, and the room that they take.
+
+They lie in a folder beside the result and not in the Hub's cache. A shard that is in the
+cache already is used from there, and stays.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+from qwq_gguf.checkpoint.hub.fetch import SPARE, gib
+from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
+from qwq_gguf.checkpoint.values import Checkpoint
+from qwq_gguf.errors import DiskSpaceError
+
+__all__ = [
+    "check_room",
+    "clear",
+    "is_streamed",
+    "peak_bytes",
+    "remove_empty",
+    "shard_bytes",
+    "shard_file",
+    "stream_folder",
+    "streamed",
+    "streaming",
+    "taken",
+    "unlisted",
+]
+
+
+_OURS = (".safetensors", ".incomplete", ".sha256")
+
+
+def stream_folder(path: Path) -> Path:
+    """Where the shards for the result at `path` lie, each for a while."""
+    return path.with_name(f".{path.name}.shards")
+
+
+def streamed(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """The checkpoint with all shards in `folder` that are not in the Hub's cache.
+
+    For a checkpoint of the Hub; one on this disk comes back as it is.
+    """
+    hub = checkpoint.hub
+    if hub is None:
+        return checkpoint
+    absent = {path for path in checkpoint.shards if not hub.is_here(hub.name_of(path))}
+    if absent and hub.problem is not None:
+        raise hub.problem
+    return replace(
+        checkpoint,
+        hub=replace(hub, stream=folder),
+        tensors={
+            name: replace(info, shard=folder / hub.name_of(info.shard))
+            if info.shard in absent
+            else info
+            for name, info in checkpoint.tensors.items()
+        },
+    )
+
+
+def peak_bytes(checkpoint: Checkpoint, shards: Iterable[Path] | None = None) -> int:
+    """The most that the streamed ones of `shards` (default: all) take at one time.
+
+    Two that follow each other: the one that is worked on and the one that comes.
+    """
+    sizes = [
+        shard_bytes(checkpoint, path)
+        for path in (checkpoint.shards if shards is None else shards)
+        if is_streamed(checkpoint, path)
+    ]
+    return max((sum(pair) for pair in pairwise(sizes)), default=sum(sizes))
+
+
+def unlisted(checkpoint: Checkpoint) -> list[str]:
+    """The streamed shards of which the Hub lists no digest."""
+    files = [shard_file(checkpoint, p) for p in checkpoint.shards if is_streamed(checkpoint, p)]
+    return [file.name for file in files if file.sha256 is None and file.blob is None]
+
+
+def check_room(
+    checkpoint: Checkpoint,
+    result: int,
+    *,
+    present: int = 0,
+    shards: Iterable[Path] | None = None,
+) -> None:
+    """DiskSpaceError, with the figures, where the result and two of `shards` will not fit.
+
+    `result` is the bytes of all files to be written beside the folder of the shards, of which
+    `present` have their room already. So have shards that an earlier run left. `shards` are
+    those that will be needed, unless given all.
+    """
+    folder = streaming(checkpoint)[1]
+    peak = peak_bytes(checkpoint, shards)
+    try:
+        free = shutil.disk_usage(folder.parent).free
+    except OSError:  # not every filesystem tells
+        return
+    taken_already = min(present, result) + min(taken(folder), peak)
+    needed, usable = result + peak + SPARE, free + taken_already
+    if needed <= usable:
+        return
+    of_result = f"{result:,} for the result, " if result else ""
+    raise DiskSpaceError(
+        f"this needs {gib(needed)}, and the disk has {gib(usable)} for it",
+        path=folder.parent.absolute(),
+        found=f"{free:,} bytes free"
+        + (f", and {taken_already:,} bytes taken for this already" if taken_already else ""),
+        expected=f"{needed:,} bytes: {of_result}{peak:,} for two shards at a time, "
+        f"{SPARE:,} to spare",
+        hint="make room, name an OUT on another disk, or choose a smaller recipe",
+    )
+
+
+def clear(folder: Path, keep: Collection[Path] = ()) -> None:
+    """Remove the files of a stream that are not to be kept, or are empty; no others."""
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names if name.endswith(_OURS)):
+            if path not in keep or path.lstat().st_size == 0:
+                path.unlink(missing_ok=True)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove the folder, if nothing lies in it, and likewise those in it."""
+    for parent, _, _ in os.walk(folder, topdown=False):
+        try:
+            Path(parent).rmdir()
+        except OSError:  # something lies there
+            pass
+
+
+def taken(folder: Path) -> int:
+    """The bytes of disk that the files of a folder take."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(parent, name).lstat().st_blocks * 512
+            except OSError:  # gone meanwhile
+                continue
+    return total
+
+
+def streaming(checkpoint: Checkpoint) -> tuple[HubSnapshot, Path]:
+    """Of a `streamed` checkpoint, what of the Hub it is and the folder of its shards."""
+    hub = checkpoint.hub
+    if hub is None or hub.stream is None:
+        raise ValueError("this is no streamed checkpoint")
+    return hub, hub.stream
+
+
+def is_streamed(checkpoint: Checkpoint, shard: Path) -> bool:
+    """Whether this shard comes and goes; else it is in the cache and stays."""
+    return shard.is_relative_to(streaming(checkpoint)[1])
+
+
+def shard_file(checkpoint: Checkpoint, shard: Path) -> HubFile:
+    """What the Hub lists of a shard."""
+    hub = streaming(checkpoint)[0]
+    return hub.files[hub.name_of(shard)]
+
+
+def shard_bytes(checkpoint: Checkpoint, shard: Path) -> int:
+    """As listed, else where its last tensor ends: safetensors have nothing behind it."""
+    listed = shard_file(checkpoint, shard).size
+    if listed is not None:
+        return listed
+    infos = checkpoint.tensors.values()
+    return max(info.start + info.nbytes for info in infos if info.shard == shard)

@@ -1,0 +1,1 @@
+"""Everything that will be written, decided before a weight is read. Pure, but for imatrix.py."""

@@ -1,0 +1,1 @@
+"""Recipes: which type each tensor is to get, as data."""

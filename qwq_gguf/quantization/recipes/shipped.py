@@ -1,0 +1,59 @@
+"""Finding recipes: the shipped ones by name, a user's own by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qwq_gguf.errors import RecipeError
+from qwq_gguf.files import read_given
+from qwq_gguf.quantization.recipes.language import parse_recipe
+from qwq_gguf.quantization.recipes.recipe import Recipe
+from qwq_gguf.quantization.recipes.spelling import did_you_mean, one_of
+from qwq_gguf.resources import recipes_dir
+
+__all__ = ["load_recipe", "recipe_names"]
+
+_MAX_BYTES = 1 << 18
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The shipped recipes, the most bits first."""
+    recipes = [load_recipe(path) for path in _shipped().values()]
+    recipes.sort(key=lambda recipe: (-(recipe.bits or 0.0), recipe.name))
+    return tuple(recipe.name for recipe in recipes)
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A shipped recipe by its name in any case, or any recipe by the path of its TOML.
+
+    RecipeError for an unknown name (with the nearest ones) and for a malformed file.
+    """
+    shipped = _shipped()
+    path = None if isinstance(name, Path) else shipped.get(name.upper())
+    if path is None:
+        path = Path(name)
+        if path.suffix.lower() != ".toml":
+            known = [found.stem for found in shipped.values()]
+            raise RecipeError(
+                f"no recipe is called {name}" + did_you_mean(str(name), known),
+                expected=one_of(known),
+                hint="give the path of a .toml to use a recipe of your own",
+            )
+    return parse_recipe(_read(path), path)
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.stem.upper(): path for path in sorted(recipes_dir().glob("*.toml"))}
+
+
+def _read(path: Path) -> str:
+    try:
+        raw = read_given(path, _MAX_BYTES)
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise RecipeError(f"cannot be read: {error.strerror or error}", path=path) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError("not a text file", path=path) from error
+    if len(raw) > _MAX_BYTES:
+        raise RecipeError("too large for a recipe", path=path, found=f"{len(raw)} bytes or more")
+    return text

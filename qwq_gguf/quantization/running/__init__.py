@@ -1,0 +1,1 @@
+"""Carrying plans out: rows are read, made into blocks, and handed on to be written."""

@@ -147,7 +147,7 @@ def warm_up() -> None:
     import huggingface_hub
     from typer.testing import CliRunner
 
-    from qwq_gguf.checkpoint import hub_supply  # noqa: F401
+    from qwq_gguf.checkpoint.hub import supply  # noqa: F401
     from qwq_gguf.cli.app import app
 
     huggingface_hub.get_session()

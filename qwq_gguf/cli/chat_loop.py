@@ -42,7 +42,7 @@ def answer_one(conversation: Conversation, question: str, view: ReplyView) -> Re
     """Ask and show the reply as it comes, then what it cost."""
     reply: Reply | None = None
     with quiet_keys(), ctrl_c_stops(conversation.interrupt), view:
-        for event in conversation.ask(question):
+        for event in conversation.stream(question):
             view.show(event)
             if isinstance(event, Finished):
                 reply = event.reply
@@ -57,7 +57,7 @@ def collect(conversation: Conversation, question: str) -> Reply:
     """Ask and wait for the reply; only notices are shown."""
     reply: Reply | None = None
     with ctrl_c_stops(conversation.interrupt):
-        for event in conversation.ask(question):
+        for event in conversation.stream(question):
             match event:
                 case Notice(text=text):
                     note(text)

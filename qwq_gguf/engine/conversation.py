@@ -126,7 +126,14 @@ class Conversation:
         """Tokens of the context in use after the last reply."""
         return self._session.cached_tokens
 
-    def ask(self, text: str) -> Iterator[ChatEvent]:
+    def ask(self, text: str) -> Reply:
+        """Say something and wait for the whole reply; see `stream` for the errors."""
+        for event in self.stream(text):
+            if isinstance(event, Finished):
+                return event.reply
+        raise AssertionError("a stream ends with Finished")  # for the type checker
+
+    def stream(self, text: str) -> Iterator[ChatEvent]:
         """Say something and follow the reply: deltas and tool events, then `Finished`.
 
         A reply without an answer (interrupted, or no room left) is not remembered, nor is

@@ -91,7 +91,7 @@ def ask_model(model: Model, profile: Profile, *, max_tokens: int | None = None) 
             max_tokens=max_tokens,
             session=session,
         )
-        for event in conversation.ask(problem.question):
+        for event in conversation.stream(problem.question):
             if isinstance(event, Finished):
                 return event.reply
         raise EvaluationError("the model's reply never finished", found=problem.key)

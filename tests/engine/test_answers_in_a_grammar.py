@@ -26,7 +26,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
 
 def ask(model: Model, profile: Profile, question: str, seed: int) -> Reply:
     conversation = Conversation(model, profile, seed=seed)
-    *_, last = conversation.ask(question)
+    *_, last = conversation.stream(question)
     conversation.close()
     assert isinstance(last, Finished)
     return last.reply

@@ -188,12 +188,12 @@ model.keep = stream
         # A conversation whose model is closed between two questions, and one in the middle.
         """
 conversation = Conversation(model, PROFILE, max_tokens=5)
-list(conversation.ask("one"))
-events = conversation.ask("two")
+list(conversation.stream("one"))
+events = conversation.stream("two")
 next(events)
 model.close()
 assert refused(lambda: list(events))
-assert refused(lambda: list(conversation.ask("three")))
+assert refused(lambda: list(conversation.stream("three")))
 assert len(conversation.messages) % 2 == 0
 """,
         # A generation begun from within the report of another.

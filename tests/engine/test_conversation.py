@@ -70,7 +70,7 @@ def chat(
 
 
 def ask(conversation: Conversation, text: str) -> tuple[Reply, list[ChatEvent]]:
-    events = list(conversation.ask(text))
+    events = list(conversation.stream(text))
     last = events.pop()
     assert isinstance(last, Finished)
     return last.reply, events
@@ -95,6 +95,13 @@ def test_a_reply_is_thought_and_answer() -> None:
     assert reply.tokens_per_second == 15 / 0.5
     assert shown(events, ThinkingDelta) == reply.thinking
     assert shown(events, AnswerDelta) == reply.answer
+
+
+def test_asking_waits_for_the_whole_reply() -> None:
+    conversation, _ = chat(["7*40=280\n</think>\n\n301"], seed=5)
+    reply = conversation.ask("What is 7*43?")
+    assert (reply.thinking, reply.answer, reply.seed) == ("7*40=280", "301", 5)
+    assert [message.content for message in conversation.messages] == ["What is 7*43?", "301"]
 
 
 def test_thoughts_are_left_out_of_the_history() -> None:
@@ -414,7 +421,7 @@ def test_a_budget_of_nothing_closes_the_thought_at_once() -> None:
 
 def test_a_reply_that_a_later_one_has_ended_says_so() -> None:
     conversation, _ = chat(["first</think>one", "</think>two"])
-    first = conversation.ask("1")
+    first = conversation.stream("1")
     next(first)
     assert ask(conversation, "2")[0].answer == "two"
     with pytest.raises(ModelError, match="ended from elsewhere"):
@@ -452,7 +459,7 @@ def test_a_tool_call_cut_off_by_the_limit_is_not_run() -> None:
 def test_interrupting_keeps_what_was_answered() -> None:
     conversation, _ = chat(["t</think>one two three", "</think>next"])
     events: list[ChatEvent] = []
-    for event in conversation.ask("q"):
+    for event in conversation.stream("q"):
         events.append(event)
         if isinstance(event, AnswerDelta) and "o" in event.text:
             conversation.interrupt()
@@ -476,7 +483,7 @@ def test_a_reply_without_an_answer_is_not_remembered() -> None:
 
 def test_leaving_a_reply_early_closes_the_generation() -> None:
     conversation, _ = chat(["a long thought</think>answer", "</think>next"])
-    stream = conversation.ask("q")
+    stream = conversation.stream("q")
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert conversation.messages == ()
@@ -543,7 +550,7 @@ def test_a_conversation_that_does_not_fit_is_refused_and_goes_on(talker: Path) -
     with Model.load(talker, threads=1, context=100) as model:
         conversation = Conversation(model, PROFILE)
         with pytest.raises(PromptTooLongError):
-            list(conversation.ask("long " * 100))
+            list(conversation.stream("long " * 100))
         assert conversation.messages == ()
         assert ask(conversation, "short")[0].answer == "It is 301."
 

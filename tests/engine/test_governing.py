@@ -34,7 +34,7 @@ def ask(
     model: Model, profile: Profile, max_tokens: int | None = None
 ) -> tuple[list[ChatEvent], Reply]:
     conversation = Conversation(model, profile, seed=1, max_tokens=max_tokens)
-    events = list(conversation.ask(QUESTION))
+    events = list(conversation.stream(QUESTION))
     conversation.close()
     last = events[-1]
     assert isinstance(last, Finished)

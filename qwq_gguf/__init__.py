@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         TokenizerError,
         ToolError,
         UnsupportedError,
+        UsageError,
         WrongShardError,
     )
     from qwq_gguf.profiles import Profile
@@ -122,6 +123,7 @@ __all__ = [
     "ToolError",
     "ToolResult",
     "UnsupportedError",
+    "UsageError",
     "WrongShardError",
     "__version__",
 ]

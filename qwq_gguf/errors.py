@@ -33,7 +33,8 @@
     ├── ServerError             a server cannot be asked, or answers nonsense
     ├── ExportError             a setting cannot be expressed for a runtime
     ├── MissingPackageError     an optional package is asked for and not installed
-    └── EvaluationError         a suite is unknown or its answers are unreadable
+    ├── EvaluationError         a suite is unknown or its answers are unreadable
+    └── UsageError              a call whose arguments do not go together, or make no sense
 
 An error says what is wrong with which file, what was found, what was expected, and
 the next thing to try. The CLI prints exactly that, and no traceback.
@@ -77,6 +78,7 @@ __all__ = [
     "TokenizerError",
     "ToolError",
     "UnsupportedError",
+    "UsageError",
     "WrongShardError",
 ]
 
@@ -248,3 +250,7 @@ class MissingPackageError(QwqGgufError):
 
 class EvaluationError(QwqGgufError):
     """A suite is unknown, or results cannot be read."""
+
+
+class UsageError(QwqGgufError):
+    """A call whose arguments do not go together, or make no sense; says what to do instead."""

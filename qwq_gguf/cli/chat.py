@@ -12,7 +12,8 @@ from qwq_gguf.cli.errors import INTERRUPTED, NO_ANSWER
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, stdout_console
 from qwq_gguf.cli.piped import piped_text, read_all, with_piped
-from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, gguf_header
+from qwq_gguf.cli.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.telling import Terminal
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import Reply
@@ -172,6 +173,7 @@ def chat(
         prompt = question
     if as_json and prompt is None:
         raise typer.BadParameter("--json goes with --prompt")
+    from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
     from qwq_gguf.profiles import thoughts_of
     from qwq_gguf.tools import tools_named
 
@@ -212,7 +214,7 @@ def chat(
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.engine.conversation import Conversation
 
-    bring_gguf(located)
+    bring_gguf(located, Terminal())
     with load_model(
         located.path,
         context=context,

@@ -13,7 +13,8 @@ from qwq_gguf.cli.chain_flags import resolved_for
 from qwq_gguf.cli.interrupt import ctrl_c_waits
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit_json, note, show_table, to_json
-from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf, gguf_header
+from qwq_gguf.cli.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.telling import Terminal
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -123,6 +124,7 @@ def thinking(
     """
     from qwq_gguf.cli.loading import load_model
     from qwq_gguf.evaluation.problems import suite
+    from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
 
     if force and out is None:
         raise typer.BadParameter("--force goes with --out")
@@ -141,7 +143,7 @@ def thinking(
     for sentence in dict.fromkeys(s for resolved in settings.values() for s in resolved.notes):
         note(f"note: {sentence}")
     done: list[Sample] = []
-    bring_gguf(located)
+    bring_gguf(located, Terminal())
     file = located.path
     with (
         _lines(out, located.parts, force=force) as lines,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, emit_json, show_table
-from qwq_gguf.cli.sources import GgufSource, Revision, Token, gguf_header
-from qwq_gguf.cli.text import human_bytes, human_count, one_line
+from qwq_gguf.cli.sources import GgufSource, Revision, Token
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
+from qwq_gguf.words import human_bytes, human_count, one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file.summary import FileSummary
-    from qwq_gguf.profiles import EditedKey
 
 __all__ = ["app"]
 
@@ -49,45 +48,21 @@ def inspect(
       qwq-gguf inspect QwQ-Demo-Q4_K_M.gguf --template
       qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
     """
-    from dataclasses import replace
-
-    from qwq_gguf.chat.of_file import special_texts
-    from qwq_gguf.chat.template import one_budget
-    from qwq_gguf.gguf_file import Oddity, read_splits
-    from qwq_gguf.gguf_file.summary import summarize
-    from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy
-    from qwq_gguf.profiles import edited_of
+    from qwq_gguf.jobs.inspecting import inspect_file
     from qwq_gguf.profiles.edited import told
 
     wanted = {"--json": as_json, "--keys": with_keys, "--template": with_template}
     if sum(wanted.values()) > 1:
         flags = " and ".join(flag for flag, given in wanted.items() if given)
         raise typer.BadParameter(f"{flags}: one of them (--json holds every key)")
-    with gguf_header(source, revision, token) as (located, file), one_budget():
-        if len(located.parts) > 1 and all(part.is_file() for part in located.parts):
-            model = read_splits(located.path)
-            summary = summarize(model.whole, len(model.parts))
-        else:
-            summary = summarize(file)
-        template = summary.chat_template or ""
-        if is_misread(template, special_texts(file.metadata)):
-            odd = Oddity(MISREAD, remedy(template))
-            summary = replace(summary, oddities=(*summary.oddities, odd))
-        named, edited = edited_of(file.metadata)
+    with inspect_file(source, revision, token) as found:
         if as_json:
-            emit_json({**summary.to_json(), "profile": _profile(named, edited)})
+            emit_json(found.to_json())
         elif with_template:
-            emit(summary.chat_template or "")
+            emit(found.summary.chat_template or "")
         else:
-            _show(summary, named, told(named or "", edited), with_keys=with_keys)
-
-
-def _profile(name: str | None, edited: Sequence[EditedKey]) -> dict[str, Any] | None:
-    """What `--json` says of the profile that a file names."""
-    if name is None:
-        return None
-    keys = [{"key": one.key, "value": one.value, "profile": one.wrote} for one in edited]
-    return {"name": name, "edited": keys}
+            edited = told(found.profile or "", found.edited)
+            _show(found.summary, found.profile, edited, with_keys=with_keys)
 
 
 def _show(

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from qwq_gguf.cli.early import ctrl_c_raises
 from qwq_gguf.cli.errors import error_boundary
+from qwq_gguf.errors import UsageError
 
 __all__ = ["CONTEXT_SETTINGS", "HouseCommand", "LazyCommand", "LazyGroup", "command_app"]
 
@@ -44,7 +45,16 @@ def command_app(**settings: Any) -> typer.Typer:
 
 
 class HouseCommand(TyperCommand):
-    """A command whose usage line reads `SOURCE [OUT]`, without braces."""
+    """A command whose usage line reads `SOURCE [OUT]`, without braces. What a job calls a
+    wrong use is one here, too.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise typer.BadParameter(error.message, ctx) from None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The parts of the usage line."""

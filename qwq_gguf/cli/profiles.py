@@ -10,10 +10,11 @@ import typer
 from qwq_gguf.cli.chain_flags import chain_rows, complete_profile, resolved_for
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, emit_json, note, show_table
-from qwq_gguf.cli.sources import Revision, Token, bring_gguf, gguf_header
+from qwq_gguf.cli.sources import Revision, Token
+from qwq_gguf.cli.telling import Terminal
 
 if TYPE_CHECKING:
-    from qwq_gguf.cli.compare import Compared
+    from qwq_gguf.jobs.comparing import Compared
     from qwq_gguf.profiles import Profile
 
 __all__ = ["app"]
@@ -102,7 +103,9 @@ def profiles(
         if as_json:
             emit_json(compared.to_json())
         else:
-            compared.show(top)
+            from qwq_gguf.cli.compare_show import show_compared
+
+            show_compared(compared, top)
         if plot is not None:
             _draw(compared, plot, top, force=force)
         return
@@ -139,15 +142,16 @@ def _compare(
     revision: str | None,
     token: str | None,
 ) -> Compared:
-    from qwq_gguf.cli.compare import SEARCHED, compare_at
     from qwq_gguf.cli.loading import load_model
+    from qwq_gguf.jobs.comparing import SEARCHED, compare_at
+    from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
 
     with gguf_header(source, revision, token) as (located, gguf):
         own = resolved_for(gguf.metadata, None).profile
         first, second = (resolved_for(gguf.metadata, name).profile for name in names)
     if first.name == second.name:
         raise typer.BadParameter(f"--compare needs two profiles, both are {first.name}")
-    bring_gguf(located)
+    bring_gguf(located, Terminal())
     text = prompt.encode("utf-8", "replace").decode()
     # A byte is at least a token's length, and a chat template adds a little.
     room = len(text.encode()) + (SEARCHED if at is None else at) + 1024
@@ -172,7 +176,7 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
 
 def _draw(compared: Compared, plot: Path, top: int, *, force: bool) -> None:
     from qwq_gguf.cli.chain_plot import save_comparison
-    from qwq_gguf.cli.compare import quoted
+    from qwq_gguf.jobs.comparing import quoted
 
     save_comparison(
         plot,

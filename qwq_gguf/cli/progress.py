@@ -6,17 +6,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from qwq_gguf.cli.output import stderr_console
-from qwq_gguf.cli.text import human_bytes, human_count, human_time, one_line
+from qwq_gguf.words import human_bytes, human_count, human_time, one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import Task, TaskID
     from rich.text import Text
 
-    from qwq_gguf.checkpoint import DownloadProgress
-    from qwq_gguf.quantization.running.run import Progress
+    from qwq_gguf.jobs.events import Progress
 
-__all__ = ["ByteBar", "CountBar", "DownloadBar", "StreamBar", "WeightsBar"]
+__all__ = ["ByteBar", "CountBar", "StreamBar"]
 
 
 def _bar(unit: str, *, big: bool) -> Bar:
@@ -86,58 +85,35 @@ class CountBar(_Shown):
         self._bar.update(self._task, advance=1, description=one_line(what))
 
 
-class WeightsBar(_Shown):
-    """The bar of a quantize run: weights a second and the time left."""
+class StreamBar(_Shown):
+    """The bar of a run, weights a second and the time left; under it that of the download it
+    works on.
+    """
 
     def __init__(self, what: str) -> None:
         super().__init__(what, None, unit="weights", big=True)
-
-    def update(self, progress: Progress) -> None:
-        """Show how far a run is; called from the writing threads too."""
-        self._bar.update(self._task, completed=progress.done_weights, total=progress.total_weights)
-
-
-class StreamBar(WeightsBar):
-    """The bar of a run, and under it that of the download it works on."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
         self._download: TaskID | None = None
 
-    def downloaded(self, progress: DownloadProgress) -> None:
+    def update(self, progress: Progress) -> None:
+        """Show how far a run is."""
+        self._bar.update(self._task, completed=progress.done, total=progress.total)
+
+    def downloaded(self, progress: Progress) -> None:
         """Show how far the download is; called from its thread."""
-        what = one_line(progress.file)
+        what = one_line(progress.what)
         if self._download is None:
             self._download = self._bar.add_task(what, total=progress.total, unit="B")
         self._bar.update(self._download, completed=progress.done, description=what)
 
 
 class ByteBar(_Shown):
-    """The bar of a copy or a check: bytes a second and the time left."""
+    """The bar of a download, a copy or a check: bytes a second and the time left."""
 
     def __init__(self, what: str, total: int | None = None) -> None:
         super().__init__(what, total, unit="B", big=True)
 
-    def update(self, done: int, total: int) -> None:
-        """Show how far a copy is."""
-        self._bar.update(self._task, completed=done, total=total)
-
-    def passed(self, count: int, what: str) -> None:
-        """So many bytes more are done; `what` says where we are. From any thread."""
-        self._bar.update(self._task, advance=count, description=one_line(what))
-
-
-class DownloadBar(_Shown):
-    """The bar of a download: bytes a second and the time left."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what, None, unit="B", big=True)
-
-    def update(self, progress: DownloadProgress) -> None:
-        """Show how far a download is; called from several threads too."""
-        self._bar.update(
-            self._task,
-            completed=progress.done,
-            total=progress.total,
-            description=one_line(progress.file),
-        )
+    def update(self, progress: Progress) -> None:
+        """Show how far it is, and at what; from any thread."""
+        if progress.what:
+            self._bar.update(self._task, description=one_line(progress.what))
+        self._bar.update(self._task, completed=progress.done, total=progress.total)

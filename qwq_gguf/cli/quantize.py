@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
-
 import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.memory_flags import MaxMemory, read_memory
-from qwq_gguf.cli.output import emit_json, note
+from qwq_gguf.cli.output import emit_json
 from qwq_gguf.cli.quantize_flags import (
     AllowRequantize,
     DryRun,
@@ -27,25 +24,21 @@ from qwq_gguf.cli.quantize_flags import (
     RecipeOption,
     RecipeWord,
     Repair,
+    Resume,
     SamplingMetadata,
     Source,
+    Stream,
     TensorTypes,
     Threads,
     TokenType,
+    WithManifest,
     WithModelfile,
-    overrides,
-    read_importance,
-    read_profile,
 )
-from qwq_gguf.cli.quantize_run import How, Job, make
-from qwq_gguf.cli.quantize_show import jobs_json, show_jobs, warnings
-from qwq_gguf.cli.quantize_source import convert_source, open_source
-from qwq_gguf.cli.recording import ManifestFlag, named_file
-from qwq_gguf.cli.resuming import Resume
+from qwq_gguf.cli.quantize_show import planned_json, show_findings, show_jobs, show_stream
 from qwq_gguf.cli.sources import Revision, Token
 from qwq_gguf.cli.split_flags import BareFirst, MaxSize, MaxTensors, read_split
-from qwq_gguf.cli.stream_flags import Stream, announce, stream_json, stream_source
-from qwq_gguf.cli.target import output_paths, read_words
+from qwq_gguf.cli.target import read_words
+from qwq_gguf.cli.telling import Terminal
 
 __all__ = ["app"]
 
@@ -65,7 +58,7 @@ def quantize(
     threads: Threads = None,
     max_memory: MaxMemory = None,
     with_modelfile: WithModelfile = True,
-    with_manifest: ManifestFlag = True,
+    with_manifest: WithManifest = True,
     max_size: MaxSize = None,
     max_tensors: MaxTensors = None,
     bare_first: BareFirst = False,
@@ -110,82 +103,48 @@ def quantize(
     """
     if as_json and not dry_run:
         raise typer.BadParameter("--json goes with --dry-run")
-    from qwq_gguf.conversion.overrides import parse_override
-    from qwq_gguf.preparation import prepare
-    from qwq_gguf.quantization.planning.plan import make_plan
-    from qwq_gguf.quantization.planning.requantize import check_requantizing
-    from qwq_gguf.quantization.planning.split import split_plan
-    from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
+    from qwq_gguf.jobs.quantizing import How, Wanted, make, plan_models
+    from qwq_gguf.quantization.recipes.shipped import recipe_names
 
-    out, named = read_words(out, recipe_word, recipe_option or (), recipe_names())
-    recipes = [load_recipe(recipe) for recipe in named]
-    memory = read_memory(max_memory)
-    split = read_split(max_size, max_tensors, bare_first=bare_first)
-    importance = read_importance(imatrix)
-    profile, profile_option = read_profile(profile_name)
-    asked = overrides(tensor_types, output_type, token_type, pure=pure)
-    extra = [parse_override(text) for text in override_kv or ()]
-    opened = open_source(source, revision=revision, token=token)
-    paths = output_paths(out, name or opened.name, [recipe.name for recipe in recipes])
-    if stream:
-        opened = stream_source(opened, paths[0])
-    prepared = prepare(
-        convert_source(opened, name=name, extra=extra),
-        sampling=sampling_metadata,
+    out, recipes = read_words(out, recipe_word, recipe_option or (), recipe_names())
+    wanted = Wanted(
+        source,
+        out,
+        recipes,
+        name=name,
+        override_kv=tuple(override_kv or ()),
+        tensor_types=tuple(tensor_types or ()),
+        output_type=output_type,
+        token_type=token_type,
+        pure=pure,
+        imatrix=imatrix,
+        profile=profile_name,
+        sampling_metadata=sampling_metadata,
         repair=repair,
-        keep=[entry.key for entry in extra],
-        profile=profile,
+        split=read_split(max_size, max_tensors, bare_first=bare_first),
+        requantize=requantize,
+        stream=stream,
+        revision=revision,
+        token=token,
     )
-    plans = [
-        make_plan(prepared.conversion, recipe, asked, imatrix=importance) for recipe in recipes
-    ]
-    again = [check_requantizing(plan, allowed=requantize) for plan in plans]
-    if split is not None:
-        plans = [split_plan(plan, split) for plan in plans]
-    jobs = [Job(*job) for job in zip(recipes, plans, paths, strict=True)]
-    if not as_json:
-        for line in prepared.changes:
-            note(f"set: {line}")
-        for line in prepared.notes:
-            note(f"note: {line}")
-    for line in (*dict.fromkeys(filter(None, again)), *warnings(plans)):
-        note(f"warning: {line}")
+    how = How(
+        force=force,
+        resume=resume,
+        threads=threads,
+        max_memory=read_memory(max_memory),
+        kernels=kernels.value,
+        manifest=with_manifest,
+        modelfile=with_modelfile,
+    )
+    planned = plan_models(wanted)
+    show_findings(planned, changes=not as_json)
     if as_json:
-        said = {"changes": list(prepared.changes), "notes": list(prepared.notes)}
-        emit_json(jobs_json(jobs) | stream_json(opened) | said)
-        return
-    if dry_run:
-        show_jobs(jobs)
-    if stream:
-        announce(opened, would=dry_run)
-    if dry_run:
-        return
-    options = {
-        "tensor_type": tensor_types or [],
-        "output_tensor_type": output_type,
-        "token_embedding_type": token_type,
-        "imatrix": named_file(imatrix),
-        "pure": pure,
-        "name": name,
-        "override_kv": override_kv or [],
-        "profile": profile_option,
-        "sampling_metadata": sampling_metadata,
-        "repair": repair,
-        "split": None if split is None else asdict(split),
-    }
-    make(
-        jobs,
-        opened,
-        options,
-        How(
-            force=force,
-            resume=resume,
-            threads=threads,
-            max_memory=memory,
-            kernels=kernels,
-            manifest=with_manifest,
-            modelfile=with_modelfile,
-            profile=profile,
-            inputs=tuple(Path(word) for word in (imatrix, profile_name, *named) if word),
-        ),
-    )
+        emit_json(planned_json(planned))
+    elif dry_run:
+        show_jobs(planned.jobs)
+        show_stream(planned)
+    else:
+        tell = Terminal()
+        for event in planned.source.announcements():
+            tell(event)
+        make(planned, how, tell)

@@ -1,20 +1,13 @@
-"""The words and flags of `quantize`, and what some mean together."""
+"""The words and flags of `quantize`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from qwq_gguf.cli.chain_flags import complete_profile
-
-if TYPE_CHECKING:
-    from qwq_gguf.ggml_types import GgmlType
-    from qwq_gguf.profiles import Profile
-    from qwq_gguf.quantization.planning.importance import Imatrix
-    from qwq_gguf.quantization.planning.mix import Overrides
 
 __all__ = [
     "AllowRequantize",
@@ -33,15 +26,15 @@ __all__ = [
     "RecipeOption",
     "RecipeWord",
     "Repair",
+    "Resume",
     "SamplingMetadata",
     "Source",
+    "Stream",
     "TensorTypes",
     "Threads",
     "TokenType",
+    "WithManifest",
     "WithModelfile",
-    "overrides",
-    "read_importance",
-    "read_profile",
 ]
 
 
@@ -106,6 +99,28 @@ Threads = Annotated[
 WithModelfile = Annotated[
     bool,
     typer.Option("--modelfile/--no-modelfile", help="Write Ollama's Modelfile beside the GGUF."),
+]
+WithManifest = Annotated[
+    bool,
+    typer.Option(
+        "--manifest/--no-manifest",
+        help="Write where the file came from, and every digest, beside it.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Go on where a run of the same command was ended, or start over.",
+    ),
+]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream",
+        help="From the Hub: delete each shard when it is used. Takes the room of the result and "
+        "of two shards, and leaves nothing in the cache.",
+    ),
 ]
 TensorTypes = Annotated[
     list[str] | None,
@@ -211,46 +226,3 @@ Repair = Annotated[
         "--repair/--no-repair", help="Put right special tokens that are known to be wrong."
     ),
 ]
-
-
-def overrides(
-    tensor_types: Sequence[str] | None, output: str | None, token: str | None, *, pure: bool
-) -> Overrides:
-    """The four flags as one value; RecipeError names a type or pattern that is none."""
-    from qwq_gguf.quantization.planning.mix import Overrides, parse_override
-    from qwq_gguf.quantization.recipes.language import parse_type
-
-    def kind(text: str | None) -> GgmlType | None:
-        return None if text is None else parse_type(text)
-
-    return Overrides(
-        tensor_types=tuple(map(parse_override, tensor_types or ())),
-        output=kind(output),
-        token_embedding=kind(token),
-        pure=pure,
-    )
-
-
-def read_importance(path: str | None) -> Imatrix | None:
-    """The importance matrix in a file, None for none; ImatrixError says what is wrong."""
-    if path is None:
-        return None
-    from qwq_gguf.quantization.planning.imatrix import read_imatrix
-
-    return read_imatrix(path)
-
-
-def read_profile(name: str) -> tuple[Profile | None, Any]:
-    """The profile asked for, None for `auto`; and how a manifest tells of it.
-
-    ProfileError when there is none.
-    """
-    from qwq_gguf.cli.recording import named_file
-    from qwq_gguf.files import user_path
-    from qwq_gguf.profiles import AUTO, load_profile, profile_names
-
-    if name == AUTO:
-        return None, AUTO
-    profile = load_profile(name)
-    shipped = name.lower() in profile_names()
-    return profile, profile.name if shipped else named_file(str(user_path(name)))

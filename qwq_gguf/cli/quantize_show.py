@@ -7,14 +7,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.cli.output import note, show_table
-from qwq_gguf.cli.text import count, human_bytes, human_count, human_time
+from qwq_gguf.cli.telling import Terminal, stream_line
+from qwq_gguf.jobs.events import Streaming
+from qwq_gguf.words import count, human_bytes, human_count, human_time
 
 if TYPE_CHECKING:
-    from qwq_gguf.cli.quantize_run import Job
+    from qwq_gguf.jobs.quantizing import Job, Planned
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.running.run import Summary
 
-__all__ = ["PLANS_SCHEMA", "jobs_json", "show_jobs", "show_summaries", "warnings"]
+__all__ = [
+    "PLANS_SCHEMA",
+    "planned_json",
+    "show_findings",
+    "show_jobs",
+    "show_stream",
+    "show_summaries",
+]
 
 PLANS_SCHEMA = "qwq-gguf/plans/1"
 
@@ -86,20 +95,34 @@ def show_jobs(jobs: Sequence[Job]) -> None:
     note(f"together {total:,} bytes ({human_bytes(total)}); name one recipe to see every tensor")
 
 
-def warnings(plans: Sequence[Plan]) -> list[str]:
-    """What the plans warn of; what only some of them do has their names in front."""
-    said: dict[str, list[str]] = {}
-    for plan in plans:
-        for line in plan.warnings:
-            said.setdefault(line, []).append(plan.recipe)
-    return [
-        line if len(recipes) == len(plans) else f"{', '.join(recipes)}: {line}"
-        for line, recipes in said.items()
-    ]
+def show_findings(planned: Planned, *, changes: bool) -> None:
+    """What the files will say otherwise than their source, what was found, what is warned of."""
+    if changes:
+        for line in planned.changes:
+            note(f"set: {line}")
+        for line in planned.notes:
+            note(f"note: {line}")
+    for line in planned.warnings:
+        note(f"warning: {line}")
 
 
-def jobs_json(jobs: Sequence[Job]) -> dict[str, Any]:
-    """The same as one JSON object: the plan of a single model, or the list of them."""
+def show_stream(planned: Planned) -> None:
+    """What would come and go, and what room it would take."""
+    tell = Terminal()
+    for event in planned.source.announcements():
+        if isinstance(event, Streaming):
+            note(stream_line(event, would=True))
+        else:
+            tell(event)
+
+
+def planned_json(planned: Planned) -> dict[str, Any]:
+    """All that is planned as one JSON object."""
+    said = {"changes": list(planned.changes), "notes": list(planned.notes)}
+    return _jobs_json(planned.jobs) | planned.source.to_json() | said
+
+
+def _jobs_json(jobs: Sequence[Job]) -> dict[str, Any]:
     if len(jobs) == 1:
         return _job_json(jobs[0])
     return {"schema": PLANS_SCHEMA, "plans": [_job_json(job) for job in jobs]}

@@ -10,10 +10,10 @@ import typer
 
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, note
-from qwq_gguf.cli.set_manifest import Following, tidy_up
-from qwq_gguf.cli.text import human_bytes
+from qwq_gguf.cli.telling import Terminal
 from qwq_gguf.errors import NotAGgufError, TemplateError
 from qwq_gguf.files import read_given
+from qwq_gguf.words import human_bytes
 
 __all__ = ["app"]
 
@@ -92,10 +92,13 @@ def set_(
     from qwq_gguf.editing import change_entries, write_entries
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.gguf_file.splits import part_path
+    from qwq_gguf.jobs.events import Activity, Meter, activity
+    from qwq_gguf.jobs.following import Following, tidy_up
     from qwq_gguf.profiles import load_profile
 
+    tell = Terminal()
     if not dry_run:
-        tidy_up(path)
+        tidy_up(path, tell)
     file = read_gguf(path)
     if (file.integer("split.no") or 0) > 0:
         first = part_path(path, 0, file.integer("split.count") or 1)
@@ -121,23 +124,22 @@ def set_(
     if dry_run:
         note(f"{path} is as it was (--dry-run)")
         return
-    from qwq_gguf.cli.progress import ByteBar
-
     asked = {
         "profile": profile_name,
         "kv": list(kv or ()),
         "chat_template": None if chat_template is None else chat_template.name,
         "yarn": yarn,
     }
-    with ByteBar(path.name) as bar:
-        follow = Following(file, {name: value for name, value in asked.items() if value}, bar)
-        written = write_entries(file, changed.entries, progress=bar.update, follow=follow)
+    follow = Following(file, {name: value for name, value in asked.items() if value}, tell)
+    with activity(tell, Activity.COPYING, path.name):
+        copied = Meter(tell, Activity.COPYING).at
+        written = write_entries(file, changed.entries, progress=copied, follow=follow)
     how = "changed in place" if written.in_place else "written anew"
     note(f"{path}: {how}, {human_bytes(written.file_bytes)}")
     if written.replaced_link:
         note("note: it was a link, or had another name: what that leads to is as it was")
     if follow.told is not None:
-        note(follow.told)
+        tell(follow.told)
 
 
 def _read_template(path: Path) -> str:

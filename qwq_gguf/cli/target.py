@@ -1,4 +1,4 @@
-"""What `quantize SOURCE [OUT] [RECIPE]` means by its two optional words. Pure but for is_dir."""
+"""What `quantize SOURCE [OUT] [RECIPE]` means by its two optional words."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from pathlib import Path
 
 import typer
 
-from qwq_gguf.errors import OutputError
-from qwq_gguf.files import user_path
+from qwq_gguf.jobs.targets import DEFAULT_RECIPE
 
-__all__ = ["DEFAULT_RECIPE", "modelfile_beside", "output_paths", "read_words"]
+__all__ = ["read_words"]
 
-DEFAULT_RECIPE = "Q4_K_M"
 _RECIPE_LIKE = re.compile(r"(I?Q\d|B?F16|F32)[-_\w]*", re.IGNORECASE)
 
 
@@ -60,41 +58,3 @@ def _times(text: str, texts: Sequence[str]) -> int:
 
 def _is_word(text: str) -> bool:
     return "/" not in text and "\\" not in text and "." not in text and not Path(text).exists()
-
-
-def output_paths(out: str | None, name: str, recipes: Sequence[str]) -> list[Path]:
-    """The GGUF to write for each recipe: `<Name>-<RECIPE>.gguf` in the folder OUT or here.
-
-    Of a single recipe OUT may be the file itself.
-    """
-    names = [f"{_file_name(name)}-{_file_name(recipe)}.gguf" for recipe in recipes]
-    for recipe, file_name in zip(recipes, names, strict=True):
-        if _times(file_name, names) > 1:
-            raise typer.BadParameter(f"two of the recipes are called {recipe}, and so is the file")
-    if out is None:
-        return [Path(file_name) for file_name in names]
-    path = user_path(out)
-    if path.is_dir():
-        return [path / file_name for file_name in names]
-    if len(names) == 1 and not out.endswith(("/", "\\")):
-        return [path]
-    if path.suffix == ".gguf" or path.exists():
-        raise OutputError(
-            "several recipes make several files",
-            path=out,
-            expected="a folder",
-            hint="leave it out to write here",
-        )
-    raise OutputError("there is no such folder", path=out, hint=f"mkdir -p {out}")
-
-
-def modelfile_beside(gguf: Path) -> Path:
-    """The Modelfile's own name beside a GGUF, so that several quants share a folder."""
-    stem = gguf.name.removesuffix(".gguf")
-    return gguf.with_name(f"{stem}.Modelfile")
-
-
-def _file_name(name: str) -> str:
-    # The name comes out of the checkpoint: it may hold anything.
-    safe = re.sub(r"[^\w.+-]+", "-", name).strip("-.")
-    return safe[:120] or "model"

@@ -10,14 +10,11 @@ import typer
 from qwq_gguf.cli.errors import ERROR
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, emit_json, note
-from qwq_gguf.cli.quantize_flags import read_importance
-from qwq_gguf.cli.quantize_source import bring_source, convert_source, open_source
-from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf
-from qwq_gguf.cli.text import human_bytes, one_line
+from qwq_gguf.cli.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.words import human_bytes, one_line
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import LocatedGguf
-    from qwq_gguf.conversion.values import Conversion
     from qwq_gguf.verification import Finding, Report
 
 __all__ = ["app"]
@@ -81,70 +78,27 @@ def verify(
       qwq-gguf verify QwQ-Demo-Q4_K_M.gguf --source demo --all
       qwq-gguf verify QwQ-32B-Q4_K_M.gguf --source Qwen/QwQ-32B --json | jq .ok
     """
-    if source is None and (everything or imatrix is not None):
-        raise typer.BadParameter("--all and --imatrix go with --source")
-    from qwq_gguf.checkpoint import locate_gguf
-    from qwq_gguf.cli.progress import ByteBar
-    from qwq_gguf.verification.check import bytes_to_read, verify
+    from qwq_gguf.jobs.verifying import verify_file
 
-    located = locate_gguf(file, revision=revision, token=token, fetch=False)
-    bring_gguf(located)
-    other = None if against is None else locate_gguf(against)
-    importance = read_importance(imatrix)
-    conversion = None if source is None else _conversion(source, token, everything)
-    files = [*located.parts, *(() if other is None else other.parts)]
-    total = bytes_to_read(files) + (bytes_to_read(located.parts) if everything else 0)
-    with ByteBar(located.path.name, total) as bar:
-        report = verify(
-            located.path,
-            against=None if other is None else other.path,
-            source=conversion,
-            imatrix=importance,
-            seed=seed,
-            everything=everything,
-            listed=_listed(located),
-            passed=bar.passed,
-        )
-    notes = () if conversion is None else conversion.notes
+    found = verify_file(
+        file,
+        Terminal(),
+        against=against,
+        source=source,
+        everything=everything,
+        seed=seed,
+        imatrix=imatrix,
+        revision=revision,
+        token=token,
+    )
     if as_json:
-        emit_json(report.to_json() | {"notes": list(notes)})
+        emit_json(found.to_json())
     else:
-        _show(report)
-        for line in notes:
+        _show(found.findings)
+        for line in found.notes:
             note(f"note: {line}")
-    if not report.ok:
+    if not found.findings.ok:
         raise typer.Exit(ERROR)
-
-
-def _listed(located: LocatedGguf) -> dict[str, str]:
-    """What the Hub says of a file that came from there."""
-    hub = located.hub
-    if hub is None:
-        return {}
-    files = [hub.files.get(part.relative_to(hub.folder).as_posix()) for part in located.parts]
-    return {
-        part.name: file.sha256
-        for part, file in zip(located.parts, files, strict=True)
-        if file is not None and file.sha256 is not None
-    }
-
-
-def _conversion(source: str, token: str | None, everything: bool) -> Conversion:
-    opened = open_source(source, token=token)
-    fetched = bring_source(opened)
-    if opened.hub is not None and not everything and len(fetched) < len(opened.shards):
-        note(f"note: the weights of {source} are taken as the cache has them; --all hashes them")
-    if everything and opened.hub is not None:
-        from qwq_gguf.verification.record import ShardDigests
-
-        def passed(shard: Path) -> tuple[str, int] | None:
-            came = fetched.get(shard)
-            return None if came is None else (came.sha256, came.nbytes)
-
-        # What lay in the cache already may be other bytes than the Hub lists.
-        with ShardDigests(opened, passed=passed) as digests:
-            digests.record()
-    return convert_source(opened)
 
 
 def _show(report: Report) -> None:

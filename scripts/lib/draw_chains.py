@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from measure_chains import CHAINS, MEASURED, MODEL, ROWS, profile_of
 
 from qwq_gguf.cli.chain_plot import COLOURS, new_figure, write_figure
-from qwq_gguf.cli.compare import quoted
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.positions import Position, positions
 from qwq_gguf.engine.session import Session
 from qwq_gguf.evaluation.problems import suite
+from qwq_gguf.jobs.comparing import quoted
 from qwq_gguf.sampling import Dist, SamplerChain
 from qwq_gguf.sampling.compare import Comparison, compare_chains
 from qwq_gguf.sampling.reference import Situation, trace

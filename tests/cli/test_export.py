@@ -13,10 +13,10 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf import __version__
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.lmstudio_install import install, plan_install
 from qwq_gguf.errors import ExportError, OutputError
 from qwq_gguf.exporters.lmstudio_places import HOME_POINTER
 from qwq_gguf.exporters.runtimes import EXPORTERS
+from qwq_gguf.jobs.installing import install, plan_install
 from support.tiny_gguf import write_random
 
 runner = CliRunner()

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.checkpoint import locate_gguf
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.sources import ollama_name
 from qwq_gguf.gguf_file import read_gguf
+from qwq_gguf.jobs.fetching import ollama_name
 from support.checkpoints import write_checkpoint
 from support.hub import LoopbackHub
 from support.hub_fixtures import hub_environment

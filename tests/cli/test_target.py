@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from qwq_gguf.cli.target import modelfile_beside, output_paths, read_words
-from qwq_gguf.errors import OutputError
+from qwq_gguf.cli.target import read_words
+from qwq_gguf.errors import OutputError, UsageError
+from qwq_gguf.jobs.targets import modelfile_beside, output_paths
 
 NAMES = ("BF16", "Q8_0", "Q4_K_M")
 
@@ -93,7 +94,7 @@ def test_output_paths_of_several_recipes(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="several recipes make several files"):
         output_paths(f"{tmp_path}/file", "m", both)
-    with pytest.raises(typer.BadParameter, match="two of the recipes are called Q8_0"):
+    with pytest.raises(UsageError, match="two of the recipes are called Q8_0"):
         output_paths(None, "m", ["Q8_0", "q8_0"])
 
 

@@ -58,6 +58,7 @@ ERRORS = {
     "TokenizerError",
     "ToolError",
     "UnsupportedError",
+    "UsageError",
     "WrongShardError",
 }
 

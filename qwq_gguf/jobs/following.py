@@ -13,18 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.cli.output import note
 from qwq_gguf.errors import ManifestError
+from qwq_gguf.jobs.events import Activity, Event, Meter, Progress, Remark, Report, Wrote
 
 if TYPE_CHECKING:
-    from qwq_gguf.cli.progress import ByteBar
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.verification.manifest import Manifest
 
 __all__ = ["Following", "tidy_up"]
 
 
-def tidy_up(path: Path) -> None:
+def tidy_up(path: Path, report: Report) -> None:
     """Finish or take back what an interrupted `set` left between a file and its manifest."""
     from qwq_gguf.editing import blank_unread, locked
     from qwq_gguf.gguf_file import read_gguf
@@ -48,21 +47,21 @@ def tidy_up(path: Path) -> None:
             blank_unread(file, descriptor)
         where = write_manifest(settled(manifest, made=progress.counts), path)
     how = "which had been made" if progress.counts else "which had not been made"
-    note(f"{where}: in order again after an interrupted change, {how}")
+    report(Wrote(where, f"in order again after an interrupted change, {how}"))
 
 
 class Following:
     """Lets the manifest of one file follow a change; see `edit.write.Follower`.
 
     It does so only where the file is, to the byte, what the manifest says: a change of keys
-    must not vouch for what else was changed. `told` is what to say afterwards.
+    must not vouch for what else was changed. `told` is what to report afterwards.
     """
 
-    def __init__(self, file: GgufFile, asked: Mapping[str, Any], bar: ByteBar) -> None:
-        self.told: str | None = None
+    def __init__(self, file: GgufFile, asked: Mapping[str, Any], report: Report) -> None:
+        self.told: Event | None = None
         self._file = file
         self._asked = dict(asked)
-        self._bar = bar
+        self._report = report
         self._announced: Manifest | None = None
 
     def announce(self, header: bytes) -> None:
@@ -78,19 +77,21 @@ class Following:
         try:
             manifest = _read(path)
         except ManifestError as error:
-            self.told = f"note: its manifest is damaged and stays so: {error.message}"
+            self.told = Remark(f"its manifest is damaged and stays so: {error.message}")
             return
         if manifest is None:
             return
-        self._bar.update(0, self._file.file_bytes)
-        contents, whole = read_with_header(self._file, header, passed=self._bar.passed)
+        total = self._file.file_bytes
+        self._report(Progress(Activity.COPYING, 0, total))
+        meter = Meter(self._report, Activity.COPYING, total)
+        contents, whole = read_with_header(self._file, header, passed=meter.passed)
         said = manifest.files[0]
         if contents.tensors != said.tensors:
-            self.told = "note: its weights are not those of its manifest, which stays as it was"
+            self.told = Remark("its weights are not those of its manifest, which stays as it was")
         elif contents.header != said.header:
-            self.told = "note: its keys were not those of its manifest, which stays as it was"
+            self.told = Remark("its keys were not those of its manifest, which stays as it was")
         elif contents.file != said.file:
-            self.told = "note: its padding is not that of its manifest, which stays as it was"
+            self.told = Remark("its padding is not that of its manifest, which stays as it was")
         else:
             after = PartDigest(len(header), hashlib.sha256(header).hexdigest())
             self._announced = announced(manifest, whole, after, self._asked)
@@ -104,7 +105,7 @@ class Following:
         from qwq_gguf.verification.record import write_manifest
 
         where = write_manifest(settled(self._announced, made=True), self._file.path)
-        self.told = f"{where}: follows"
+        self.told = Wrote(where, "follows")
 
 
 def _is_pending(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`qwq-gguf profiles --compare`: two profiles at one position of a real reply."""
+"""Two profiles compared at one position of a real reply."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.cli.output import emit, show_table
-from qwq_gguf.cli.text import clean, count, one_line
 from qwq_gguf.errors import ModelError
-from qwq_gguf.sampling import Grammar
+from qwq_gguf.words import clean, count, one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
     from qwq_gguf.profiles import Profile
     from qwq_gguf.sampling.compare import Comparison
 
-__all__ = ["COMPARE_SCHEMA", "SEARCHED", "Compared", "compare_at", "quoted"]
+__all__ = ["COMPARE_SCHEMA", "SEARCHED", "Compared", "compare_at", "percent", "quoted"]
 
 COMPARE_SCHEMA = "qwq-gguf/profiles-compare/1"
 SEARCHED = 64  # tokens in which the widest difference is looked for
@@ -59,34 +57,7 @@ class Compared:
         """How far the two are apart."""
         if self.searched and not self.difference:
             return f"they differ nowhere in the first {count(self.searched, 'token')} of the reply"
-        return f"they differ by {_percent(self.difference)}"
-
-    def show(self, most: int) -> None:
-        """Print the table, its first `most` tokens."""
-        names = [profile.name for profile in self.profiles]
-        result = self.comparison
-        rows = [
-            (
-                quoted(self.texts[row.token]),
-                _percent(row.model),
-                *(_percent(row.chains[name]) if row.chains[name] else "-" for name in names),
-            )
-            for row in result.rows[:most]
-        ]
-        emit(f"{self.title()}\n")
-        show_table(("token", "model", *names), rows, right=",".join(("model", *names)))
-        if len(result.rows) > most:
-            emit(f"and {count(len(result.rows) - most, 'more token')} (--top shows more)")
-        emit("")
-        facts = (
-            ("kept tokens", "", *(f"{result.kept[name]:,}" for name in names)),
-            ("of the model's mass", "", *(_percent(result.mass[name]) for name in names)),
-            ("undecided, in bits", "", *(f"{result.entropy[name]:.3f}" for name in names)),
-        )
-        show_table(("", "", *names), facts, right=",".join(names))
-        emit(f"\n{self.verdict()}")
-        if any((g := p.chain.stage(Grammar)) is not None and not g.off for p in self.profiles):
-            emit("the reply is the model's own, so a grammar is left out of this")
+        return f"they differ by {percent(self.difference)}"
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as one object, with its schema."""
@@ -182,5 +153,6 @@ def _difference(comparison: Comparison) -> float:
     return sum(abs(row.chains[first] - row.chains[second]) for row in comparison.rows) / 2
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share of 1 as `12.34 %`."""
     return f"{100 * share:.2f} %"

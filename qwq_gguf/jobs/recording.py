@@ -5,30 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from qwq_gguf.cli.output import note
+from qwq_gguf.jobs.events import Report, Said, Wrote
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+    from qwq_gguf.jobs.source import Source
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.recipes.recipe import Recipe
     from qwq_gguf.verification.follow import WriteFollower
-    from qwq_gguf.verification.manifest import SourceRecord
-    from qwq_gguf.verification.record import ShardDigests, Source
+    from qwq_gguf.verification.manifest import Manifest, SourceRecord
+    from qwq_gguf.verification.record import ShardDigests
 
-__all__ = ["ManifestFlag", "Recording", "named_file"]
-
-ManifestFlag: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--manifest/--no-manifest",
-        help="Write where the file came from, and every digest, beside it.",
-    ),
-]
+__all__ = ["Recording", "named_file"]
 
 
 def named_file(path: str | None) -> dict[str, str] | None:
@@ -51,12 +42,14 @@ class Recording:
         self,
         source: Source,
         *,
+        report: Report,
         wanted: bool,
         models: int = 1,
         passed: Callable[[Path], tuple[str, int] | None] | None = None,
     ) -> None:
         """`models`: how many are written side by side. `passed`: see ShardDigests."""
         self._source = source
+        self._report = report
         self._wanted = wanted
         self._models = models
         self._passed = passed
@@ -98,7 +91,9 @@ class Recording:
         if self._shards is None:
             return
         if not self._shards.ready:  # a disk slower than the kernels
-            note("reading the rest of the shards for the manifest (--no-manifest goes without)")
+            self._report(
+                Said("reading the rest of the shards for the manifest (--no-manifest goes without)")
+            )
         self._record = self._shards.record()
 
     def write(
@@ -107,14 +102,16 @@ class Recording:
         followers: Sequence[WriteFollower],
         recipe: Recipe,
         options: Mapping[str, Any],
-    ) -> None:
-        """The manifest of a model just made, after `settle`. `options`: what changes its bytes."""
+    ) -> Manifest | None:
+        """The manifest of a model just made, after `settle`, and its file; None where none is
+        wanted. `options`: what changes its bytes.
+        """
         from qwq_gguf.verification.manifest import manifest_path
 
         first = files[0]
         manifest_path(first).unlink(missing_ok=True)  # it describes the file that was replaced
         if self._record is None:
-            return
+            return None
         from qwq_gguf.verification.record import make_manifest, write_manifest
 
         contents = {
@@ -123,6 +120,8 @@ class Recording:
         manifest = make_manifest(contents, self._record, recipe, options)
         path = write_manifest(manifest, first)
         if len(files) == 1:
-            note(f"{path}: sha256 {manifest.files[0].file.sha256}")
+            told = f"sha256 {manifest.files[0].file.sha256}"
         else:
-            note(f"{path}: the sha256 of each of the {len(files)} files")
+            told = f"the sha256 of each of the {len(files)} files"
+        self._report(Wrote(path, told))
+        return manifest

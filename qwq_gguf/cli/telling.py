@@ -1,0 +1,149 @@
+"""What a job tells, on a terminal: sentences on stderr, and bars where a person sees them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from qwq_gguf.cli.output import note, stderr_console
+from qwq_gguf.jobs.events import (
+    Activity,
+    Began,
+    Change,
+    Ended,
+    Event,
+    Interrupted,
+    Kept,
+    Progress,
+    Quantized,
+    Remark,
+    Said,
+    Streaming,
+    Unfinished,
+    Unlisted,
+    Warned,
+    Wrote,
+)
+from qwq_gguf.words import count, human_bytes, one_line
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from qwq_gguf.cli.progress import ByteBar, StreamBar
+
+__all__ = ["Bars", "Terminal", "stream_line"]
+
+_PATIENCE = 0.3  # seconds after which a person wants to see something
+
+
+class Bars:
+    """Shows how far a job is, and says nothing; give it to one as what to report to."""
+
+    def __init__(self) -> None:
+        self._bars: dict[Activity, ByteBar | StreamBar] = {}
+        self._open: dict[Activity, ExitStack] = {}
+        self._loading: Status | None = None
+        self._began = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Show it."""
+        match event:
+            case Progress():
+                self._progress(event)
+            case Began():
+                self._begin(event)
+            case Ended(activity=kind):
+                self._bars.pop(kind, None)
+                if kind in self._open:
+                    self._open.pop(kind).close()
+
+    def _begin(self, event: Began) -> None:
+        from qwq_gguf.cli.progress import ByteBar, StreamBar
+
+        stack = self._open[event.activity] = ExitStack()
+        if event.activity is Activity.LOADING:
+            self._loading = stderr_console().status("")
+            self._began = time.perf_counter()
+            stack.callback(self._loading.stop)
+            return
+        if event.activity is Activity.QUANTIZING:
+            self._bars[event.activity] = stack.enter_context(StreamBar(event.what))
+        else:
+            self._bars[event.activity] = stack.enter_context(ByteBar(event.what, event.total))
+
+    def _progress(self, event: Progress) -> None:
+        if event.activity is Activity.LOADING:
+            self._show_loading(event)
+            return
+        bar = self._bars.get(event.activity)
+        if bar is not None:
+            bar.update(event)
+            return
+        from qwq_gguf.cli.progress import StreamBar
+
+        stream = self._bars.get(Activity.QUANTIZING)
+        if event.activity is Activity.DOWNLOADING and isinstance(stream, StreamBar):
+            stream.downloaded(event)
+
+    def _show_loading(self, event: Progress) -> None:
+        if self._loading is None or time.perf_counter() - self._began <= _PATIENCE:
+            return
+        from rich.text import Text
+
+        # As a str it would be read as markup.
+        text = f"loading {one_line(event.what)}: {100 * event.done:.0f} %"
+        self._loading.update(Text(text))
+        self._loading.start()
+
+
+class Terminal(Bars):
+    """The same with all that it tells."""
+
+    def __call__(self, event: Event) -> None:
+        """Show it."""
+        match event:
+            case Began() | Progress() | Ended():
+                super().__call__(event)
+            case Quantized(plans=plans, summaries=summaries):
+                from qwq_gguf.cli.quantize_show import show_summaries
+
+                show_summaries(plans, summaries)
+            case Said(text=text):
+                note(text)
+            case Remark(text=text):
+                note(f"note: {text}")
+            case Warned(text=text):
+                note(f"warning: {text}")
+            case Change(text=text):
+                note(f"set: {text}")
+            case Wrote(path=path, text=text):
+                note(f"{path}: {text}" if text else f"{path}")
+            case Kept(path=path):
+                note(f"{path} is there already and stays (--force replaces it)")
+            case Interrupted():
+                note("")  # the terminal has just echoed ^C
+            case Unfinished(path=path, share=share):
+                note(
+                    f"{path}: {100 * share:.0f} % is done and kept; the same command goes on from "
+                    "there (--no-resume starts over)"
+                )
+            case Streaming():
+                note(stream_line(event, would=False))
+            case Unlisted(shards=shards):
+                note(
+                    f"note: this Hub lists no digest of {count(shards, 'shard')}: only size and "
+                    "header can be checked"
+                )
+
+
+def stream_line(event: Streaming, *, would: bool) -> str:
+    """What passes by, and what room it takes."""
+    if not event.shards:
+        return "nothing to stream: all shards are in the cache"
+    return (
+        f"{'would stream' if would else 'streaming'} {count(event.shards, 'shard')} of "
+        f"{event.repo} at {event.commit}: {human_bytes(event.nbytes)}, at most "
+        f"{human_bytes(event.peak)} of it on the disk at a time"
+        + (f"; the other {event.present} are in the cache" if event.present else "")
+    )

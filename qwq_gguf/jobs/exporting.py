@@ -1,0 +1,176 @@
+"""A model's settings in another runtime's form, written or put where the runtime looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwq_gguf.errors import ExportError, UsageError
+from qwq_gguf.jobs.events import Remark, Report, Said, Wrote
+from qwq_gguf.jobs.fetching import bring_gguf, gguf_header, ollama_name
+from qwq_gguf.jobs.modelfiles import origins_of
+
+if TYPE_CHECKING:
+    from qwq_gguf.checkpoint import LocatedGguf
+    from qwq_gguf.exporters.facts import GgufFacts
+    from qwq_gguf.exporters.value import Export
+    from qwq_gguf.gguf_file import GgufFile
+    from qwq_gguf.profiles import Profile, Resolved
+
+__all__ = ["Exported", "Exporting", "export_settings"]
+
+# Their files name the GGUF, so it has to be on this machine.
+_NAMES_THE_FILE = ("ollama", "llama-server", "vllm")
+
+
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """What is to be exported, and how. `hub` is for ollama, the others for lmstudio."""
+
+    runtime: str
+    source: str | Path
+    out: Path | None = None
+    profile: str = "auto"
+    system: str | None = None
+    hub: bool = False
+    install: bool = False
+    user_repo: str | None = None
+    copy: bool = False
+    force: bool = False
+    revision: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written. `unsaid` has a sentence for what the runtime has no words for, `use`
+    lines for a person: what to do with the files.
+    """
+
+    files: tuple[Path, ...]
+    profile: Profile
+    unsaid: tuple[str, ...]
+    use: tuple[str, ...] = ()
+
+
+def export_settings(wanted: Exporting, report: Report) -> Exported:
+    """Write a model's settings for a runtime. ExportError for what its format cannot hold;
+    UsageError for options of another one.
+    """
+    from qwq_gguf.chat.template import one_budget
+    from qwq_gguf.exporters.signature import sign_all, signature
+
+    _check(wanted)
+    folder = Path(wanted.runtime) if wanted.out is None else wanted.out
+    source = str(wanted.source)
+    with gguf_header(source, wanted.revision, wanted.token) as (located, gguf), one_budget():
+        origins = _origins(located, folder, wanted, report)
+        resolved, facts = _facts(gguf, origins, wanted.profile, report)
+        made = _render(wanted, resolved.profile, facts)
+        lines = signature(resolved.profile, resolved.reason)
+        made = replace(made, files=sign_all(made.files, lines))
+        if wanted.install:
+            paths = _install(located, made, wanted, report)
+            return Exported(paths, resolved.profile, made.unsaid)
+    paths = _write(folder, located, made, report, force=wanted.force)
+    use = tuple(
+        line if isinstance(line, str) else line.line(folder.as_posix(), made.files)
+        for line in made.use
+    )
+    return Exported(paths, resolved.profile, made.unsaid, use)
+
+
+def _check(wanted: Exporting) -> None:
+    from qwq_gguf.exporters.lmstudio import split_user_repo
+    from qwq_gguf.exporters.runtimes import EXPORTERS
+    from qwq_gguf.sampling.settings import did_you_mean
+
+    runtime, user_repo = wanted.runtime, wanted.user_repo
+    if runtime not in EXPORTERS:
+        raise ExportError(
+            "there is no exporter of this name",
+            found=runtime,
+            expected=", ".join(EXPORTERS),
+            hint=did_you_mean(runtime, EXPORTERS),
+        )
+    for flag, given, of in (
+        ("--hub", wanted.hub, ("ollama",)),
+        ("--install", wanted.install, ("lmstudio",)),
+        ("--user-repo", user_repo is not None, ("lmstudio",)),
+        ("--system", wanted.system is not None, ("ollama", "lmstudio")),
+    ):
+        if given and runtime not in of:
+            raise UsageError(f"{flag} belongs to {' and '.join(of)}")
+    if wanted.install and user_repo is None:
+        raise UsageError("--install needs --user-repo PUBLISHER/MODEL")
+    if wanted.copy and not wanted.install:
+        raise UsageError("--copy belongs to --install")
+    if user_repo is not None:
+        split_user_repo(user_repo)
+
+
+def _origins(
+    located: LocatedGguf, folder: Path, wanted: Exporting, report: Report
+) -> tuple[str, ...]:
+    """How the exported files name those of the GGUF; it is downloaded where they need it here."""
+    runtime, hub = wanted.runtime, wanted.hub
+    if runtime == "ollama" and not hub and (name := ollama_name(located)) is not None:
+        return (name,)
+    if wanted.install or (runtime in _NAMES_THE_FILE and not hub):
+        bring_gguf(located, report)
+    return origins_of(located.parts, folder)
+
+
+def _facts(
+    gguf: GgufFile, origins: tuple[str, ...], profile_name: str, report: Report
+) -> tuple[Resolved, GgufFacts]:
+    from qwq_gguf.exporters.facts import gguf_facts
+    from qwq_gguf.exporters.forbidding import words_of
+    from qwq_gguf.profiles import resolve
+
+    resolved = resolve(gguf.metadata, requested=profile_name)
+    report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
+    for sentence in resolved.notes:
+        report(Remark(sentence))
+    words = words_of(resolved.profile)
+    return resolved, gguf_facts(gguf.metadata, file=origins[0], parts=origins, words=words)
+
+
+def _render(wanted: Exporting, profile: Profile, facts: GgufFacts) -> Export:
+    from qwq_gguf.exporters import lmstudio, ollama
+    from qwq_gguf.exporters.runtimes import EXPORTERS
+
+    if wanted.runtime == "ollama":
+        return ollama.export(profile, facts, hub=wanted.hub, system=wanted.system)
+    if wanted.runtime == "lmstudio":
+        return lmstudio.export(profile, facts, user_repo=wanted.user_repo, system=wanted.system)
+    return EXPORTERS[wanted.runtime](profile, facts)
+
+
+def _write(
+    folder: Path, located: LocatedGguf, made: Export, report: Report, *, force: bool
+) -> tuple[Path, ...]:
+    from qwq_gguf.output_paths import refuse_sources
+    from qwq_gguf.outputs import write_files
+
+    targets = {folder / name: text for name, text in made.files.items()}
+    refuse_sources(targets, located.parts)
+    write_files(targets, force=force, make_folders=True)
+    for target in targets:
+        report(Wrote(target, ""))
+    return tuple(targets)
+
+
+def _install(
+    located: LocatedGguf, made: Export, wanted: Exporting, report: Report
+) -> tuple[Path, ...]:
+    from qwq_gguf.jobs.installing import install, plan_install
+
+    assert wanted.user_repo is not None
+    plan = plan_install(located.parts, made.files, user_repo=wanted.user_repo)
+    paths = tuple(install(plan, copy=wanted.copy, force=wanted.force))
+    for path in paths:
+        report(Wrote(path, ""))
+    report(Said("restart LM Studio to have it look; `lms ls` lists what it found"))
+    return paths

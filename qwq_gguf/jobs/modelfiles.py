@@ -1,0 +1,93 @@
+"""Ollama's Modelfile of a GGUF, and how the two find each other."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwq_gguf.errors import ExportError, OutputError
+from qwq_gguf.files import user_path
+from qwq_gguf.jobs.events import Kept, Remark, Report, Wrote
+
+if TYPE_CHECKING:
+    from qwq_gguf.exporters.ollama import Modelfile
+    from qwq_gguf.gguf_file import GgufFile
+    from qwq_gguf.profiles import Profile
+
+__all__ = ["create_command", "modelfile_of", "origins_of", "seen_from", "write_beside"]
+
+
+def write_beside(
+    files: Sequence[Path],
+    target: Path,
+    report: Report,
+    *,
+    force: bool,
+    profile: Profile | None = None,
+) -> None:
+    """Write the Modelfile of a GGUF just made, in one file or several; one that is there
+    already stays.
+
+    By `profile`, or the one that the file carries. Nothing here is an error: the GGUF is
+    what was asked for.
+    """
+    from qwq_gguf.exporters.signature import sign, signature
+    from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.outputs import write_file
+    from qwq_gguf.profiles import resolve
+
+    if os.path.lexists(target) and not force:
+        report(Kept(target))
+        return
+    try:
+        gguf = read_gguf(files[0])
+        resolved = resolve(gguf.metadata)
+        chosen, why = resolved.profile, resolved.reason
+        if profile is not None:
+            chosen, why = profile, "asked for"
+        made = modelfile_of(gguf, chosen, origins_of(files, target.parent))
+        write_file(target, sign("Modelfile", made.text, signature(chosen, why)), force=force)
+    except (ExportError, OutputError) as error:
+        report(Remark(f"no Modelfile was written: {error}"))
+        return
+    report(Wrote(target, f"to use it with Ollama,\n  {create_command(files[0], target)}"))
+
+
+def modelfile_of(gguf: GgufFile, profile: Profile, origins: Sequence[str]) -> Modelfile:
+    """The Modelfile of a GGUF; `origins` are what FROM names, a line each."""
+    from qwq_gguf.exporters.facts import gguf_facts
+    from qwq_gguf.exporters.ollama import modelfile as render
+
+    return render(profile, gguf_facts(gguf.metadata, file=origins[0], parts=origins))
+
+
+def origins_of(files: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    """All files of a GGUF as seen from a folder."""
+    return tuple(seen_from(file, folder) for file in files)
+
+
+def seen_from(file: Path, folder: Path) -> str:
+    """The GGUF as seen from the Modelfile's folder, so that both can move together.
+
+    By its own name, also where that is a link: the Hub's cache has blobs behind it, and the
+    parts of a split model are found by their names.
+    """
+    path = user_path(file)
+    path = path.parent.resolve() / path.name
+    try:
+        relative = os.path.relpath(path, folder.resolve())
+    except ValueError:  # another drive
+        return str(path)
+    shown = Path(relative).as_posix()
+    return shown if shown.startswith("../") else f"./{shown}"
+
+
+def create_command(file: Path, target: Path) -> str:
+    """What a person types to have Ollama take it."""
+    stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", file.name).lower()
+    name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._") or "model"
+    return f"ollama create {name} -f {shlex.quote(str(target))}"

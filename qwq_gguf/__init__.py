@@ -1,12 +1,19 @@
 """qwq-gguf: make reasoning models small, and run them as they were meant to be run.
 
-The names below are the library's public ones. Each is imported when it is first asked
-for, so that `import qwq_gguf` costs next to nothing and never loads llama.cpp:
+    import qwq_gguf
 
-    Checkpoint, Recipe, Plan, TensorPlan        from a checkpoint to a GGUF file
-    SamplerChain, Profile                       how a model is meant to be run
-    Model, FinishReason, the chat events        running it
-    QwqGgufError and its subclasses             everything that is raised on purpose
+    qwq_gguf.quantize("demo", "demo.gguf")              a checkpoint becomes a GGUF
+    plan = qwq_gguf.plan("Qwen/QwQ-32B")                what it would become; headers only
+    with qwq_gguf.load("demo.gguf") as model:           and is talked with
+        print(model.ask("What is 7*43?").answer)
+    qwq_gguf.inspect(path), verify(path), export(path, "ollama")
+    qwq_gguf.load_profile(name), load_recipe(name)
+
+Each verb does what the command of its name does. docs/python.md has the whole of it.
+Everything raised on purpose is a QwqGgufError; its kinds are in `qwq_gguf.errors`.
+
+Each name is imported when it is first asked for, so that `import qwq_gguf` costs next to
+nothing and never loads llama.cpp.
 """
 
 from __future__ import annotations
@@ -15,6 +22,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from qwq_gguf.api.looking import export, inspect, verify
+    from qwq_gguf.api.making import QuantizeResult, plan, quantize
+    from qwq_gguf.api.running import Model, load
     from qwq_gguf.chat.events import (
         AnswerDelta,
         AnswerWasThought,
@@ -28,103 +38,49 @@ if TYPE_CHECKING:
         ToolResult,
     )
     from qwq_gguf.checkpoint import Checkpoint
-    from qwq_gguf.engine.model import Model
-    from qwq_gguf.errors import (
-        ChainError,
-        ConfigError,
-        DiskSpaceError,
-        EvaluationError,
-        ExportError,
-        GgufError,
-        HubAccessError,
-        HubConnectionError,
-        HubError,
-        HubNotFoundError,
-        HubOfflineError,
-        ImatrixError,
-        LibraryError,
-        ManifestError,
-        MemoryLimitError,
-        MissingPackageError,
-        ModelError,
-        NotACheckpointError,
-        NotAGgufError,
-        OutputError,
-        PlanError,
-        ProfileError,
-        PromptTooLongError,
-        QwqGgufError,
-        RecipeError,
-        ServerError,
-        ShardError,
-        SourceError,
-        TemplateError,
-        TensorError,
-        TokenizerError,
-        ToolError,
-        UnsupportedError,
-        UsageError,
-        WrongShardError,
-    )
-    from qwq_gguf.profiles import Profile
-    from qwq_gguf.quantization import Plan, Recipe, TensorPlan
+    from qwq_gguf.engine.conversation import Conversation
+    from qwq_gguf.errors import *  # noqa: F403 - by name they can be had here, too
+    from qwq_gguf.errors import QwqGgufError
+    from qwq_gguf.profiles import Profile, load_profile
+    from qwq_gguf.quantization import Plan, Recipe, TensorPlan, load_recipe
     from qwq_gguf.sampling import SamplerChain
+    from qwq_gguf.tools import Tool
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
-    "AnswerDelta",
-    "AnswerWasThought",
-    "ChainError",
-    "ChatEvent",
+    # verbs
+    "export",
+    "inspect",
+    "load",
+    "load_profile",
+    "load_recipe",
+    "plan",
+    "quantize",
+    "verify",
+    # what they take and give
     "Checkpoint",
-    "ConfigError",
-    "DiskSpaceError",
-    "EvaluationError",
-    "ExportError",
-    "FinishReason",
-    "Finished",
-    "GgufError",
-    "HubAccessError",
-    "HubConnectionError",
-    "HubError",
-    "HubNotFoundError",
-    "HubOfflineError",
-    "ImatrixError",
-    "LibraryError",
-    "ManifestError",
-    "MemoryLimitError",
-    "MissingPackageError",
+    "Conversation",
     "Model",
-    "ModelError",
-    "NotACheckpointError",
-    "NotAGgufError",
-    "Notice",
-    "OutputError",
     "Plan",
-    "PlanError",
     "Profile",
-    "ProfileError",
-    "PromptTooLongError",
+    "QuantizeResult",
     "QwqGgufError",
     "Recipe",
-    "RecipeError",
-    "Reply",
     "SamplerChain",
-    "ServerError",
-    "ShardError",
-    "SourceError",
-    "TemplateError",
-    "TensorError",
     "TensorPlan",
+    "Tool",
+    # a reply and its events
+    "AnswerDelta",
+    "AnswerWasThought",
+    "ChatEvent",
+    "FinishReason",
+    "Finished",
+    "Notice",
+    "Reply",
     "ThinkingDelta",
-    "TokenizerError",
     "ToolCallStarted",
-    "ToolError",
     "ToolResult",
-    "UnsupportedError",
-    "UsageError",
-    "WrongShardError",
     "__version__",
 ]
 
@@ -133,32 +89,46 @@ _HOMES = {
     "AnswerWasThought": "chat.events",
     "ChatEvent": "chat.events",
     "Checkpoint": "checkpoint",
+    "Conversation": "engine.conversation",
     "FinishReason": "chat.events",
     "Finished": "chat.events",
-    "Model": "engine.model",
+    "Model": "api.running",
     "Notice": "chat.events",
     "Plan": "quantization",
     "Profile": "profiles",
+    "QuantizeResult": "api.making",
     "Recipe": "quantization",
     "Reply": "chat.events",
     "SamplerChain": "sampling",
     "TensorPlan": "quantization",
     "ThinkingDelta": "chat.events",
+    "Tool": "tools",
     "ToolCallStarted": "chat.events",
     "ToolResult": "chat.events",
-} | {name: "errors" for name in __all__ if name.endswith("Error")}
+    "export": "api.looking",
+    "inspect": "api.looking",
+    "load": "api.running",
+    "load_profile": "profiles",
+    "load_recipe": "quantization",
+    "plan": "api.making",
+    "quantize": "api.making",
+    "verify": "api.looking",
+}
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
+    home = "errors" if name.endswith("Error") else _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    try:
+        value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    except AttributeError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from qwq_gguf import Model
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.prompt import Segment
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
+from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.evaluation.grade import is_right
 from qwq_gguf.evaluation.problems import SHOWCASE, Problem, suite

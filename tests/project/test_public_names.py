@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import qwq_gguf
 from qwq_gguf import errors
 
-MAKING = {"Checkpoint", "Plan", "Recipe", "TensorPlan"}
-RUNNING = {"FinishReason", "Model", "Profile", "SamplerChain"}
+VERBS = {
+    "export",
+    "inspect",
+    "load",
+    "load_profile",
+    "load_recipe",
+    "plan",
+    "quantize",
+    "verify",
+}
+MAKING = {"Checkpoint", "Plan", "QuantizeResult", "Recipe", "TensorPlan"}
+RUNNING = {"Conversation", "FinishReason", "Model", "Profile", "SamplerChain", "Tool"}
 EVENTS = {
     "AnswerDelta",
     "AnswerWasThought",
@@ -63,12 +75,15 @@ ERRORS = {
 }
 
 
+NAMES = VERBS | MAKING | RUNNING | EVENTS
+
+
 def test_the_list() -> None:
-    assert set(qwq_gguf.__all__) == MAKING | RUNNING | EVENTS | ERRORS | {"__version__"}
+    assert set(qwq_gguf.__all__) == NAMES | {"QwqGgufError", "__version__"}
     assert len(qwq_gguf.__all__) == len(set(qwq_gguf.__all__))
 
 
-@pytest.mark.parametrize("name", sorted(MAKING | RUNNING | EVENTS | ERRORS))
+@pytest.mark.parametrize("name", sorted(NAMES | ERRORS))
 def test_each_is_there(name: str) -> None:
     value = getattr(qwq_gguf, name)
     if name != "ChatEvent":  # a union of the others
@@ -76,10 +91,31 @@ def test_each_is_there(name: str) -> None:
         assert value.__module__.startswith("qwq_gguf.")
 
 
-def test_all_errors_are_public_and_of_one_tree() -> None:
+def test_verbs_are_functions_and_rooms_are_nouns() -> None:
+    """No room hides the function of its name, whatever was imported before."""
+    folder = Path(qwq_gguf.__file__).parent
+    rooms = {path.name.removesuffix(".py") for path in folder.iterdir()}
+    assert not rooms & (NAMES | ERRORS)
+    for verb in VERBS:
+        assert inspect.isfunction(getattr(qwq_gguf, verb))
+
+
+def test_all_errors_can_be_had_and_are_of_one_tree() -> None:
     assert set(errors.__all__) == ERRORS
     for name in ERRORS:
         assert issubclass(getattr(qwq_gguf, name), qwq_gguf.QwqGgufError)
+
+
+def test_each_public_function_and_method_is_typed_and_says_what_it_does() -> None:
+    found = [getattr(qwq_gguf, name) for name in VERBS]
+    for kind in (qwq_gguf.Model, qwq_gguf.Conversation):
+        methods = {name: one for name, one in vars(kind).items() if inspect.isfunction(one)}
+        found += [one for name, one in methods.items() if not name.startswith("_")]
+    for one in found:
+        assert one.__doc__, one
+        for parameter in inspect.signature(one).parameters.values():
+            assert parameter.name == "self" or parameter.annotation is not parameter.empty, one
+        assert one.__annotations__.get("return"), one
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -87,8 +123,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = qwq_gguf.Governess
 
 
-def test_names_are_listed_for_completion() -> None:
-    assert set(qwq_gguf.__all__) <= set(dir(qwq_gguf))
+def test_just_the_public_names_are_listed() -> None:
+    """Errors are had by name, or from qwq_gguf.errors, and do not crowd the list."""
+    assert dir(qwq_gguf) == sorted(qwq_gguf.__all__)
 
 
 HEAVY = {

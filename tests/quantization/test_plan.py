@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.errors import PlanError, RecipeError
+from qwq_gguf.checkpoint import open_checkpoint
+from qwq_gguf.errors import PlanError, RecipeError, UsageError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file import encode_header, padded
 from qwq_gguf.quantization import (
@@ -23,6 +24,12 @@ from support.imatrix import covering
 from support.shapes import DEMO, QWEN_05B, QWQ_32B, TINY_LLAMA, conversion
 
 NOWHERE = Path("weights.bin")
+
+
+def test_what_is_no_conversion_is_told_of_the_verb() -> None:
+    with pytest.raises(UsageError, match="a plan is made of a conversion") as told:
+        make_plan(open_checkpoint("demo"), load_recipe("Q4_K_M"))  # type: ignore[arg-type]
+    assert "qwq_gguf.plan" in str(told.value)
 
 
 def test_sizes_at_qwqs_shape_are_the_known_ones() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import PlanError
+from qwq_gguf.errors import PlanError, UsageError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT, header_bytes, padded, tensor_bytes
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32, u32
@@ -175,8 +175,14 @@ def make_plan(
 
     A file of one float type comes out as llama.cpp's converter writes it; every other as
     its converter and llama-quantize do one after the other, which orders tensors and
-    keys in its own way.
+    keys in its own way. UsageError for what is no conversion.
     """
+    if not hasattr(conversion, "converter_order"):
+        raise UsageError(
+            "a plan is made of a conversion",
+            found=type(conversion).__name__,
+            hint="qwq_gguf.plan(source, recipe) takes what a user names, and does all of it",
+        )
     converted = not recipe.base.quantized
     sources = conversion.converter_order if converted else conversion.tensors
     choices = choose_types(

@@ -1,0 +1,75 @@
+"""What all verbs do with their arguments: who hears of progress, and how mistakes are told."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from qwq_gguf.errors import UsageError
+from qwq_gguf.jobs.events import Event, Report, silent
+
+__all__ = ["Listener", "in_python", "name_of", "path_of", "reporting"]
+
+Listener: TypeAlias = Callable[[Event], object] | bool | None
+"""What a `progress=` may be: a callback of events, True for bars, or nothing."""
+
+# Of flags whose argument is called otherwise.
+_ARGUMENTS = {
+    "--all": "everything",
+    "--no-manifest": "manifest=False",
+    "--no-resume": "resume=False",
+    "--tensor-type": "tensor_types",
+}
+
+
+def reporting(progress: Listener) -> Report:
+    """What a job reports to. UsageError for what is no listener."""
+    if progress is None or progress is False:
+        return silent
+    if progress is True:
+        from qwq_gguf.cli.telling import Bars  # a notebook gets rich's own form of them
+
+        return Bars()
+    if not callable(progress):
+        raise UsageError(
+            "progress is a function of events, or True for a bar",
+            found=repr(progress)[:60],
+            hint="progress=True, or progress=print to see the events",
+        )
+    return progress
+
+
+def name_of(source: object, what: str = "source") -> str:
+    """A path or a name as text. UsageError for anything else."""
+    if isinstance(source, str | os.PathLike):
+        text = os.fspath(source)
+        if isinstance(text, str) and text:
+            return text
+    raise UsageError(
+        f"{what} is a path or a name",
+        found=repr(source)[:60],
+        hint='a str or a pathlib.Path, such as "demo", "org/name" or "model.gguf"',
+    )
+
+
+def path_of(path: object, what: str) -> Path:
+    """A path. UsageError for anything else."""
+    return Path(name_of(path, what))
+
+
+@contextmanager
+def in_python() -> Iterator[None]:
+    """Lets a wrong use be told in a call's words: `force=` where a command says --force."""
+    try:
+        yield
+    except UsageError as error:
+        error.message = re.sub(r"--[a-z][a-z-]*", _argument, error.message)
+        raise
+
+
+def _argument(flag: re.Match[str]) -> str:
+    return _ARGUMENTS.get(flag[0], flag[0][2:].replace("-", "_"))

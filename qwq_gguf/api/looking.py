@@ -1,0 +1,106 @@
+"""`inspect`, `verify` and `export`: what a GGUF holds, whether it is sound, how others run it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from qwq_gguf.api.calls import Listener, in_python, name_of, path_of, reporting
+from qwq_gguf.jobs.exporting import Exported, Exporting, export_settings
+from qwq_gguf.jobs.inspecting import Inspected, inspect_file
+from qwq_gguf.jobs.verifying import Verified, verify_file
+
+__all__ = ["export", "inspect", "verify"]
+
+
+def inspect(
+    path: str | Path, *, revision: str | None = None, token: str | None = None
+) -> Inspected:
+    """What a GGUF holds, from its header: the same as `qwq-gguf inspect`.
+
+    `path` is a file, or one on the Hub, of which the header alone is fetched. The result's
+    `summary` has sizes, types, context, vocabulary, sampling, template, every key and what
+    looks wrong; `to_json()` gives all of it.
+    """
+    with in_python(), inspect_file(name_of(path, "path"), revision, token) as found:
+        # Arrays are read when they are asked for, and that has to be now.
+        whole = {
+            key: entry if entry.element is None else replace(entry, value=tuple(entry.items))
+            for key, entry in found.summary.metadata.items()
+        }
+        return replace(found, summary=replace(found.summary, metadata=whole))
+
+
+def verify(
+    path: str | Path,
+    *,
+    against: str | Path | None = None,
+    source: str | Path | None = None,
+    everything: bool = False,
+    seed: int = 0,
+    imatrix: str | Path | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+    progress: Listener = None,
+) -> Verified:
+    """Whether a GGUF is what it should be: the same as `qwq-gguf verify`.
+
+    Reads all of it: structure, every block, the digests of its manifest; then what differs
+    from the file `against`, and what its `source` gives, for a sample of rows by `seed` or for
+    `everything`. A difference is a finding and no error: see `ok` and `differences`.
+    """
+    with in_python():
+        return verify_file(
+            name_of(path, "path"),
+            reporting(progress),
+            against=None if against is None else name_of(against, "against"),
+            source=None if source is None else name_of(source),
+            everything=everything,
+            seed=seed,
+            imatrix=None if imatrix is None else name_of(imatrix, "imatrix"),
+            revision=revision,
+            token=token,
+        )
+
+
+def export(
+    path: str | Path,
+    runtime: str,
+    out: str | Path | None = None,
+    *,
+    profile: str | Path = "auto",
+    system: str | None = None,
+    hub: bool = False,
+    install: bool = False,
+    user_repo: str | None = None,
+    copy: bool = False,
+    force: bool = False,
+    revision: str | None = None,
+    token: str | None = None,
+    progress: Listener = None,
+) -> Exported:
+    """Write a model's settings for another runtime: the same as `qwq-gguf export`.
+
+    `runtime` is ollama, lmstudio, llama-server, vllm, transformers, text-generation-webui or
+    openwebui; `out` the folder, ./RUNTIME unless given. `hub` is for ollama, `install`,
+    `user_repo` and `copy` for lmstudio, `system` for both. What the runtime has no words for
+    is in the result's `unsaid`.
+    """
+    with in_python():
+        return export_settings(
+            Exporting(
+                name_of(runtime, "runtime"),
+                name_of(path, "path"),
+                out=None if out is None else path_of(out, "out"),
+                profile=name_of(profile, "profile"),
+                system=system,
+                hub=hub,
+                install=install,
+                user_repo=user_repo,
+                copy=copy,
+                force=force,
+                revision=revision,
+                token=token,
+            ),
+            reporting(progress),
+        )

@@ -1,0 +1,255 @@
+"""`load`: a model to talk with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from qwq_gguf.api.calls import Listener, in_python, name_of, reporting
+from qwq_gguf.errors import UsageError
+from qwq_gguf.jobs.demo import demo_gguf
+from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
+from qwq_gguf.jobs.loading import load_model
+from qwq_gguf.profiles import Profile, resolve
+from qwq_gguf.tools import Tool, as_tools
+
+if TYPE_CHECKING:
+    from qwq_gguf.chat.events import ChatEvent, Reply
+    from qwq_gguf.engine import model as engine
+    from qwq_gguf.engine.conversation import Conversation
+    from qwq_gguf.engine.session import Session
+    from qwq_gguf.metadata import KeyValue
+    from qwq_gguf.sampling.settings import SettingValue
+
+__all__ = ["Model", "load"]
+
+_DEMO = "demo"
+
+
+def load(
+    source: str | Path,
+    *,
+    profile: str | Path | Profile | None = None,
+    context: int | None = None,
+    gpu_layers: int | None = None,
+    threads: int | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+    progress: Listener = None,
+) -> Model:
+    """Load a GGUF to talk with, as `qwq-gguf chat` does; use it in a `with`.
+
+    `source` is a file, one on the Hub ("org/name-GGUF:Q4_K_M"), which is downloaded, or "demo",
+    which is quantized into this program's cache. `profile` says how it is run: a shipped one's
+    name, a .toml, a Profile; unless given it is what the file asks for. `context` is in tokens
+    (default: the profile's, or the model's if that is smaller), `gpu_layers` how many go to the
+    card (default: all, if this build can), `threads` the cores (default: the physical ones).
+
+    NotAGgufError, GgufError, ModelError and LibraryError say why it cannot be.
+    """
+    with in_python():
+        report = reporting(progress)
+        name = name_of(source)
+        if name == _DEMO:
+            name = str(demo_gguf(report))
+        with gguf_header(name, revision, token) as (located, gguf):
+            metadata = _kept(gguf.metadata)
+            chosen, notes = _profile(metadata, profile)
+        bring_gguf(located, report)
+        loaded = load_model(
+            located.path,
+            report,
+            usual_context=chosen.context,
+            context=context,
+            gpu_layers=gpu_layers,
+            threads=threads,
+        )
+        return Model(loaded, chosen, (*notes, *loaded.notices))
+
+
+class Model:
+    """A loaded model, by `load`. A context manager; what is asked of it after `close` is a
+    ModelError. From one thread at a time.
+    """
+
+    def __init__(self, loaded: engine.Model, profile: Profile, remarks: tuple[str, ...]) -> None:
+        self._loaded = loaded
+        self._session: Session | None = None
+        self.profile = profile
+        """How it is run, unless a chat says otherwise."""
+        self.remarks = remarks
+        """Sentences about settings and loading that one should know."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self._loaded.name
+
+    @property
+    def path(self) -> Path:
+        """Its file, or the first of them."""
+        return self._loaded.path
+
+    @property
+    def context_size(self) -> int:
+        """Tokens that a conversation may hold."""
+        return self._loaded.context_size
+
+    @property
+    def metadata(self) -> Mapping[str, KeyValue]:
+        """All that the file says about itself."""
+        return self._loaded.metadata
+
+    @property
+    def loaded(self) -> engine.Model:
+        """The engine's model below, for who needs tokens and logits."""
+        return self._loaded
+
+    def ask(
+        self,
+        text: str,
+        *,
+        system: str | None = None,
+        seed: int | None = None,
+        max_tokens: int | None = None,
+    ) -> Reply:
+        """Ask once, without a history, and wait for the whole reply.
+
+        With a `seed` the reply can be made again. `max_tokens` bounds thought and answer.
+        PromptTooLongError when it does not fit the context.
+        """
+        return self._once(system, seed, max_tokens).ask(_text(text))
+
+    def stream(
+        self,
+        text: str,
+        *,
+        system: str | None = None,
+        seed: int | None = None,
+        max_tokens: int | None = None,
+    ) -> Iterator[ChatEvent]:
+        """Ask once and follow the reply: deltas of thought and answer, then `Finished`.
+
+        Read it to its end before the next question.
+        """
+        return self._once(system, seed, max_tokens).stream(_text(text))
+
+    def chat(
+        self,
+        *,
+        system: str | None = None,
+        tools: Sequence[Tool | Callable[..., Any]] = (),
+        profile: str | Path | Profile | None = None,
+        seed: int | None = None,
+        max_tokens: int | None = None,
+        think: bool | None = None,
+        thought_budget: int | None = None,
+        settings: Mapping[str, SettingValue] | None = None,
+        template_variables: Mapping[str, Any] | None = None,
+    ) -> Conversation:
+        """A conversation with a history of its own: `.ask`, `.stream`, `.messages`.
+
+        `tools` are functions with types and a docstring, or `Tool` values, which the model may
+        call. With a `seed` the n-th reply has the seed `seed + n`. `think` turns thoughts on or
+        off, `thought_budget` closes one after so many tokens. `settings` are single numbers of
+        the chain, such as {"temperature": 0.2}; `template_variables` go to the chat template.
+        Each conversation has a KV cache; `close` frees it, and so does closing the model.
+        """
+        from qwq_gguf.engine.conversation import Conversation
+
+        with in_python():
+            return Conversation(
+                self._loaded,
+                self._settings(profile, think, thought_budget, settings or {}),
+                tools=as_tools(tools),
+                system=system,
+                seed=_seed(seed),
+                max_tokens=_at_least_one(max_tokens, "max_tokens"),
+                template_variables=template_variables,
+            )
+
+    def close(self) -> None:
+        """Free it, and all its conversations."""
+        self._loaded.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name} of {self.path}, profile {self.profile.name}>"
+
+    def _once(self, system: str | None, seed: int | None, max_tokens: int | None) -> Conversation:
+        from qwq_gguf.engine.conversation import Conversation
+        from qwq_gguf.engine.session import Session
+
+        if self._session is None:
+            self._session = Session(self._loaded)
+        return Conversation(
+            self._loaded,
+            self.profile,
+            system=system,
+            seed=_seed(seed),
+            max_tokens=_at_least_one(max_tokens, "max_tokens"),
+            session=self._session,
+        )
+
+    def _settings(
+        self,
+        profile: str | Path | Profile | None,
+        think: bool | None,
+        budget: int | None,
+        settings: Mapping[str, SettingValue],
+    ) -> Profile:
+        if think and budget == 0:
+            raise UsageError("think=True and thought_budget=0 contradict each other")
+        wanted = False if budget == 0 else think
+        chosen = self.profile
+        if profile is not None:
+            chosen, _ = _profile(self._loaded.metadata, profile, think=wanted)
+        if settings:
+            chosen = chosen.with_overrides(source="a call", **settings)
+        if wanted is not None:
+            chosen = chosen.with_thinking(wanted)
+        if budget is not None:
+            chosen = chosen.with_thought_budget(None if budget < 0 else budget, "a call")
+        return chosen
+
+
+def _profile(
+    metadata: Mapping[str, KeyValue], asked: str | Path | Profile | None, think: bool | None = None
+) -> tuple[Profile, tuple[str, ...]]:
+    if isinstance(asked, Profile):
+        return asked, asked.warnings()
+    requested = None if asked is None else name_of(asked, "profile")
+    resolved = resolve(metadata, requested=requested, thinking=think)
+    return resolved.profile, resolved.notes
+
+
+def _kept(metadata: Mapping[str, KeyValue]) -> Mapping[str, KeyValue]:
+    """Without arrays, which can't be read once the header is closed; no setting is one."""
+    return {key: replace(entry) for key, entry in metadata.items() if entry.element is None}
+
+
+def _text(text: object) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise UsageError(
+            "a question is a text", found=repr(text)[:60], hint='model.ask("What is 7*43?")'
+        )
+    return text
+
+
+def _seed(seed: object) -> int | None:
+    if seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32):
+        return seed
+    raise UsageError("a seed is a whole number", found=repr(seed)[:60], expected="0 to 4294967295")
+
+
+def _at_least_one(value: object, name: str) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise UsageError(f"{name} is a whole number, 1 at least", found=repr(value)[:60])

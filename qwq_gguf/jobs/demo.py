@@ -1,0 +1,35 @@
+"""The tiny reasoner of this package as a GGUF, made once into the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from qwq_gguf.errors import OutputError
+from qwq_gguf.jobs.events import Report
+from qwq_gguf.jobs.quantizing import How, Wanted, make, plan_models
+from qwq_gguf.resources import own_cache
+
+__all__ = ["demo_gguf"]
+
+
+def demo_gguf(report: Report) -> Path:
+    """The file that `quantize demo` makes; made anew when it would be another one.
+
+    OutputError where there is no folder that only this user can write.
+    """
+    folder = own_cache("demo")
+    if folder is None:
+        raise OutputError(
+            "there is no cache folder of this user's own",
+            hint='quantize it yourself: qwq_gguf.quantize("demo", "demo.gguf")',
+        )
+    planned = plan_models(Wanted("demo"))
+    source, (job,) = planned.source, planned.jobs
+    of = [job.plan.to_json(), [source.identity(shard) for shard in source.shards]]
+    key = hashlib.sha256(json.dumps(of).encode()).hexdigest()[:16]
+    path = folder / f"QwQ-Demo-{key}.gguf"
+    if not path.is_file():
+        make(plan_models(Wanted("demo", str(path))), How(manifest=False, modelfile=False), report)
+    return path

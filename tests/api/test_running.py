@@ -1,0 +1,146 @@
+"""`load`: a model is asked, followed and talked with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import qwq_gguf
+from qwq_gguf.chat.events import AnswerDelta, Finished, ThinkingDelta
+from qwq_gguf.cli.app import app
+from qwq_gguf.errors import ModelError, NotAGgufError, UsageError
+from qwq_gguf.jobs.events import Activity, Ended, Event
+
+QUESTION = "What is 7*43?"
+
+
+def test_the_same_reply_as_the_command(demo: Path, model: qwq_gguf.Model) -> None:
+    done = CliRunner().invoke(app, ["chat", str(demo), "-p", QUESTION, "--seed", "7", "--json"])
+    said = json.loads(done.stdout)
+    reply = model.ask(QUESTION, seed=7)
+    assert (reply.thinking, reply.answer) == (said["thinking"], said["answer"])
+    assert reply.seed == said["seed"] == 7
+    assert model.profile.name == said["profile"]
+
+
+def test_a_stream_is_the_reply_in_pieces(model: qwq_gguf.Model) -> None:
+    *events, last = model.stream(QUESTION, seed=7)
+    assert isinstance(last, Finished)
+    assert last.reply.answer == model.ask(QUESTION, seed=7).answer
+    assert "".join(e.text for e in events if isinstance(e, ThinkingDelta)) == last.reply.thinking
+    assert "".join(e.text for e in events if isinstance(e, AnswerDelta)) == last.reply.answer
+
+
+def test_a_chat_remembers(model: qwq_gguf.Model) -> None:
+    chat = model.chat(system="Be brief.", seed=3, max_tokens=400)
+    first = chat.ask("What is 12+34?")
+    *_, last = chat.stream("What is 50+1?")
+    assert isinstance(last, Finished)
+    assert (first.seed, last.reply.seed) == (3, 4)
+    roles = [message.role for message in chat.messages]
+    assert roles == ["system", "user", "assistant", "user", "assistant"]
+    chat.close()
+
+
+def test_settings_of_a_chat(model: qwq_gguf.Model) -> None:
+    chat = model.chat(
+        profile="llama-cpp", settings={"temperature": 0.0}, thought_budget=5, think=True
+    )
+    assert chat.profile.name == "llama-cpp"
+    assert chat.profile.governor.budget == 5
+    chat.close()
+    same = model.chat(profile=qwq_gguf.load_profile("qwq"))
+    assert same.profile.name == "qwq"
+    same.close()
+
+
+def test_a_function_is_called(model: qwq_gguf.Model) -> None:
+    calls: list[str] = []
+
+    def calculator(expression: str) -> str:
+        """Evaluate an arithmetic expression exactly.
+
+        Args:
+            expression: For example 12*(3+4)
+        """
+        calls.append(expression)
+        return "122112726"
+
+    chat = model.chat(tools=[calculator], seed=1)
+    reply = chat.ask("What is 3394*35979?")
+    chat.close()
+    assert calls == ["3394*35979"]
+    assert [call.name for call in reply.tool_calls] == ["calculator"]
+    assert "122112726" in reply.answer
+
+
+def test_the_demo_is_made_once(cache: Path) -> None:
+    heard: list[Event] = []
+    with qwq_gguf.load("demo", context=512, progress=heard.append) as model:
+        assert model.context_size == 512
+        assert model.path.is_relative_to(cache)
+        assert model.name == "QwQ Demo"
+        assert "general.name" in model.metadata
+    assert Ended(Activity.LOADING) in heard
+    again: list[Event] = []
+    qwq_gguf.load("demo", context=512, progress=again.append).close()
+    assert Ended(Activity.QUANTIZING) not in again
+
+
+def test_after_close_it_is_an_error(demo: Path) -> None:
+    with qwq_gguf.load(demo, context=512) as model:
+        chat = model.chat()
+    for use in (
+        lambda: model.ask(QUESTION),
+        lambda: list(model.stream(QUESTION)),
+        lambda: model.chat(),
+        lambda: chat.ask(QUESTION),
+    ):
+        with pytest.raises(ModelError, match="closed"):
+            use()
+
+
+def test_two_streams_at_once_are_an_error_and_chats_are_not(model: qwq_gguf.Model) -> None:
+    first = model.stream(QUESTION, seed=1)
+    next(iter(first))
+    model.ask("What is 1+1?", seed=1)
+    with pytest.raises(ModelError, match="session"):
+        list(first)
+    one, two = model.chat(seed=1), model.chat(seed=1)
+    begun = one.stream(QUESTION)
+    next(iter(begun))
+    two.ask("What is 1+1?")
+    assert isinstance(list(begun)[-1], Finished)
+    one.close()
+    two.close()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda model: model.ask(""), "a question is a text"),
+        (lambda model: model.ask(7), "a question is a text"),
+        (lambda model: model.ask("a", seed=-1), "a seed is a whole number"),
+        (lambda model: model.ask("a", max_tokens=0), "max_tokens is a whole number"),
+        (lambda model: model.chat(think=True, thought_budget=0), "contradict each other"),
+        (lambda model: model.chat(tools=["calculator"]), "a function or a Tool"),
+        (lambda model: model.chat(profile=7), "profile is a path or a name"),
+    ],
+)
+def test_a_wrong_call_says_what_to_do(
+    model: qwq_gguf.Model, call: Callable[[Any], object], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        call(model)
+
+
+def test_what_is_no_gguf(tmp_path: Path) -> None:
+    with pytest.raises(NotAGgufError, match="there is no such file"):
+        qwq_gguf.load(tmp_path / "none.gguf")
+    with pytest.raises(UsageError, match="source is a path or a name"):
+        qwq_gguf.load(None)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Progress bars, on stderr, and only where a person sees them."""
+"""Progress bars, on stderr or in a notebook, and only where a person sees them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _bar(unit: str, *, big: bool) -> Bar:
         Rate(),
         Left(),
         console=console,
-        disable=not console.is_terminal,
+        disable=not (console.is_terminal or console.is_jupyter),
         transient=True,
         expand=True,
         speed_estimate_period=10,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,41 @@ def test_a_bar_where_one_can_be_drawn(
     assert out == ""
     assert "Q4_K_M a.gguf" in err
     assert "sha256" not in err  # bars, and no sentences
+
+
+def test_a_bar_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rich shows it in a widget there; what it needs of IPython is put in its place."""
+    shown: list[object] = []
+
+    class Output:
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def clear_output(self, *, wait: bool) -> None:
+            shown.append("cleared")
+
+        def close(self) -> None:
+            shown.append("closed")
+
+    def display(*given: object, **_: object) -> None:
+        shown.extend(given)
+
+    for name, content in (
+        ("IPython", {}),
+        ("IPython.display", {"display": display}),
+        ("ipywidgets", {"Output": Output}),
+    ):
+        module = types.ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    qwq_gguf.quantize("demo", tmp_path / "a.gguf", progress=True)
+    assert any(isinstance(each, Output) for each in shown)
+    assert "cleared" in shown
+    assert "closed" in shown
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -69,6 +70,8 @@ def inspect(
             summary = summarize(model.whole, len(model.parts))
         else:
             summary = summarize(file)
+        if file.path != located.path:  # only the header is here, in a folder that goes away
+            summary = replace(summary, path=Path(located.source))
         template = summary.chat_template or ""
         if is_misread(template, special_texts(file.metadata)):
             odd = Oddity(MISREAD, remedy(template))

@@ -233,7 +233,7 @@ def chat(
             on_prompt=None if as_json else view.reading,
         )
         if asked is None:
-            note(greeting(conversation))
+            view.after(greeting(conversation))
             converse(conversation, view, questions())
             return
         if as_json:

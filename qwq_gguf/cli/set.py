@@ -11,6 +11,7 @@ import typer
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, note
 from qwq_gguf.cli.set_manifest import Following, tidy_up
+from qwq_gguf.cli.target import modelfile_beside
 from qwq_gguf.cli.text import human_bytes
 from qwq_gguf.errors import NotAGgufError, TemplateError
 from qwq_gguf.files import read_given
@@ -138,6 +139,10 @@ def set_(
         note("note: it was a link, or had another name: what that leads to is as it was")
     if follow.told is not None:
         note(follow.told)
+    beside = modelfile_beside(path)
+    if beside.is_file():
+        anew = shlex.join(["qwq-gguf", "modelfile", str(path), "-o", str(beside), "--force"])
+        note(f"note: {beside} says what it said; to write it anew:\n  {anew}")
 
 
 def _read_template(path: Path) -> str:

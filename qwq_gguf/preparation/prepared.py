@@ -124,9 +124,7 @@ def _choose(entries: Sequence[KeyValue], asked: Profile | None) -> _Chosen | Non
     return _Chosen(load_profile(choice.profile), f"because {choice.reason}", choice.kin)
 
 
-def _template_lines(
-    entries: Sequence[KeyValue], *, broken_only: bool = False
-) -> tuple[str, ...]:
+def _template_lines(entries: Sequence[KeyValue], *, broken_only: bool = False) -> tuple[str, ...]:
     """With `broken_only`, nothing but that no chat at all can be made of the template."""
     metadata = {entry.key: entry for entry in entries}
     template = template_of(metadata)

@@ -84,7 +84,7 @@ def locate(source: str | Path, *, revision: str | None = None, token: str | None
     hub_name, hub = _on_hub(source, token)
     if hub_name is None:
         raise NotACheckpointError(
-            "there is no such folder", path=str(source), hint=_hint(str(source), "quantize")
+            "there is no such folder", path=str(source), hint=_hint(str(source))
         )
     if hub_name.tag is not None:
         raise NotACheckpointError(
@@ -127,9 +127,7 @@ def locate_gguf(
         pieces = pieces_of(user_path(source))
         if pieces:
             refuse_pieces(pieces[0])
-        raise NotAGgufError(
-            "there is no such file", path=str(source), hint=_hint(str(source), "chat")
-        )
+        raise NotAGgufError("there is no such file", path=str(source), hint=_hint(str(source)))
     from qwq_gguf.checkpoint.hub.gguf import choose_gguf, tag_of
 
     snapshot = _open(hub, hub_name, revision)
@@ -229,11 +227,11 @@ def _refuse_revision(source: str | Path, revision: str | None) -> None:
         )
 
 
-def _hint(source: str, command: str) -> str:
+def _hint(source: str) -> str:
     name = re.sub(r"[^\w.-]+", "-", source, flags=re.ASCII).strip("-.")[:60]
     maybe = name and "/" not in source and not name.lower().endswith(".gguf")
     on_hub = f"; on the Hub it is called org/{name}" if maybe else ""
-    return f"check the path{on_hub}; or qwq-gguf {command} --help"
+    return f"check the path{on_hub}"
 
 
 def _named(source: str, folder: Path) -> Located:

@@ -196,8 +196,9 @@ def chat(
             grammar=grammar,
             grammar_file=grammar_file,
         )
-    profile = thought_flags.applied(resolved.profile, wanted, thought_budget)
-    thoughts = thoughts_of(gguf.metadata, profile, variables)
+        profile = thought_flags.applied(resolved.profile, wanted, thought_budget)
+        # Asks for the vocabulary, which is read from the header only now.
+        thoughts = thoughts_of(gguf.metadata, profile, variables)
     if show_chain:
         chain_flags.show_chain(resolved, stderr=prompt is not None)
         note(f"thoughts: {thoughts.form.describe()}")
@@ -234,7 +235,7 @@ def chat(
             on_prompt=None if as_json else view.reading,
         )
         if asked is None:
-            note(greeting(conversation))
+            view.after(greeting(conversation))
             converse(conversation, view, questions())
             return
         if as_json:

@@ -74,7 +74,7 @@ def converse(conversation: Conversation, view: ReplyView, lines: Iterator[str]) 
             case Command(name="/bye" | "/exit" | "/quit"):
                 return
             case Command() as command:
-                _obey(command, conversation)
+                _obey(command, conversation, view)
             case Question(text) if text:
                 _answer(conversation, text, view)
 
@@ -90,7 +90,7 @@ def _answer(conversation: Conversation, question: str, view: ReplyView) -> None:
             note("  or:       /clear, which forgets what was said so far")
 
 
-def _obey(command: Command, conversation: Conversation) -> None:
+def _obey(command: Command, conversation: Conversation, view: ReplyView) -> None:
     match command.name:
         case "/clear":
             conversation.clear()
@@ -98,7 +98,7 @@ def _obey(command: Command, conversation: Conversation) -> None:
         case "/help":
             note(HELP)
         case _:
-            note(command.refused)
+            view.after(command.refused)
 
 
 def questions() -> Iterator[str]:

@@ -203,14 +203,20 @@ class TerminalView:
             case Notice(text=text):
                 self._end_thought()
                 self._end_answer()
-                self._styled(clean(text), "yellow")
+                self._remark(clean(text), "yellow")
             case Finished():
                 self._end_thought()
                 self._end_answer()
 
     def after(self, remark: str) -> None:
         """Say something about a reply that has ended."""
-        self._styled(clean(remark), "dim")
+        self._remark(clean(remark), "dim")
+
+    def _remark(self, text: str, style: str) -> None:
+        """Prose: unlike what somebody copies, it is broken between words."""
+        from rich.text import Text
+
+        self._console.print(Text(text, style=style))
 
     def _styled(self, text: str, style: str, end: str = "\n") -> None:
         from rich.text import Text

@@ -13,6 +13,7 @@ from qwq_gguf.cli.output import emit, note
 from qwq_gguf.cli.telling import Terminal
 from qwq_gguf.errors import NotAGgufError, TemplateError
 from qwq_gguf.files import read_given
+from qwq_gguf.jobs.targets import modelfile_beside
 from qwq_gguf.words import human_bytes
 
 __all__ = ["app"]
@@ -140,6 +141,10 @@ def set_(
         note("note: it was a link, or had another name: what that leads to is as it was")
     if follow.told is not None:
         tell(follow.told)
+    beside = modelfile_beside(path)
+    if beside.is_file():
+        anew = shlex.join(["qwq-gguf", "modelfile", str(path), "-o", str(beside), "--force"])
+        note(f"note: {beside} says what it said; to write it anew:\n  {anew}")
 
 
 def _read_template(path: Path) -> str:

@@ -127,12 +127,13 @@ def _covered(report: Report) -> list[str]:
     if "structure" in checks:
         seen = checks["structure"]
         several = f" in {seen['files']} files" if seen.get("files", 1) > 1 else ""
-        lines.append(f"structure  {seen['tensors']} tensors{several}, every block")
+        looked = f"{seen['tensors']} tensors{several}, every block"
+        lines.append(f"structure  {looked if seen['tensors'] else 'no tensor was looked at'}")
     if "manifest" in checks:
         made = checks["manifest"]
         commit = f" at {made['commit']}" if made["commit"] else ""
         lines.append(f"manifest   {made['recipe']} of {made['source']}{commit}")
-    else:
+    elif checks.get("structure", {}).get("tensors"):  # else it was not looked for
         lines.append("manifest   none, so a changed byte that is still valid goes unseen")
     if "hub" in checks:
         lines.append("hub        the digest it lists")

@@ -19,6 +19,7 @@ __all__ = ["Stretched", "stretch"]
 _MOST = 32.0
 # Qwen2.5 was trained at this length whatever its config.json says a server may take.
 _TRAINED = {"qwen2": 32768}
+_LONG = 8192  # tokens of a prompt from which QwQ's card asks for it
 _SCALING = ("type", "factor", "original_context_length", "attn_factor", "finetuned")
 
 
@@ -73,7 +74,7 @@ def stretch(metadata: Mapping[str, KeyValue], factor: float) -> Stretched:
     notes = (
         f"YaRN stretches {original} positions to {longer}",
         "warning: YaRN acts on every text, and may make short ones worse: use it when prompts "
-        "are longer than about 8192 tokens, and --yarn 1 takes it out again",
+        f"are longer than about {min(_LONG, original)} tokens, and --yarn 1 takes it out again",
     )
     return Stretched(entries, tuple(k for k in removed if k.endswith("attn_factor")), notes)
 

@@ -7,6 +7,7 @@ grammar, api/types.go for the parameters, server/images.go for which template is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +16,7 @@ from qwq_gguf.exporters.chatml import ChatMl
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.go_template import chatml_template
 from qwq_gguf.exporters.thoughts import begun, spoken_thoughts
-from qwq_gguf.exporters.value import Command, Export, slug
+from qwq_gguf.exporters.value import Command, Export
 from qwq_gguf.exporters.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
@@ -26,6 +27,7 @@ __all__ = [
     "Modelfile",
     "export",
     "modelfile",
+    "name_of",
     "quote",
     "render_modelfile",
     "spoken_chatml",
@@ -199,6 +201,11 @@ def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) 
     )
 
 
+def name_of(text: str) -> str:
+    """What `ollama create` may call a model: the same in every command that is printed."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._") or "model"
+
+
 def export(
     profile: Profile, facts: GgufFacts, *, hub: bool = False, system: str | None = None
 ) -> Export:
@@ -209,7 +216,7 @@ def export(
     """
     if not hub:
         made = modelfile(profile, facts, system=system)
-        use = (Command(("ollama", "create", slug(facts.name), "-f", "Modelfile")),)
+        use = (Command(("ollama", "create", name_of(facts.name), "-f", "Modelfile")),)
         return Export("ollama", {"Modelfile": made.text}, VOCABULARY.rows(), made.unsaid, use)
     params: dict[str, object] = dict(_parameters(profile, facts.context))
     if profile.stops:

@@ -130,7 +130,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         tuple(unsaid),
         (
             "vLLM reads GGUF files by a plugin: pip install vllm-gguf-plugin",
-            Command(("sh", "vllm.sh")),
+            Command((*(() if facts.base else ("BASE=ORG/NAME",)), "sh", "vllm.sh")),
             "each request carries the fields of request.json",
         ),
     )

@@ -48,6 +48,7 @@ def inspect_file(
     from qwq_gguf.gguf_file import Oddity, read_splits
     from qwq_gguf.gguf_file.summary import summarize
     from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy
+    from qwq_gguf.preparation.template import check_template
     from qwq_gguf.profiles import edited_of
 
     with gguf_header(str(source), revision, token) as (located, file), one_budget():
@@ -56,9 +57,18 @@ def inspect_file(
             summary = summarize(model.whole, len(model.parts))
         else:
             summary = summarize(file)
+        if file.path != located.path:  # only the header is here, in a folder that goes away
+            summary = replace(summary, path=Path(located.source))
         template = summary.chat_template or ""
-        if is_misread(template, special_texts(file.metadata)):
+        names = special_texts(file.metadata)
+        if is_misread(template, names):
             odd = Oddity(MISREAD, remedy(template))
+            summary = replace(summary, oddities=(*summary.oddities, odd))
+        elif template and (broken := check_template(template, names).broken) is not None:
+            odd = Oddity(
+                f"the chat template cannot be used: {broken}",
+                "another goes in with `qwq-gguf set FILE --chat-template JINJA`",
+            )
             summary = replace(summary, oddities=(*summary.oddities, odd))
         named, edited = edited_of(file.metadata)
         yield Inspected(summary, named, tuple(edited))

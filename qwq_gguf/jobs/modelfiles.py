@@ -88,6 +88,7 @@ def seen_from(file: Path, folder: Path) -> str:
 
 def create_command(file: Path, target: Path) -> str:
     """What a person types to have Ollama take it."""
-    stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", file.name).lower()
-    name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._") or "model"
-    return f"ollama create {name} -f {shlex.quote(str(target))}"
+    from qwq_gguf.exporters.ollama import name_of
+
+    stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", file.name, flags=re.IGNORECASE)
+    return f"ollama create {name_of(stem)} -f {shlex.quote(str(target))}"

@@ -42,8 +42,10 @@ def output_paths(out: str | None, name: str, recipes: Sequence[str]) -> list[Pat
 
 
 def modelfile_beside(gguf: Path) -> Path:
-    """The Modelfile's own name beside a GGUF, so that several quants share a folder."""
-    stem = gguf.name.removesuffix(".gguf")
+    """The Modelfile's own name beside a GGUF, so that several quants share a folder. Of one in
+    several files, `gguf` may be the first of them.
+    """
+    stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", gguf.name)
     return gguf.with_name(f"{stem}.Modelfile")
 
 

@@ -84,6 +84,8 @@ def prepare(
                 named = ", ".join(key.removeprefix(SAMPLING) for key in own)
                 changes[-1] += f"; {named} as the author has it"
             notes += [f"not in general.sampling.*: {line}" for line in unsaid]
+    else:
+        notes += _template_lines(entries, broken_only=True)
     told = tell_llama_cpp({e.key: e for e in entries}) if repair else None
     if told is not None and TEMPLATE_KEY not in keep:
         entries = _replaced(entries, told.entries)
@@ -122,13 +124,16 @@ def _choose(entries: Sequence[KeyValue], asked: Profile | None) -> _Chosen | Non
     return _Chosen(load_profile(choice.profile), f"because {choice.reason}", choice.kin)
 
 
-def _template_lines(entries: Sequence[KeyValue]) -> tuple[str, ...]:
+def _template_lines(entries: Sequence[KeyValue], *, broken_only: bool = False) -> tuple[str, ...]:
+    """With `broken_only`, nothing but that no chat at all can be made of the template."""
     metadata = {entry.key: entry for entry in entries}
     template = template_of(metadata)
     if template is None:
-        return ("there is no chat template: runtimes will guess one",)
-    family = family_of(metadata) is not None
-    lines = check_template(template, special_texts(metadata)).lines(reasoner=family)
+        return () if broken_only else ("there is no chat template: runtimes will guess one",)
+    check = check_template(template, special_texts(metadata))
+    if broken_only and check.broken is None:
+        return ()
+    lines = check.lines(reasoner=family_of(metadata) is not None)
     if lines:
         lines = (
             *lines,

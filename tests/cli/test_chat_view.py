@@ -104,6 +104,17 @@ def test_a_live_terminal_ends_with_the_same_text() -> None:
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h"), "the cursor comes back"
 
 
+def test_what_is_said_of_a_reply_breaks_between_words() -> None:
+    screen = io.StringIO()
+    view = TerminalView(Console(file=screen, force_terminal=True, width=30, height=20))
+    said = "thought 33 tokens, answered 17 · 810.7 tok/s · context 2 % of 4,096"
+    view.after(said)
+    view.show(Notice(said))
+    lines = ANSI.sub("", screen.getvalue()).splitlines()
+    assert max(map(len, lines)) <= 30
+    assert [word for line in lines for word in line.split()] == said.split() * 2
+
+
 def unsure(*texts: str) -> tuple[ChatEvent, ...]:
     return tuple(AnswerDelta(text, sure=False) for text in texts)
 

@@ -80,13 +80,13 @@ def test_printed_commands_work_from_where_the_user_stands(
     typed = [
         line.strip()
         for line in done.stderr.partition("To use it:")[2].splitlines()
-        if line.strip().startswith(("sh ", "(cd ", "ollama "))
+        if line.strip().startswith(("sh ", "BASE=ORG/NAME sh ", "(cd ", "ollama "))
     ]
     assert typed
     for line in typed:
         ran = subprocess.run(
             ["sh", "-c", line],
-            env={"PATH": f"{program.parent}:{os.environ['PATH']}", "BASE": "org/name"},
+            env={"PATH": f"{program.parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=True,

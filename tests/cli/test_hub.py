@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from qwq_gguf.cli.app import app
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.jobs.fetching import ollama_name
 from support.checkpoints import write_checkpoint
+from support.demo import make_demo
 from support.hub import LoopbackHub
 from support.hub_fixtures import hub_environment
 
@@ -27,6 +29,11 @@ runner = CliRunner()
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("models") / "Tiny-1B", shards=2)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_demo(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture
@@ -101,6 +108,28 @@ def test_chat_with_a_gguf_of_the_hub(hub: LoopbackHub, talker: Path, here: Path)
     assert {request.path.rsplit("=")[-1] for request in hub.seen("file=")} == {
         "Tiny-1B-Q4_K_M.gguf"
     }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("chat", GGUF, "-p", "What is 7*43?", "--seed", "1"),
+        ("inspect", GGUF),
+        ("modelfile", GGUF),
+        ("export", "vllm", GGUF),
+        ("eval", "thinking", GGUF, "--suite", "skills", "--limit", "1"),
+        ("profiles", "--compare", "qwq", "llama-cpp", "-m", GGUF, "-p", "Hi"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_header_that_was_fetched_alone_is_enough(
+    hub: LoopbackHub, demo: Path, here: Path, words: tuple[str, ...]
+) -> None:
+    """A vocabulary of usual length is read late, when the fetched header may be gone."""
+    hub.add(GGUF, {"Tiny-1B-Q4_K_M.gguf": demo})
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    assert tempfile.gettempdir() + "/qwq-gguf-" not in done.output  # where it was
 
 
 def test_chat_with_a_quant_that_is_not_there(hub: LoopbackHub, talker: Path) -> None:

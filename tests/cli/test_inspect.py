@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.gguf_file import read_gguf
+from support.checkpoints import byte_tokenizer, write_checkpoint
 from support.tiny_gguf import TEMPLATE, write_random
 
 runner = CliRunner()
@@ -28,6 +29,18 @@ def gguf(tmp_path: Path) -> Path:
 def facts(text: str) -> dict[str, str]:
     rows = (line.split(maxsplit=1) for line in text.split("\n\n")[0].splitlines())
     return {row[0]: row[1] for row in rows}
+
+
+def test_a_template_that_no_chat_can_be_made_of_is_odd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tokenizer = byte_tokenizer(chat_template="You are helpful.")
+    folder = write_checkpoint(tmp_path / "Deaf-1B", tokenizer=tokenizer)
+    assert runner.invoke(app, ["quantize", str(folder), "deaf.gguf", "F16"]).exit_code == 0
+    shown = " ".join(runner.invoke(app, ["inspect", "deaf.gguf"]).stdout.split())
+    assert "cannot be used: what the user says is not in the prompt" in shown
+    assert "set FILE --chat-template" in shown
 
 
 def test_what_people_see(gguf: Path) -> None:

@@ -49,6 +49,16 @@ def test_data_goes_to_stdout_and_advice_to_stderr(gguf: Path) -> None:
     assert "not said: the order temperature > top_k" in done.stderr
 
 
+def test_every_command_calls_it_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else somebody has the model twice in Ollama."""
+    monkeypatch.chdir(tmp_path)
+    write_random(tmp_path / "QwQ-Mini-Q4_K_M.gguf")
+    runner = CliRunner()
+    for words in (["modelfile"], ["export", "ollama"]):
+        done = runner.invoke(app, [*words, "QwQ-Mini-Q4_K_M.gguf"])
+        assert "ollama create qwq-mini-q4_k_m -f" in done.stderr
+
+
 def test_from_is_relative_to_where_the_modelfile_lies(gguf: Path, tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     done = modelfile(gguf.name, "-o", "a/b")

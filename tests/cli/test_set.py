@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,21 @@ def test_a_profile_first_by_a_copy_then_in_place(model: Path) -> None:
     other = set_(model, "--profile", "llama-cpp", "--kv", "general.name=Renamed")
     assert "changed in place" in other.stderr
     assert read_gguf(model).text("general.name") == "Renamed"
+
+
+def test_a_modelfile_that_says_what_the_file_no_longer_says_is_named(tmp_path: Path) -> None:
+    out = tmp_path / "made.gguf"
+    assert runner.invoke(app, ["quantize", "demo", str(out)]).exit_code == 0
+    modelfile = tmp_path / "made.Modelfile"
+    before = modelfile.read_bytes()
+    done = set_(out, "--kv", "general.sampling.temp=0.9")
+    assert modelfile.read_bytes() == before
+    command = next(line for line in done.stderr.splitlines() if "modelfile" in line.split())
+    assert runner.invoke(app, shlex.split(command)[1:]).exit_code == 0
+    assert b"PARAMETER temperature 0.9" in modelfile.read_bytes()
+    assert "Modelfile" not in set_(out, "--kv", "general.sampling.temp=0.8", "--dry-run").stderr
+    modelfile.unlink()
+    assert "Modelfile" not in set_(out, "--kv", "general.sampling.temp=0.7").stderr
 
 
 def test_the_manifest_follows_but_vouches_for_no_other_weights(tmp_path: Path) -> None:

@@ -45,6 +45,16 @@ def test_what_was_made_is_as_it_should_be(gguf: Path, checkpoint: Path) -> None:
     assert "nothing differs" in done.stdout
 
 
+def test_what_was_not_looked_at_is_not_vouched_for_nor_missed(gguf: Path) -> None:
+    gguf.write_bytes(gguf.read_bytes()[:-100])
+    assert manifest_path(gguf).exists()
+    done = run("verify", gguf)
+    assert done.exit_code == 1
+    assert "reaches past the end of the file" in done.stdout
+    assert "every block" not in done.stdout
+    assert "manifest   none" not in done.stdout
+
+
 def test_a_changed_byte_is_status_1(gguf: Path) -> None:
     content = bytearray(gguf.read_bytes())
     content[-100] ^= 4
@@ -119,6 +129,7 @@ def test_no_such_file(tmp_path: Path) -> None:
     done = run("verify", tmp_path / "none.gguf")
     assert done.exit_code == 1
     assert "no such file" in done.stderr
+    assert "chat" not in done.stderr
 
 
 def test_a_source_on_the_hub_is_recorded_by_its_commit(

@@ -147,6 +147,15 @@ def test_yarn_and_back() -> None:
     assert back["qwen2.context_length"].value == 32768
 
 
+def test_yarn_of_a_short_context_is_of_use_beyond_that() -> None:
+    changed = change_entries(
+        FILE | {"qwen2.context_length": u32("qwen2.context_length", 4096)}, yarn=4
+    )
+    assert [note for note in changed.notes if "longer than about 4096 tokens" in note]
+    usual = change_entries(FILE, yarn=4).notes
+    assert [note for note in usual if "longer than about 8192 tokens" in note]
+
+
 def test_the_length_a_model_was_trained_at() -> None:
     long = {**FILE, "qwen2.context_length": u32("qwen2.context_length", 131072)}
     assert stretch(long, 4).entries[-1].value == 131072

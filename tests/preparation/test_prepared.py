@@ -91,6 +91,25 @@ def test_a_family_whose_template_closes_the_thought_keeps_it_closed(tmp_path: Pa
     assert prepare(before, room=False).conversion == before
 
 
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{ messages.__class__.__mro__ }}", "unsafe"),
+        ("{% for m in messages %}", "line 1"),
+        ("You are helpful.", "what the user says is not in the prompt"),
+    ],
+    ids=["refused", "unfinished", "deaf"],
+)
+def test_a_template_of_a_plain_model_that_cannot_be_used_is_named(
+    tmp_path: Path, template: str, why: str
+) -> None:
+    before = conversion(tmp_path, template, name="Some-Model")
+    assert choose_profile(keys(before.metadata)).profile is None
+    said = prepare(before).notes
+    assert [line for line in said if "chat template cannot be used" in line and why in line]
+    assert [line for line in said if "set FILE --chat-template" in line]
+
+
 def test_a_template_that_merely_strips_thoughts_is_no_reasoner(tmp_path: Path) -> None:
     closed = QWQ.replace("<think>\\n", "")
     assert "</think>" in closed

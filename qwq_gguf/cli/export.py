@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -228,11 +229,19 @@ def _install(
     located: LocatedGguf, made: Export, user_repo: str, *, copy: bool, force: bool
 ) -> None:
     from qwq_gguf.cli.lmstudio_install import install, plan_install
+    from qwq_gguf.exporters.lmstudio_hub import MANIFEST
 
     plan = plan_install(located.parts, made.files, user_repo=user_repo)
-    for path in install(plan, copy=copy, force=force):
+    placed = install(plan, copy=copy, force=force)
+    for path in placed:
         note(f"{path}")
-    note("restart LM Studio to have it look; `lms ls` lists what it found")
+    if not placed:
+        note("all of it is there already")
+    about = json.loads(made.files[MANIFEST])
+    note(
+        f"restart LM Studio to have it look, and choose {about['owner']}/{about['name']}; "
+        "`lms ls` lists what it found"
+    )
 
 
 def _explain(made: Export) -> None:

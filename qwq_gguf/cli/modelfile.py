@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -179,6 +178,8 @@ def _explain(made: Modelfile) -> None:
 
 
 def _create(file: Path, target: Path) -> str:
-    stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", file.name).lower()
-    name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._") or "model"
+    from qwq_gguf.exporters.facts import model_of
+    from qwq_gguf.exporters.ollama import model_name
+
+    name = model_name(model_of(file.name))
     return f"ollama create {name} -f {shlex.quote(str(target))}"

@@ -93,7 +93,8 @@ def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
                 for name, value in applied.settings.items()
                 if SETTINGS[name][0] == stage and _is_on(stage, {name: value})
             ]
-    return (*rows, _context_row(profile, applied), _stops_row(profile, applied))
+    rows.append(_context_row(profile, applied))
+    return (*rows, _stops_row(profile, applied)) if profile.stops else tuple(rows)
 
 
 def advice(rows: Sequence[Row], server: str) -> tuple[str, ...]:

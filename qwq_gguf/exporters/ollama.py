@@ -7,6 +7,7 @@ grammar, api/types.go for the parameters, server/images.go for which template is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +16,7 @@ from qwq_gguf.exporters.chatml import ChatMl
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.go_template import chatml_template
 from qwq_gguf.exporters.thoughts import begun, spoken_thoughts
-from qwq_gguf.exporters.value import Command, Export, slug
+from qwq_gguf.exporters.value import Command, Export
 from qwq_gguf.exporters.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
@@ -25,6 +26,7 @@ __all__ = [
     "VOCABULARY",
     "Modelfile",
     "export",
+    "model_name",
     "modelfile",
     "quote",
     "render_modelfile",
@@ -113,6 +115,11 @@ def quote(text: str, *, block: bool = False) -> str:
         return f'"""{text}"""'
     bare = text and not any(c in text for c in " \t#'") and text == text.strip()
     return text if bare else f'"{text}"'
+
+
+def model_name(name: str) -> str:
+    """`name` as Ollama lets a model be called."""
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
 
 
 def spoken_chatml(profile: Profile, facts: GgufFacts) -> ChatMl | None:
@@ -209,7 +216,7 @@ def export(
     """
     if not hub:
         made = modelfile(profile, facts, system=system)
-        use = (Command(("ollama", "create", slug(facts.name), "-f", "Modelfile")),)
+        use = (Command(("ollama", "create", model_name(facts.name), "-f", "Modelfile")),)
         return Export("ollama", {"Modelfile": made.text}, VOCABULARY.rows(), made.unsaid, use)
     params: dict[str, object] = dict(_parameters(profile, facts.context))
     if profile.stops:

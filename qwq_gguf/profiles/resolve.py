@@ -83,9 +83,14 @@ def resolve(
             profile, origins = _with_file(base, f"profile {base.name}", sampling, notes)
         else:
             profile, origins = _with_file(_open_profile(), _DEFAULT, sampling, notes)
-            own = (name for name, origin in origins.items() if origin.endswith(_IN_FILE))
-            profile = replace(profile, named=frozenset(own))
-            reason = f"the file's own numbers over llama.cpp's defaults, because {reason}"
+            own = frozenset(name for name, said in origins.items() if said.endswith(_IN_FILE))
+            profile = replace(profile, named=own)
+            gets = (
+                "the file's own numbers and none of ours"
+                if own
+                else "the file gives no numbers and gets none of ours"
+            )
+            reason = f"{gets}, because {reason}"
 
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     profile = profile.with_overrides(source=_FLAG, **given)

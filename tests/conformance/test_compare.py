@@ -237,7 +237,7 @@ def test_what_a_server_adds_of_its_own_differs() -> None:
 def test_of_what_nobody_decided_nothing_is_asked() -> None:
     own = resolve({"general.sampling.temp": f32("general.sampling.temp", 0.7)}).profile
     rows = by_name(compare(own, llama(temperature=0.7, top_k=3)))
-    assert rows.keys() == {"temperature", "context", "stops"}
+    assert rows.keys() == {"temperature", "context"}
     assert rows["temperature"].verdict is Verdict.SAME
     told = by_name(compare(own, llama(temperature=0.6)))
     assert told["temperature"].verdict is Verdict.DIFFERS

@@ -184,7 +184,14 @@ def test_a_model_that_no_profile_is_made_for_is_run_by_its_own_numbers() -> None
     assert found.origins["temperature"] == "general.sampling.temp in the file"
     assert found.origins["min_p"] == "a flag"
     assert found.origins["top_p"] == found.origins["order"] == "llama.cpp's default"
+    assert found.reason.startswith("the file's own numbers and none of ours, because")
     assert found.reason.endswith("nothing says that it thinks")
+
+
+def test_a_file_without_numbers_is_not_said_to_have_some() -> None:
+    reason = resolve({}).reason
+    assert reason.startswith("the file gives no numbers")
+    assert reason.endswith("nothing says that it thinks")
 
 
 def test_an_order_in_the_file_is_somebodys_say() -> None:

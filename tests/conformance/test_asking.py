@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -350,6 +351,7 @@ def test_the_command_says_what_differs() -> None:
         assert done.exit_code == 1
         assert "context" in done.stdout
         assert "1 of" in done.stderr
+        assert re.search(r"profile qwq, \d+ not told", done.stderr)
         said = json.loads(runner.invoke(app, ["conformance", at, "--json"]).stdout)
     assert said["conforms"] is False
     assert {row["setting"] for row in said["settings"] if row["verdict"] == "differs"} == {

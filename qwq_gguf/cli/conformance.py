@@ -135,9 +135,10 @@ def conformance(
             ("setting", "wanted", "applied", "", "from"),
             [(row.setting, row.wanted, row.applied, row.verdict, row.origin) for row in rows],
         )
-        # A profile by its path has a name that `set` would not find.
-        own = profile.name == "file"
-        taken = None if own else profile.name if profile_name in (None, AUTO) else profile_name
+        # A profile by its path has a name that `set` would not find; what the file names is there.
+        taken = profile.name if profile_name in (None, AUTO) else profile_name
+        if profile.name == "file" or (said is not None and said.profile == profile.name):
+            taken = None
         for line in (*notes, *advice(rows, applied.server, taken)):
             note(f"note: {line}")
         untold = sum(row.verdict is Verdict.UNTOLD for row in rows)

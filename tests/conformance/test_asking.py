@@ -379,6 +379,18 @@ def test_wanted_is_what_a_flag_says_else_the_file(
     assert json.loads(done.stdout)["profile"] == wanted
 
 
+def test_a_file_that_carries_the_profile_is_not_to_be_given_it(tmp_path: Path) -> None:
+    file = write_random(tmp_path / "m.gguf", seed=1, keys={"qwq_gguf.profile": "unsloth"})
+    asked = ["conformance", "--no-reply", "--file", str(file)]
+    hot = {"default_generation_settings": {"params": {"temperature": 1.5}, "n_ctx": 4096}}
+    with serving({"/props": PROPS | hot}) as (at, _):
+        own = CliRunner().invoke(app, [*asked, at])
+        other = CliRunner().invoke(app, [*asked, at, "--profile", "qwen-llama-cpp"])
+    assert "no flag of the server" in own.stderr
+    assert "qwq-gguf set" not in own.stderr
+    assert "`qwq-gguf set FILE --profile qwen-llama-cpp`" in " ".join(other.stderr.split())
+
+
 def test_auto_goes_by_a_file() -> None:
     done = CliRunner().invoke(app, ["conformance", "http://127.0.0.1:9", "--profile", "auto"])
     assert done.exit_code == 2

@@ -137,9 +137,8 @@ def conformance(
         )
         # A profile by its path has a name that `set` would not find; what the file names is there.
         taken = profile.name if profile_name in (None, AUTO) else profile_name
-        if profile.name == "file" or (said is not None and said.profile == profile.name):
-            taken = None
-        for line in (*notes, *advice(rows, applied.server, taken)):
+        known = profile.name == "file" or (said is not None and said.profile == profile.name)
+        for line in (*notes, *advice(rows, applied.server, None if known else taken)):
             note(f"note: {line}")
         untold = sum(row.verdict is Verdict.UNTOLD for row in rows)
         note(

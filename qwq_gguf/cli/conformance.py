@@ -87,6 +87,7 @@ def conformance(
     from qwq_gguf.conformance.http import Client
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy
+    from qwq_gguf.profiles import AUTO
     from qwq_gguf.profiles.gguf_keys import read_sampling
 
     metadata = None if file is None else read_gguf(file).metadata
@@ -134,11 +135,15 @@ def conformance(
             ("setting", "wanted", "applied", "", "from"),
             [(row.setting, row.wanted, row.applied, row.verdict, row.origin) for row in rows],
         )
-        for line in (*notes, *advice(rows, applied.server)):
+        # A profile by its path has a name that `set` would not find; what the file names is there.
+        taken = profile.name if profile_name in (None, AUTO) else profile_name
+        known = profile.name == "file" or (said is not None and said.profile == profile.name)
+        for line in (*notes, *advice(rows, applied.server, None if known else taken)):
             note(f"note: {line}")
+        untold = sum(row.verdict is Verdict.UNTOLD for row in rows)
         note(
             f"{applied.server}: {len(differing)} of {len(rows)} settings differ from "
-            f"profile {profile.name}"
+            f"profile {profile.name}" + (f", {untold} not told" if untold else "")
         )
     if differing:
         raise typer.Exit(1)

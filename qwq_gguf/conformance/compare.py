@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,7 @@ _CONSTRAINTS = (LogitBias.name, Grammar.name)
 _UNNAMED = {kind.name for kind in UNNAMED_STAGES}
 _UNCARRIED = SETTINGS.keys() - CARRIED
 _NOT_WANTED = "off"
+_NO_STAGE = ", in no stage"
 _MOST_FLOAT32 = 3.4e38
 # Flags of llama-server that are spelt as the settings are.
 _PLAIN_FLAGS = {"presence_penalty", "frequency_penalty"}
@@ -93,18 +95,41 @@ def compare(profile: Profile, applied: Applied) -> tuple[Row, ...]:
                 for name, value in applied.settings.items()
                 if SETTINGS[name][0] == stage and _is_on(stage, {name: value})
             ]
-    return (*rows, _context_row(profile, applied), _stops_row(profile, applied))
+    rows.append(_context_row(profile, applied))
+    return (*rows, _stops_row(profile, applied)) if profile.stops else tuple(rows)
 
 
-def advice(rows: Sequence[Row], server: str) -> tuple[str, ...]:
-    """What to do about settings that differ and that no GGUF can carry."""
-    uncarried = [
+def advice(rows: Sequence[Row], server: str, profile: str | None = None) -> tuple[str, ...]:
+    """What to do about settings that differ. `profile` is what `set --profile` takes for the
+    wanted one, None if it is the file's own.
+    """
+    differing = [
         row
         for row in rows
         if row.verdict is Verdict.DIFFERS
-        and row.setting in _UNCARRIED
         and row.wanted != _NOT_WANTED
+        and not row.applied.endswith(_NO_STAGE)  # with the order it is right
     ]
+    return (*_for_the_file(differing, server, profile), *_for_the_server(differing, server))
+
+
+def _for_the_file(differing: Sequence[Row], server: str, profile: str | None) -> tuple[str, ...]:
+    # Ollama takes the order alone from the file, and sends every number.
+    carried = {"order"} if server == "Ollama" else {"order", *CARRIED}
+    names = ", ".join(row.setting for row in differing if row.setting in carried)
+    if not names:
+        return ()
+    file = "the file"
+    if profile is not None:
+        command = f"qwq-gguf set FILE --profile {shlex.quote(profile)}"
+        file = f"`{command}` puts this into the file, which"
+    if server == "Ollama":
+        return (f"{names}: {file} alone has a say in it",)
+    return (f"{names}: {file} has a say where no flag of the server and no request has one",)
+
+
+def _for_the_server(differing: Sequence[Row], server: str) -> tuple[str, ...]:
+    uncarried = [row for row in differing if row.setting in _UNCARRIED]
     if not uncarried:
         return ()
     names = ", ".join(row.setting for row in uncarried)
@@ -183,6 +208,10 @@ def _setting_row(name: str, value: SettingValue, profile: Profile, applied: Appl
         return Row(name, shown, "", Verdict.UNTOLD, origin)
     got = applied.settings[name]
     verdict = Verdict.SAME if _equal(value, got) else Verdict.DIFFERS
+    stage, order = SETTINGS[name][0], applied.order
+    left_out = order is not None and stage not in order and _is_on(stage, {name: value})
+    if left_out and verdict is Verdict.SAME:  # the right number, and it does nothing
+        return Row(name, shown, show(got) + _NO_STAGE, Verdict.DIFFERS, origin)
     if isinstance(value, str) and isinstance(got, int):
         # A window over everything is the longest that a number can say.
         enough = got >= min(profile.context, applied.context or MAX_WINDOW)

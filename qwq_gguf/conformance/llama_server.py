@@ -159,7 +159,8 @@ def _origins(
         if name in in_file and _same(in_file[name], value):
             origins[name] = f"{keys[name]} in the file"
         elif name in usual and _same(usual[name], value):
-            origins[name] = "llama.cpp's default"
+            # Unless the file is known, it may be what says the same.
+            origins[name] = "llama.cpp's default" if file is not None else "as by default"
         elif file is not None:
             origins[name] = "a flag of the server"
         else:

@@ -104,6 +104,9 @@ def judge_budget(thought: Row, tokens: int | None) -> Row:
         return Row("thought_budget", wanted, "no effect", Verdict.DIFFERS, _ORIGIN)
     if thought.verdict is not Verdict.SAME or tokens is None:
         return Row("thought_budget", wanted, "", Verdict.UNTOLD, _ORIGIN)
+    if tokens < BUDGET - _SLACK:  # it was over before any budget could end it
+        short = f"only {tokens} were needed"
+        return Row("thought_budget", wanted, short, Verdict.UNTOLD, _ORIGIN)
     verdict = Verdict.SAME if tokens <= BUDGET + _SLACK else Verdict.DIFFERS
     return Row("thought_budget", wanted, f"{tokens} tokens", verdict, _ORIGIN)
 

@@ -13,8 +13,9 @@ from qwq_gguf.profiles import family_of
 from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
 from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, form_of
 
-__all__ = ["GgufFacts", "gguf_facts"]
+__all__ = ["GgufFacts", "gguf_facts", "model_of"]
 
+_ENDING = re.compile(r"(-\d{5}-of-\d{5})?\.gguf$", re.ASCII)
 _HUB = re.compile(r"https://huggingface\.co/(\w[\w.-]*/\w[\w.-]*)/?", re.ASCII)
 
 
@@ -60,8 +61,13 @@ class GgufFacts:
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
-        return self.filename.removesuffix(".gguf") or "model"
+        """What `model_of` makes of the file's name."""
+        return model_of(self.filename)
+
+
+def model_of(filename: str) -> str:
+    """A file's name without its ending and, if it is one of several, its number."""
+    return _ENDING.sub("", filename) or "model"
 
 
 def gguf_facts(

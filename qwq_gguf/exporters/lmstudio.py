@@ -61,6 +61,7 @@ _CHECKED = (
 )
 _MOST_TOP_K = 500
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
+_MOST_NAME = 96
 
 
 def operation_fields(
@@ -116,6 +117,10 @@ def split_user_repo(text: str) -> tuple[str, str]:
     return publisher, model
 
 
+def _short(text: str) -> str:
+    return slug(text)[:_MOST_NAME].strip("-")
+
+
 def export(
     profile: Profile,
     facts: GgufFacts,
@@ -127,11 +132,11 @@ def export(
 
     `user_repo` is where the file lies, or will lie, in LM Studio's models folder.
     """
-    publisher, model = split_user_repo(user_repo or f"local/{slug(facts.name)}")
+    publisher, model = split_user_repo(user_repo or f"local/{_short(facts.name)}")
     operation = {"fields": operation_fields(profile, facts, system=system)}
     load = {"fields": load_fields(profile, facts)}
     name = f"{profile.name} for {facts.name}"
-    preset = {"identifier": f"@local:{slug(name)}", "name": name, "operation": operation}
+    preset = {"identifier": f"@local:{_short(name)}", "name": name, "operation": operation}
     defaults = {"preset": "", "operation": operation, "load": load}
     thoughts = spoken_thoughts(profile, facts)
     virtual = VirtualModel(publisher, model, f"{facts.name}-{profile.name}")
@@ -153,7 +158,7 @@ def export(
                 _metadata(profile, facts),
                 _choices(profile, facts),
             ),
-            f"{slug(name)}.preset.json": _json(preset),
+            f"{_short(name)}.preset.json": _json(preset),
             f"{facts.filename}.json": _json(defaults),
         },
         VOCABULARY.rows(),

@@ -26,8 +26,8 @@ __all__ = [
     "VOCABULARY",
     "Modelfile",
     "export",
+    "model_name",
     "modelfile",
-    "name_of",
     "quote",
     "render_modelfile",
     "spoken_chatml",
@@ -117,6 +117,11 @@ def quote(text: str, *, block: bool = False) -> str:
     return text if bare else f'"{text}"'
 
 
+def model_name(name: str) -> str:
+    """`name` as Ollama lets a model be called."""
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
+
+
 def spoken_chatml(profile: Profile, facts: GgufFacts) -> ChatMl | None:
     """The model's ChatML with the start of the reply as the profile wants it."""
     chatml = facts.chatml
@@ -201,11 +206,6 @@ def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) 
     )
 
 
-def name_of(text: str) -> str:
-    """What `ollama create` may call a model: the same in every command that is printed."""
-    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._") or "model"
-
-
 def export(
     profile: Profile, facts: GgufFacts, *, hub: bool = False, system: str | None = None
 ) -> Export:
@@ -216,7 +216,7 @@ def export(
     """
     if not hub:
         made = modelfile(profile, facts, system=system)
-        use = (Command(("ollama", "create", name_of(facts.name), "-f", "Modelfile")),)
+        use = (Command(("ollama", "create", model_name(facts.name), "-f", "Modelfile")),)
         return Export("ollama", {"Modelfile": made.text}, VOCABULARY.rows(), made.unsaid, use)
     params: dict[str, object] = dict(_parameters(profile, facts.context))
     if profile.stops:

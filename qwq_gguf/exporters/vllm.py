@@ -116,7 +116,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if not facts.base:
         unsaid.append(
             "the tokenizer and the configuration, which vLLM wants from the model that this GGUF "
-            "was made from: the file names none, so name it: BASE=ORG/NAME sh vllm.sh"
+            "was made from: the file names none, so write BASE=ORG/NAME before the command"
         )
     unsaid += unparsed
     if profile.wants_thoughts is False and thoughts.possible and not thoughts.switch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -179,8 +180,13 @@ class Vocabulary:
         if "order" in self.carried:
             if sampling is not None and sampling.order == spoken_order(profile):
                 return []
-            has = " has another" if sampling is not None and sampling.order else " has none"
-            here = "" if sampling is None else f", and this one{has}"
+            has = "has another" if sampling is not None and sampling.order else "has none"
+            sequence = shlex.quote(f"general.sampling.sequence={';'.join(spoken_order(profile))}")
+            here = (
+                ""
+                if sampling is None
+                else f", and this one {has}: `qwq-gguf set FILE --kv {sequence}` writes it"
+            )
             return [
                 f"{said}{self.runtime} has no parameter for it; "
                 f"general.sampling.sequence in the GGUF can carry it{here}"

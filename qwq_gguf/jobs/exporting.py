@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,6 +166,7 @@ def _write(
 def _install(
     located: LocatedGguf, made: Export, wanted: Exporting, report: Report
 ) -> tuple[Path, ...]:
+    from qwq_gguf.exporters.lmstudio_hub import MANIFEST
     from qwq_gguf.jobs.installing import install, plan_install
 
     assert wanted.user_repo is not None
@@ -172,5 +174,13 @@ def _install(
     paths = tuple(install(plan, copy=wanted.copy, force=wanted.force))
     for path in paths:
         report(Wrote(path, ""))
-    report(Said("restart LM Studio to have it look; `lms ls` lists what it found"))
+    if not paths:
+        report(Said("all of it is there already"))
+    about = json.loads(made.files[MANIFEST])
+    report(
+        Said(
+            f"restart LM Studio to have it look, and choose {about['owner']}/{about['name']}; "
+            "`lms ls` lists what it found"
+        )
+    )
     return paths

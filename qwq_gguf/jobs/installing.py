@@ -36,8 +36,9 @@ def plan_install(
             hint="start LM Studio once, or export with -o and import by hand",
         )
     models = models_folder(lmstudio, _read(lmstudio / "settings.json"))
-    # Not resolved: in the Hub's cache a file is a link to one that is named by its digest.
-    absolute = tuple(part.absolute() for part in parts)
+    # A link lasts longer than the folder it was asked for in, so no `..` leads through that. The
+    # name itself stays: in the Hub's cache it is a link to a file that is named by its digest.
+    absolute = tuple(_entry(part) for part in parts)
     return install_plan(absolute, texts, user_repo=user_repo, lmstudio=lmstudio, models=models)
 
 

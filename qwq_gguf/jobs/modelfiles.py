@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,7 +87,8 @@ def seen_from(file: Path, folder: Path) -> str:
 
 def create_command(file: Path, target: Path) -> str:
     """What a person types to have Ollama take it."""
-    from qwq_gguf.exporters.ollama import name_of
+    from qwq_gguf.exporters.facts import model_of
+    from qwq_gguf.exporters.ollama import model_name
 
-    stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", file.name, flags=re.IGNORECASE)
-    return f"ollama create {name_of(stem)} -f {shlex.quote(str(target))}"
+    name = model_name(model_of(file.name))
+    return f"ollama create {name} -f {shlex.quote(str(target))}"

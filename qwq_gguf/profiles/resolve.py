@@ -73,6 +73,7 @@ def resolve(
             notes += told(profile.name, edited)
             said = f"profile {profile.name}"
             profile, origins = _with_file(profile, said, only_edited(sampling, edited), notes)
+            reason += _own(origins)
     else:
         if sampling.profile is not None:
             notes.append(f"the file names a profile that is not known: {sampling.profile[:60]!r}")
@@ -81,17 +82,29 @@ def resolve(
         if choice.profile is not None:
             base = load_profile(choice.profile)
             profile, origins = _with_file(base, f"profile {base.name}", sampling, notes)
+            reason += _own(origins)
         else:
             profile, origins = _with_file(_open_profile(), _DEFAULT, sampling, notes)
-            own = (name for name, origin in origins.items() if origin.endswith(_IN_FILE))
-            profile = replace(profile, named=frozenset(own))
-            reason = f"the file's own numbers over llama.cpp's defaults, because {reason}"
+            own = frozenset(name for name, said in origins.items() if said.endswith(_IN_FILE))
+            profile = replace(profile, named=own)
+            gets = (
+                "the file's own numbers and none of ours"
+                if own
+                else "the file gives no numbers and gets none of ours"
+            )
+            reason = f"{gets}, because {reason}"
 
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     profile = profile.with_overrides(source=_FLAG, **given)
     origins |= dict.fromkeys(given, _FLAG)
     notes += [*profile.warnings(), *_idle(profile.chain, given)]
     return Resolved(profile, reason, MappingProxyType(origins), tuple(notes))
+
+
+def _own(origins: Mapping[str, str]) -> str:
+    """What of a profile's settings the file itself decides, to be said beside the profile."""
+    names = [name for name, origin in origins.items() if origin.endswith(_IN_FILE)]
+    return f", but {', '.join(names)} as the file's own keys say" if names else ""
 
 
 def _decided(chain: SamplerChain) -> tuple[str, ...]:

@@ -335,7 +335,7 @@ def test_the_chain_says_what_the_file_decided(tmp_path: Path) -> None:
             {"tokenizer.chat_template": STRIPS},
             [],
             "file",
-            "the file's own numbers over llama.cpp's",
+            "the file gives no numbers and gets none of ours",
         ),
         ({"general.name": "R1 Distill"}, [], "r1-distill", "general.name is R1 Distill"),
         ({"general.name": "R1 Distill"}, ["--profile", "auto"], "r1-distill", "general.name is"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -152,7 +153,53 @@ def test_installing_links_the_file_and_writes_its_settings(gguf: Path, studio: P
     assert json.loads(defaults.read_text())["load"]["fields"][0]["value"] == 2048
     assert len(list((studio / "config-presets").glob("*.preset.json"))) == 1
     assert not list(studio.rglob("*.partial"))
-    assert export("lmstudio", "tiny.gguf", "--install", *REPO).exit_code == 0, "as it is already"
+    (virtual,) = (studio / "hub/models").rglob("model.yaml")
+    choose = virtual.parent.relative_to(studio / "hub/models").as_posix()
+    assert f"choose {choose};" in done.stderr
+    again = export("lmstudio", "tiny.gguf", "--install", *REPO)
+    assert again.exit_code == 0
+    assert "all of it is there already" in again.stderr
+    assert "all of it is there already" not in done.stderr
+
+
+def test_an_installed_link_outlives_the_folder_where_it_was_asked_for(
+    gguf: Path, studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "passing").mkdir()
+    monkeypatch.chdir(tmp_path / "passing")
+    assert export("lmstudio", "../work/tiny.gguf", "--install", *REPO).exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "passing").rmdir()
+    assert (studio / "models/qwen/tiny/tiny.gguf").samefile(gguf)
+
+
+def test_a_long_name_is_no_fault_of_the_user(gguf: Path) -> None:
+    gguf.rename(f"{'x' * 200}.gguf")
+    done = export("lmstudio", f"{'x' * 200}.gguf", "-o", "out")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the command is for a POSIX shell")
+@pytest.mark.parametrize("runtime", ["ollama", "lmstudio"])
+def test_the_order_goes_into_the_file_by_the_command_that_is_printed(
+    runtime: str, gguf: Path
+) -> None:
+    asked = (runtime, "tiny.gguf", "--profile", "qwq", "--force")
+    (said,) = (line for line in export(*asked).stderr.splitlines() if "the order" in line)
+    program, *words = shlex.split(said.split("`")[1])
+    assert program == "qwq-gguf"
+    words[words.index("FILE")] = "tiny.gguf"
+    done = runner.invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "the order" not in export(*asked).stderr
+
+
+def test_every_command_calls_the_model_the_same_in_ollama(gguf: Path) -> None:
+    gguf.rename("Tiny_v1.5 Q4_K_M-00001-of-00001.gguf")
+    name = "Tiny_v1.5 Q4_K_M-00001-of-00001.gguf"
+    said = "ollama create tiny_v1.5-q4_k_m -f "
+    assert said in runner.invoke(app, ["modelfile", name]).stderr
+    assert said in export("ollama", name).stderr
 
 
 def test_a_file_of_the_hubs_cache_keeps_its_name(tmp_path: Path) -> None:

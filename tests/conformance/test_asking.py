@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -350,6 +351,7 @@ def test_the_command_says_what_differs() -> None:
         assert done.exit_code == 1
         assert "context" in done.stdout
         assert "1 of" in done.stderr
+        assert re.search(r"profile qwq, \d+ not told", done.stderr)
         said = json.loads(runner.invoke(app, ["conformance", at, "--json"]).stdout)
     assert said["conforms"] is False
     assert {row["setting"] for row in said["settings"] if row["verdict"] == "differs"} == {
@@ -375,6 +377,18 @@ def test_wanted_is_what_a_flag_says_else_the_file(
     with serving({"/props": PROPS}) as (at, _):
         done = CliRunner().invoke(app, ["conformance", at, "--json", *arguments])
     assert json.loads(done.stdout)["profile"] == wanted
+
+
+def test_a_file_that_carries_the_profile_is_not_to_be_given_it(tmp_path: Path) -> None:
+    file = write_random(tmp_path / "m.gguf", seed=1, keys={"qwq_gguf.profile": "unsloth"})
+    asked = ["conformance", "--no-reply", "--file", str(file)]
+    hot = {"default_generation_settings": {"params": {"temperature": 1.5}, "n_ctx": 4096}}
+    with serving({"/props": PROPS | hot}) as (at, _):
+        own = CliRunner().invoke(app, [*asked, at])
+        other = CliRunner().invoke(app, [*asked, at, "--profile", "qwen-llama-cpp"])
+    assert "no flag of the server" in own.stderr
+    assert "qwq-gguf set" not in own.stderr
+    assert "`qwq-gguf set FILE --profile qwen-llama-cpp`" in " ".join(other.stderr.split())
 
 
 def test_auto_goes_by_a_file() -> None:

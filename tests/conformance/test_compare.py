@@ -71,7 +71,7 @@ def test_a_server_that_does_all_of_it() -> None:
     "changes, expected",
     [
         ({"samplers": [*ORDER[1:4], "temperature", "penalties"]}, {"order"}),
-        ({"samplers": ORDER[:4]}, {"order"}),
+        ({"samplers": ORDER[:4]}, {"order", "presence_penalty"}),
         ({"samplers": ["dry", *ORDER, "xtc", "typ_p", "top_n_sigma"]}, set()),
         ({"top_k": 20}, {"top_k"}),
         ({"presence_penalty": 0.0}, {"presence_penalty"}),
@@ -162,21 +162,52 @@ def test_ollama_without_one() -> None:
     assert [line for line in applied.notes if "negative" in line]
 
 
+def test_a_number_whose_stage_is_not_applied_is_not_applied() -> None:
+    """With `--samplers penalties;top_k;temperature`, a top_p of 0.95 does nothing."""
+    rows = by_name(compare(QWQ, llama(samplers=["top_k", "temperature"])))
+    for name in ("top_p", "min_p", "presence_penalty"):
+        assert rows[name].verdict is Verdict.DIFFERS
+        assert rows[name].applied.endswith("in no stage")
+    (told,) = advice(tuple(rows.values()), "llama-server")
+    assert told.startswith("order: "), "the numbers are right"
+    for name in ("temperature", "temperature_range", "repeat_penalty"):
+        assert rows[name].verdict is Verdict.SAME
+
+
+def test_what_a_file_can_carry_is_told_how() -> None:
+    rows = compare(QWQ, llama(top_k=1, samplers=ORDER[::-1]))
+    (told,) = advice(rows, "llama-server", "my own.toml")
+    assert told.startswith("order, top_k: `qwq-gguf set FILE --profile 'my own.toml'` puts")
+    assert "no flag of the server" in told
+    (told,) = advice(rows, "llama-server")
+    assert "qwq-gguf set" not in told
+    (told,) = advice(rows, "Ollama", "qwq")
+    assert told.startswith("order: `qwq-gguf set FILE --profile qwq` puts")
+    assert "flag" not in told
+
+
+def test_where_the_file_is_not_known_no_number_is_said_to_be_a_default() -> None:
+    assert llama().origins["top_k"] == "as by default"
+    assert llama(file=FileSampling()).origins["top_k"] == "llama.cpp's default"
+
+
 def test_advice_is_for_what_no_file_can_carry() -> None:
-    rows = compare(QWQ, llama(presence_penalty=0.0, top_k=1))
+    rows = compare(QWQ, llama(presence_penalty=0.0))
     assert advice(rows, "llama-server") == (
         "no GGUF can carry presence_penalty: start the server with --presence-penalty 1, "
         "or send it with requests",
     )
-    assert advice(compare(QWQ, llama(top_k=1)), "llama-server") == ()
+    assert advice(compare(QWQ, llama()), "llama-server") == ()
     unsloth = compare(load_profile("unsloth"), llama(dry_base=1.5))
-    (told,) = advice(unsloth, "llama-server")
+    *_, told = advice(unsloth, "llama-server")
     assert told.startswith("no GGUF can carry dry_multiplier, dry_base: ")
     assert "`qwq-gguf export llama-server`" in told
     # What the server adds of its own is nothing for a file to carry.
     added = compare(load_profile("qwen-llama-cpp"), llama(grammar='root ::= "a"'))
     assert {row.setting for row in added if row.wanted == "off"} >= {"presence_penalty", "grammar"}
-    assert advice(added, "llama-server") == ()
+    advised = " ".join(advice(added, "llama-server"))
+    assert "presence_penalty" not in advised
+    assert "grammar" not in advised
 
 
 def test_ollama_has_no_flags_to_be_started_with() -> None:
@@ -237,7 +268,7 @@ def test_what_a_server_adds_of_its_own_differs() -> None:
 def test_of_what_nobody_decided_nothing_is_asked() -> None:
     own = resolve({"general.sampling.temp": f32("general.sampling.temp", 0.7)}).profile
     rows = by_name(compare(own, llama(temperature=0.7, top_k=3)))
-    assert rows.keys() == {"temperature", "context", "stops"}
+    assert rows.keys() == {"temperature", "context"}
     assert rows["temperature"].verdict is Verdict.SAME
     told = by_name(compare(own, llama(temperature=0.6)))
     assert told["temperature"].verdict is Verdict.DIFFERS

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+from qwq_gguf.conformance import Verdict, ask_server, compare
+from qwq_gguf.conformance.http import Client
 from qwq_gguf.exporters import llama_server as exporter
 from qwq_gguf.exporters.facts import gguf_facts
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.preparation.llama_cpp import is_misread, tell_llama_cpp
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.tools.calculator import Calculator
-from support.chat_templates import IF_ASKED, MISREAD, SEEN, UNLESS_TOLD
+from support.chat_templates import IF_ASKED, MISREAD, OPENS, SEEN, UNLESS_TOLD
 from support.llama_server import ask, llama_server, needs_llama_server, streamed
 from support.preset_ini import read_preset
 from support.tiny_gguf import write_random
@@ -119,6 +121,27 @@ def test_an_exported_budget_acts_and_its_words_are_said(demo: Path, form: str) -
         )
         assert 0 < tokens(address, part) <= 10
         assert message(address, WITH_TOOLS | {"thinking_budget_tokens": 200})["tool_calls"]
+
+
+@pytest.mark.parametrize("form", ["preset.ini", "llama-server.sh"])
+def test_an_exported_file_makes_the_server_conform(form: str, tmp_path: Path) -> None:
+    """Of a GGUF that says other things by itself; and one flag that is wrong is found."""
+    keys = {"tokenizer.chat_template": OPENS, "general.sampling.temp": 0.9}
+    path = write_random(tmp_path / "m.gguf", keys=keys)
+    facts = gguf_facts(read_gguf(path).metadata, file=str(path))
+    files = exporter.export(QWQ, facts).files
+    flags = (from_preset if form == "preset.ini" else from_command)(files[form])
+
+    def differing(flags: Mapping[str, str]) -> set[str]:
+        with llama_server(path, flags=flags) as address:
+            rows = compare(QWQ, ask_server(Client(address)))
+        return {row.setting for row in rows if row.verdict is Verdict.DIFFERS}
+
+    assert differing(flags) == set()
+    order = {name for name in flags if name.startswith("sampler")}
+    without = {name: text for name, text in flags.items() if name not in {*order, "temp"}}
+    wrong = {"presence-penalty": "0.3", "top-k": "20"}
+    assert differing(without | wrong) == {"order", "temperature", "presence_penalty", "top_k"}
 
 
 def test_thoughts_that_are_turned_off_are_off(demo: Path) -> None:

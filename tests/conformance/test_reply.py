@@ -38,6 +38,7 @@ def test_the_thought(said: Said, template: str, verdict: Verdict) -> None:
 @pytest.mark.parametrize(
     "said, tokens, verdict",
     [
+        (Said("hm", "301"), 2, UNTOLD),  # it had ended by itself
         (Said("hm", "301"), 16, SAME),
         (Said("hm", "301"), 20, SAME),
         (Said("hm", "301"), 21, DIFFERS),

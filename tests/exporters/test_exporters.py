@@ -253,9 +253,9 @@ def test_vllms_command_and_request() -> None:
     assert set(json.loads(made.files["request.json"])) == {"stop"}
     assert made.files["chat_template.jinja"] == FACTS.template
     bare = vllm.export(QWQ, replace(FACTS, base=None, template=None, chatml=None))
-    assert any("BASE=ORG/NAME sh vllm.sh" in said for said in bare.unsaid)
     assert ("BASE=ORG/NAME", "sh", "vllm.sh") in [getattr(told, "words", ()) for told in bare.use]
     assert ("sh", "vllm.sh") in [getattr(told, "words", ()) for told in made.use]
+    assert any("BASE=ORG/NAME before the command" in said for said in bare.unsaid)
     assert '--tokenizer "${BASE:?' in bare.files["vllm.sh"], "the script asks instead of failing"
     assert "chat_template.jinja" not in bare.files
 

@@ -46,6 +46,11 @@ def test_the_files_numbers_count_more_than_the_guess() -> None:
     assert found.origins["repeat_penalty"] == "general.sampling.penalty_repeat in the file"
     assert found.origins["presence_penalty"] == found.origins["order"] == "profile qwq"
     assert found.profile.sources["top_k"] == "general.sampling.top_k in the file"
+    # Who reads the name of a profile in an export finds other numbers there than the profile's.
+    *_, own = found.reason.partition(", but ")
+    for name in ("top_k", "top_p", "temperature", "repeat_penalty"):
+        assert name in own
+    assert "presence_penalty" not in own
 
 
 def test_the_files_order_counts_more_than_the_guess() -> None:
@@ -80,6 +85,7 @@ def test_a_key_that_was_edited_since_counts_more_than_the_named_profile() -> Non
     assert found.profile.chain.order == load_profile("qwq").chain.order
     assert found.origins["temperature"] == "general.sampling.temp in the file"
     assert found.origins["order"] == found.origins["top_k"] == "profile qwq"
+    assert found.reason.endswith("names it, but temperature as the file's own keys say")
     assert found.notes == (
         "general.sampling.temp is 0.9 in the file and 0.6 in profile qwq, which its "
         "qwq_gguf.profile names: it was edited since, and counts",
@@ -184,7 +190,14 @@ def test_a_model_that_no_profile_is_made_for_is_run_by_its_own_numbers() -> None
     assert found.origins["temperature"] == "general.sampling.temp in the file"
     assert found.origins["min_p"] == "a flag"
     assert found.origins["top_p"] == found.origins["order"] == "llama.cpp's default"
+    assert found.reason.startswith("the file's own numbers and none of ours, because")
     assert found.reason.endswith("nothing says that it thinks")
+
+
+def test_a_file_without_numbers_is_not_said_to_have_some() -> None:
+    reason = resolve({}).reason
+    assert reason.startswith("the file gives no numbers")
+    assert reason.endswith("nothing says that it thinks")
 
 
 def test_an_order_in_the_file_is_somebodys_say() -> None:

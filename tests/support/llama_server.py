@@ -36,11 +36,25 @@ params.model.path = sys.argv[1]
 params.n_ctx = int(sys.argv[2])
 flags = json.loads(sys.argv[3])
 params.n_ctx = int(flags.pop("ctx-size", params.n_ctx))
-for name, field in (("temp", "temp"), ("top-p", "top_p"), ("min-p", "min_p")):
-    setattr(params.sampling, field, float(flags.pop(name, getattr(params.sampling, field))))
-params.sampling.top_k = int(flags.pop("top-k", params.sampling.top_k))
-params.sampling.penalty_present = float(flags.pop("presence-penalty", 0.0))
-params.sampling.penalty_repeat = float(flags.pop("repeat-penalty", 1.0))
+# A number of the file's counts unless its bit says that a flag was given (common.h).
+names = {"d": "dry", "k": "top_k", "y": "typ_p", "p": "top_p", "s": "top_n_sigma", "m": "min_p",
+         "t": "temperature", "x": "xtc", "e": "penalties"}
+letters = flags.pop("sampler-seq", None)
+if letters is not None:
+    flags["samplers"] = ";".join(names[letter] for letter in letters)
+for name, field, kind, bit in (
+    ("samplers", "samplers", str, 1 << 0),
+    ("top-k", "top_k", int, 1 << 1),
+    ("top-p", "top_p", float, 1 << 2),
+    ("min-p", "min_p", float, 1 << 3),
+    ("temp", "temp", float, 1 << 6),
+    ("repeat-last-n", "penalty_last_n", int, 1 << 7),
+    ("repeat-penalty", "penalty_repeat", float, 1 << 8),
+    ("presence-penalty", "penalty_present", float, 0),
+):
+    if name in flags:
+        setattr(params.sampling, field, kind(flags.pop(name)))
+        params.sampling.user_sampling_config |= bit
 if flags.pop("reasoning-format", "deepseek") != "deepseek":
     raise SystemExit("only the form deepseek is known here")
 params.sampling.reasoning_budget_tokens = int(flags.pop("reasoning-budget", -1))
@@ -48,7 +62,7 @@ params.sampling.reasoning_budget_message = flags.pop("reasoning-budget-message",
 kwargs = json.loads(flags.pop("chat-template-kwargs", "{}"))
 params.default_template_kwargs = {name: json.dumps(value) for name, value in kwargs.items()}
 params.use_jinja = flags.pop("jinja", "true") == "true"
-for name in ("model", "samplers", "sampler-seq", "repeat-last-n", "reverse-prompt"):
+for name in ("model", "reverse-prompt"):
     flags.pop(name, None)
 if flags:
     raise SystemExit(f"flags that are not known here: {sorted(flags)}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.engine.kv_context import ABORTED, FULL, KvContext, PromptProgress
 from qwq_gguf.engine.native_chain import NativeChain
+from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.vocabulary import too_long
 from qwq_gguf.errors import ModelError
 
@@ -61,8 +62,6 @@ class Session:
         seed: int,
         max_tokens: int | None = None,
         stop_tokens: Collection[int] = (),
-        in_thought: bool = False,
-        thought_token: int | None = None,
         on_prompt: PromptProgress | None = None,
     ) -> Generation:
         """Continue a prompt; an unfinished generation of this session ends.
@@ -72,8 +71,8 @@ class Session:
         PromptTooLongError, before anything is computed, when prompt and one token don't
         fit.
 
-        A grammar for the answer acts at once, unless the prompt ends `in_thought` or the
-        generation begins with `thought_token`: then from `Generation.begin_answer` on.
+        A grammar for the answer acts at once, unless `Generation.expect_thought` says that
+        a thought comes first.
         """
         self._context.owned.check()
         self.model.files.check()
@@ -90,14 +89,7 @@ class Session:
             self._context,
             self.model,
             list(prompt),
-            NativeChain.of(
-                self.model,
-                chain,
-                seed=seed,
-                prompt=prompt,
-                in_thought=in_thought,
-                thought_token=thought_token,
-            ),
+            NativeChain.of(self.model, chain, seed=seed, prompt=prompt),
             self.context_size if max_tokens is None else max_tokens,
             self.model.eog_tokens.union(stop_tokens),
             on_prompt,
@@ -153,7 +145,7 @@ class Generation:
         self._stops = stop_tokens
         self._forced: deque[int] = deque()
         self._superseded = False
-        self._stream = self._run(prompt, on_prompt)
+        self._stream = OneReader(self._run(prompt, on_prompt), "this generation")
 
     def __iter__(self) -> Iterator[Generated]:
         return self
@@ -176,6 +168,10 @@ class Generation:
         """Generated tokens a second of our own time: neither prompt nor consumer count."""
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
 
+    def expect_thought(self, token: int | None, *, begun: bool) -> None:
+        """Before the first token: a thought comes first; see `NativeChain.expect_thought`."""
+        self._chain.expect_thought(token, begun=begun)
+
     def begin_answer(self) -> None:
         """The thought ended with the last token: a grammar for the answer acts from the next."""
         self._chain.begin_answer()
@@ -188,6 +184,11 @@ class Generation:
         """Do not pick any of these from now on; `force` may still say them."""
         self._chain.forbid(tokens)
 
+    def interrupt(self) -> None:
+        """End it at once (a prompt) or with its next token; from any thread."""
+        if not self._superseded:
+            self._context.abort.set()
+
     def supersede(self) -> None:
         """Stop here, because another one begins: going on with this one is an error."""
         self.close()
@@ -198,13 +199,7 @@ class Generation:
 
         ModelError from within its own `on_prompt`, or while another thread waits for it.
         """
-        try:
-            self._stream.close()
-        except ValueError:  # "generator already executing"
-            raise ModelError(
-                "this generation is being computed at this moment",
-                hint="interrupt the session, and wait for the generation to end",
-            ) from None
+        self._stream.close()
         self._chain.close()
 
     def _run(

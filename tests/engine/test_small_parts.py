@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwq_gguf.engine.detokenizer import Detokenizer
 from qwq_gguf.engine.fact_cache import CACHE_VARIABLE, Memory, cache_folder
 from qwq_gguf.engine.logs import LogBuffer
+from qwq_gguf.engine.replies.detokenizer import Detokenizer
 from qwq_gguf.errors import QwqGgufError
 from qwq_gguf.resources import own_cache
 

@@ -21,6 +21,7 @@ from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
 from qwq_gguf.machine import cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
+from qwq_gguf.native import native_files
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -114,7 +115,7 @@ class Model:
         facts = native.library_facts()
         threads = threads or default_threads(gguf)
         identity = library_identity(
-            native.native_files(), facts.version + facts.llama_version, cpu_identity()
+            native_files(), facts.version + facts.llama_version, cpu_identity()
         )
         how = probe(identity, gpu_offload=facts.gpu_offload, threads=threads)
         usable_gpu = facts.gpu_offload and how.use_gpu

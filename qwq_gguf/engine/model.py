@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,12 +15,11 @@ from qwq_gguf.engine.mapped import ModelFiles
 from qwq_gguf.engine.owned import Owned
 from qwq_gguf.engine.precheck import check_model, model_parts
 from qwq_gguf.engine.probe import library_identity, probe
-from qwq_gguf.engine.room import check_room
 from qwq_gguf.engine.trial import ensure_loads
 from qwq_gguf.engine.vocabulary import Vocabulary
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
-from qwq_gguf.machine import cpu_identity
+from qwq_gguf.machine import check_cache_fits, cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
 from qwq_gguf.native import native_files
 
@@ -68,6 +68,7 @@ class Model:
         free = partial(_free, api, files)
         self.owned = Owned(handle, free, what="the model", path=self.path)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._adopting = threading.RLock()  # reentrant: signal handlers may close
         self.vocabulary = Vocabulary(library, self.owned)
         self.weights: int = api.llama_model_n_params(handle)
         self.weight_bytes: int = api.llama_model_size(handle)
@@ -123,7 +124,7 @@ class Model:
         trained = gguf.integer(f"{gguf.architecture}.context_length") or DEFAULT_CONTEXT
         size = context or min(DEFAULT_CONTEXT, trained)
         if layers == 0:
-            check_room(gguf, size)
+            check_cache_fits(gguf, size)
         ensure_loads(
             parts,
             identity=identity,
@@ -233,11 +234,14 @@ class Model:
     def adopt(self, session: Session) -> None:
         """Close this session before the model."""
         self.owned.check()
-        self._sessions.add(session)
+        with self._adopting:
+            self._sessions.add(session)
 
     def close(self) -> None:
         """Free the model and its sessions; may be called twice."""
-        for session in list(self._sessions):
+        with self._adopting:
+            sessions = list(self._sessions)
+        for session in sessions:
             session.close()
         self.owned.close()
 

@@ -6,12 +6,14 @@ what was generated.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.engine.context_settings import DEFAULT_SETTINGS, ContextSettings
 from qwq_gguf.engine.kv_context import ABORTED, FULL, KvContext, PromptProgress
 from qwq_gguf.engine.native_chain import NativeChain
 from qwq_gguf.engine.one_reader import OneReader
@@ -38,10 +40,12 @@ class Generated(NamedTuple):
 class Session:
     """A text in the making. Use from one thread at a time; `interrupt` from any."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, settings: ContextSettings = DEFAULT_SETTINGS) -> None:
+        """`settings` are those of its KV cache."""
         self.model = model
-        self._context = KvContext(model)
+        self._context = KvContext(model, settings)
         self._running: Generation | None = None
+        self._beginning = threading.RLock()  # reentrant: signal handlers may begin one
         model.adopt(self)
 
     @property
@@ -82,19 +86,20 @@ class Session:
             raise too_long(f"{len(prompt)} tokens", self.context_size - 1)
         if max_tokens is not None and max_tokens < 1:
             raise ModelError("max_tokens makes no sense", found=max_tokens)
-        if self._running is not None:
-            self._running.supersede()
-        self._context.abort.clear()
-        self._running = Generation(
-            self._context,
-            self.model,
-            list(prompt),
-            NativeChain.of(self.model, chain, seed=seed, prompt=prompt),
-            self.context_size if max_tokens is None else max_tokens,
-            self.model.eog_tokens.union(stop_tokens),
-            on_prompt,
-        )
-        return self._running
+        with self._beginning:  # of two at the same moment one ends the other
+            if self._running is not None:
+                self._running.supersede()
+            self._context.abort.clear()
+            self._running = Generation(
+                self._context,
+                self.model,
+                list(prompt),
+                NativeChain.of(self.model, chain, seed=seed, prompt=prompt),
+                self.context_size if max_tokens is None else max_tokens,
+                self.model.eog_tokens.union(stop_tokens),
+                on_prompt,
+            )
+            return self._running
 
     def logits(self) -> npt.NDArray[np.float32]:
         """The logits from which the last token was picked, one a token of the vocabulary."""
@@ -105,8 +110,11 @@ class Session:
         self._context.abort.set()
 
     def forget(self) -> None:
-        """Empty the KV cache."""
-        self._context.forget()
+        """Empty the KV cache; an unfinished generation of this session ends."""
+        with self._beginning:
+            if self._running is not None:
+                self._running.supersede()
+            self._context.forget()
 
     def close(self) -> None:
         """Free the context; may be called twice."""
@@ -158,7 +166,7 @@ class Generation:
                 self._context.owned.check()
             if self._superseded and self.finish_reason is None:
                 raise ModelError(
-                    "this generation was ended: its session has begun another one",
+                    "this generation was ended: its session has begun another one, or was emptied",
                     hint="read it to its end first, or use two sessions",
                 ) from None
             raise

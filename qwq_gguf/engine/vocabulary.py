@@ -35,7 +35,6 @@ class Vocabulary:
         with owner as model:
             self._read(api, api.llama_model_get_vocab(model))
         self._pieces: dict[int, bytes] = {}
-        self._buffer = ctypes.create_string_buffer(256)
 
     def _read(self, api: Any, handle: int) -> None:
         self._handle = handle
@@ -186,12 +185,14 @@ class Vocabulary:
     def _piece(self, token: int) -> bytes:
         self._check_token(token)
         to_piece = self._api.llama_token_to_piece
+        # One for each call: sessions in several threads ask at the same moment.
+        buffer = ctypes.create_string_buffer(256)
         with self.owner:
-            count = to_piece(self._handle, token, self._buffer, len(self._buffer), 0, True)
+            count = to_piece(self._handle, token, buffer, len(buffer), 0, True)
             if count < 0:
-                self._buffer = ctypes.create_string_buffer(-count)
-                count = to_piece(self._handle, token, self._buffer, -count, 0, True)
-        return ctypes.string_at(self._buffer, max(0, count))
+                buffer = ctypes.create_string_buffer(-count)
+                count = to_piece(self._handle, token, buffer, -count, 0, True)
+        return ctypes.string_at(buffer, max(0, count))
 
     def _check_token(self, token: int) -> None:
         if not 0 <= token < self.size:

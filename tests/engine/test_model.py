@@ -370,3 +370,8 @@ def test_the_library_is_loaded_once_and_checked(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(library.api, "llama_version", lambda: b"0.4.0")
     with pytest.raises(QwqGgufError, match="does not belong"):
         native._check(library.api, library.version)
+
+
+def test_an_absurd_context_is_refused_before_memory_is_asked_for(random_gguf: Path) -> None:
+    with pytest.raises(ModelError, match="does not fit"):
+        Model.load(random_gguf, context=2**31 - 1)

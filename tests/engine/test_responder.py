@@ -221,13 +221,20 @@ def test_a_real_model_answers_and_shares_what_prompts_begin_with(random_gguf: Pa
         responder.close()
 
 
-def test_a_response_cancelled_from_another_thread_ends(random_gguf: Path) -> None:
+def test_a_prompts_computation_is_cancelled_from_another_thread(random_gguf: Path) -> None:
     with Model.load(random_gguf, threads=1) as model:
-        responding = Responder(model, PROFILE).respond([Message("user", "long " * 80)])
-        timer = threading.Timer(0.05, responding.cancel)
-        timer.start()
-        assert read(list(responding)).finish_reason in (
-            FinishReason.INTERRUPTED,
-            FinishReason.STOP,  # it was quicker
-        )
-        timer.join()
+        done: list[int] = []
+
+        def cancel(read_so_far: int, total: int) -> None:
+            done.append(read_so_far)
+            thread = threading.Thread(target=responding.cancel)
+            thread.start()
+            thread.join()
+
+        responder = Responder(model, PROFILE, on_prompt=cancel)
+        responding = responder.respond([Message("user", "long " * 80)])
+        response = read(list(responding))
+        assert response.finish_reason is FinishReason.INTERRUPTED
+        assert (response.thinking, response.answer_tokens) == ("", 0)
+        assert len(done) == 1
+        assert done[0] < response.prompt_tokens

@@ -1,7 +1,7 @@
 """Where the native libraries are, and loading them: libggml alone, or libllama with its bindings.
 
 Both come with the llama-cpp-python release that is pinned. Whoever gets one here checks that it
-is what was written for (`engine/library.py`, `quantization/kernels/ggml.py`): a wrong library
+is what was written for (`engine/llama/library.py`, `quantization/kernels/ggml.py`): a wrong library
 must be an error, not wrong bytes.
 """
 

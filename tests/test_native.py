@@ -11,7 +11,7 @@ from sys import executable
 import pytest
 
 from qwq_gguf import native
-from qwq_gguf.engine.library import SUPPORTED
+from qwq_gguf.engine.llama.library import SUPPORTED
 from qwq_gguf.errors import LibraryError
 
 

@@ -19,7 +19,7 @@ from qwq_gguf.chat.events import (
     ToolResult,
 )
 from qwq_gguf.chat.messages import Message, ToolCall
-from qwq_gguf.engine.native_chain import MOST_SEED
+from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.responder import Responder, Responding, new_seed
 from qwq_gguf.engine.session import PromptProgress, Session

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.engine import library as native
-from qwq_gguf.engine.loading import can_map, default_threads, load_handle, notices_of
-from qwq_gguf.engine.mapped import ModelFiles
-from qwq_gguf.engine.owned import Owned
-from qwq_gguf.engine.precheck import check_model, model_parts
-from qwq_gguf.engine.probe import library_identity, probe
-from qwq_gguf.engine.trial import ensure_loads
-from qwq_gguf.engine.vocabulary import Vocabulary
+from qwq_gguf.engine.llama import library as native
+from qwq_gguf.engine.llama.owned import Owned
+from qwq_gguf.engine.llama.vocabulary import Vocabulary
+from qwq_gguf.engine.loading.mapped import ModelFiles
+from qwq_gguf.engine.loading.precheck import check_model, model_parts
+from qwq_gguf.engine.loading.probe import library_identity, probe
+from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle, notices_of
+from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
 from qwq_gguf.machine import check_cache_fits, cpu_identity

@@ -14,8 +14,8 @@ from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
-from qwq_gguf.engine.native_chain import MOST_SEED
-from qwq_gguf.engine.native_stages import with_token_ids
+from qwq_gguf.engine.llama.native_chain import MOST_SEED
+from qwq_gguf.engine.llama.native_stages import with_token_ids
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.replies import Governing, ReplyStream
 from qwq_gguf.engine.session import Generation, PromptProgress, Session

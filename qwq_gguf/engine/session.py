@@ -13,11 +13,11 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.engine.context_settings import DEFAULT_SETTINGS, ContextSettings
-from qwq_gguf.engine.kv_context import ABORTED, FULL, KvContext, PromptProgress
-from qwq_gguf.engine.native_chain import NativeChain
+from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
+from qwq_gguf.engine.llama.kv_context import ABORTED, FULL, KvContext, PromptProgress
+from qwq_gguf.engine.llama.native_chain import NativeChain
+from qwq_gguf.engine.llama.vocabulary import too_long
 from qwq_gguf.engine.one_reader import OneReader
-from qwq_gguf.engine.vocabulary import too_long
 from qwq_gguf.errors import ModelError
 
 if TYPE_CHECKING:

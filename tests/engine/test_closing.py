@@ -22,10 +22,10 @@ from qwq_gguf.errors import ModelError
 from qwq_gguf.profiles import Profile
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.native_chain import NativeChain
+from qwq_gguf.engine.llama.native_chain import NativeChain
 from qwq_gguf.engine.responder import Responder
 from qwq_gguf.engine.session import Generation, Session
-from qwq_gguf.engine.vocabulary import Vocabulary
+from qwq_gguf.engine.llama.vocabulary import Vocabulary
 from qwq_gguf.sampling import Dist, Dry, Grammar, Greedy, LogitBias, SamplerChain
 
 GREEDY = SamplerChain((Greedy(),))

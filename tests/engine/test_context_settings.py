@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.engine.context_settings import ContextSettings
+from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import ModelError

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pytest
 
 from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.engine.llama.native_chain import NativeChain
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.native_chain import NativeChain
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import ChainError, ModelError
 from qwq_gguf.sampling import (

@@ -15,6 +15,7 @@ COMMON = """
 import signal, sys, threading, time
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.engine.conversation import Conversation
+from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.responder import Responder
 from qwq_gguf.engine.session import Session
@@ -84,21 +85,29 @@ session.forget()
 assert refused(lambda: next(one), "emptied")
 assert session.cached_tokens == 0
 """,
-    "asked for logits while a prompt is computed": """
-seen = []
-def handler(*_):
-    seen.append(refused(session.logits, "at this moment", "nothing was computed"))
-    seen.append(refused(session.forget, "at this moment", "being computed"))
-signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-for seed in range(40):
-    session.forget() if not seed % 2 else None
-    try:
-        list(session.generate(LONG[seed:], CHAIN, seed=seed, max_tokens=1))
-    except ModelError as error:
-        assert any(w in str(error) for w in ("at this moment", "emptied", "begun")), error
-signal.setitimer(signal.ITIMER_REAL, 0)
-assert seen
+    "used while a prompt is computed": """
+# The callback stops llama.cpp in the middle of it. Then a handler in the thread that waits for
+# the prompt wants to use the context, and so does another thread.
+seen, done = [], threading.Event()
+def use(*_):
+    seen.append(refused(session.logits, "by another thread"))
+    seen.append(refused(session.forget, "at this moment"))
+    seen.append(refused(lambda: session.generate(PROMPT, CHAIN, seed=1), "at this moment"))
+    done.set()
+def look(tensor, asked):
+    if not seen:
+        other = threading.Thread(target=use)
+        other.start()
+        other.join()
+        done.clear()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        assert done.wait(60)
+    return False
+signal.signal(signal.SIGUSR1, use)
+session = Session(model, ContextSettings(on_tensor=look))
+alone = [t for t, _ in Session(model).generate(LONG, CHAIN, seed=1, max_tokens=5)]
+assert [t for t, _ in session.generate(LONG, CHAIN, seed=1, max_tokens=5)] == alone
+assert seen == [True] * 6, seen
 """,
     "the same stream in two threads": """
 for make in (

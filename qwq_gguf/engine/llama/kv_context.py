@@ -12,10 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.engine.abort import AbortFlag
-from qwq_gguf.engine.context_settings import DEFAULT_SETTINGS, ContextSettings, Observer
-from qwq_gguf.engine.interruptible import run_aside
-from qwq_gguf.engine.owned import Owned
+from qwq_gguf.engine.llama.abort import AbortFlag
+from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings, Observer
+from qwq_gguf.engine.llama.interruptible import run_aside
+from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
 
 if TYPE_CHECKING:

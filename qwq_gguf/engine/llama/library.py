@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from qwq_gguf.engine.logs import LogBuffer
+from qwq_gguf.engine.llama.logs import LogBuffer
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.native import INSTALL, REINSTALL, libc, load_libllama
 

@@ -12,9 +12,9 @@ from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.template import Segment
-    from qwq_gguf.engine.library import Library
-    from qwq_gguf.engine.owned import Owned
-    from qwq_gguf.engine.pieces import Pieces
+    from qwq_gguf.engine.llama.library import Library
+    from qwq_gguf.engine.llama.owned import Owned
+    from qwq_gguf.engine.llama.pieces import Pieces
 
 __all__ = ["Vocabulary", "too_long"]
 
@@ -146,7 +146,7 @@ class Vocabulary:
     @cached_property
     def pieces(self) -> Pieces:
         """The bytes of all tokens."""
-        from qwq_gguf.engine.pieces import Pieces
+        from qwq_gguf.engine.llama.pieces import Pieces
 
         return Pieces(self)
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.engine.native_stages import init_stage
-from qwq_gguf.engine.owned import Owned
+from qwq_gguf.engine.llama.native_stages import init_stage
+from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
 from qwq_gguf.sampling.stages import Dry, Grammar, LogitBias, Penalties, Stage, Window
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from qwq_gguf.engine.forbidding import Candidates, GrammarSampler
-    from qwq_gguf.engine.library import Library
+    from qwq_gguf.engine.llama.forbidding import Candidates, GrammarSampler
+    from qwq_gguf.engine.llama.library import Library
+    from qwq_gguf.engine.llama.vocabulary import Vocabulary
     from qwq_gguf.engine.model import Model
-    from qwq_gguf.engine.vocabulary import Vocabulary
     from qwq_gguf.sampling.chain import SamplerChain
 
 __all__ = ["MOST_SEED", "NativeChain", "Picked"]
@@ -231,7 +231,7 @@ class NativeChain:
             return
         if self._vocabulary is None:
             raise ModelError("the stage grammar needs a vocabulary")
-        from qwq_gguf.engine.forbidding import GrammarSampler
+        from qwq_gguf.engine.llama.forbidding import GrammarSampler
 
         self._grammar = GrammarSampler(
             self._api, self._vocabulary, stage, after_thought=after_thought
@@ -246,7 +246,7 @@ class NativeChain:
         """All stages in order, from which forbidden tokens do not come back; see `sample`."""
         import numpy as np
 
-        from qwq_gguf.engine.forbidding import Candidates
+        from qwq_gguf.engine.llama.forbidding import Candidates
 
         apply = self._api.llama_sampler_apply
         candidates = Candidates(self._api, np.arange(len(logits), dtype=np.int32), logits)

@@ -1,6 +1,8 @@
 """What happens while a reply is made, as a stream of values.
 
-A reply is any number of deltas, tool events and notices, and then one `Finished`.
+What a model answers is any number of deltas and notices, and then one `Responded`. A reply
+of a conversation is that for each round of tools, tool events between them, and then one
+`Finished` in the place of all `Responded`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ __all__ = [
     "Finished",
     "Notice",
     "Reply",
+    "Responded",
+    "Response",
+    "ResponseEvent",
     "ThinkingDelta",
+    "ThoughtEnded",
     "ToolCallStarted",
     "ToolResult",
 ]
@@ -35,12 +41,52 @@ class FinishReason(StrEnum):
     TOOL_LIMIT = "tool_limit"  # it asked for more rounds of tools than allowed
 
 
+class ThoughtEnded(StrEnum):
+    """How a thought ended: the model's last one, where there are several.
+
+    A thought that nothing closed ended with the reply, for the reason that this has.
+    """
+
+    NONE = "none"  # there was no thought
+    CLOSED = "closed"  # the model closed it
+    BUDGET = "budget"  # its governor closed it
+    TOOL_CALL = "tool_call"  # the model called a tool from within it
+    STOP = "stop"  # the model ended its turn within it
+    LENGTH = "length"  # the token limit of the reply was reached within it
+    CONTEXT = "context"  # the context was full
+    INTERRUPTED = "interrupted"  # the user stopped it
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a model has answered to a list of messages, once.
+
+    `written` is all text after the last thought; `answer` is that without the tool calls:
+    `calls` as they were read, and in `unread` what is wrong with each that could not be.
+    `seconds` are those of the generated tokens; neither prompt nor consumer count.
+    """
+
+    thinking: str
+    answer: str
+    written: str
+    calls: tuple[ToolCall, ...]
+    unread: tuple[str, ...]
+    thinking_tokens: int
+    answer_tokens: int
+    prompt_tokens: int
+    seed: int
+    seconds: float
+    finish_reason: FinishReason
+    thought_ended: ThoughtEnded
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A finished reply. `seed` and the token counts let it be made again and compared.
 
     `answer` is the text after the last thought, tool calls taken out; `thinking` joins
-    the thoughts of all rounds of tools. `prompt_tokens` counts the first round's prompt.
+    the thoughts of all rounds of tools, and `thought_ended` is how the last of them did.
+    `prompt_tokens` counts the first round's prompt.
     """
 
     thinking: str
@@ -49,6 +95,7 @@ class Reply:
     answer_tokens: int
     prompt_tokens: int
     finish_reason: FinishReason
+    thought_ended: ThoughtEnded
     seed: int
     tokens_per_second: float
     tool_calls: tuple[ToolCall, ...] = ()
@@ -105,11 +152,20 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Responded:
+    """The model has answered."""
+
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The reply is complete."""
 
     reply: Reply
 
+
+ResponseEvent: TypeAlias = ThinkingDelta | AnswerDelta | AnswerWasThought | Notice | Responded
 
 ChatEvent: TypeAlias = (
     ThinkingDelta

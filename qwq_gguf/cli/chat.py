@@ -260,6 +260,7 @@ def reply_to_json(reply: Reply, profile: Profile, thoughts: Thoughts) -> dict[st
         "answer_tokens": reply.answer_tokens,
         "prompt_tokens": reply.prompt_tokens,
         "finish_reason": str(reply.finish_reason),
+        "thought_ended": str(reply.thought_ended),
         "seed": reply.seed,
         "tokens_per_second": round(reply.tokens_per_second, 2),
         "tool_calls": [

@@ -149,7 +149,7 @@ def _edited_lines() -> Iterator[str]:
 
 def _history_file() -> str | None:
     """Where typed lines are kept, readable by their owner only; None where that fails."""
-    from qwq_gguf.engine.fact_cache import cache_folder
+    from qwq_gguf.engine.loading.fact_cache import cache_folder
 
     path = cache_folder() / "chat-history"
     try:

@@ -1,11 +1,9 @@
-"""A chat with a model: history, thoughts, tools, and what each reply cost."""
+"""A chat with a model: its history, and the tools that it calls."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import (
@@ -14,23 +12,18 @@ from qwq_gguf.chat.events import (
     FinishReason,
     Notice,
     Reply,
+    Responded,
+    Response,
+    ThoughtEnded,
     ToolCallStarted,
     ToolResult,
 )
-from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolCall
-from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
-from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
-from qwq_gguf.engine.governing import Governing
-from qwq_gguf.engine.native_chain import MOST_SEED
-from qwq_gguf.engine.native_stages import with_token_ids
-from qwq_gguf.engine.reply import ReplyStream
+from qwq_gguf.engine.llama.native_chain import MOST_SEED
+from qwq_gguf.engine.one_reader import OneReader
+from qwq_gguf.engine.responder import Responder, Responding, new_seed
 from qwq_gguf.engine.session import PromptProgress, Session
-from qwq_gguf.engine.tally import Tally
-from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError, ToolError
-from qwq_gguf.profiles.thoughts import thoughts_of
-from qwq_gguf.sampling import Grammar, LogitBias
-from qwq_gguf.thinking import ThoughtSplitter, ThoughtStart, thought_start
+from qwq_gguf.errors import PromptTooLongError, ToolError
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -43,7 +36,7 @@ _TOOL_ROUNDS = 8
 
 
 class Conversation:
-    """Turns with one model under one profile.
+    """Turns with one model under one profile: a `Responder` with history and tools.
 
     Thoughts of earlier turns are not sent again (the profile's history policy), and the
     KV cache is computed anew only from where a prompt differs from the last one. Use it
@@ -75,41 +68,27 @@ class Conversation:
         ChainError for tools beside a grammar, or a logit bias of a token that the model
         lacks; TemplateError when the template is malformed.
         """
-        source = model.chat_template
-        if source is None:
-            raise ModelError(
-                "this model has no chat template, so it is not made for chats",
-                path=model.path,
-                hint="look for an instruct or reasoning version of it",
-            )
-        if tools and "tools" not in source:
-            raise ModelError("this model's chat template has no place for tools", path=model.path)
-        if tools and (grammar := profile.chain.stage(Grammar)) is not None and not grammar.off:
-            raise ChainError("a grammar and tools exclude each other: it would forbid every call")
+        self.responder = Responder(
+            model,
+            profile,
+            template_variables=template_variables,
+            session=session,
+            on_prompt=on_prompt,
+        )
         self.model = model
-        #: What becomes of thoughts: tags, switch, and how a prompt leaves the reply.
-        self.thoughts = thoughts_of(model.metadata, profile, template_variables)
-        self.profile = profile = replace(profile, thinking=self.thoughts.tags)
-        self._chain = profile.chain
-        if self._chain.stage(LogitBias) is not None:
-            self._chain = with_token_ids(self._chain, model.vocabulary)
-        self._template = ChatTemplate(source)
+        self.profile = self.responder.profile
+        self.thoughts = self.responder.thoughts
         self._tools = {tool.spec.name: tool for tool in tools}
+        self._specs = tuple(tool.spec for tool in self._tools.values())
+        self.responder.check_tools(self._specs)
         self._system = [Message("system", system)] if system else []
         self._history: list[Message] = []
         self._seed = seed
         self._turns = 0
         self._max_tokens = max_tokens
         self._tool_rounds = tool_rounds
-        self._on_prompt = on_prompt
-        self._owns_session = session is None
-        self._session = Session(model) if session is None else session
         self._interrupted = False
-        control = model.control_tokens
-        self._stop_tokens = {control[stop] for stop in profile.stops if stop in control}
-        self._stop_texts = tuple(stop for stop in profile.stops if stop not in control)
-        tags = profile.thinking
-        self._thought_token = model.token_id(tags.open) if self.thoughts.has_thoughts else None
+        self._responding: Responding | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -119,12 +98,12 @@ class Conversation:
     @property
     def context_size(self) -> int:
         """Tokens that the context holds."""
-        return self._session.context_size
+        return self.responder.session.context_size
 
     @property
     def used_tokens(self) -> int:
         """Tokens of the context in use after the last reply."""
-        return self._session.cached_tokens
+        return self.responder.session.cached_tokens
 
     def ask(self, text: str) -> Reply:
         """Say something and wait for the whole reply; see `stream` for the errors."""
@@ -139,63 +118,18 @@ class Conversation:
         A reply without an answer (interrupted, or no room left) is not remembered, nor is
         its question. PromptTooLongError when the conversation does not fit the context.
         """
-        self._interrupted = False
-        seed = self._next_seed()
-        turn = [Message("user", text)]
-        thoughts: list[str] = []
-        calls: list[ToolCall] = []
-        tally = Tally()
-        for number in range(self._tool_rounds + 1):
-            prompt = self._render(turn)
-            stream = self._stream(prompt)
-            try:
-                reason = yield from self._generate(prompt, stream, _round_seed(seed, number), tally)
-            except PromptTooLongError:
-                if number == 0:
-                    raise
-                reason = FinishReason.CONTEXT  # filled by what tools have said
-            if stream.thinking:
-                thoughts.append(stream.thinking)
-            parsed = self._parse(stream.answer)
-            if not (parsed.calls or parsed.errors) or reason is not FinishReason.STOP:
-                break
-            if number == self._tool_rounds:
-                reason = FinishReason.TOOL_LIMIT
-                break
-            calls += parsed.calls
-            turn.append(
-                Message(
-                    "assistant",
-                    parsed.text if parsed.calls else stream.answer,
-                    tool_calls=parsed.calls,
-                    thinking=stream.thinking,
-                )
-            )
-            yield from self._use_tools(parsed, turn)
-        reply = Reply(
-            thinking="\n\n".join(thoughts),
-            answer=parsed.text,
-            thinking_tokens=tally.thinking_tokens,
-            answer_tokens=tally.answer_tokens,
-            prompt_tokens=tally.prompt_tokens,
-            finish_reason=reason,
-            seed=seed,
-            tokens_per_second=tally.tokens_per_second,
-            tool_calls=tuple(calls),
-        )
-        if reply.answer:
-            turn.append(Message("assistant", reply.answer, thinking=stream.thinking))
-            self._history += turn
-        yield Finished(reply)
+        return OneReader(self._take_turn(text), "this reply")
 
     def prompt_tokens(self, text: str) -> list[int]:
         """What the model would read if this were asked: history, question, opened thought."""
-        return self.model.encode(self._render([Message("user", text)]).segments)
+        prompt = self.responder.render((*self.messages, Message("user", text)), self._specs)
+        return self.model.encode(prompt.segments)
 
     def interrupt(self) -> None:
         """End the running reply with its next token, a prompt's computation at once."""
         self._interrupted = True
-        self._session.interrupt()
+        if self._responding is not None:
+            self._responding.cancel()
 
     def clear(self) -> None:
         """Forget all turns; system prompt and tools stay."""
@@ -203,100 +137,71 @@ class Conversation:
 
     def close(self) -> None:
         """Free the KV cache, unless it is shared."""
-        if self._owns_session:
-            self._session.close()
+        self.responder.close()
+
+    def _take_turn(self, text: str) -> Generator[ChatEvent, None, None]:
+        self._interrupted = False
+        seed = self._next_seed()
+        turn = [Message("user", text)]
+        rounds: list[Response] = []
+        while True:
+            last = yield from self._respond(turn, _round_seed(seed, len(rounds)), rounds)
+            rounds.append(last)
+            reason = last.finish_reason
+            if not (last.calls or last.unread) or reason is not FinishReason.STOP:
+                break
+            if len(rounds) > self._tool_rounds:
+                reason = FinishReason.TOOL_LIMIT
+                break
+            said = last.answer if last.calls else last.written
+            turn.append(Message("assistant", said, last.calls, thinking=last.thinking))
+            yield from self._use_tools(last, turn)
+        reply = _reply(rounds, reason, seed)
+        if reply.answer:
+            turn.append(Message("assistant", reply.answer, thinking=last.thinking))
+            self._history += turn
+        yield Finished(reply)
+
+    def _respond(
+        self, turn: Sequence[Message], seed: int, rounds: Sequence[Response]
+    ) -> Generator[ChatEvent, None, Response]:
+        """One round's events; returns what came of it."""
+        left = None
+        if self._max_tokens is not None:
+            left = self._max_tokens - sum(map(_tokens, rounds))
+            if left < 1:
+                return _nothing(FinishReason.LENGTH, seed)
+        try:
+            messages = (*self.messages, *turn)
+            responding = self.responder.respond(messages, self._specs, seed=seed, max_tokens=left)
+            self._responding = responding
+            if self._interrupted:  # before there was anything to cancel
+                responding.cancel()
+            with closing(responding):
+                for event in responding:
+                    if isinstance(event, Responded):
+                        return event.response
+                    yield event
+        except PromptTooLongError:
+            if not rounds:
+                raise
+        return _nothing(FinishReason.CONTEXT, seed)  # filled by what tools have said
 
     def _next_seed(self) -> int:
         if self._seed is None:
-            return secrets.randbelow(MOST_SEED + 1)
+            return new_seed()
         seed = (self._seed + self._turns) % (MOST_SEED + 1)
         self._turns += 1
         return seed
 
-    def _render(self, turn: Sequence[Message]) -> RenderedPrompt:
-        messages: tuple[Message, ...] = (*self._system, *self._history, *turn)
-        tags = self.profile.thinking
-        if self.profile.template.history == "answers":
-            messages = without_thoughts(messages, close=tags.close)
-        else:
-            messages = tuple(_with_thought(m, tags.open, tags.close) for m in messages)
-        control = self.model.control_tokens
-        prompt = self._template.render(
-            messages,
-            [tool.spec for tool in self._tools.values()],
-            variables=self.thoughts.variables,
-            special_tokens=self.model.special_tokens,
-            control_tokens=control,
-        )
-        return self.thoughts.begin(prompt, control)
-
-    def _stream(self, prompt: RenderedPrompt) -> ReplyStream:
-        tags = self.profile.thinking
-        start = thought_start(prompt, tags)
-        splitter = ThoughtSplitter(
-            tags.open,
-            tags.close,
-            starts_inside=start is ThoughtStart.OPENED,
-            may_be_open=self.thoughts.has_thoughts and start is ThoughtStart.FREE,
-            open_id=self.model.token_id(tags.open),
-            close_id=self.model.token_id(tags.close),
-        )
-        return ReplyStream(splitter, stops=self._stop_texts, holds_tool_calls=bool(self._tools))
-
-    def _generate(
-        self, prompt: RenderedPrompt, stream: ReplyStream, seed: int, tally: Tally
-    ) -> Generator[ChatEvent, None, FinishReason]:
-        """One round; returns how it ended."""
-        left = None if self._max_tokens is None else self._max_tokens - tally.tokens
-        if left is not None and left < 1:
-            return FinishReason.LENGTH
-        generation = self._session.generate(
-            self.model.encode(prompt.segments, most=self.context_size - 1),
-            self._chain,
-            seed=seed,
-            max_tokens=left,
-            stop_tokens=self._stop_tokens,
-            in_thought=stream.in_thought,
-            thought_token=self._thought_token,
-            on_prompt=self._on_prompt,
-        )
-        if self._interrupted:  # before the generation was there to hear of it
-            self._session.interrupt()
-        tally.prompt_tokens = tally.prompt_tokens or generation.prompt_tokens
-        with closing(generation):
-            governing = Governing(self.model, self.profile)
-            governing.begin(stream, generation)
-            for token, piece in generation:
-                thought = stream.in_thought
-                yield from stream.feed(token, piece)
-                if stream.stopped:
-                    break
-                if thought and not stream.in_thought:
-                    generation.begin_answer()
-                elif thought or stream.in_thought:
-                    yield from governing.look(stream, generation)
-        reason = FinishReason.STOP if stream.stopped else generation.finish_reason
-        if reason is None:
-            raise ModelError(
-                "this reply was ended from elsewhere: its session began another one, or was closed",
-                hint="read a reply to its end before the next question, or give each "
-                "conversation a session of its own",
-            )
-        yield from stream.finish(turn_ended=reason is FinishReason.STOP)
-        tally.add(stream, generation.seconds)
-        return reason
-
-    def _parse(self, answer: str) -> ParsedAnswer:
-        return parse_tool_calls(answer) if self._tools else ParsedAnswer(answer, (), ())
-
-    def _use_tools(self, parsed: ParsedAnswer, turn: list[Message]) -> Iterator[ChatEvent]:
+    def _use_tools(self, response: Response, turn: list[Message]) -> Iterator[ChatEvent]:
         """Run the calls and let the model read results and errors."""
-        for call in parsed.calls:
+        for call in response.calls:
             yield ToolCallStarted(call)
             result = self._run_tool(call)
             yield result
             turn.append(Message("tool", result.content, name=call.name))
-        for error in parsed.errors:
+        for error in response.unread:
             yield Notice(f"a tool call could not be read: {error}")
             turn.append(Message("tool", f"error: {error}"))
 
@@ -319,8 +224,29 @@ def _round_seed(seed: int, number: int) -> int:
     return (seed + number * 0x9E3779B9) % (MOST_SEED + 1)
 
 
-def _with_thought(message: Message, open: str, close: str) -> Message:
-    if message.role != "assistant" or not message.thinking:
-        return message
-    content = f"{open}\n{message.thinking}\n{close}\n\n{message.content}"
-    return Message("assistant", content, message.tool_calls, message.name)
+def _tokens(response: Response) -> int:
+    return response.thinking_tokens + response.answer_tokens
+
+
+def _nothing(reason: FinishReason, seed: int) -> Response:
+    """A round for which there was no room."""
+    return Response("", "", "", (), (), 0, 0, 0, seed, 0.0, reason, ThoughtEnded.NONE)
+
+
+def _reply(rounds: Sequence[Response], reason: FinishReason, seed: int) -> Reply:
+    """All rounds of one turn as one reply; the calls of the last one were not run."""
+    endings = [each.thought_ended for each in rounds]
+    thoughts = [ending for ending in endings if ending is not ThoughtEnded.NONE]
+    seconds = sum(each.seconds for each in rounds)
+    return Reply(
+        thinking="\n\n".join(each.thinking for each in rounds if each.thinking),
+        answer=rounds[-1].answer,
+        thinking_tokens=sum(each.thinking_tokens for each in rounds),
+        answer_tokens=sum(each.answer_tokens for each in rounds),
+        prompt_tokens=rounds[0].prompt_tokens,
+        finish_reason=reason,
+        thought_ended=thoughts[-1] if thoughts else ThoughtEnded.NONE,
+        seed=seed,
+        tokens_per_second=sum(map(_tokens, rounds)) / seconds if seconds > 0 else 0.0,
+        tool_calls=tuple(call for each in rounds[:-1] for call in each.calls),
+    )

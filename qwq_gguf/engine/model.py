@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.engine import library as native
-from qwq_gguf.engine.loading import can_map, default_threads, load_handle, notices_of
-from qwq_gguf.engine.mapped import ModelFiles
-from qwq_gguf.engine.owned import Owned
-from qwq_gguf.engine.precheck import check_model, model_parts
-from qwq_gguf.engine.probe import library_identity, probe
-from qwq_gguf.engine.room import check_room
-from qwq_gguf.engine.trial import ensure_loads
-from qwq_gguf.engine.vocabulary import Vocabulary
+from qwq_gguf.engine.llama import library as native
+from qwq_gguf.engine.llama.owned import Owned
+from qwq_gguf.engine.llama.vocabulary import Vocabulary
+from qwq_gguf.engine.loading.mapped import ModelFiles
+from qwq_gguf.engine.loading.precheck import check_model, model_parts
+from qwq_gguf.engine.loading.probe import library_identity, probe
+from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle, notices_of
+from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
-from qwq_gguf.machine import cpu_identity
+from qwq_gguf.machine import check_cache_fits, cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
+from qwq_gguf.native import native_files
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -67,6 +68,7 @@ class Model:
         free = partial(_free, api, files)
         self.owned = Owned(handle, free, what="the model", path=self.path)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._adopting = threading.RLock()  # reentrant: signal handlers may close
         self.vocabulary = Vocabulary(library, self.owned)
         self.weights: int = api.llama_model_n_params(handle)
         self.weight_bytes: int = api.llama_model_size(handle)
@@ -114,7 +116,7 @@ class Model:
         facts = native.library_facts()
         threads = threads or default_threads(gguf)
         identity = library_identity(
-            native.native_files(), facts.version + facts.llama_version, cpu_identity()
+            native_files(), facts.version + facts.llama_version, cpu_identity()
         )
         how = probe(identity, gpu_offload=facts.gpu_offload, threads=threads)
         usable_gpu = facts.gpu_offload and how.use_gpu
@@ -122,7 +124,7 @@ class Model:
         trained = gguf.integer(f"{gguf.architecture}.context_length") or DEFAULT_CONTEXT
         size = context or min(DEFAULT_CONTEXT, trained)
         if layers == 0:
-            check_room(gguf, size)
+            check_cache_fits(gguf, size)
         ensure_loads(
             parts,
             identity=identity,
@@ -232,11 +234,14 @@ class Model:
     def adopt(self, session: Session) -> None:
         """Close this session before the model."""
         self.owned.check()
-        self._sessions.add(session)
+        with self._adopting:
+            self._sessions.add(session)
 
     def close(self) -> None:
         """Free the model and its sessions; may be called twice."""
-        for session in list(self._sessions):
+        with self._adopting:
+            sessions = list(self._sessions)
+        for session in sessions:
             session.close()
         self.owned.close()
 

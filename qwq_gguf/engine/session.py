@@ -6,15 +6,18 @@ what was generated.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.engine.kv_context import ABORTED, FULL, KvContext, PromptProgress
-from qwq_gguf.engine.native_chain import NativeChain
-from qwq_gguf.engine.vocabulary import too_long
+from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
+from qwq_gguf.engine.llama.kv_context import ABORTED, FULL, KvContext, PromptProgress
+from qwq_gguf.engine.llama.native_chain import NativeChain
+from qwq_gguf.engine.llama.vocabulary import too_long
+from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.errors import ModelError
 
 if TYPE_CHECKING:
@@ -37,10 +40,12 @@ class Generated(NamedTuple):
 class Session:
     """A text in the making. Use from one thread at a time; `interrupt` from any."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, settings: ContextSettings = DEFAULT_SETTINGS) -> None:
+        """`settings` are those of its KV cache."""
         self.model = model
-        self._context = KvContext(model)
+        self._context = KvContext(model, settings)
         self._running: Generation | None = None
+        self._beginning = threading.RLock()  # reentrant: signal handlers may begin one
         model.adopt(self)
 
     @property
@@ -61,8 +66,6 @@ class Session:
         seed: int,
         max_tokens: int | None = None,
         stop_tokens: Collection[int] = (),
-        in_thought: bool = False,
-        thought_token: int | None = None,
         on_prompt: PromptProgress | None = None,
     ) -> Generation:
         """Continue a prompt; an unfinished generation of this session ends.
@@ -72,8 +75,8 @@ class Session:
         PromptTooLongError, before anything is computed, when prompt and one token don't
         fit.
 
-        A grammar for the answer acts at once, unless the prompt ends `in_thought` or the
-        generation begins with `thought_token`: then from `Generation.begin_answer` on.
+        A grammar for the answer acts at once, unless `Generation.expect_thought` says that
+        a thought comes first.
         """
         self._context.owned.check()
         self.model.files.check()
@@ -83,26 +86,20 @@ class Session:
             raise too_long(f"{len(prompt)} tokens", self.context_size - 1)
         if max_tokens is not None and max_tokens < 1:
             raise ModelError("max_tokens makes no sense", found=max_tokens)
-        if self._running is not None:
-            self._running.supersede()
-        self._context.abort.clear()
-        self._running = Generation(
-            self._context,
-            self.model,
-            list(prompt),
-            NativeChain.of(
+        with self._beginning:  # of two at the same moment one ends the other
+            if self._running is not None:
+                self._running.supersede()
+            self._context.abort.clear()
+            self._running = Generation(
+                self._context,
                 self.model,
-                chain,
-                seed=seed,
-                prompt=prompt,
-                in_thought=in_thought,
-                thought_token=thought_token,
-            ),
-            self.context_size if max_tokens is None else max_tokens,
-            self.model.eog_tokens.union(stop_tokens),
-            on_prompt,
-        )
-        return self._running
+                list(prompt),
+                NativeChain.of(self.model, chain, seed=seed, prompt=prompt),
+                self.context_size if max_tokens is None else max_tokens,
+                self.model.eog_tokens.union(stop_tokens),
+                on_prompt,
+            )
+            return self._running
 
     def logits(self) -> npt.NDArray[np.float32]:
         """The logits from which the last token was picked, one a token of the vocabulary."""
@@ -113,8 +110,11 @@ class Session:
         self._context.abort.set()
 
     def forget(self) -> None:
-        """Empty the KV cache."""
-        self._context.forget()
+        """Empty the KV cache; an unfinished generation of this session ends."""
+        with self._beginning:
+            if self._running is not None:
+                self._running.supersede()
+            self._context.forget()
 
     def close(self) -> None:
         """Free the context; may be called twice."""
@@ -153,7 +153,7 @@ class Generation:
         self._stops = stop_tokens
         self._forced: deque[int] = deque()
         self._superseded = False
-        self._stream = self._run(prompt, on_prompt)
+        self._stream = OneReader(self._run(prompt, on_prompt), "this generation")
 
     def __iter__(self) -> Iterator[Generated]:
         return self
@@ -166,7 +166,7 @@ class Generation:
                 self._context.owned.check()
             if self._superseded and self.finish_reason is None:
                 raise ModelError(
-                    "this generation was ended: its session has begun another one",
+                    "this generation was ended: its session has begun another one, or was emptied",
                     hint="read it to its end first, or use two sessions",
                 ) from None
             raise
@@ -175,6 +175,10 @@ class Generation:
     def tokens_per_second(self) -> float:
         """Generated tokens a second of our own time: neither prompt nor consumer count."""
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
+
+    def expect_thought(self, token: int | None, *, begun: bool) -> None:
+        """Before the first token: a thought comes first; see `NativeChain.expect_thought`."""
+        self._chain.expect_thought(token, begun=begun)
 
     def begin_answer(self) -> None:
         """The thought ended with the last token: a grammar for the answer acts from the next."""
@@ -188,6 +192,11 @@ class Generation:
         """Do not pick any of these from now on; `force` may still say them."""
         self._chain.forbid(tokens)
 
+    def interrupt(self) -> None:
+        """End it at once (a prompt) or with its next token; from any thread."""
+        if not self._superseded:
+            self._context.abort.set()
+
     def supersede(self) -> None:
         """Stop here, because another one begins: going on with this one is an error."""
         self.close()
@@ -198,13 +207,7 @@ class Generation:
 
         ModelError from within its own `on_prompt`, or while another thread waits for it.
         """
-        try:
-            self._stream.close()
-        except ValueError:  # "generator already executing"
-            raise ModelError(
-                "this generation is being computed at this moment",
-                hint="interrupt the session, and wait for the generation to end",
-            ) from None
+        self._stream.close()
         self._chain.close()
 
     def _run(

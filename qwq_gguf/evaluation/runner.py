@@ -70,6 +70,7 @@ def _record(
         answer_tokens=reply.answer_tokens,
         prompt_tokens=reply.prompt_tokens,
         finish_reason=str(reply.finish_reason),
+        thought_ended=str(reply.thought_ended),
         tool_calls=len(reply.tool_calls),
         seconds=seconds,
     )

@@ -17,7 +17,7 @@ class Sample:
     """One reply to one problem.
 
     `number` counts the samples of the problem from 0. `closed` says whether the thought came
-    to an end and an answer followed.
+    to an end and an answer followed, `thought_ended` how it did.
     """
 
     profile: str
@@ -35,6 +35,7 @@ class Sample:
     answer_tokens: int
     prompt_tokens: int
     finish_reason: str
+    thought_ended: str
     tool_calls: int
     seconds: float
 

@@ -104,7 +104,7 @@ def compare_at(
     question is put as `prompt_profile` puts it. ModelError when the reply is shorter than that.
     """
     from qwq_gguf.engine.conversation import Conversation
-    from qwq_gguf.engine.native_stages import with_token_ids
+    from qwq_gguf.engine.llama.native_stages import with_token_ids
     from qwq_gguf.engine.positions import dry_breakers, positions
     from qwq_gguf.engine.session import Session
     from qwq_gguf.sampling.compare import compare_chains

@@ -1,16 +1,19 @@
-"""What this computer is and can: cores, memory, accelerator cards."""
+"""What this computer is and can: cores, memory and what fits into it, accelerator cards."""
 
 from __future__ import annotations
 
 from qwq_gguf.machine.cards import Card, find_cards
 from qwq_gguf.machine.cores import cpu_identity, physical_cores, usable_processors
+from qwq_gguf.machine.kv_cache import KvShape, check_cache_fits
 from qwq_gguf.machine.limits import allow_open_files
 from qwq_gguf.machine.memory import available_memory, used_memory
 
 __all__ = [
     "Card",
+    "KvShape",
     "allow_open_files",
     "available_memory",
+    "check_cache_fits",
     "cpu_identity",
     "find_cards",
     "physical_cores",

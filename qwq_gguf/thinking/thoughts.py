@@ -6,12 +6,13 @@ a switch it has is what turns thoughts on and off. What it leaves open is decide
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from qwq_gguf.chat.prompt import RenderedPrompt
 from qwq_gguf.thinking.form import ThoughtForm, ThoughtStart, thought_start
+from qwq_gguf.thinking.splitter import ThoughtSplitter
 from qwq_gguf.thinking.tags import ThinkingTags
 
 __all__ = ["Thoughts"]
@@ -72,6 +73,24 @@ class Thoughts:
         elif start is ThoughtStart.FREE and self._opens_free:
             return prompt.opened(self.tags.open, control_tokens)
         return prompt
+
+    def splitter(
+        self, prompt: RenderedPrompt, token_id: Callable[[str], int | None]
+    ) -> ThoughtSplitter:
+        """What tells thought from answer in the reply to a prompt that `begin` has made.
+
+        `token_id` finds the token that is a tag, if there is one.
+        """
+        tags = self.tags
+        start = thought_start(prompt, tags)
+        return ThoughtSplitter(
+            tags.open,
+            tags.close,
+            starts_inside=start is ThoughtStart.OPENED,
+            may_be_open=self.has_thoughts and start is ThoughtStart.FREE,
+            open_id=token_id(tags.open),
+            close_id=token_id(tags.close),
+        )
 
     @property
     def _closes_free(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.engine.fact_cache import CACHE_VARIABLE
+from qwq_gguf.engine.loading.fact_cache import CACHE_VARIABLE
 from support.hub_fixtures import hub as hub
 from support.hub_fixtures import hub_session as hub_session
 from support.tiny_gguf import byte_level, vocab, write_bigram

@@ -83,6 +83,7 @@ def test_json(talker: Path) -> None:
         "answer_tokens": 3,
         "prompt_tokens": reply["prompt_tokens"],
         "finish_reason": "stop",
+        "thought_ended": "closed",
         "seed": 5,
         "tool_calls": [],
         "profile": "qwq",
@@ -129,7 +130,8 @@ def test_a_full_context_is_said(endless: Path) -> None:
     assert done.exit_code == 3
     assert "the context is full" in done.stderr
     as_json = chat(endless, "-p", "Hi", "-c", 256, "--json")
-    assert as_json.stdout.count('"context"') == 1
+    reply = json.loads(as_json.stdout)
+    assert (reply["finish_reason"], reply["thought_ended"]) == ("context", "context")
     assert as_json.exit_code == 3
 
 

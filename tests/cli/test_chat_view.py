@@ -17,6 +17,7 @@ from qwq_gguf.chat.events import (
     Notice,
     Reply,
     ThinkingDelta,
+    ThoughtEnded,
     ToolCallStarted,
     ToolResult,
 )
@@ -36,6 +37,7 @@ def reply(**changes: object) -> Reply:
         "answer_tokens": 1,
         "prompt_tokens": 20,
         "finish_reason": FinishReason.STOP,
+        "thought_ended": ThoughtEnded.CLOSED,
         "seed": 1,
         "tokens_per_second": 85.25,
     }

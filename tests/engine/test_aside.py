@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qwq_gguf.engine.interruptible import run_aside
+from qwq_gguf.engine.llama.interruptible import run_aside
 
 
 class Stop(Exception):

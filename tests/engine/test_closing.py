@@ -16,20 +16,23 @@ import pytest
 COMMON = """
 import signal, sys, threading
 from pathlib import Path
+from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.template import Segment
 from qwq_gguf.errors import ModelError
 from qwq_gguf.profiles import Profile
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.native_chain import NativeChain
+from qwq_gguf.engine.llama.native_chain import NativeChain
+from qwq_gguf.engine.responder import Responder
 from qwq_gguf.engine.session import Generation, Session
-from qwq_gguf.engine.vocabulary import Vocabulary
+from qwq_gguf.engine.llama.vocabulary import Vocabulary
 from qwq_gguf.sampling import Dist, Dry, Grammar, Greedy, LogitBias, SamplerChain
 
 GREEDY = SamplerChain((Greedy(),))
 GRAMMAR = SamplerChain((Grammar("root ::= [a-z ]+"), Dry(0.8), LogitBias(((65, 1.0),)), Dist()))
 PROFILE = Profile("test", "", GREEDY)
 PROMPT = [5, 6, 7]
+SAID = [Message("user", "hi")]
 model = Model.load(sys.argv[1], threads=1)
 
 def refused(call):
@@ -62,16 +65,20 @@ RAISES: Mapping[str, str] = {
     "Model": "encode piece adopt",
     "Vocabulary": "handle encode encode_text encode_bytes piece text only_token",
     "Session": "generate logits forget",
-    "Generation": "__next__ begin_answer",
-    "NativeChain": "sample accept apply names begin_answer",
-    "Conversation": "ask prompt_tokens",
+    "Generation": "__next__ begin_answer expect_thought",
+    "NativeChain": "sample accept apply names begin_answer expect_thought",
+    "Responder": "respond",
+    "Responding": "__next__",
+    "Conversation": "ask stream prompt_tokens",
 }
 ANSWERS: Mapping[str, str] = {
     "Model": f"{_FACTS} control_tokens special_tokens token_id close",
     "Vocabulary": "token_id pieces",
     "Session": "context_size cached_tokens interrupt close",
-    "Generation": "__iter__ tokens_per_second force forbid supersede close",
+    "Generation": "__iter__ tokens_per_second force forbid interrupt supersede close",
     "NativeChain": "forbid close",
+    "Responder": "check_tools render close",
+    "Responding": "cancel close",
     "Conversation": "messages context_size used_tokens interrupt clear close",
 }
 ARGUMENTS: Mapping[str, str] = {
@@ -84,12 +91,17 @@ ARGUMENTS: Mapping[str, str] = {
     "encode_bytes": "b'abc'",
     "only_token": "'a'",
     "generate": "PROMPT, GREEDY, seed=1",
+    "expect_thought": "1, begun=False",
     "force": "[1]",
     "forbid": "[1]",
     "sample": "context",
     "accept": "1",
     "apply": "[0.0] * size",
     "ask": "'hi'",
+    "stream": "'hi'",
+    "respond": "SAID",
+    "render": "SAID",
+    "check_tools": "()",
     "prompt_tokens": "'hi'",
 }
 
@@ -102,15 +114,21 @@ RAISES, ANSWERS, ARGUMENTS = {dict(RAISES)!r}, {dict(ANSWERS)!r}, {dict(ARGUMENT
 size = model.vocab_size
 session = Session(model)
 conversation = Conversation(model, PROFILE)
-generation = session.generate(PROMPT, GRAMMAR, seed=1, in_thought=True)
+responder = Responder(model, PROFILE)
+responding = responder.respond(SAID)
+next(responding)
+generation = session.generate(PROMPT, GRAMMAR, seed=1)
+generation.expect_thought(None, begun=True)
 next(generation)
 context = session._context.owned._state.pointer
 chain = NativeChain.of(model, GRAMMAR, seed=1)
 things = {{"Model": model, "Vocabulary": model.vocabulary, "Session": session,
-          "Generation": generation, "NativeChain": chain, "Conversation": conversation}}
+          "Generation": generation, "NativeChain": chain, "Conversation": conversation,
+          "Responder": responder, "Responding": responding}}
 if {closes!r} == "everything":
     generation.close(); chain.close(); conversation.close(); session.close()
-    things.pop("Generation")
+    responding.close(); responder.close()
+    things.pop("Generation"); things.pop("Responding")
 model.close()
 wrong = []
 for kind, thing in things.items():
@@ -123,7 +141,7 @@ for kind, thing in things.items():
             value = getattr(thing, name)
             if callable(value):
                 value = eval(f"value({{ARGUMENTS.get(name, '')}})")
-            if name == "ask":
+            if name == "stream":
                 list(value)
         if refused(call) != (name in raises):
             wrong.append((kind, name))

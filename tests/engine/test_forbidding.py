@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pytest
 
 from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.engine.llama.native_chain import NativeChain
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.native_chain import NativeChain
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import ChainError, ModelError
 from qwq_gguf.sampling import (
@@ -248,7 +248,8 @@ def test_a_grammar_waits_for_the_answer(model: Model) -> None:
     session = Session(model)
     chain = SamplerChain((Grammar('root ::= "yes" | "no"'), Temperature(3.0), Dist()))
     free = SamplerChain((Temperature(3.0), Dist()))
-    generation = session.generate([1], chain, seed=4, max_tokens=80, in_thought=True)
+    generation = session.generate([1], chain, seed=4, max_tokens=80)
+    generation.expect_thought(None, begun=True)
     thought: list[int] = []
     answer = b""
     for token, piece in generation:
@@ -263,7 +264,8 @@ def test_a_grammar_waits_for_the_answer(model: Model) -> None:
     assert re.fullmatch(rb"\n{0,4}(yes|no)", answer)
     # With the scope "reply" nothing waits.
     bound = SamplerChain((Grammar('root ::= "yes" | "no"', scope="reply"), Dist()))
-    generation = session.generate([1], bound, seed=4, max_tokens=80, in_thought=True)
+    generation = session.generate([1], bound, seed=4, max_tokens=80)
+    generation.expect_thought(None, begun=True)
     assert b"".join(piece for _, piece in generation) in (b"yes", b"no")
     session.close()
 
@@ -273,7 +275,8 @@ def test_a_thought_may_be_opened_first(model: Model) -> None:
     assert opening is not None
     chain = SamplerChain((Grammar("root ::= [0-9]"), Dist()))
     logits = drawn(2, model.vocab_size)
-    with native(model, chain, thought_token=opening) as built:
+    with native(model, chain) as built:
+        built.expect_thought(opening, begun=False)
         kept = {token for token, p in built.apply(logits.tolist()).kept}
         assert {model.piece(token) for token in kept} == {
             b"<think>",
@@ -285,7 +288,8 @@ def test_a_thought_may_be_opened_first(model: Model) -> None:
         kept = {token for token, p in built.apply(logits.tolist()).kept}
         assert opening not in kept
         assert {model.piece(token) for token in kept} > {b"\n", b"0"}
-    with native(model, chain, thought_token=opening) as built:
+    with native(model, chain) as built:
+        built.expect_thought(opening, begun=False)
         digit = model.vocabulary.only_token("7")
         built.accept(digit)
         # The answer has begun without one: none may be opened, and this is all of it.

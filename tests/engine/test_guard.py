@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.engine.guard import MARK, Ending, run_child
+from qwq_gguf.engine.loading.guard import MARK, Ending, run_child
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -83,7 +83,7 @@ def test_a_child_ends_with_the_process_that_waits_for_it(tmp_path: Path, busy: s
     held = tmp_path / "held"
     child = (
         "import ctypes, fcntl, pathlib, time\n"
-        "from qwq_gguf.engine.child import end_with_parent\n"
+        "from qwq_gguf.engine.loading.child import end_with_parent\n"
         "end_with_parent()\n"
         f"lock = open({str(held)!r}, 'w')\n"
         "fcntl.flock(lock, fcntl.LOCK_EX)\n"
@@ -92,7 +92,7 @@ def test_a_child_ends_with_the_process_that_waits_for_it(tmp_path: Path, busy: s
     )
     parent = (
         "import sys\n"
-        "from qwq_gguf.engine.guard import run_child\n"
+        "from qwq_gguf.engine.loading.guard import run_child\n"
         f"run_child({{}}, timeout=60, command=[sys.executable, '-c', {child!r}])\n"
     )
     with subprocess.Popen([sys.executable, "-c", parent]) as waiting:
@@ -129,7 +129,7 @@ def test_no_file_is_left_open_whatever_the_child_does() -> None:
 @pytest.mark.parametrize("task, expected", [("trial", "bounded"), ("probe", "free")])
 def test_a_strangers_file_cannot_make_the_child_eat_the_memory(task: str, expected: str) -> None:
     script = (
-        "from qwq_gguf.engine.child import _limit_damage\n"
+        "from qwq_gguf.engine.loading.child import _limit_damage\n"
         f"_limit_damage({{'task': {task!r}, 'mmap': True}})\n"
         "try:\n"
         "    bytearray(2 << 30); word = 'free'\n"  # asked for, never touched

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.engine.mapped import ModelFiles
+from qwq_gguf.engine.loading.mapped import ModelFiles
 from qwq_gguf.errors import ModelError
 from support.tiny_gguf import write_random
 
@@ -87,7 +87,7 @@ def test_another_bus_error_still_ends_the_process(tmp_path: Path) -> None:
     script = """
 import mmap, os, sys
 from pathlib import Path
-from qwq_gguf.engine.mapped import ModelFiles
+from qwq_gguf.engine.loading.mapped import ModelFiles
 ours, other = map(Path, sys.argv[1:])
 files = ModelFiles([ours])
 files.watch()

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from qwq_gguf.chat.prompt import Segment
-from qwq_gguf.engine import library as native
-from qwq_gguf.engine import loading
-from qwq_gguf.engine.fact_cache import Memory
-from qwq_gguf.engine.guard import Ending, Outcome
-from qwq_gguf.engine.interruptible import run_aside
+from qwq_gguf.engine.llama import library as native
+from qwq_gguf.engine.llama.interruptible import run_aside
+from qwq_gguf.engine.loading import steps as loading
+from qwq_gguf.engine.loading.fact_cache import Memory
+from qwq_gguf.engine.loading.guard import Ending, Outcome
+from qwq_gguf.engine.loading.probe import Probe
+from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.probe import Probe
 from qwq_gguf.engine.session import Session
-from qwq_gguf.engine.trial import ensure_loads
 from qwq_gguf.errors import GgufError, ModelError, PromptTooLongError, QwqGgufError
 from qwq_gguf.machine import Card
 from qwq_gguf.sampling import Greedy, SamplerChain
@@ -370,3 +370,8 @@ def test_the_library_is_loaded_once_and_checked(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(library.api, "llama_version", lambda: b"0.4.0")
     with pytest.raises(QwqGgufError, match="does not belong"):
         native._check(library.api, library.version)
+
+
+def test_an_absurd_context_is_refused_before_memory_is_asked_for(random_gguf: Path) -> None:
+    with pytest.raises(ModelError, match="does not fit"):
+        Model.load(random_gguf, context=2**31 - 1)

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from qwq_gguf.engine.llama.native_chain import NativeChain
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.native_chain import NativeChain
 from qwq_gguf.profiles import load_profile, profile_names
 from qwq_gguf.sampling import (
     Dist,

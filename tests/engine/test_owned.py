@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from qwq_gguf.engine.owned import Owned
+from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from qwq_gguf.engine.fact_cache import Memory
-from qwq_gguf.engine.guard import Ending, Outcome, run_child
-from qwq_gguf.engine.probe import Probe, library_identity, probe
-from qwq_gguf.engine.probe_model import probe_model
+from qwq_gguf.engine.loading.fact_cache import Memory
+from qwq_gguf.engine.loading.guard import Ending, Outcome, run_child
+from qwq_gguf.engine.loading.probe import Probe, library_identity, probe
+from qwq_gguf.engine.loading.probe_model import probe_model
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.gguf_file import read_gguf
 

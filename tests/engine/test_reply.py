@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from qwq_gguf.chat.events import AnswerDelta, AnswerWasThought, ThinkingDelta
 from qwq_gguf.chat.tool_calls import parse_tool_calls
-from qwq_gguf.engine.reply import Delta, ReplyStream
-from qwq_gguf.engine.watch import Suspense, Watch
+from qwq_gguf.engine.replies import Delta, ReplyStream
+from qwq_gguf.engine.replies.watch import Suspense, Watch
 from qwq_gguf.thinking import ThoughtSplitter
 
 CLOSE = 8

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwq_gguf.engine.detokenizer import Detokenizer
-from qwq_gguf.engine.fact_cache import CACHE_VARIABLE, Memory, cache_folder
-from qwq_gguf.engine.logs import LogBuffer
+from qwq_gguf.engine.llama.logs import LogBuffer
+from qwq_gguf.engine.loading.fact_cache import CACHE_VARIABLE, Memory, cache_folder
+from qwq_gguf.engine.replies.detokenizer import Detokenizer
 from qwq_gguf.errors import QwqGgufError
 from qwq_gguf.resources import own_cache
 
@@ -70,7 +70,7 @@ def test_the_log_is_bounded() -> None:
 def test_memory_outlives_its_object_and_forgets_the_oldest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwq_gguf.engine.fact_cache._MOST_ENTRIES", 5)
+    monkeypatch.setattr("qwq_gguf.engine.loading.fact_cache._MOST_ENTRIES", 5)
     memory = Memory("things", tmp_path / "new")
     assert memory.get("a") is None
     for number in range(8):

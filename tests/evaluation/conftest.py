@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.engine.fact_cache import CACHE_VARIABLE
+from qwq_gguf.engine.loading.fact_cache import CACHE_VARIABLE
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.chat.events import FinishReason, Reply
+from qwq_gguf.chat.events import FinishReason, Reply, ThoughtEnded
 from qwq_gguf.chat.messages import ToolCall
 from qwq_gguf.engine.model import Model
 from qwq_gguf.errors import ModelError
@@ -26,6 +26,7 @@ def reply(answer: str, **changes: object) -> Reply:
         "answer_tokens": 5,
         "prompt_tokens": 20,
         "finish_reason": FinishReason.STOP,
+        "thought_ended": ThoughtEnded.CLOSED,
         "seed": 0,
         "tokens_per_second": 1.0,
     }
@@ -57,7 +58,12 @@ def test_seeds_are_the_same_everywhere_and_fit_llama_cpp() -> None:
 
 def test_a_record_says_all_there_is_to_know() -> None:
     replies = {
-        PRODUCT.key: reply("", finish_reason=FinishReason.LENGTH, thinking_tokens=99),
+        PRODUCT.key: reply(
+            "",
+            finish_reason=FinishReason.LENGTH,
+            thought_ended=ThoughtEnded.LENGTH,
+            thinking_tokens=99,
+        ),
         TOOL.key: reply(
             r"\boxed{122,112,726}", tool_calls=(ToolCall("calculator", {"expression": "1"}),)
         ),
@@ -66,6 +72,7 @@ def test_a_record_says_all_there_is_to_know() -> None:
         lambda problem, seed: replies[problem.key], [PRODUCT, TOOL], profile="mine"
     )
     assert (lost.right, lost.closed, lost.finish_reason) == (False, False, "length")
+    assert lost.thought_ended == lost.to_json()["thought_ended"] == "length"
     assert lost.thinking_tokens == 99
     assert (right.right, right.closed, right.tool_calls) == (True, True, 1)
     assert (right.profile, right.skill, right.expected) == ("mine", "calculator", "122112726")

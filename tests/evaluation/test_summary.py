@@ -29,6 +29,7 @@ def sample(tokens: int, *, right: bool = True, closed: bool = True, skill: str =
         answer_tokens=1,
         prompt_tokens=1,
         finish_reason="stop",
+        thought_ended="closed",
         tool_calls=0,
         seconds=0.123456,
     )

@@ -145,12 +145,6 @@ def test_another_library_is_refused(tmp_path: Path) -> None:
         Ggml(tmp_path / "x.so")
 
 
-def test_a_missing_library_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(tmp_path))
-    with pytest.raises(LibraryError, match="no libggml-base"):
-        module._find()
-
-
 def test_loading_it_does_not_import_llama_cpp() -> None:
     code = (
         "from qwq_gguf.quantization.kernels.ggml import load_ggml; load_ggml();"

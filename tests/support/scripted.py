@@ -81,6 +81,7 @@ class ScriptedGeneration:
         self.finish_reason: FinishReason | None = None
         self.closed = False
         self.answers_began = 0
+        self.expected: tuple[int | None, bool] | None = None
         self._session = session
         self._tokens = deque(tokens)
         self._forced: deque[int] = deque()
@@ -116,6 +117,12 @@ class ScriptedGeneration:
 
     def forbid(self, tokens: Collection[int]) -> None:
         self._forbidden = set(tokens)
+
+    def expect_thought(self, token: int | None, *, begun: bool) -> None:
+        self.expected = token, begun
+
+    def interrupt(self) -> None:
+        self._session.interrupt()
 
     def begin_answer(self) -> None:
         self.answers_began += 1

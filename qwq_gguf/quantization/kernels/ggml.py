@@ -1,7 +1,6 @@
 """libggml's own quantizers and decoders, called by ctypes.
 
-The library lies beside libllama in the installed llama_cpp package; it is found and
-loaded without importing that package. Before the first call its version, its functions
+`native.py` finds and loads it. Before the first call its version, its functions
 and the block layout of every type are compared with what this program was written for:
 a wrong library must be an error, not wrong bytes. Calls release the interpreter lock.
 """
@@ -9,16 +8,14 @@ a wrong library must be an error, not wrong bytes. Calls release the interpreter
 from __future__ import annotations
 
 import ctypes
-import os
-import sys
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import LibraryError, UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.native import REINSTALL, load_libggml
 from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES
 
 if TYPE_CHECKING:
@@ -34,7 +31,6 @@ LARGEST_WEIGHT = 1e9
 """No block format's half-precision scale reaches this far. Beyond it ggml writes blocks of
 zeros for some types and ends the process for others, so such rows never get there."""
 
-_HINT = "pip install --force-reinstall llama-cpp-python==0.3.36"
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 
 # name: (result, arguments), from ggml.h
@@ -84,19 +80,17 @@ _FUNCTIONS["ggml_get_type_traits"] = (ctypes.POINTER(_TypeTraits), [ctypes.c_int
 class Ggml:
     """A loaded and checked libggml-base. All methods may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        """Load it from `path`, else from where it is installed; LibraryError if it is another."""
+        library, path = load_libggml(path)
         self.path = path
-        try:
-            library = ctypes.CDLL(str(path))
-        except OSError as error:
-            raise LibraryError(
-                f"libggml cannot be loaded: {error}", path=path, hint=_HINT
-            ) from error
         for name, (result, arguments) in _FUNCTIONS.items():
             try:
                 function = getattr(library, name)
             except AttributeError as error:
-                raise LibraryError(f"this libggml has no {name}", path=path, hint=_HINT) from error
+                raise LibraryError(
+                    f"this libggml has no {name}", path=path, hint=REINSTALL
+                ) from error
             function.restype, function.argtypes = result, arguments
         self.library = library
         self._decoders: dict[GgmlType, Callable[[int, int, int], None]] = {}
@@ -156,7 +150,7 @@ class Ggml:
                 f"libggml wrote {written} bytes for {kind.name}",
                 path=self.path,
                 expected=f"{blocks.nbytes} bytes",
-                hint=_HINT,
+                hint=REINSTALL,
             )
         return blocks
 
@@ -216,7 +210,7 @@ class Ggml:
                 path=self.path,
                 found=self.version,
                 expected=".".join(str(number) for number in SUPPORTED_VERSION),
-                hint=_HINT,
+                hint=REINSTALL,
             )
         for kind in TARGET_TYPES:
             found = (self.library.ggml_blck_size(kind), self.library.ggml_type_size(kind))
@@ -230,29 +224,11 @@ class Ggml:
             path=self.path,
             found=f"{name}: {weights} weights in {nbytes} bytes",
             expected=f"{kind.name}: {kind.block_size} weights in {kind.type_size} bytes",
-            hint=_HINT,
+            hint=REINSTALL,
         )
 
 
 @cache
 def load_ggml() -> Ggml:
     """The libggml-base of the installed llama_cpp package; LibraryError if it is unusable."""
-    return Ggml(_find())
-
-
-def _find() -> Path:
-    folder = os.environ.get("LLAMA_CPP_LIB_PATH")  # llama_cpp itself obeys this one
-    if folder is None:
-        spec = find_spec("llama_cpp")
-        if spec is None or spec.origin is None:
-            raise LibraryError("llama-cpp-python is not installed", hint=_HINT)
-        folder = str(Path(spec.origin).parent / "lib")
-    names = {
-        "darwin": ("libggml-base.dylib", "libggml-base.so"),
-        "win32": ("ggml-base.dll", "libggml-base.dll"),
-    }.get(sys.platform, ("libggml-base.so",))
-    for name in names:
-        path = Path(folder) / name
-        if path.is_file():
-            return path
-    raise LibraryError("there is no libggml-base", path=folder, expected=names[0], hint=_HINT)
+    return Ggml()

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from qwq_gguf.conversion.from_gguf import from_gguf
-from qwq_gguf.engine.precheck import check_model
+from qwq_gguf.engine.loading.precheck import check_model
 from qwq_gguf.errors import QwqGgufError
 from qwq_gguf.exporters.facts import gguf_facts
 from qwq_gguf.exporters.forbidding import words_of

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from qwq_gguf.engine.fact_cache import Memory
-from qwq_gguf.engine.guard import Ending, Outcome, Runner, run_child
+from qwq_gguf.engine.loading.fact_cache import Memory
+from qwq_gguf.engine.loading.guard import Ending, Outcome, Runner, run_child
 from qwq_gguf.errors import LibraryError
 
 __all__ = ["Probe", "library_identity", "probe"]
@@ -58,7 +58,7 @@ def probe(
     known = _recall(memory, identity)
     if known is not None:
         return known
-    from qwq_gguf.engine.probe_model import probe_model
+    from qwq_gguf.engine.loading.probe_model import probe_model
 
     with tempfile.TemporaryDirectory(prefix="qwq-gguf-") as folder:
         path = Path(folder) / "probe.gguf"

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.engine.abort import AbortFlag
-from qwq_gguf.engine.interruptible import run_aside
-from qwq_gguf.engine.owned import Owned
+from qwq_gguf.engine.llama.abort import AbortFlag
+from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings, Observer
+from qwq_gguf.engine.llama.interruptible import run_aside
+from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 
     from qwq_gguf.engine.model import Model
 
-__all__ = ["ABORTED", "FULL", "KvContext", "PromptProgress"]
+__all__ = [
+    "ABORTED",
+    "FULL",
+    "KvContext",
+    "PromptProgress",
+]
 
 # Tokens computed at once: as many as keep a card busy, or as few as show progress on a
 # processor, where larger batches gain nothing.
@@ -41,12 +47,15 @@ PromptProgress = Callable[[int, int], None]
 class KvContext:
     """A context of a model, of the size and with the threads that the model was given."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, settings: ContextSettings = DEFAULT_SETTINGS) -> None:
+        """ModelError when llama.cpp cannot make it."""
         api = model.library.api
         self._api: Any = api
         self._model = model
-        self.batch_size = _GPU_BATCH if model.gpu_layers else _CPU_BATCH
+        self.batch_size = settings.batch_size(_GPU_BATCH if model.gpu_layers else _CPU_BATCH)
         self.abort = AbortFlag(api)
+        on_tensor = settings.on_tensor
+        self._observer = None if on_tensor is None else Observer(api, on_tensor)
         params = api.llama_context_default_params()
         params.n_ctx = model.context_size
         params.n_batch = params.n_ubatch = self.batch_size
@@ -54,6 +63,9 @@ class KvContext:
         params.abort_callback = self.abort.callback
         params.abort_callback_data = self.abort.data
         params.no_perf = True
+        settings.apply(api, params)
+        if self._observer is not None:
+            params.cb_eval = self._observer.callback
         model.library.log.clear()
         with model.owned as model_handle:
             handle: int | None = api.llama_init_from_model(model_handle, params)
@@ -62,12 +74,18 @@ class KvContext:
                     "there is no room for a context of this size",
                     path=model.path,
                     found=model.library.log.reason(),
-                    hint=f"try a smaller one: -c {max(256, model.context_size // 2)}",
+                    hint=f"try a smaller one: -c {max(256, model.context_size // 2)}"
+                    if settings == DEFAULT_SETTINGS
+                    else "try a smaller one, or the settings of a context that are usual",
                 )
-            # The flag must outlive the context, so what frees it holds it.
-            free = partial(_free, api, self.abort)
+            # Flag and callback must outlive the context, so what frees it holds them.
             self.owned = Owned(
-                handle, free, what="the session", path=model.path, parent=model.owned
+                handle,
+                partial(_free, api, (self.abort, self._observer)),
+                what="the session",
+                path=model.path,
+                parent=model.owned,
+                exclusive=True,
             )
         self._memory = api.llama_get_memory(handle)
         self._cached: list[int] = []
@@ -101,13 +119,11 @@ class KvContext:
     def compute_prompt(self, prompt: list[int], start: int, report: PromptProgress | None) -> bool:
         """Decode the prompt from `start`; False if it was aborted."""
         total = len(prompt)
-        decode = self._api.llama_decode
         for first in range(start, total, self.batch_size):
             chunk = prompt[first : first + self.batch_size]
             tokens = (ctypes.c_int32 * len(chunk))(*chunk)
             batch = self._api.llama_batch_get_one(tokens, len(chunk))
-            with self.owned as handle:
-                status = run_aside(partial(decode, handle, batch), self.abort.set)
+            status = run_aside(partial(self._decode, batch), self.abort.set)
             self._check_owner()
             if status == ABORTED or self.abort.is_set():
                 return False
@@ -120,17 +136,24 @@ class KvContext:
     def compute_token(self, token: int) -> int:
         """Decode one token; llama_decode's status, 0 for success."""
         self._step[0] = token
-        with self.owned as handle:
-            status: int = self._api.llama_decode(handle, self._step_batch)
+        status = self._decode(self._step_batch)
         self._check_owner()
         if status == 0:
             self._cached.append(token)
         return status
 
+    def _decode(self, batch: Any) -> int:
+        # Held by the thread that computes: no other, and no signal handler, may use it meanwhile.
+        with self.owned as handle:
+            status: int = self._api.llama_decode(handle, batch)
+            return status
+
     def _check_owner(self) -> None:
         """What was computed means something only if nothing was taken away meanwhile."""
         self.owned.check()
         self._model.files.check_read()
+        if self._observer is not None:
+            self._observer.check()
 
     def check(self, status: int) -> None:
         """ModelError for a status of llama_decode other than success."""
@@ -181,5 +204,5 @@ class KvContext:
         self.owned.close()
 
 
-def _free(api: Any, _abort: AbortFlag, handle: int) -> None:
+def _free(api: Any, _kept: object, handle: int) -> None:
     api.llama_free(handle)

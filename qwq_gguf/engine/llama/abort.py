@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from qwq_gguf.engine.library import libc
+from qwq_gguf.native import libc
 
 __all__ = ["AbortFlag"]
 

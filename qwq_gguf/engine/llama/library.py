@@ -10,22 +10,20 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from qwq_gguf.engine.logs import LogBuffer
+from qwq_gguf.engine.llama.logs import LogBuffer
 from qwq_gguf.errors import LibraryError
+from qwq_gguf.native import INSTALL, REINSTALL, libc, load_libllama
 
-__all__ = ["SUPPORTED", "Library", "LibraryFacts", "libc", "library_facts", "load", "native_files"]
+__all__ = ["SUPPORTED", "Library", "LibraryFacts", "library_facts", "load"]
 
 # llama-cpp-python version -> what llama_version() says in the library that it builds.
 SUPPORTED = {"0.3.36": "0.5.0-dev"}
-
-_INSTALL = "pip install llama-cpp-python==" + max(SUPPORTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,42 +89,8 @@ def library_facts() -> LibraryFacts:
     )
 
 
-def native_files() -> tuple[Path, ...]:
-    """The shared libraries of the installed llama-cpp-python, without loading them."""
-    folder = os.environ.get("LLAMA_CPP_LIB_PATH")
-    if folder is None:
-        package = _find_package()
-        folder = str(package / "lib")
-    files = (path for path in Path(folder).glob("*") if _is_library(path))
-    return tuple(sorted(files))
-
-
-def _find_package() -> Path:
-    from importlib.util import find_spec
-
-    spec = find_spec("llama_cpp")
-    if spec is None or spec.origin is None:
-        raise LibraryError("llama-cpp-python is not installed", hint=_INSTALL)
-    return Path(spec.origin).parent
-
-
-def _is_library(path: Path) -> bool:
-    return path.suffix in {".so", ".dylib", ".dll"}
-
-
 def _load() -> Library:
-    _find_package()
-    # Should the library abort after all: its backtrace would start a debugger on us.
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    try:
-        from llama_cpp import __version__ as version
-        from llama_cpp import llama_cpp as api
-    except Exception as error:  # a broken build raises RuntimeError, OSError, AttributeError...
-        raise LibraryError(
-            "llama-cpp-python cannot be loaded",
-            found=f"{type(error).__name__}: {error}",
-            hint=f"{_INSTALL} --force-reinstall --no-cache-dir",
-        ) from error
+    api, version = load_libllama()
     _check(api, version)
     return Library(api, version)
 
@@ -137,7 +101,7 @@ def _check(api: Any, version: str) -> None:
             "this version of llama-cpp-python has another native interface",
             found=version,
             expected=" or ".join(SUPPORTED),
-            hint=_INSTALL,
+            hint=INSTALL,
         )
     native = api.llama_version().decode("utf-8", "replace")
     if native != SUPPORTED[version]:
@@ -146,7 +110,7 @@ def _check(api: Any, version: str) -> None:
             path=os.environ.get("LLAMA_CPP_LIB_PATH"),
             found=native,
             expected=SUPPORTED[version],
-            hint="unset LLAMA_CPP_LIB_PATH, or " + _INSTALL,
+            hint="unset LLAMA_CPP_LIB_PATH, or " + INSTALL,
         )
     # A struct that is laid out differently shows in its defaults.
     model, context = api.llama_model_default_params(), api.llama_context_default_params()
@@ -165,10 +129,5 @@ def _check(api: Any, version: str) -> None:
         raise LibraryError(
             "the native library's structs are not laid out as its bindings say",
             found=seen,
-            hint=f"{_INSTALL} --force-reinstall --no-cache-dir",
+            hint=REINSTALL,
         )
-
-
-def libc() -> ctypes.CDLL:
-    """The C library, for functions that serve as callbacks."""
-    return ctypes.CDLL("msvcrt") if sys.platform == "win32" else ctypes.CDLL(None)

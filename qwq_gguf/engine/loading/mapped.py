@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.engine.library import libc
 from qwq_gguf.errors import ModelError
+from qwq_gguf.native import libc
 
 __all__ = ["ModelFiles"]
 

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from qwq_gguf.engine.interruptible import run_aside
-from qwq_gguf.engine.library import Library, LibraryFacts
-from qwq_gguf.engine.probe import Probe
+from qwq_gguf.engine.llama.interruptible import run_aside
+from qwq_gguf.engine.llama.library import Library, LibraryFacts
+from qwq_gguf.engine.loading.probe import Probe
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile
 from qwq_gguf.machine import find_cards, physical_cores

@@ -25,7 +25,7 @@ from qwq_gguf.sampling.stages import (
 )
 
 if TYPE_CHECKING:
-    from qwq_gguf.engine.vocabulary import Vocabulary
+    from qwq_gguf.engine.llama.vocabulary import Vocabulary
 
 __all__ = ["init_stage", "with_token_ids"]
 

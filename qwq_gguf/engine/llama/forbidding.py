@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from qwq_gguf.engine.owned import Owned
+from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
 from qwq_gguf.sampling.ambiguity import most_ways
 from qwq_gguf.sampling.gbnf import parse_gbnf
 from qwq_gguf.sampling.recogniser import Reading, Recogniser
 
 if TYPE_CHECKING:
-    from qwq_gguf.engine.vocabulary import Vocabulary
+    from qwq_gguf.engine.llama.vocabulary import Vocabulary
     from qwq_gguf.sampling.stages import Grammar
 
 __all__ = ["Candidates", "GrammarSampler"]

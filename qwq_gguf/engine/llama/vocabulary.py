@@ -12,9 +12,9 @@ from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.template import Segment
-    from qwq_gguf.engine.library import Library
-    from qwq_gguf.engine.owned import Owned
-    from qwq_gguf.engine.pieces import Pieces
+    from qwq_gguf.engine.llama.library import Library
+    from qwq_gguf.engine.llama.owned import Owned
+    from qwq_gguf.engine.llama.pieces import Pieces
 
 __all__ = ["Vocabulary", "too_long"]
 
@@ -35,7 +35,6 @@ class Vocabulary:
         with owner as model:
             self._read(api, api.llama_model_get_vocab(model))
         self._pieces: dict[int, bytes] = {}
-        self._buffer = ctypes.create_string_buffer(256)
 
     def _read(self, api: Any, handle: int) -> None:
         self._handle = handle
@@ -147,7 +146,7 @@ class Vocabulary:
     @cached_property
     def pieces(self) -> Pieces:
         """The bytes of all tokens."""
-        from qwq_gguf.engine.pieces import Pieces
+        from qwq_gguf.engine.llama.pieces import Pieces
 
         return Pieces(self)
 
@@ -186,12 +185,14 @@ class Vocabulary:
     def _piece(self, token: int) -> bytes:
         self._check_token(token)
         to_piece = self._api.llama_token_to_piece
+        # One for each call: sessions in several threads ask at the same moment.
+        buffer = ctypes.create_string_buffer(256)
         with self.owner:
-            count = to_piece(self._handle, token, self._buffer, len(self._buffer), 0, True)
+            count = to_piece(self._handle, token, buffer, len(buffer), 0, True)
             if count < 0:
-                self._buffer = ctypes.create_string_buffer(-count)
-                count = to_piece(self._handle, token, self._buffer, -count, 0, True)
-        return ctypes.string_at(self._buffer, max(0, count))
+                buffer = ctypes.create_string_buffer(-count)
+                count = to_piece(self._handle, token, buffer, -count, 0, True)
+        return ctypes.string_at(buffer, max(0, count))
 
     def _check_token(self, token: int) -> None:
         if not 0 <= token < self.size:

@@ -31,7 +31,9 @@ class _State:
     pointer: int
     free: Callable[[int], None]
     parent: Owned | None
+    exclusive: bool
     holders: int = 0
+    user: int = 0  # the thread of the holders, where there may be only one
     closed: bool = False
     freed: bool = False
     # Reentrant: a signal handler may close what its own thread is just about to hold.
@@ -49,15 +51,18 @@ class Owned:
         what: str,
         path: Path | None = None,
         parent: Owned | None = None,
+        exclusive: bool = False,
     ) -> None:
         """`what` names it in errors: "the session". `parent` is held until this is freed.
+
+        `exclusive`: for a second thread that wants to hold it meanwhile it is a ModelError.
 
         `free` also keeps alive what has to outlive the pointer. ModelError, and the pointer
         is freed, when the parent is closed.
         """
         self._what = what
         self._path = path
-        state = _State(pointer, free, parent)
+        state = _State(pointer, free, parent, exclusive)
         try:
             if parent is not None:
                 parent.__enter__()
@@ -87,13 +92,18 @@ class Owned:
 
     def __enter__(self) -> int:
         state = self._state
-        with state.lock:
-            # First taken, then looked at: closing in between waits for this holder.
-            state.holders += 1
+        held = False
         try:
+            with state.lock:
+                if state.exclusive:
+                    self._take()
+                # First taken, then looked at: closing in between waits for this holder.
+                state.holders += 1
+                held = True
             self.check()
         except BaseException:
-            _leave(state)
+            if held:
+                _leave(state)
             raise
         return state.pointer
 
@@ -104,6 +114,16 @@ class Owned:
         trace: TracebackType | None,
     ) -> None:
         _leave(self._state)
+
+    def _take(self) -> None:
+        state, thread = self._state, threading.get_ident()
+        if state.holders and state.user != thread:
+            raise ModelError(
+                f"{self._what} is being computed with at this moment, by another thread",
+                path=self._path,
+                hint="use it from one thread at a time, or give each a session of its own",
+            )
+        state.user = thread
 
     def close(self) -> None:
         """Free it now, or when the last holder lets go; may be called twice."""

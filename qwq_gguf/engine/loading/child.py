@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.engine.guard import MARK
+from qwq_gguf.engine.loading.guard import MARK
 
 __all__ = ["end_with_parent", "main"]
 
@@ -102,8 +102,8 @@ def _no_more_alarm() -> None:
 
 def _probe(arguments: Mapping[str, Any]) -> None:
     """Load the probe model and compute a batch and single tokens."""
-    from qwq_gguf.engine.library import load
-    from qwq_gguf.engine.probe_model import TOKENS
+    from qwq_gguf.engine.llama.library import load
+    from qwq_gguf.engine.loading.probe_model import TOKENS
 
     library = load()
     api = library.api
@@ -126,7 +126,7 @@ def _trial(arguments: Mapping[str, Any]) -> None:
     The first part simulates all memory, the second maps the weights and copies none, so
     that together they cost little more than reading the file once.
     """
-    from qwq_gguf.engine.library import load
+    from qwq_gguf.engine.llama.library import load
 
     library = load()
     api = library.api

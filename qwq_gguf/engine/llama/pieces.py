@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from qwq_gguf.engine.vocabulary import Vocabulary
+    from qwq_gguf.engine.llama.vocabulary import Vocabulary
 
 __all__ = ["Pieces"]
 

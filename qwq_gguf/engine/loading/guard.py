@@ -92,7 +92,7 @@ def run_child(
 def _child_command() -> list[str]:
     start = (
         "import sys; sys.path.insert(0, sys.argv[1]); "
-        "from qwq_gguf.engine.child import main; main(sys.argv[2])"
+        "from qwq_gguf.engine.loading.child import main; main(sys.argv[2])"
     )
     # -P: a file in the current folder must not pass for a module.
     return [sys.executable, "-P", "-c", start, str(_PACKAGE_PARENT)]

@@ -12,8 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.engine.native_stages import init_stage
-from qwq_gguf.engine.owned import Owned
+from qwq_gguf.engine.llama.native_stages import init_stage
+from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
 from qwq_gguf.sampling.stages import Dry, Grammar, LogitBias, Penalties, Stage, Window
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from qwq_gguf.engine.forbidding import Candidates, GrammarSampler
-    from qwq_gguf.engine.library import Library
+    from qwq_gguf.engine.llama.forbidding import Candidates, GrammarSampler
+    from qwq_gguf.engine.llama.library import Library
+    from qwq_gguf.engine.llama.vocabulary import Vocabulary
     from qwq_gguf.engine.model import Model
-    from qwq_gguf.engine.vocabulary import Vocabulary
     from qwq_gguf.sampling.chain import SamplerChain
 
 __all__ = ["MOST_SEED", "NativeChain", "Picked"]
@@ -56,14 +56,12 @@ class NativeChain:
         context_size: int,
         vocabulary: Vocabulary | None = None,
         prompt: Sequence[int] = (),
-        in_thought: bool = False,
-        thought_token: int | None = None,
     ) -> None:
         """Build it. The stages dry and grammar, and biases by text, need a `vocabulary`.
 
         `prompt` are the tokens before the generation, `context_size` is the longest that
-        both can be together. A grammar of the scope `answer` acts from the first token, or
-        with `in_thought` from `begin_answer` on; `thought_token` may open a thought first.
+        both can be together. A grammar acts from the first token, unless `expect_thought`
+        says that it has to wait.
 
         ChainError for a bias of a token that the vocabulary lacks.
         """
@@ -87,7 +85,7 @@ class NativeChain:
         self._steps: list[tuple[Stage, int | None]] = []
         self._grammar_stage = chain.stage(Grammar)
         self._grammar: GrammarSampler | None = None
-        self._thought_token = thought_token
+        self._thought_token: int | None = None
         self._forbids = any(map(_forbids, chain.stages))
         self._forbidden: tuple[int, ...] = ()
         with self._owned as handle:
@@ -101,10 +99,7 @@ class NativeChain:
                 if isinstance(stage, Penalties | Dry) and not stage.off:
                     for token in _seen_before(stage.window, prompt):
                         api.llama_sampler_accept(sampler, token)
-        if self._grammar_stage is not None and self._grammar_stage.scope == "reply":
-            self._thought_token, in_thought = None, False
-        if not in_thought:
-            self._begin(after_thought=False)
+        self._begin(after_thought=False)
 
     @classmethod
     def of(
@@ -114,8 +109,6 @@ class NativeChain:
         *,
         seed: int,
         prompt: Sequence[int] = (),
-        in_thought: bool = False,
-        thought_token: int | None = None,
     ) -> NativeChain:
         """The chain for a generation with this model."""
         return cls(
@@ -126,8 +119,6 @@ class NativeChain:
             context_size=model.context_size,
             vocabulary=model.vocabulary,
             prompt=prompt,
-            in_thought=in_thought,
-            thought_token=thought_token,
         )
 
     def sample(self, context: int) -> int | None:
@@ -159,6 +150,19 @@ class NativeChain:
             elif grammar is not None:
                 grammar.accept(token)
             self._api.llama_sampler_accept(handle, token)
+
+    def expect_thought(self, token: int | None, *, begun: bool) -> None:
+        """Before the first token: a thought comes before the answer.
+
+        It has `begun` with the prompt, and a grammar for the answer waits for `begin_answer`;
+        or `token` may open it, if the model wants that.
+        """
+        self._owned.check()
+        if self._grammar_stage is None or self._grammar_stage.scope == "reply":
+            return
+        self._thought_token = token
+        if begun:
+            self._end_grammar()
 
     def begin_answer(self) -> None:
         """A thought has ended: what is generated from now on is the answer."""
@@ -227,7 +231,7 @@ class NativeChain:
             return
         if self._vocabulary is None:
             raise ModelError("the stage grammar needs a vocabulary")
-        from qwq_gguf.engine.forbidding import GrammarSampler
+        from qwq_gguf.engine.llama.forbidding import GrammarSampler
 
         self._grammar = GrammarSampler(
             self._api, self._vocabulary, stage, after_thought=after_thought
@@ -242,7 +246,7 @@ class NativeChain:
         """All stages in order, from which forbidden tokens do not come back; see `sample`."""
         import numpy as np
 
-        from qwq_gguf.engine.forbidding import Candidates
+        from qwq_gguf.engine.llama.forbidding import Candidates
 
         apply = self._api.llama_sampler_apply
         candidates = Candidates(self._api, np.arange(len(logits), dtype=np.int32), logits)

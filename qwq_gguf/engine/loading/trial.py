@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from qwq_gguf.engine.fact_cache import Memory
-from qwq_gguf.engine.guard import Ending, Runner, run_child
+from qwq_gguf.engine.loading.fact_cache import Memory
+from qwq_gguf.engine.loading.guard import Ending, Runner, run_child
 from qwq_gguf.errors import LibraryError, ModelError
 
 __all__ = ["ensure_loads"]

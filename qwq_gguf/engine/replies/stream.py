@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from qwq_gguf.chat.events import AnswerDelta, AnswerWasThought, ThinkingDelta
+from qwq_gguf.chat.events import (
+    AnswerDelta,
+    AnswerWasThought,
+    FinishReason,
+    ThinkingDelta,
+    ThoughtEnded,
+)
 from qwq_gguf.chat.tool_calls import OPEN as TOOL_CALL
 from qwq_gguf.chat.tool_calls import may_be_last, trailing_calls
-from qwq_gguf.engine.detokenizer import Detokenizer
-from qwq_gguf.engine.watch import Suspense, Watch
+from qwq_gguf.engine.replies.detokenizer import Detokenizer
+from qwq_gguf.engine.replies.watch import Suspense, Watch
 from qwq_gguf.thinking import Phase, Split, ThoughtSplitter, WasThought
 
 __all__ = ["Delta", "ReplyStream"]
@@ -44,6 +50,7 @@ class ReplyStream:
         self._unshown: list[str] = []  # of the answer: calls
         self._phase = splitter.phase
         self._earlier = 0  # characters of thoughts before this one
+        self._ended_in_calls = False
         self._undecided = splitter.undecided
         self._parts: dict[Phase, list[str]] = {Phase.THINKING: [], Phase.ANSWER: []}
         self.stopped = False
@@ -72,6 +79,21 @@ class ReplyStream:
     def answer_tokens(self) -> int:
         """Tokens of the answer so far."""
         return self._splitter.answer_tokens
+
+    def thought_ended(self, reason: FinishReason, *, governed: bool) -> ThoughtEnded:
+        """How the last thought ended, once all is fed and `finish` was called.
+
+        `reason` is why the generation ended; `governed`: a thought was closed from outside.
+        """
+        if self._ended_in_calls:
+            return ThoughtEnded.TOOL_CALL
+        # What came after a stop text in the same piece is no part of the reply.
+        last = self._phase if self.stopped else self._splitter.phase
+        if last is Phase.THINKING:
+            return ThoughtEnded(reason)
+        if not self._splitter.opened:
+            return ThoughtEnded.NONE
+        return ThoughtEnded.BUDGET if governed else ThoughtEnded.CLOSED
 
     def feed(self, token: int, piece: bytes) -> Iterator[Delta]:
         """Take a token; gives what may be shown now. Read it to its end."""
@@ -159,6 +181,7 @@ class ReplyStream:
         at = trailing_calls(thinking[self._earlier :])
         if at is None:
             return
+        self._ended_in_calls = True
         thought, calls = thinking[: self._earlier + at], thinking[self._earlier + at :]
         held = self._calls_in_thought.flush()
         if len(held) > len(calls):  # another one before, quoted

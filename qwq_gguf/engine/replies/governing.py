@@ -9,7 +9,7 @@ from qwq_gguf.chat.events import Notice
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
-    from qwq_gguf.engine.reply import ReplyStream
+    from qwq_gguf.engine.replies.stream import ReplyStream
     from qwq_gguf.engine.session import Generation
     from qwq_gguf.profiles import Profile
 
@@ -24,6 +24,11 @@ class Governing:
         self._governor = profile.governor
         self._tags = profile.thinking
         self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended a thought."""
+        return self._ended
 
     def begin(self, stream: ReplyStream, generation: Generation) -> None:
         """Before the first token: there is no thought where there is no budget for one."""

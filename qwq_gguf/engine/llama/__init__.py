@@ -1,0 +1,1 @@
+"""What llama.cpp makes, as objects that are never used after they were freed."""

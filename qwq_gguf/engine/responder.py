@@ -1,0 +1,265 @@
+"""Messages and tools in, events out: a model's answer to them, and nothing remembered."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.chat.events import FinishReason, Responded, Response, ResponseEvent
+from qwq_gguf.chat.history import without_thoughts
+from qwq_gguf.chat.messages import Message, ToolSpec
+from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
+from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
+from qwq_gguf.engine.llama.native_chain import MOST_SEED
+from qwq_gguf.engine.llama.native_stages import with_token_ids
+from qwq_gguf.engine.one_reader import OneReader
+from qwq_gguf.engine.replies import Governing, ReplyStream
+from qwq_gguf.engine.session import Generation, PromptProgress, Session
+from qwq_gguf.errors import ChainError, ModelError
+from qwq_gguf.profiles.thoughts import thoughts_of
+from qwq_gguf.sampling import Grammar, LogitBias
+
+if TYPE_CHECKING:
+    from qwq_gguf.engine.model import Model
+    from qwq_gguf.profiles import Profile
+
+__all__ = ["Responder", "Responding", "new_seed"]
+
+
+class Responder:
+    """Answers lists of messages with one model under one profile.
+
+    It keeps no history and runs no tool: it says which calls the model made. What prompts
+    that begin alike have in common is computed once, as long as they come one after another.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        profile: Profile,
+        *,
+        template_variables: Mapping[str, Any] | None = None,
+        session: Session | None = None,
+        on_prompt: PromptProgress | None = None,
+    ) -> None:
+        """Nothing is computed yet. `session` shares a KV cache with others.
+
+        `template_variables` are given to the chat template besides.
+
+        ModelError when the model has no chat template; ChainError for a logit bias of a
+        token that it lacks; TemplateError when the template is malformed.
+        """
+        source = model.chat_template
+        if source is None:
+            raise ModelError(
+                "this model has no chat template, so it is not made for chats",
+                path=model.path,
+                hint="look for an instruct or reasoning version of it",
+            )
+        self.model = model
+        #: What becomes of thoughts: tags, switch, and how a prompt leaves the reply.
+        self.thoughts = thoughts_of(model.metadata, profile, template_variables)
+        self.profile = profile = replace(profile, thinking=self.thoughts.tags)
+        self._chain = profile.chain
+        if self._chain.stage(LogitBias) is not None:
+            self._chain = with_token_ids(self._chain, model.vocabulary)
+        self._source = source
+        self._template = ChatTemplate(source)
+        self._on_prompt = on_prompt
+        control = model.control_tokens
+        self._stop_tokens = {control[stop] for stop in profile.stops if stop in control}
+        self._stop_texts = tuple(stop for stop in profile.stops if stop not in control)
+        opening = self.thoughts.tags.open
+        self._thought_token = model.token_id(opening) if self.thoughts.has_thoughts else None
+        self._owns_session = session is None
+        self.session = Session(model) if session is None else session
+
+    def check_tools(self, tools: Sequence[ToolSpec]) -> None:
+        """ModelError where the template has no place for tools, ChainError beside a grammar."""
+        if tools and "tools" not in self._source:
+            raise ModelError(
+                "this model's chat template has no place for tools", path=self.model.path
+            )
+        grammar = self.profile.chain.stage(Grammar)
+        if tools and grammar is not None and not grammar.off:
+            raise ChainError("a grammar and tools exclude each other: it would forbid every call")
+
+    def respond(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] = (),
+        *,
+        seed: int | None = None,
+        max_tokens: int | None = None,
+    ) -> Responding:
+        """The answer to these messages as events, computed as they are read.
+
+        Without a `seed` one is drawn. `max_tokens` bounds thought and answer together.
+
+        PromptTooLongError when the messages do not fit the context; what `check_tools` says.
+        """
+        self.check_tools(tools)
+        prompt = self.render(messages, tools)
+        token_id = self.model.token_id
+        stream = ReplyStream(
+            self.thoughts.splitter(prompt, token_id),
+            stops=self._stop_texts,
+            holds_tool_calls=bool(tools),
+        )
+        tokens = self.model.encode(prompt.segments, most=self.session.context_size - 1)
+        seed = new_seed() if seed is None else seed
+        return Responding(
+            partial(self._begin, tokens, stream, seed, max_tokens),
+            stream,
+            Governing(self.model, self.profile),
+            has_tools=bool(tools),
+            seed=seed,
+        )
+
+    def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> RenderedPrompt:
+        """The prompt, up to a thought that it opens or closes."""
+        tags = self.thoughts.tags
+        if self.profile.template.history == "answers":
+            messages = without_thoughts(messages, close=tags.close)
+        else:
+            messages = tuple(_with_thought(m, tags.open, tags.close) for m in messages)
+        control = self.model.control_tokens
+        prompt = self._template.render(
+            messages,
+            tools,
+            variables=self.thoughts.variables,
+            special_tokens=self.model.special_tokens,
+            control_tokens=control,
+        )
+        return self.thoughts.begin(prompt, control)
+
+    def close(self) -> None:
+        """Free the KV cache, unless it is shared."""
+        if self._owns_session:
+            self.session.close()
+
+    def _begin(
+        self, tokens: Sequence[int], stream: ReplyStream, seed: int, most: int | None
+    ) -> Generation:
+        generation = self.session.generate(
+            tokens,
+            self._chain,
+            seed=seed,
+            max_tokens=most,
+            stop_tokens=self._stop_tokens,
+            on_prompt=self._on_prompt,
+        )
+        generation.expect_thought(self._thought_token, begun=stream.in_thought)
+        return generation
+
+
+class Responding(Iterator[ResponseEvent]):
+    """A response in the making: its deltas and notices, then `Responded`.
+
+    Read it from one thread; `cancel` may come from any, or from a signal handler. ModelError
+    from whatever is read after its session began another one, or was closed.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], Generation],
+        stream: ReplyStream,
+        governing: Governing,
+        *,
+        has_tools: bool,
+        seed: int,
+    ) -> None:
+        """Made by `Responder.respond`. `begin` is called when the first event is read."""
+        self._begin = begin
+        self._stream = stream
+        self._governing = governing
+        self._has_tools = has_tools
+        self._seed = seed
+        self._cancelled = False
+        self._generation: Generation | None = None
+        self._events = OneReader(self._run(), "this response")
+
+    def __next__(self) -> ResponseEvent:
+        return next(self._events)
+
+    def cancel(self) -> None:
+        """End it with its next token, a prompt's computation at once. It is still read to its end.
+
+        Before it has begun: then it ends as it begins. After its end: nothing.
+        """
+        self._cancelled = True
+        if self._generation is not None:
+            self._generation.interrupt()
+
+    def close(self) -> None:
+        """Drop what is not read yet; may be called twice."""
+        self._events.close()
+
+    def _run(self) -> Generator[ResponseEvent, None, None]:
+        generation = self._begin()
+        try:
+            self._generation = generation
+            if self._cancelled:  # before there was anything to hear of it
+                generation.interrupt()
+            with closing(generation):
+                yield from self._follow(generation)
+        finally:
+            self._generation = None
+        reason = FinishReason.STOP if self._stream.stopped else generation.finish_reason
+        if reason is None:
+            raise ModelError(
+                "this reply was ended from elsewhere: its session began another one, or was closed",
+                hint="read a reply to its end before the next question, or give each "
+                "conversation a session of its own",
+            )
+        yield from self._stream.finish(turn_ended=reason is FinishReason.STOP)
+        yield Responded(self._response(generation, reason))
+
+    def _follow(self, generation: Generation) -> Generator[ResponseEvent, None, None]:
+        """The deltas of each token, and what is done about its thought."""
+        stream, governing = self._stream, self._governing
+        governing.begin(stream, generation)
+        for token, piece in generation:
+            thought = stream.in_thought
+            yield from stream.feed(token, piece)
+            if stream.stopped:
+                break
+            if thought and not stream.in_thought:
+                generation.begin_answer()
+            elif thought or stream.in_thought:
+                yield from governing.look(stream, generation)
+
+    def _response(self, generation: Generation, reason: FinishReason) -> Response:
+        stream = self._stream
+        written = stream.answer
+        parsed = parse_tool_calls(written) if self._has_tools else ParsedAnswer(written, (), ())
+        return Response(
+            thinking=stream.thinking,
+            answer=parsed.text,
+            written=written,
+            calls=parsed.calls,
+            unread=parsed.errors,
+            thinking_tokens=stream.thinking_tokens,
+            answer_tokens=stream.answer_tokens,
+            prompt_tokens=generation.prompt_tokens,
+            seed=self._seed,
+            seconds=generation.seconds,
+            finish_reason=reason,
+            thought_ended=stream.thought_ended(reason, governed=self._governing.ended),
+        )
+
+
+def new_seed() -> int:
+    """One that nobody has asked for."""
+    return secrets.randbelow(MOST_SEED + 1)
+
+
+def _with_thought(message: Message, open: str, close: str) -> Message:
+    if message.role != "assistant" or not message.thinking:
+        return message
+    content = f"{open}\n{message.thinking}\n{close}\n\n{message.content}"
+    return Message("assistant", content, message.tool_calls, message.name)

@@ -23,7 +23,7 @@ __all__ = ["MARK", "Ending", "Outcome", "Runner", "run_child"]
 # The child's answer is the line that begins with this; a library may print others.
 MARK = "qwq-gguf:"
 
-_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+_PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 _MOST_OUTPUT = 1 << 16
 
 

@@ -35,6 +35,7 @@ def profiles(
             autocompletion=complete_profile,
         ),
     ] = None,
+    as_toml: Annotated[bool, typer.Option("--toml", help="Its file, to make your own of.")] = False,
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(
@@ -85,11 +86,17 @@ def profiles(
     Examples:
       qwq-gguf profiles
       qwq-gguf profiles qwq
+      qwq-gguf profiles qwq --toml > mine.toml           change it, and:
       qwq-gguf profiles ./mine.toml
       qwq-gguf profiles --compare qwq llama-cpp -m QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
     """
-    from qwq_gguf.profiles import load_profile, profile_names
+    from qwq_gguf.profiles import load_profile, profile_names, profile_text
 
+    if as_toml:
+        if name is None or compare is not None:
+            raise typer.BadParameter("--toml goes with NAME")
+        emit(profile_text(name).rstrip("\n"))
+        return
     if compare is not None:
         if name is not None:
             raise typer.BadParameter("NAME does not go with --compare")

@@ -3,7 +3,13 @@
 from qwq_gguf.profiles.auto import Choice, choose_profile, family_of
 from qwq_gguf.profiles.edited import EditedKey, edited_keys, edited_of
 from qwq_gguf.profiles.gguf_keys import SamplingKeys, sampling_keys
-from qwq_gguf.profiles.load import DEFAULT_PROFILE, load_profile, parse_profile, profile_names
+from qwq_gguf.profiles.load import (
+    DEFAULT_PROFILE,
+    load_profile,
+    parse_profile,
+    profile_names,
+    profile_text,
+)
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.profiles.resolve import AUTO, Resolved, resolve
 from qwq_gguf.profiles.thoughts import thoughts_of
@@ -25,6 +31,7 @@ __all__ = [
     "load_profile",
     "parse_profile",
     "profile_names",
+    "profile_text",
     "resolve",
     "sampling_keys",
     "thoughts_of",

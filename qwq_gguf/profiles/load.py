@@ -62,7 +62,7 @@ from qwq_gguf.sampling.settings import did_you_mean
 from qwq_gguf.thinking import Governor
 from qwq_gguf.toml_text import parse_toml
 
-__all__ = ["DEFAULT_PROFILE", "load_profile", "parse_profile", "profile_names"]
+__all__ = ["DEFAULT_PROFILE", "load_profile", "parse_profile", "profile_names", "profile_text"]
 
 DEFAULT_PROFILE = "qwq"
 SCHEMA = 1
@@ -80,6 +80,11 @@ def load_profile(name_or_path: str | Path) -> Profile:
 
     Raises ProfileError (ChainError for its chain) with the file and the key at fault.
     """
+    return parse_profile(profile_text(name_or_path), _locate(name_or_path))
+
+
+def profile_text(name_or_path: str | Path) -> str:
+    """The TOML of a shipped profile or of a `.toml` file, unread. Raises ProfileError."""
     path = _locate(name_or_path)
     try:
         data = read_given(path, _MAX_BYTES)
@@ -90,10 +95,9 @@ def load_profile(name_or_path: str | Path) -> Profile:
     if len(data) > _MAX_BYTES:
         raise ProfileError("too large for a profile", path=path, expected=f"{_MAX_BYTES} bytes")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
         raise ProfileError("the profile is not UTF-8 text", path=path) from None
-    return parse_profile(text, path)
 
 
 def parse_profile(text: str, path: Path | None = None) -> Profile:

@@ -65,6 +65,8 @@ def resolve(
     notes = list(sampling.notes)
     if requested is not None and requested != AUTO:
         profile, reason = load_profile(requested), "asked for"
+        if str(requested).lower() not in profile_names():
+            reason += f" in {Path(requested).name}"  # a copy of a shipped one has its name
         origins = dict.fromkeys(_decided(profile.chain), f"profile {profile.name}")
     elif sampling.profile is not None and sampling.profile in profile_names():
         profile, reason = load_profile(sampling.profile), f"the file's {PROFILE_KEY} names it"

@@ -33,6 +33,14 @@ def test_every_profile_is_listed_with_its_order() -> None:
 
 
 @pytest.mark.parametrize("name", profile_names())
+def test_a_profile_can_be_copied(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / "mine.toml"
+    copy.write_text(runner.invoke(app, ["profiles", name, "--toml"]).stdout)
+    assert load_profile(copy) == load_profile(name)
+    assert runner.invoke(app, ["profiles", "--toml"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", profile_names())
 def test_a_profile_says_where_each_number_comes_from(name: str) -> None:
     shown = runner.invoke(app, ["profiles", name])
     assert shown.exit_code == 0

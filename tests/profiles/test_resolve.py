@@ -8,7 +8,13 @@ import pytest
 
 from qwq_gguf.errors import ChainError, ProfileError
 from qwq_gguf.metadata import KeyValue, f32, i32, text
-from qwq_gguf.profiles import load_profile, profile_names, resolve, sampling_keys
+from qwq_gguf.profiles import (
+    load_profile,
+    profile_names,
+    profile_text,
+    resolve,
+    sampling_keys,
+)
 from support.chat_templates import IF_ASKED, OPENS
 
 PREFIX = "general.sampling."
@@ -108,6 +114,13 @@ def test_a_key_added_to_those_of_the_named_profile_counts() -> None:
     found = resolve(as_metadata(*written.keys, f32(PREFIX + "penalty_repeat", 1.1)))
     assert "is 1.1 in the file and not there in profile qwen-llama-cpp" in found.notes[0]
     assert [note for note in found.notes if "repeat_penalty does nothing" in note]
+
+
+def test_a_copy_of_a_shipped_profile_is_not_taken_for_it(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(profile_text("qwq"))
+    assert resolve({}, requested=mine).reason == "asked for in mine.toml"
+    assert resolve({}, requested="QwQ").reason == "asked for"
 
 
 def test_a_profile_asked_for_counts_more_than_the_file() -> None:

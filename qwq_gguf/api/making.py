@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from qwq_gguf.api.calls import Listener, in_python, name_of, reporting
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.events import Event, Kept, Remark, Said, Warned, Wrote
-from qwq_gguf.jobs.quantizing import How, Wanted, make, plan_models
+from qwq_gguf.jobs.planning import Wanted, plan_models
+from qwq_gguf.jobs.quantizing import How, make
 from qwq_gguf.jobs.targets import DEFAULT_RECIPE
 from qwq_gguf.quantization.recipes.recipe import Recipe
 

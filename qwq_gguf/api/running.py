@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,8 +67,7 @@ def load(
         if name == _DEMO:
             name = str(demo_gguf(report))
         with gguf_header(name, revision, token) as (located, gguf):
-            metadata = _kept(gguf.metadata)
-            chosen, notes = profile_for(metadata, _checked(profile))
+            chosen, notes = profile_for(gguf.metadata, _checked(profile))
         bring_gguf(located, report)
         loaded = load_model(
             located.path,
@@ -231,11 +229,6 @@ def _checked(profile: object) -> str | Profile | None:
     if profile is None or isinstance(profile, Profile):
         return profile
     return name_of(profile, "profile")
-
-
-def _kept(metadata: Mapping[str, KeyValue]) -> Mapping[str, KeyValue]:
-    """Without arrays, which can't be read once the header is closed; no setting is one."""
-    return {key: replace(entry) for key, entry in metadata.items() if entry.element is None}
 
 
 def _text(text: object) -> str:

@@ -22,7 +22,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from qwq_gguf.api.looking import export, inspect, verify
+    from qwq_gguf.api.looking import export, inspect, load_profile, load_recipe, verify
     from qwq_gguf.api.making import QuantizeResult, plan, quantize
     from qwq_gguf.api.running import Model, load
     from qwq_gguf.chat.events import (
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from qwq_gguf.engine.conversation import Conversation
     from qwq_gguf.errors import *  # noqa: F403 - by name they can be had here, too
     from qwq_gguf.errors import QwqGgufError
-    from qwq_gguf.profiles import Profile, load_profile
-    from qwq_gguf.quantization import Plan, Recipe, TensorPlan, load_recipe
+    from qwq_gguf.profiles import Profile
+    from qwq_gguf.quantization import Plan, Recipe, TensorPlan
     from qwq_gguf.sampling import SamplerChain
     from qwq_gguf.tools import Tool
 
@@ -108,8 +108,8 @@ _HOMES = {
     "export": "api.looking",
     "inspect": "api.looking",
     "load": "api.running",
-    "load_profile": "profiles",
-    "load_recipe": "quantization",
+    "load_profile": "api.looking",
+    "load_recipe": "api.looking",
     "plan": "api.making",
     "quantize": "api.making",
     "verify": "api.looking",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +12,17 @@ from typing import TypeAlias
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.events import Event, Report, silent
 
-__all__ = ["Listener", "in_python", "name_of", "path_of", "reporting"]
+__all__ = [
+    "Listener",
+    "check_flags",
+    "check_mappings",
+    "check_numbers",
+    "check_texts",
+    "in_python",
+    "name_of",
+    "path_of",
+    "reporting",
+]
 
 Listener: TypeAlias = Callable[[Event], object] | bool | None
 """What a `progress=` may be: a callback of events, True for bars, or nothing."""
@@ -59,6 +69,36 @@ def name_of(source: object, what: str = "source") -> str:
 def path_of(path: object, what: str) -> Path:
     """A path. UsageError for anything else."""
     return Path(name_of(path, what))
+
+
+def check_texts(**given: object) -> None:
+    """UsageError for what is neither a text nor None; named by its argument."""
+    _check(given, (str,), "a text")
+
+
+def check_flags(**given: object) -> None:
+    """UsageError for what is neither True, False nor None."""
+    _check(given, (bool,), "True or False")
+
+
+def check_mappings(**given: object) -> None:
+    """UsageError for what is neither a mapping of names nor None."""
+    _check(given, (Mapping,), "a dict of names")
+
+
+def check_numbers(least: int = 1, **given: object) -> None:
+    """UsageError for what is neither a whole number, `least` or more, nor None."""
+    for name, value in given.items():
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UsageError(f"{name} is a whole number, {least} at least", found=repr(value)[:60])
+
+
+def _check(given: Mapping[str, object], kinds: tuple[type, ...], said: str) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, kinds):
+            raise UsageError(f"{name} is {said}", found=repr(value)[:60])
 
 
 @contextmanager

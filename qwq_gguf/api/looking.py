@@ -1,16 +1,29 @@
-"""`inspect`, `verify` and `export`: what a GGUF holds, whether it is sound, how others run it."""
+"""What there is: `inspect`, `verify` and `export` of a GGUF, profiles and recipes by name."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from qwq_gguf.api.calls import Listener, in_python, name_of, path_of, reporting
+from qwq_gguf import profiles
+from qwq_gguf.api.calls import (
+    Listener,
+    check_flags,
+    check_numbers,
+    check_texts,
+    in_python,
+    name_of,
+    path_of,
+    reporting,
+)
 from qwq_gguf.jobs.exporting import Exported, Exporting, export_settings
 from qwq_gguf.jobs.inspecting import Inspected, inspect_file
 from qwq_gguf.jobs.verifying import Verified, verify_file
+from qwq_gguf.profiles import Profile
+from qwq_gguf.quantization.recipes import shipped
+from qwq_gguf.quantization.recipes.recipe import Recipe
 
-__all__ = ["export", "inspect", "verify"]
+__all__ = ["export", "inspect", "load_profile", "load_recipe", "verify"]
 
 
 def inspect(
@@ -50,6 +63,9 @@ def verify(
     `everything`. A difference is a finding and no error: see `ok` and `differences`.
     """
     with in_python():
+        check_flags(everything=everything)
+        check_numbers(-(2**63), seed=seed)
+        check_texts(revision=revision, token=token)
         return verify_file(
             name_of(path, "path"),
             reporting(progress),
@@ -87,6 +103,8 @@ def export(
     is in the result's `unsaid`.
     """
     with in_python():
+        check_flags(hub=hub, install=install, copy=copy, force=force)
+        check_texts(system=system, user_repo=user_repo, revision=revision, token=token)
         return export_settings(
             Exporting(
                 name_of(runtime, "runtime"),
@@ -104,3 +122,23 @@ def export(
             ),
             reporting(progress),
         )
+
+
+def load_profile(name: str | Path) -> Profile:
+    """A shipped profile by its name, or one of your own by the path of its .toml.
+
+    ProfileError for an unknown name, with those there are, and for a malformed file.
+    """
+    return profiles.load_profile(_named(name))
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A shipped recipe by its name in any case, or one of your own by the path of its .toml.
+
+    RecipeError for an unknown name, with the nearest ones, and for a malformed file.
+    """
+    return shipped.load_recipe(_named(name))
+
+
+def _named(name: object) -> str | Path:
+    return name if isinstance(name, Path) else name_of(name, "name")

@@ -7,10 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from qwq_gguf.api.calls import Listener, in_python, name_of, reporting
+from qwq_gguf.api.calls import (
+    Listener,
+    check_flags,
+    check_numbers,
+    check_texts,
+    in_python,
+    name_of,
+    reporting,
+)
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.events import Event, Kept, Remark, Said, Warned, Wrote
-from qwq_gguf.jobs.quantizing import How, Wanted, make, plan_models
+from qwq_gguf.jobs.planning import Wanted, plan_models
+from qwq_gguf.jobs.quantizing import How, make
 from qwq_gguf.jobs.targets import DEFAULT_RECIPE
 from qwq_gguf.quantization.recipes.recipe import Recipe
 
@@ -110,7 +119,8 @@ def quantize(
             revision=revision,
             token=token,
         )
-        _check_numbers(threads=threads, max_memory=max_memory)
+        check_numbers(threads=threads, max_memory=max_memory)
+        check_flags(force=force, resume=resume, manifest=manifest, modelfile=modelfile)
         if kernels not in ("auto", "numba", "ggml"):
             raise UsageError(f"kernels is auto, numba or ggml, not {kernels!r}")
         how = How(
@@ -237,7 +247,22 @@ def _wanted(
     from qwq_gguf.quantization.planning.split import SplitRule
 
     size, tensors, bare = split
-    _check_numbers(split_max_size=size, split_max_tensors=tensors)
+    check_texts(
+        name=name,
+        output_tensor_type=output_type,
+        token_embedding_type=token_type,
+        revision=revision,
+        token=token,
+    )
+    check_flags(
+        pure=pure,
+        sampling_metadata=sampling_metadata,
+        repair=repair,
+        stream=stream,
+        allow_requantize=requantize,
+        no_tensor_first_split=bare,
+    )
+    check_numbers(split_max_size=size, split_max_tensors=tensors)
     if size is not None and tensors is not None:
         raise UsageError("split_max_size and split_max_tensors: name one of them")
     if bare and size is None and tensors is None:
@@ -281,11 +306,3 @@ def _texts(given: object, what: str, example: str) -> tuple[str, ...]:
     if isinstance(given, list | tuple) and all(isinstance(each, str) for each in given):
         return tuple(given)
     raise UsageError(f"{what} is a list of texts", found=repr(given)[:60], hint=f"{what}={example}")
-
-
-def _check_numbers(**given: object) -> None:
-    for name, value in given.items():
-        if value is not None and (
-            not isinstance(value, int) or isinstance(value, bool) or value < 1
-        ):
-            raise UsageError(f"{name} is a whole number, 1 at least", found=repr(value)[:60])

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from qwq_gguf.api.calls import Listener, in_python, name_of, reporting
+from qwq_gguf.api.calls import (
+    Listener,
+    check_flags,
+    check_mappings,
+    check_numbers,
+    check_texts,
+    in_python,
+    name_of,
+    reporting,
+)
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.demo import demo_gguf
 from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
 from qwq_gguf.jobs.loading import load_model
-from qwq_gguf.profiles import Profile, resolve
+from qwq_gguf.jobs.settings import profile_for
+from qwq_gguf.profiles import Profile
 from qwq_gguf.tools import Tool, as_tools
 
 if TYPE_CHECKING:
@@ -50,13 +59,15 @@ def load(
     NotAGgufError, GgufError, ModelError and LibraryError say why it cannot be.
     """
     with in_python():
+        check_numbers(context=context, threads=threads)
+        check_numbers(-1, gpu_layers=gpu_layers)
+        check_texts(revision=revision, token=token)
         report = reporting(progress)
         name = name_of(source)
         if name == _DEMO:
             name = str(demo_gguf(report))
         with gguf_header(name, revision, token) as (located, gguf):
-            metadata = _kept(gguf.metadata)
-            chosen, notes = _profile(metadata, profile)
+            chosen, notes = profile_for(gguf.metadata, _checked(profile))
         bring_gguf(located, report)
         loaded = load_model(
             located.path,
@@ -160,13 +171,26 @@ class Model:
         from qwq_gguf.engine.conversation import Conversation
 
         with in_python():
+            check_texts(system=system)
+            check_numbers(max_tokens=max_tokens)
+            check_numbers(-1, thought_budget=thought_budget)
+            check_flags(think=think)
+            check_mappings(settings=settings, template_variables=template_variables)
+            chosen, _ = profile_for(
+                self.metadata,
+                self.profile if profile is None else _checked(profile),
+                think=think,
+                budget=thought_budget,
+                settings=settings,
+                variables=template_variables,
+            )
             return Conversation(
                 self._loaded,
-                self._settings(profile, think, thought_budget, settings or {}),
+                chosen,
                 tools=as_tools(tools),
                 system=system,
                 seed=_seed(seed),
-                max_tokens=_at_least_one(max_tokens, "max_tokens"),
+                max_tokens=max_tokens,
                 template_variables=template_variables,
             )
 
@@ -187,6 +211,8 @@ class Model:
         from qwq_gguf.engine.conversation import Conversation
         from qwq_gguf.engine.session import Session
 
+        check_texts(system=system)
+        check_numbers(max_tokens=max_tokens)
         if self._session is None:
             self._session = Session(self._loaded)
         return Conversation(
@@ -194,45 +220,15 @@ class Model:
             self.profile,
             system=system,
             seed=_seed(seed),
-            max_tokens=_at_least_one(max_tokens, "max_tokens"),
+            max_tokens=max_tokens,
             session=self._session,
         )
 
-    def _settings(
-        self,
-        profile: str | Path | Profile | None,
-        think: bool | None,
-        budget: int | None,
-        settings: Mapping[str, SettingValue],
-    ) -> Profile:
-        if think and budget == 0:
-            raise UsageError("think=True and thought_budget=0 contradict each other")
-        wanted = False if budget == 0 else think
-        chosen = self.profile
-        if profile is not None:
-            chosen, _ = _profile(self._loaded.metadata, profile, think=wanted)
-        if settings:
-            chosen = chosen.with_overrides(source="a call", **settings)
-        if wanted is not None:
-            chosen = chosen.with_thinking(wanted)
-        if budget is not None:
-            chosen = chosen.with_thought_budget(None if budget < 0 else budget, "a call")
-        return chosen
 
-
-def _profile(
-    metadata: Mapping[str, KeyValue], asked: str | Path | Profile | None, think: bool | None = None
-) -> tuple[Profile, tuple[str, ...]]:
-    if isinstance(asked, Profile):
-        return asked, asked.warnings()
-    requested = None if asked is None else name_of(asked, "profile")
-    resolved = resolve(metadata, requested=requested, thinking=think)
-    return resolved.profile, resolved.notes
-
-
-def _kept(metadata: Mapping[str, KeyValue]) -> Mapping[str, KeyValue]:
-    """Without arrays, which can't be read once the header is closed; no setting is one."""
-    return {key: replace(entry) for key, entry in metadata.items() if entry.element is None}
+def _checked(profile: object) -> str | Profile | None:
+    if profile is None or isinstance(profile, Profile):
+        return profile
+    return name_of(profile, "profile")
 
 
 def _text(text: object) -> str:
@@ -247,9 +243,3 @@ def _seed(seed: object) -> int | None:
     if seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32):
         return seed
     raise UsageError("a seed is a whole number", found=repr(seed)[:60], expected="0 to 4294967295")
-
-
-def _at_least_one(value: object, name: str) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
-        return value
-    raise UsageError(f"{name} is a whole number, 1 at least", found=repr(value)[:60])

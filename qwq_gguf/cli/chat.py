@@ -174,11 +174,12 @@ def chat(
     if as_json and prompt is None:
         raise typer.BadParameter("--json goes with --prompt")
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
+    from qwq_gguf.jobs.settings import wanted_thoughts, with_thoughts
     from qwq_gguf.profiles import thoughts_of
     from qwq_gguf.tools import tools_named
 
     variables = thought_flags.variables_of(template_kwargs)
-    wanted = thought_flags.wanted(thinking, thought_budget, variables)
+    wanted = wanted_thoughts(thinking, thought_budget, variables)
     with gguf_header(source, revision, token) as (located, gguf):
         resolved = chain_flags.resolved_for(
             gguf.metadata,
@@ -196,7 +197,7 @@ def chat(
             grammar=grammar,
             grammar_file=grammar_file,
         )
-        profile = thought_flags.applied(resolved.profile, wanted, thought_budget)
+        profile = with_thoughts(resolved.profile, wanted, thought_budget)
         # Asks for the vocabulary, which is read from the header only now.
         thoughts = thoughts_of(gguf.metadata, profile, variables)
     if show_chain:

@@ -103,7 +103,8 @@ def quantize(
     """
     if as_json and not dry_run:
         raise typer.BadParameter("--json goes with --dry-run")
-    from qwq_gguf.jobs.quantizing import How, Wanted, make, plan_models
+    from qwq_gguf.jobs.planning import Wanted, plan_models
+    from qwq_gguf.jobs.quantizing import How, make
     from qwq_gguf.quantization.recipes.shipped import recipe_names
 
     out, recipes = read_words(out, recipe_word, recipe_option or (), recipe_names())

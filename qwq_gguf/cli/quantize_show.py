@@ -12,7 +12,7 @@ from qwq_gguf.jobs.events import Streaming
 from qwq_gguf.words import count, human_bytes, human_count, human_time
 
 if TYPE_CHECKING:
-    from qwq_gguf.jobs.quantizing import Job, Planned
+    from qwq_gguf.jobs.planning import Job, Planned
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.running.run import Summary
 

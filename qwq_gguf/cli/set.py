@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +12,12 @@ import typer
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, note
 from qwq_gguf.cli.telling import Terminal
-from qwq_gguf.errors import NotAGgufError, TemplateError
-from qwq_gguf.files import read_given
 from qwq_gguf.jobs.targets import modelfile_beside
 from qwq_gguf.words import human_bytes
 
 __all__ = ["app"]
 
 app = command_app()
-
-_MAX_TEMPLATE_BYTES = 1 << 20
 
 
 def _complete_profile(incomplete: str) -> list[str]:
@@ -90,75 +87,31 @@ def set_(
     """
     if profile_name is None and not kv and chat_template is None and yarn is None:
         raise typer.BadParameter("say what to set: --profile, --kv, --chat-template or --yarn")
-    from qwq_gguf.editing import change_entries, write_entries
-    from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.gguf_file.splits import part_path
-    from qwq_gguf.jobs.events import Activity, Meter, activity
-    from qwq_gguf.jobs.following import Following, tidy_up
-    from qwq_gguf.profiles import load_profile
+    from qwq_gguf.jobs.changing import Changing, change_keys
 
     tell = Terminal()
-    if not dry_run:
-        tidy_up(path, tell)
-    file = read_gguf(path)
-    if (file.integer("split.no") or 0) > 0:
-        first = part_path(path, 0, file.integer("split.count") or 1)
-        raise NotAGgufError(
-            "is a later file of a model in several, and the first has its keys",
-            path=path,
-            hint=f"qwq-gguf set {shlex.quote(str(first))} ...",
-        )
-    changed = change_entries(
-        file.metadata,
-        profile=None if profile_name is None else load_profile(profile_name),
-        kv=kv or (),
-        chat_template=None if chat_template is None else _read_template(chat_template),
-        yarn=yarn,
-    )
-    for line in changed.lines:
-        emit(line)
-    for line in changed.notes:
-        note(line if line.startswith("warning:") else f"note: {line}")
+    asked = Changing(path, profile_name, tuple(kv or ()), chat_template, yarn)
+    changed = change_keys(asked, tell, dry_run=dry_run, decided=show_change)
     if not changed.lines:
         note(f"{path} says all of this already")
-        return
-    if dry_run:
+    elif changed.written is None:
         note(f"{path} is as it was (--dry-run)")
-        return
-    asked = {
-        "profile": profile_name,
-        "kv": list(kv or ()),
-        "chat_template": None if chat_template is None else chat_template.name,
-        "yarn": yarn,
-    }
-    follow = Following(file, {name: value for name, value in asked.items() if value}, tell)
-    with activity(tell, Activity.COPYING, path.name):
-        copied = Meter(tell, Activity.COPYING).at
-        written = write_entries(file, changed.entries, progress=copied, follow=follow)
-    how = "changed in place" if written.in_place else "written anew"
-    note(f"{path}: {how}, {human_bytes(written.file_bytes)}")
-    if written.replaced_link:
-        note("note: it was a link, or had another name: what that leads to is as it was")
-    if follow.told is not None:
-        tell(follow.told)
-    beside = modelfile_beside(path)
-    if beside.is_file():
-        anew = shlex.join(["qwq-gguf", "modelfile", str(path), "-o", str(beside), "--force"])
-        note(f"note: {beside} says what it said; to write it anew:\n  {anew}")
+    else:
+        how = "changed in place" if changed.written.in_place else "written anew"
+        note(f"{path}: {how}, {human_bytes(changed.written.file_bytes)}")
+        if changed.written.replaced_link:
+            note("note: it was a link, or had another name: what that leads to is as it was")
+        if changed.manifest is not None:
+            tell(changed.manifest)
+        beside = modelfile_beside(path)
+        if beside.is_file():
+            anew = shlex.join(["qwq-gguf", "modelfile", str(path), "-o", str(beside), "--force"])
+            note(f"note: {beside} says what it said; to write it anew:\n  {anew}")
 
 
-def _read_template(path: Path) -> str:
-    try:
-        raw = read_given(path, _MAX_TEMPLATE_BYTES)
-    except OSError as error:
-        raise TemplateError(f"cannot be read: {error.strerror or error}", path=path) from error
-    if len(raw) > _MAX_TEMPLATE_BYTES:
-        raise TemplateError(
-            "is too long for a chat template",
-            path=path,
-            expected=f"at most {_MAX_TEMPLATE_BYTES} bytes",
-        )
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TemplateError("is not UTF-8 text", path=path) from error
+def show_change(lines: Sequence[str], notes: Sequence[str]) -> None:
+    """What will be said otherwise, before it is."""
+    for line in lines:
+        emit(line)
+    for line in notes:
+        note(line if line.startswith("warning:") else f"note: {line}")

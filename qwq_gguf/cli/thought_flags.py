@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
+from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
-if TYPE_CHECKING:
-    from qwq_gguf.profiles import Profile
-
-__all__ = ["TemplateKwargs", "Thinking", "applied", "variables_of", "wanted"]
+__all__ = ["TemplateKwargs", "Thinking", "variables_of"]
 
 _MAX_JSON = 64 * 1024  # characters
 # What a chat makes itself, and nobody may put in its place.
@@ -63,24 +59,3 @@ def _whole(text: str) -> int:
     if len(text) > 20:
         raise ValueError(text)
     return int(text)
-
-
-def wanted(thinking: bool | None, budget: int | None, variables: Mapping[str, Any]) -> bool | None:
-    """Thoughts on or off, by the flags together; None when they leave it open."""
-    if thinking and budget == 0:
-        raise typer.BadParameter("--think and --thought-budget 0 contradict each other")
-    if budget == 0:
-        return False
-    if thinking is not None:
-        return thinking
-    said = (variables.get(name) for name in ("enable_thinking", "thinking"))
-    return next((value for value in said if isinstance(value, bool)), None)
-
-
-def applied(profile: Profile, thinking: bool | None, budget: int | None) -> Profile:
-    """The profile with what the flags say. ProfileError for a budget out of range."""
-    if thinking is not None:
-        profile = profile.with_thinking(thinking)
-    if budget is not None:
-        profile = profile.with_thought_budget(None if budget < 0 else budget)
-    return profile

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.jobs.events import Report
-from qwq_gguf.jobs.quantizing import How, Wanted, make, plan_models
+from qwq_gguf.jobs.planning import Wanted, plan_models
+from qwq_gguf.jobs.quantizing import How, make
 from qwq_gguf.resources import own_cache
 
 __all__ = ["demo_gguf"]
@@ -30,6 +32,11 @@ def demo_gguf(report: Report) -> Path:
     of = [job.plan.to_json(), [source.identity(shard) for shard in source.shards]]
     key = hashlib.sha256(json.dumps(of).encode()).hexdigest()[:16]
     path = folder / f"QwQ-Demo-{key}.gguf"
-    if not path.is_file():
-        make(plan_models(Wanted("demo", str(path))), How(manifest=False, modelfile=False), report)
+    if path.is_file():
+        return path
+    # In a folder of its own, as another process may be making the same.
+    with TemporaryDirectory(dir=folder) as aside:
+        made = Path(aside, path.name)
+        make(plan_models(Wanted("demo", str(made))), How(manifest=False, modelfile=False), report)
+        made.replace(path)
     return path

@@ -71,7 +71,7 @@ def verify_file(
     if source is None and (everything or imatrix is not None):
         raise UsageError("--all and --imatrix go with --source")
     from qwq_gguf.checkpoint import locate_gguf
-    from qwq_gguf.jobs.quantizing import read_importance
+    from qwq_gguf.jobs.planning import read_importance
     from qwq_gguf.verification.check import bytes_to_read, verify
 
     located = locate_gguf(file, revision=revision, token=token, fetch=False)

@@ -39,6 +39,8 @@ def as_tools(given: Iterable[Tool | Callable[..., Any]]) -> tuple[Tool, ...]:
     """Tools as they are, and functions made into some. UsageError for anything else, and for
     two of one name.
     """
+    if not isinstance(given, Iterable):
+        raise UsageError("tools is a list", found=repr(given)[:60], hint="tools=[my_function]")
     tools: dict[str, Tool] = {}
     for each in given:
         if hasattr(each, "spec") and hasattr(each, "run"):

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
     from qwq_gguf.quantization.recipes.recipe import Recipe
 
-__all__ = ["ShardDigests", "Source", "make_manifest", "write_manifest"]
+__all__ = ["ShardDigests", "Shards", "make_manifest", "write_manifest"]
 
 _WINDOW = 1 << 22
 
 
-class Source(Protocol):
-    """What a model is made from: a checkpoint, or a GGUF."""
+class Shards(Protocol):
+    """What of a source the digests are about."""
 
     @property
     def name(self) -> str: ...
@@ -57,7 +57,7 @@ class ShardDigests:
 
     def __init__(
         self,
-        source: Source,
+        source: Shards,
         *,
         passed: Callable[[Path], tuple[str, int] | None] | None = None,
     ) -> None:

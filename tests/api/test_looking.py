@@ -61,3 +61,8 @@ def test_export(demo: Path, tmp_path: Path) -> None:
 def test_profiles_and_recipes_by_name() -> None:
     assert qwq_gguf.load_profile("qwq").name == "qwq"
     assert qwq_gguf.load_recipe("q4_k_m").name == "Q4_K_M"
+    for wrong in (7, "", None):
+        with pytest.raises(UsageError, match="name is a path or a name"):
+            qwq_gguf.load_profile(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="name is a path or a name"):
+            qwq_gguf.load_recipe(wrong)  # type: ignore[arg-type]

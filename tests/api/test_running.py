@@ -130,6 +130,15 @@ def test_two_streams_at_once_are_an_error_and_chats_are_not(model: qwq_gguf.Mode
         (lambda model: model.chat(think=True, thought_budget=0), "contradict each other"),
         (lambda model: model.chat(tools=["calculator"]), "a function or a Tool"),
         (lambda model: model.chat(profile=7), "profile is a path or a name"),
+        (lambda model: model.chat(tools=7), "tools is a list"),
+        (lambda model: model.chat(system=7), "system is a text"),
+        (lambda model: model.chat(think="yes"), "think is True or False"),
+        (lambda model: model.chat(thought_budget="a"), "thought_budget is a whole number"),
+        (lambda model: model.chat(settings=[1]), "settings is a dict of names"),
+        (lambda model: model.chat(settings={"source": 1}), "no sampler setting called source"),
+        (lambda model: model.chat(template_variables=7), "template_variables is a dict"),
+        (lambda model: qwq_gguf.load(model.path, context=0), "context is a whole number"),
+        (lambda model: qwq_gguf.load(model.path, threads=0), "threads is a whole number"),
     ],
 )
 def test_a_wrong_call_says_what_to_do(

@@ -24,7 +24,8 @@ from qwq_gguf.jobs.events import (
     Wrote,
     activity,
 )
-from qwq_gguf.jobs.quantizing import How, Planned, Wanted, make, plan_models
+from qwq_gguf.jobs.planning import Planned, Wanted, plan_models
+from qwq_gguf.jobs.quantizing import How, make
 from qwq_gguf.jobs.source import CheckpointSource, GgufSource, open_source
 from qwq_gguf.jobs.verifying import verify_file
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 __all__ = ["Changed", "change_entries", "parse_kv"]
 
 _TEMPLATE = "tokenizer.chat_template"
+_TOKEN_ID = re.compile(r"tokenizer\.ggml\.\w+_token_id")
 # Types of keys that a file may lack, so that `KEY=VALUE` is enough for them.
 _KNOWN = {
     f"{SAMPLING}sequence": "str",
@@ -90,6 +92,7 @@ def change_entries(
         entry = parse_kv(argument, {entry.key: entry for entry in entries})
         if is_room(entry.key):
             raise ConfigError(f"{entry.key} is how the file keeps room, it cannot be set")
+        _check_token(entry, before_keys)
         entries = apply_overrides(entries, [entry])
     by_hand = [entry.key for entry in entries if before_keys.get(entry.key) != entry]
     entries, unnamed = without_profile_name(entries, by_hand)
@@ -103,6 +106,20 @@ def change_entries(
     named, edited = edited_of(after)
     notes += told(named or "", edited)
     return Changed(entries, tuple(_differences(metadata, after)), tuple(notes))
+
+
+def _check_token(entry: KeyValue, metadata: Mapping[str, KeyValue]) -> None:
+    """llama.cpp loads a number that is no token's, and ends replies at a comma."""
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    if tokens is None or not _TOKEN_ID.fullmatch(entry.key):
+        return
+    count = len(tokens.items)
+    if not isinstance(entry.value, int) or not 0 <= entry.value < count:
+        raise ConfigError(
+            f"{entry.key} would be no token of this file",
+            found=entry.value,
+            expected=f"0 to {count - 1}",
+        )
 
 
 def parse_kv(argument: str, present: Mapping[str, KeyValue]) -> KeyValue:

@@ -69,7 +69,8 @@ class Model:
         self.owned = Owned(handle, free, what="the model", path=self.path)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._adopting = threading.RLock()  # reentrant: signal handlers may close
-        self.vocabulary = Vocabulary(library, self.owned)
+        bos, eos = (gguf.integer(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos"))
+        self.vocabulary = Vocabulary(library, self.owned, bos=bos, eos=eos)
         self.weights: int = api.llama_model_n_params(handle)
         self.weight_bytes: int = api.llama_model_size(handle)
 

@@ -103,6 +103,7 @@ def _template(file: GgufFile) -> Iterator[Oddity]:
             )
 
 
+_BPE_DEFAULT = 11
 _TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<｜end▁of▁sentence｜>")  # noqa: RUF001
 
 
@@ -110,16 +111,22 @@ def _special_tokens(file: GgufFile) -> Iterator[Oddity]:
     tokens = _tokens(file)
     if not tokens:
         return
+    # llama.cpp takes these by number where a file has none (llama-vocab.cpp).
+    comma = file.text("tokenizer.ggml.model") == "gpt2" and len(tokens) > _BPE_DEFAULT
+    instead = (
+        f"llama.cpp takes token {_BPE_DEFAULT} instead, {tokens[_BPE_DEFAULT]!r}" if comma else ""
+    )
     for role in ("bos", "eos", "eot", "padding", "unknown"):
         number = file.integer(f"tokenizer.ggml.{role}_token_id")
         if number is not None and not 0 <= number < len(tokens):
             yield Oddity(
                 f"the {role} token {number} is outside the {len(tokens)} tokens",
-                "llama.cpp ignores it",
+                (instead if role in ("bos", "eos") else "") or "llama.cpp ignores it",
             )
     eos = file.integer("tokenizer.ggml.eos_token_id")
     if eos is None:
-        yield Oddity("no eos token", "replies may never end")
+        there = f"{instead}, and ends replies there: set tokenizer.ggml.eos_token_id"
+        yield Oddity("no eos token", there if comma else "replies may never end")
         return
     template = file.text("tokenizer.chat_template") or ""
     text = tokens[eos] if 0 <= eos < len(tokens) else ""

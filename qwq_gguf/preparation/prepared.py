@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Prepared", "prepare"]
 
+_EOS = "tokenizer.ggml.eos_token_id"
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -86,6 +88,7 @@ def prepare(
             notes += [f"not in general.sampling.*: {line}" for line in unsaid]
     else:
         notes += _template_lines(entries, broken_only=True)
+    notes += _end_lines(entries)
     told = tell_llama_cpp({e.key: e for e in entries}) if repair else None
     if told is not None and TEMPLATE_KEY not in keep:
         entries = _replaced(entries, told.entries)
@@ -140,6 +143,16 @@ def _template_lines(entries: Sequence[KeyValue], *, broken_only: bool = False) -
             "another chat template goes in with `qwq-gguf set FILE --chat-template JINJA`",
         )
     return lines
+
+
+def _end_lines(entries: Sequence[KeyValue]) -> tuple[str, ...]:
+    values = {entry.key: entry.value for entry in entries if entry.element is None}
+    if values.get("tokenizer.ggml.model") != "gpt2" or _EOS in values:
+        return ()
+    return (
+        "the checkpoint names no token that ends a text: llama.cpp takes number 11 instead, a "
+        f"comma as a rule; `qwq-gguf set FILE --kv {_EOS}=int:N` names one",
+    )
 
 
 def _replaced(entries: Sequence[KeyValue], changed: Sequence[KeyValue]) -> list[KeyValue]:

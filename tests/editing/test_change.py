@@ -147,6 +147,16 @@ def test_yarn_and_back() -> None:
     assert back["qwen2.context_length"].value == 32768
 
 
+@pytest.mark.parametrize("number", [-1, 3, 99999])
+def test_a_token_that_is_none_is_refused(number: int) -> None:
+    tokens = array("tokenizer.ggml.tokens", ValueType.STRING, ["a", "b", "c"])
+    there = FILE | {tokens.key: tokens}
+    key = "tokenizer.ggml.eos_token_id"
+    with pytest.raises(ConfigError, match="no token of this file"):
+        change_entries(there, kv=[f"{key}=int:{number}"])
+    assert change_entries(there, kv=[f"{key}=int:2"]).lines
+
+
 def test_yarn_of_a_short_context_is_of_use_beyond_that() -> None:
     changed = change_entries(
         FILE | {"qwen2.context_length": u32("qwen2.context_length", 4096)}, yarn=4

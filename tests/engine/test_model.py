@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from qwq_gguf.chat.prompt import Segment
+from qwq_gguf.editing import write_entries
 from qwq_gguf.engine.llama import library as native
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.loading import steps as loading
@@ -21,7 +22,9 @@ from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import GgufError, ModelError, PromptTooLongError, QwqGgufError
+from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.machine import Card
+from qwq_gguf.metadata import u32
 from qwq_gguf.sampling import Greedy, SamplerChain
 from support.tiny_gguf import TEMPLATE, vocab, write_random
 
@@ -44,6 +47,22 @@ def test_a_model_says_what_it_is(model: Model, random_gguf: Path) -> None:
     assert model.metadata["general.architecture"].value == "qwen2"
     assert model.weights > 50_000
     assert model.threads == 1
+
+
+@pytest.mark.parametrize("named", [None, 99999], ids=["none", "no token"])
+def test_a_file_that_names_no_end_does_not_end_at_a_comma(
+    tmp_path: Path, named: int | None
+) -> None:
+    """llama.cpp takes token 11 then: a comma, where the vocabulary is GPT-2's."""
+    path = write_random(tmp_path / "tiny.gguf")
+    key = "tokenizer.ggml.eos_token_id"
+    rest = [entry for entry in read_gguf(path).metadata.values() if entry.key != key]
+    write_entries(read_gguf(path), rest if named is None else [*rest, u32(key, named)])
+    with Model.load(path) as model:
+        words = vocab()
+        assert model.eos is None
+        assert model.eog_tokens == {words.id("<|im_end|>"), words.id("<|endoftext|>")}
+        assert "eos_token" not in model.vocabulary.special
 
 
 def test_a_stranger_who_says_nothing_but_a_control_token_says_text(model: Model) -> None:

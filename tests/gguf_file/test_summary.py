@@ -212,6 +212,19 @@ def test_what_looks_wrong_is_said_once(
     assert all(odd.hint for odd in oddities)
 
 
+@pytest.mark.parametrize("named", [None, 99], ids=["none", "no token"])
+def test_what_llama_cpp_takes_for_an_eos_is_said(tmp_path: Path, named: int | None) -> None:
+    key = "tokenizer.ggml.eos_token_id"
+    tokens = [*"!\"#$%&'()*+,", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    changes = {
+        key.replace(".", "__"): None if named is None else u32(key, named),
+        "tokenizer__ggml__tokens": array("tokenizer.ggml.tokens", ValueType.STRING, tokens),
+    }
+    odd = [odd.hint for odd in look(tmp_path, qwq_keys(**changes)).oddities if "eos" in odd.what]
+    assert len(odd) == 1
+    assert "llama.cpp takes token 11 instead, ','" in odd[0]
+
+
 def test_embeddings_that_do_not_fit_the_vocabulary(tmp_path: Path) -> None:
     tensors = [Record("token_embd.weight", (256, 9), GgmlType.Q4_K), *qwq_tensors()[3:]]
     assert [odd.what for odd in look(tmp_path, tensors=tensors).oddities] == [

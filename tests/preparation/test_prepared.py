@@ -110,6 +110,15 @@ def test_a_template_of_a_plain_model_that_cannot_be_used_is_named(
     assert [line for line in said if "set FILE --chat-template" in line]
 
 
+def test_a_vocabulary_without_an_end_is_named(tmp_path: Path) -> None:
+    """Programs that go by llama.cpp end every reply at the first comma then."""
+    before = conversion(tmp_path, STRIPS, name="Some-Model")
+    assert not [line for line in prepare(before).notes if "ends a text" in line]
+    rest = tuple(e for e in before.metadata if e.key != "tokenizer.ggml.eos_token_id")
+    said = prepare(replace(before, metadata=rest), repair=False).notes
+    assert [line for line in said if "names no token that ends a text" in line]
+
+
 def test_a_template_that_merely_strips_thoughts_is_no_reasoner(tmp_path: Path) -> None:
     closed = QWQ.replace("<think>\\n", "")
     assert "</think>" in closed

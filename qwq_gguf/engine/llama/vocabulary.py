@@ -27,31 +27,40 @@ _DENSE = 8
 class Vocabulary:
     """The tokens of one model. ModelError from whatever needs the model once it is closed."""
 
-    def __init__(self, library: Library, owner: Owned) -> None:
-        """`owner` is the loaded model."""
+    def __init__(self, library: Library, owner: Owned, *, bos: int | None, eos: int | None) -> None:
+        """`owner` is the loaded model, `bos` and `eos` what its file names. Where that is nothing
+        or no token, llama.cpp takes one by number: a comma in most vocabularies.
+        """
         api = library.api
         self._api: Any = api
         self.owner = owner
         with owner as model:
-            self._read(api, api.llama_model_get_vocab(model))
+            self._read(api, api.llama_model_get_vocab(model), (bos, eos))
         self._pieces: dict[int, bytes] = {}
 
-    def _read(self, api: Any, handle: int) -> None:
+    def _read(self, api: Any, handle: int, named: tuple[int | None, int | None]) -> None:
         self._handle = handle
         self.size: int = api.llama_vocab_n_tokens(handle)
-        self.bos = self._special(api.llama_vocab_bos)
-        self.eos = self._special(api.llama_vocab_eos)
-        # The kinds that leave no byte of a text out: others may, white space for one.
-        kinds = (api.LLAMA_VOCAB_TYPE_SPM, api.LLAMA_VOCAB_TYPE_BPE)
-        self._keeps_bytes = api.llama_vocab_type(handle) in kinds
-        self.adds_bos = bool(api.llama_vocab_get_add_bos(handle)) and self.bos is not None
-        is_eog, attribute = api.llama_vocab_is_eog, api.llama_vocab_get_attr
-        self.eog = frozenset(token for token in range(self.size) if is_eog(handle, token))
+        attribute = api.llama_vocab_get_attr
         special = (
             api.LLAMA_TOKEN_ATTR_CONTROL
             | api.LLAMA_TOKEN_ATTR_USER_DEFINED
             | api.LLAMA_TOKEN_ATTR_UNKNOWN
         )
+        bos, eos = self._special(api.llama_vocab_bos), self._special(api.llama_vocab_eos)
+        guessed = {
+            token
+            for token, name in zip((bos, eos), named, strict=True)
+            if token is not None and token != name and not attribute(handle, token) & special
+        }
+        self.bos = None if bos in guessed else bos
+        self.eos = None if eos in guessed else eos
+        # The kinds that leave no byte of a text out: others may, white space for one.
+        kinds = (api.LLAMA_VOCAB_TYPE_SPM, api.LLAMA_VOCAB_TYPE_BPE)
+        self._keeps_bytes = api.llama_vocab_type(handle) in kinds
+        self.adds_bos = bool(api.llama_vocab_get_add_bos(handle)) and self.bos is not None
+        is_eog = api.llama_vocab_is_eog
+        self.eog = frozenset(t for t in range(self.size) if is_eog(handle, t)) - guessed
         control = {
             self._text(token): token
             for token in range(self.size)

@@ -21,8 +21,8 @@ from qwq_gguf.chat.events import (
 from qwq_gguf.cli.markdown import BlockSplitter, for_screen
 from qwq_gguf.cli.remarks import call_line
 from qwq_gguf.cli.streams import refuse_deserted
-from qwq_gguf.cli.text import clean, count
 from qwq_gguf.cli.wrap import StreamWrapper
+from qwq_gguf.words import clean, count
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.cli.output import emit, show_table
-from qwq_gguf.cli.text import clean, count, one_line
 from qwq_gguf.errors import ModelError
 from qwq_gguf.sampling import Grammar
+from qwq_gguf.words import clean, count, one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model

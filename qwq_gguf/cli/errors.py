@@ -12,8 +12,8 @@ import typer
 
 from qwq_gguf.cli.early import INTERRUPTED
 from qwq_gguf.cli.harmless import clean_error
-from qwq_gguf.cli.text import clean
 from qwq_gguf.errors import QwqGgufError
+from qwq_gguf.words import clean
 
 __all__ = [
     "ERROR",

@@ -143,7 +143,7 @@ def _check_options(
 ) -> None:
     from qwq_gguf.exporters.lmstudio import split_user_repo
     from qwq_gguf.exporters.runtimes import EXPORTERS
-    from qwq_gguf.sampling.settings import did_you_mean
+    from qwq_gguf.words import did_you_mean
 
     if runtime not in EXPORTERS:
         raise ExportError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from qwq_gguf.cli.text import clean
+from qwq_gguf.words import clean
 
 __all__ = ["clean_error", "clean_logs"]
 

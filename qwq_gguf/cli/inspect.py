@@ -11,8 +11,8 @@ import typer
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, emit_json, show_table
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, gguf_header
-from qwq_gguf.cli.text import human_bytes, human_count, one_line
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
+from qwq_gguf.words import human_bytes, human_count, one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file.summary import FileSummary

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.cli.keys import quiet_keys
 from qwq_gguf.cli.output import note, stderr_console
-from qwq_gguf.cli.text import one_line
+from qwq_gguf.words import one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.cli.text import clean
+from qwq_gguf.words import clean
 
 if TYPE_CHECKING:
     from rich.console import Console

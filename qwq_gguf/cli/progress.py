@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from qwq_gguf.cli.output import stderr_console
-from qwq_gguf.cli.text import human_bytes, human_count, human_time, one_line
+from qwq_gguf.words import human_bytes, human_count, human_time, one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.cli.output import note, show_table
-from qwq_gguf.cli.text import count, human_bytes, human_count, human_time
+from qwq_gguf.words import count, human_bytes, human_count, human_time
 
 if TYPE_CHECKING:
     from qwq_gguf.cli.quantize_run import Job

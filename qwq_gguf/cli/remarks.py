@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qwq_gguf.chat.events import FinishReason, Reply, ToolCallStarted, ToolResult
-from qwq_gguf.cli.text import count, one_line
+from qwq_gguf.words import count, one_line
 
 __all__ = ["call_line", "ending", "stats_line"]
 

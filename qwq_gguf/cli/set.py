@@ -11,9 +11,9 @@ import typer
 from qwq_gguf.cli.lazy import HouseCommand, command_app
 from qwq_gguf.cli.output import emit, note
 from qwq_gguf.cli.set_manifest import Following, tidy_up
-from qwq_gguf.cli.text import human_bytes
 from qwq_gguf.errors import NotAGgufError, TemplateError
 from qwq_gguf.files import read_given
+from qwq_gguf.words import human_bytes
 
 __all__ = ["app"]
 

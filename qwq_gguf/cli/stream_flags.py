@@ -9,7 +9,7 @@ import typer
 
 from qwq_gguf.cli.output import note
 from qwq_gguf.cli.quantize_source import Opened, bring_source
-from qwq_gguf.cli.text import count, human_bytes
+from qwq_gguf.words import count, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.files import user_path
+from qwq_gguf.words import did_you_mean
 
 __all__ = ["DEFAULT_RECIPE", "modelfile_beside", "output_paths", "read_words"]
 
@@ -45,10 +45,10 @@ def read_words(
             if len(named) > 1:
                 raise typer.BadParameter(f"{out} is a recipe: for it as well, -r {out}")
         elif _RECIPE_LIKE.fullmatch(out):
-            near = difflib.get_close_matches(out.upper(), names, n=3, cutoff=0.4)
+            near = did_you_mean(out, names)
             raise typer.BadParameter(
                 f"no recipe is called {out}"
-                + (f"; did you mean {', '.join(near)}?" if near else "")
+                + (f"; {near}" if near else "")
                 + f" (a file of that name: ./{out})"
             )
     return out, named or (DEFAULT_RECIPE,)

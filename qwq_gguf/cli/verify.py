@@ -13,7 +13,7 @@ from qwq_gguf.cli.output import emit, emit_json, note
 from qwq_gguf.cli.quantize_flags import read_importance
 from qwq_gguf.cli.quantize_source import bring_source, convert_source, open_source
 from qwq_gguf.cli.sources import GgufSource, Revision, Token, bring_gguf
-from qwq_gguf.cli.text import human_bytes, one_line
+from qwq_gguf.words import human_bytes, one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf

@@ -58,9 +58,9 @@ from qwq_gguf.profiles.load_chain import read_chain
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
 from qwq_gguf.resources import profiles_dir
-from qwq_gguf.sampling.settings import did_you_mean
 from qwq_gguf.thinking import Governor
 from qwq_gguf.toml_text import parse_toml
+from qwq_gguf.words import did_you_mean
 
 __all__ = ["DEFAULT_PROFILE", "load_profile", "parse_profile", "profile_names"]
 

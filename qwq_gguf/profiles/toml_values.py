@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from qwq_gguf.errors import ProfileError
-from qwq_gguf.sampling.settings import did_you_mean
+from qwq_gguf.words import did_you_mean
 
 __all__ = ["only", "table_of", "text_of", "texts_of"]
 

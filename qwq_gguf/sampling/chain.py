@@ -16,7 +16,6 @@ from qwq_gguf.sampling.needless import leaves_one, stage_warnings
 from qwq_gguf.sampling.settings import (
     SETTINGS,
     SettingValue,
-    did_you_mean,
     setting_names_of,
     stage_from_settings,
 )
@@ -39,6 +38,7 @@ from qwq_gguf.sampling.stages import (
     Window,
     Xtc,
 )
+from qwq_gguf.words import did_you_mean
 
 __all__ = [
     "ChainRow",

@@ -6,19 +6,18 @@ Profiles, command-line flags, GGUF keys and other runtimes all speak of "the top
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from qwq_gguf.errors import ChainError
 from qwq_gguf.sampling.constraints import Biases
 from qwq_gguf.sampling.stages import STAGE_TYPES, Stage
+from qwq_gguf.words import did_you_mean
 
 __all__ = [
     "OFF_VALUES",
     "SETTINGS",
     "SettingValue",
-    "did_you_mean",
     "setting_names_of",
     "stage_from_settings",
 ]
@@ -85,9 +84,3 @@ def stage_from_settings(stage: str, values: Mapping[str, SettingValue]) -> Stage
     except TypeError:
         wanted = ", ".join(setting_names_of(stage))
         raise ChainError(f"the stage {stage} needs its number", expected=wanted) from None
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint naming the closest known name, or None."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else None

@@ -133,7 +133,7 @@ def test_a_small_disk_is_noticed_first(tmp_path: Path) -> None:
         NewFile(tmp_path / "a.gguf", free + 10**12),
     ):
         pass
-    assert "GB free" in str(caught.value.found)
+    assert "iB free" in str(caught.value.found)
     assert names(tmp_path) == []
 
 
@@ -153,7 +153,7 @@ def test_a_limit_of_file_sizes_keeps_the_old_file_and_is_named(tmp_path: Path) -
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
-    assert "1.05 MB" in str(caught.value)
+    assert "1.00 MiB" in str(caught.value)
     assert "--split-max-size" in str(caught.value)
     assert names(tmp_path) == ["a.gguf"]
     assert path.read_bytes() == b"old"

@@ -74,7 +74,7 @@ def test_a_file_type_is_found_for_any_base(base: str, file_type: str) -> None:
         ('name = "x"\nbase = "Q4_L"', "Q4_K"),
         ('name = "x"\nbase = "Q8_1"', "did you mean Q"),
         (HEAD + "bese = 1", "did you mean base?"),
-        (HEAD + 'file_type = "Q4_K_N"', "Q4_K_M or"),
+        (HEAD + 'file_type = "Q4_K_N"', "did you mean Q4_K_S or Q4_K_M?"),
         (HEAD + 'bits = "many"', "bits is not a number"),
         (HEAD + "rule = 7", "rule is not a list"),
         (HEAD + "rule = [7]", "rule 1 is not a table"),

@@ -41,8 +41,8 @@ from qwq_gguf.quantization.recipes.recipe import (
     Recipe,
     Rule,
 )
-from qwq_gguf.quantization.recipes.spelling import did_you_mean, one_of
 from qwq_gguf.toml_text import parse_toml
+from qwq_gguf.words import did_you_mean, one_of
 
 __all__ = ["parse_recipe", "parse_type"]
 
@@ -66,7 +66,7 @@ def parse_recipe(text: str, path: Path | None = None) -> Recipe:
         return _recipe(table, text)
     except _Wrong as wrong:
         raise RecipeError(
-            wrong.message, path=path, found=wrong.found, expected=wrong.expected
+            wrong.message, path=path, found=wrong.found, expected=wrong.expected, hint=wrong.hint
         ) from None
 
 
@@ -75,13 +75,15 @@ def parse_type(name: str) -> GgmlType:
     try:
         return _type({"type": name}, "type", "")
     except _Wrong as wrong:
-        raise RecipeError(wrong.message, found=wrong.found, expected=wrong.expected) from None
+        raise RecipeError(
+            wrong.message, found=wrong.found, expected=wrong.expected, hint=wrong.hint
+        ) from None
 
 
 class _Wrong(Exception):
-    def __init__(self, message: str, found: object, expected: str) -> None:
+    def __init__(self, message: str, found: object, expected: str, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message, self.found, self.expected = message, found, expected
+        self.message, self.found, self.expected, self.hint = message, found, expected, hint
 
 
 def _wrong(message: str, found: object, expected: str) -> NoReturn:
@@ -89,7 +91,7 @@ def _wrong(message: str, found: object, expected: str) -> NoReturn:
 
 
 def _unknown(message: str, word: str, known: Sequence[str]) -> NoReturn:
-    raise _Wrong(message + did_you_mean(word, known), word, one_of(known))
+    raise _Wrong(message, word, one_of(known), did_you_mean(word, known))
 
 
 def _recipe(table: Mapping[str, object], text: str) -> Recipe:

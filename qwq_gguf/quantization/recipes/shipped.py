@@ -8,8 +8,8 @@ from qwq_gguf.errors import RecipeError
 from qwq_gguf.files import read_given
 from qwq_gguf.quantization.recipes.language import parse_recipe
 from qwq_gguf.quantization.recipes.recipe import Recipe
-from qwq_gguf.quantization.recipes.spelling import did_you_mean, one_of
 from qwq_gguf.resources import recipes_dir
+from qwq_gguf.words import did_you_mean, one_of
 
 __all__ = ["load_recipe", "recipe_names"]
 
@@ -34,10 +34,12 @@ def load_recipe(name: str | Path) -> Recipe:
         path = Path(name)
         if path.suffix.lower() != ".toml":
             known = [found.stem for found in shipped.values()]
+            near = did_you_mean(str(name), known)
+            own = "give the path of a .toml to use a recipe of your own"
             raise RecipeError(
-                f"no recipe is called {name}" + did_you_mean(str(name), known),
+                f"no recipe is called {name}",
                 expected=one_of(known),
-                hint="give the path of a .toml to use a recipe of your own",
+                hint=f"{near} {own}" if near else own,
             )
     return parse_recipe(_read(path), path)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.gguf_file.layout import MAGIC
-from qwq_gguf.output_paths import gigabytes
+from qwq_gguf.words import human_bytes
 
 __all__ = ["check_room", "refuse_other_files"]
 
@@ -28,8 +28,8 @@ def check_room(missing: Mapping[Path, int]) -> None:
             raise OutputError(
                 "the disk is too small" + (" for all of them" if several else ""),
                 path=folder,
-                found=f"{gigabytes(free)} free",
-                expected=f"{gigabytes(needed)} for "
+                found=f"{human_bytes(free)} free",
+                expected=f"{human_bytes(needed)} for "
                 + (f"{len(paths)} files" if several else paths[0].name),
                 hint="make space, choose another folder, or make "
                 + ("fewer or smaller ones" if several else "a smaller one"),

@@ -12,13 +12,13 @@ from qwq_gguf.errors import OutputError
 from qwq_gguf.output_paths import (
     check_path,
     failure,
-    gigabytes,
     keep_mode,
     name_without_replacing,
     sync_folder,
     temporary,
 )
 from qwq_gguf.quantization.writing.preallocation import reserve
+from qwq_gguf.words import human_bytes
 
 __all__ = ["NewFile", "PartialFile"]
 
@@ -144,8 +144,8 @@ class NewFile(PartialFile):
             raise OutputError(
                 "the disk is too small",
                 path=self.path.parent,
-                found=f"{gigabytes(free)} free",
-                expected=f"{gigabytes(self.size)} for {self.path.name}",
+                found=f"{human_bytes(free)} free",
+                expected=f"{human_bytes(self.size)} for {self.path.name}",
                 hint="make space or choose another folder",
             )
         self.create()

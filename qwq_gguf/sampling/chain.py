@@ -21,7 +21,6 @@ from qwq_gguf.sampling.settings import (
 )
 from qwq_gguf.sampling.stages import (
     FINAL_STAGES,
-    UNNAMED_STAGES,
     Dist,
     Dry,
     Grammar,
@@ -197,10 +196,6 @@ class SamplerChain:
             if owner not in self.order and not stage_from_settings(owner, values).off:
                 idle.append(name)
         return tuple(idle)
-
-    def gguf_sequence(self) -> str:
-        """`general.sampling.sequence`: the stages that have a name there, joined by `;`."""
-        return ";".join(s.name for s in self.stages if not isinstance(s, UNNAMED_STAGES))
 
 
 def show(value: SettingValue) -> str:

@@ -8,14 +8,9 @@ from qwq_gguf.errors import ToolError
 from qwq_gguf.tools.base import Tool
 from qwq_gguf.tools.calculator import Calculator
 
-__all__ = ["Calculator", "Tool", "tool_names", "tools_named"]
+__all__ = ["Calculator", "Tool", "tools_named"]
 
 _TOOLS: dict[str, type[Tool]] = {"calculator": Calculator}
-
-
-def tool_names() -> tuple[str, ...]:
-    """The names `tools_named` knows."""
-    return tuple(_TOOLS)
 
 
 def tools_named(names: Iterable[str]) -> tuple[Tool, ...]:

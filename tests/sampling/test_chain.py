@@ -34,8 +34,8 @@ QWQ = SamplerChain(
 )
 
 
-def test_sequence_names_the_stages_as_llama_cpp_does_and_leaves_the_final_one_out() -> None:
-    assert QWQ.gguf_sequence() == "temperature;top_k;top_p;min_p;penalties"
+def test_the_order_names_the_stages_as_llama_cpp_does() -> None:
+    assert QWQ.order == ("temperature", "top_k", "top_p", "min_p", "penalties", "dist")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ class Stage:
     """What llama.cpp calls it in `general.sampling.sequence` and `--samplers`."""
     aliases: ClassVar[tuple[str, ...]] = ()
     """What llama.cpp calls it there as well."""
+    letter: ClassVar[str] = ""
+    """Its letter in llama.cpp's --sampler-seq; its programs do not know a stage without one."""
     final: ClassVar[bool] = False
     """Whether it picks the token."""
     unnamed: ClassVar[bool] = False

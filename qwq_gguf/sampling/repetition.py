@@ -39,6 +39,7 @@ class Penalties(Stage):
     """
 
     name: ClassVar[str] = "penalties"
+    letter: ClassVar[str] = "e"
     repeat: float = field(
         default=1.0, metadata=setting("repeat_penalty", key=GgufKey("penalty_repeat"))
     )
@@ -82,6 +83,7 @@ class Dry(Stage):
     """
 
     name: ClassVar[str] = "dry"
+    letter: ClassVar[str] = "d"
     multiplier: float = field(default=0.0, metadata=setting("dry_multiplier"))
     base: float = field(default=1.75, metadata=setting("dry_base", only_with="dry_multiplier"))
     allowed_length: int = field(

@@ -50,6 +50,7 @@ class TopNSigma(Stage):
     """
 
     name: ClassVar[str] = "top_n_sigma"
+    letter: ClassVar[str] = "s"
     truncates: ClassVar[bool] = True
     keeps_best: ClassVar[bool] = True
     n: float = field(default=0.0, metadata=setting("top_n_sigma"))
@@ -68,6 +69,7 @@ class TopK(Stage):
     """Keep the `k` best tokens. Off: 0."""
 
     name: ClassVar[str] = "top_k"
+    letter: ClassVar[str] = "k"
     truncates: ClassVar[bool] = True
     keeps_best: ClassVar[bool] = True
     k: int = field(metadata=setting("top_k", off=0, key=GgufKey("top_k", whole=True, least=0)))
@@ -94,6 +96,7 @@ class TypicalP(Stage):
     """
 
     name: ClassVar[str] = "typ_p"
+    letter: ClassVar[str] = "y"
     aliases: ClassVar[tuple[str, ...]] = ("typ",)
     truncates: ClassVar[bool] = True
     p: float = field(default=1.0, metadata=setting("typical_p"))
@@ -115,6 +118,7 @@ class TopP(Stage):
     """
 
     name: ClassVar[str] = "top_p"
+    letter: ClassVar[str] = "p"
     aliases: ClassVar[tuple[str, ...]] = ("nucleus",)
     truncates: ClassVar[bool] = True
     keeps_best: ClassVar[bool] = True
@@ -137,6 +141,7 @@ class MinP(Stage):
     """
 
     name: ClassVar[str] = "min_p"
+    letter: ClassVar[str] = "m"
     truncates: ClassVar[bool] = True
     keeps_best: ClassVar[bool] = True
     p: float = field(metadata=setting("min_p", off=0.0, key=GgufKey("min_p", least=0)))
@@ -158,6 +163,7 @@ class Xtc(Stage):
     """
 
     name: ClassVar[str] = "xtc"
+    letter: ClassVar[str] = "x"
     truncates: ClassVar[bool] = True
     probability: float = field(
         default=0.0, metadata=setting("xtc_probability", key=GgufKey("xtc_probability", least=0))
@@ -188,6 +194,7 @@ class Temperature(Stage):
     """
 
     name: ClassVar[str] = "temperature"
+    letter: ClassVar[str] = "t"
     aliases: ClassVar[tuple[str, ...]] = ("temp",)
     keeps_best: ClassVar[bool] = True
     t: float = field(metadata=setting("temperature", off=1.0, key=GgufKey("temp", least=0)))

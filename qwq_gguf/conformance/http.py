@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from qwq_gguf.deadline import Deadline
 from qwq_gguf.errors import ServerError
+from qwq_gguf.json_text import parse_json
 from qwq_gguf.words import message_of
 
 __all__ = ["MAX_ANSWER", "Client"]
@@ -144,10 +145,10 @@ class Client:
 
     def _object(self, raw: bytes, path: str) -> dict[str, Any]:
         try:
-            value = json.loads(raw)
+            value = parse_json(raw)
             if b"\\ud" in raw.lower():  # half a surrogate pair can be shown nowhere
                 json.dumps(value, ensure_ascii=False).encode("utf-8")
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise self._error(
                 f"{path} is no JSON", found=raw[:80].decode("utf-8", "replace")
             ) from error

@@ -12,7 +12,7 @@ import pytest
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.output_paths import check_path
-from qwq_gguf.quantization.writing.whole_file import NewFile
+from qwq_gguf.quantization.writing.whole_file import NewFile, PartialFile
 
 
 def names(folder: Path) -> list[str]:
@@ -194,3 +194,17 @@ def test_a_late_writer_cannot_write_elsewhere(tmp_path: Path) -> None:
         pass
     with pytest.raises(OutputError, match="cannot be written"):
         file.write(0, b"abc")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("step", ["reopen", "adopt"])
+def test_a_pipe_under_the_name_of_an_unfinished_file_is_refused(tmp_path: Path, step: str) -> None:
+    os.mkfifo(tmp_path / "a.gguf")
+    os.mkfifo(tmp_path / ".a.partial")
+    whole = PartialFile(tmp_path / "a.gguf", 0, tmp_path / ".a.partial")
+    if step == "adopt":  # opening it to read would wait for a writer
+        with pytest.raises(OutputError, match="a pipe"):
+            whole.adopt()
+    else:
+        with pytest.raises(OutputError, match="a pipe"):
+            whole.reopen()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files import read_file
 from qwq_gguf.gguf_file.layout import MAGIC
 from qwq_gguf.words import human_bytes
 
@@ -45,8 +46,7 @@ def refuse_other_files(paths: Iterable[Path]) -> None:
         if path.suffix == ".gguf" or path.is_symlink() or not path.is_file():
             continue
         try:
-            with path.open("rb") as file:
-                start = file.read(len(MAGIC))
+            start = read_file(path, len(MAGIC))[: len(MAGIC)]
         except OSError:
             continue  # no more there, or said when it is written
         if start and start != MAGIC:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files import open_file
 from qwq_gguf.output_paths import (
     check_path,
     failure,
@@ -55,7 +56,7 @@ class PartialFile:
     def reopen(self) -> None:
         """Go on with the one that is there."""
         try:
-            self._descriptor = os.open(self.partial, _FLAGS)
+            self._descriptor = open_file(self.partial, _FLAGS)
         except OSError as error:
             raise failure(error, self.path, self.size) from error
         self._reserve()
@@ -63,7 +64,7 @@ class PartialFile:
     def adopt(self) -> None:
         """The file has its name already, and is complete."""
         try:
-            self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._descriptor = open_file(self.path)
         except OSError as error:
             raise failure(error, self.path, self.size) from error
 

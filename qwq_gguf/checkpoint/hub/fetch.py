@@ -59,7 +59,7 @@ def fetch(
         return {}
     if snapshot.problem is not None:
         raise snapshot.problem
-    _check_room(snapshot, missing)
+    _check_disk(snapshot, missing)
     meter = _Meter(missing, progress)
     lines = {file.name: Line() for file in missing}
 
@@ -105,7 +105,7 @@ def _wanted(snapshot: HubSnapshot, name: str) -> HubFile:
     return file
 
 
-def _check_room(snapshot: HubSnapshot, missing: list[HubFile]) -> None:
+def _check_disk(snapshot: HubSnapshot, missing: list[HubFile]) -> None:
     needed = sum(file.size or 0 for file in missing)
     folder = snapshot.hub.cache
     while not folder.exists() and folder != folder.parent:

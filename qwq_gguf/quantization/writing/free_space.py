@@ -12,10 +12,10 @@ from qwq_gguf.files import read_file
 from qwq_gguf.gguf_file.layout import MAGIC
 from qwq_gguf.words import human_bytes
 
-__all__ = ["check_room", "refuse_other_files"]
+__all__ = ["check_free_space", "refuse_other_files"]
 
 
-def check_room(missing: Mapping[Path, int]) -> None:
+def check_free_space(missing: Mapping[Path, int]) -> None:
     """OutputError unless these files can grow by so many bytes together."""
     disks: defaultdict[int, list[Path]] = defaultdict(list)
     for path, nbytes in missing.items():

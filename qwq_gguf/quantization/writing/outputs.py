@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.identity import ABSENT, shard_identity
 from qwq_gguf.errors import ShardError, TensorError, WrongShardError
-from qwq_gguf.quantization.writing.free_space import check_room
+from qwq_gguf.quantization.writing.free_space import check_free_space
 from qwq_gguf.quantization.writing.ingredients import made_of, shards_of
 from qwq_gguf.quantization.writing.journal import RowsDone
 from qwq_gguf.quantization.writing.rechecking import check_all
@@ -101,7 +101,9 @@ class Outputs:
             self._check()
             for place in self._places:
                 place.make_way()
-            check_room({k: v for place in self._places for k, v in place.missing_bytes.items()})
+            check_free_space(
+                {k: v for place in self._places for k, v in place.missing_bytes.items()}
+            )
             for place in self._places:
                 place.prepare()
             undo.pop_all()

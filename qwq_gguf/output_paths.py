@@ -16,11 +16,11 @@ from glob import escape
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.words import human_bytes
 
 __all__ = [
     "check_path",
     "failure",
-    "gigabytes",
     "hard_link",
     "keep_mode",
     "name_without_replacing",
@@ -189,22 +189,22 @@ def failure(error: OSError, path: Path, size: int | None = None) -> OutputError:
         return OutputError(
             "is to be larger than a file may be here; nothing was replaced",
             path=path,
-            found=None if size is None else gigabytes(size),
-            expected="4.29 GB on a disk with FAT, or what `ulimit -f` says",
+            found=None if size is None else human_bytes(size),
+            expected="4 GiB on a disk with FAT, or what `ulimit -f` says",
             hint="choose another disk, or raise the limit"
             + ("; or --split-max-size 4G" if size is not None and size >= _LARGE else ""),
         )
     if error.errno not in _FULL:
         return OutputError(f"cannot be written: {error.strerror or error}", path=path)
     try:
-        found = f"{gigabytes(shutil.disk_usage(path.parent).free)} free"
+        found = f"{human_bytes(shutil.disk_usage(path.parent).free)} free"
     except OSError:
         found = None
     return OutputError(
         "the disk is full; nothing was replaced",
         path=path,
         found=found,
-        expected=None if size is None else f"{gigabytes(size)} in all",
+        expected=None if size is None else f"{human_bytes(size)} in all",
         hint="make space, or choose another folder"
         + (" or a smaller recipe" if size is not None and size >= _LARGE else ""),
     )
@@ -226,8 +226,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def gigabytes(count: int) -> str:
-    """A number of bytes for people."""
-    return f"{count / 1e9:.2f} GB" if count >= 10**8 else f"{count / 1e6:.2f} MB"

@@ -1,10 +1,30 @@
-"""Text for people: making foreign strings safe to print, and numbers easy to read. Pure."""
+"""Words for people: strangers' text made harmless, lists, suggestions, and numbers that read well.
+
+Pure, and the only place that decides any of it: the same size has the same unit in every
+message, and the same name the same suggestion.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
+from difflib import SequenceMatcher, get_close_matches
 
-__all__ = ["clean", "count", "human_bytes", "human_count", "human_time", "one_line"]
+__all__ = [
+    "clean",
+    "count",
+    "did_you_mean",
+    "human_bytes",
+    "human_count",
+    "human_time",
+    "is_plain",
+    "message_of",
+    "one_line",
+    "one_of",
+    "some",
+    "without_secrets",
+]
 
 # What can move the cursor, change colours, set the clipboard or reorder what is read:
 # C0 (but newline and tab), DEL, C1, the bidirectional controls, line and paragraph
@@ -13,6 +33,22 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
     "\ud800-\udfff\ufff9-\ufffb]"
 )
+# Joiners, without which some languages cannot be written; they move no letter.
+_JOINERS = "\u200c\u200d"
+
+# https://user:secret@host/path?X-Amz-Signature=...: no name, no password, no signature.
+_LOGIN = re.compile(r"(?<=://)[^\s/?#'\"]*@")
+_QUESTION = re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"]*")
+_BEARER = re.compile(r"\b(Bearer|Basic)\s+[^\s'\"(][^\s'\"]*", re.IGNORECASE)
+_TOKEN = re.compile(r"\bhf_[A-Za-z0-9_]{4,}")
+_LOOKED_AT = 2000
+_NEAR = 3
+_AS_NEAR = 0.1
+
+
+def clean(text: str) -> str:
+    """`text` with every terminal control made visible and harmless; newlines and tabs stay."""
+    return _UNSAFE.sub(_visible, text.replace("\r\n", "\n"))
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -24,17 +60,67 @@ def _visible(match: re.Match[str]) -> str:
     return "\ufffd"
 
 
-def clean(text: str) -> str:
-    """`text` with every terminal control made visible and harmless; newlines and tabs stay."""
-    return _UNSAFE.sub(_visible, text.replace("\r\n", "\n"))
+def is_plain(text: str) -> bool:
+    """Whether no character of the text is invisible, controls a terminal or turns others."""
+    return text.isprintable() or all(
+        letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"
+        for letter in text
+    )
 
 
 def one_line(text: str, limit: int = 60) -> str:
-    """`text` as one harmless line of at most `limit` characters."""
+    """`text` as one line of at most `limit` characters, harmless and nothing in it unseen."""
     line = " ".join(clean(text[: limit * 8]).split())
+    if not is_plain(line):
+        line = "".join(letter if is_plain(letter) else _escaped(letter) for letter in line)
     if len(line) <= limit and len(text) <= limit * 8:
         return line
     return line[: limit - 1] + "…"
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
+def message_of(text: str, limit: int = 200) -> str:
+    """What a stranger's program says, as one line for a message of ours: without secrets."""
+    return one_line(without_secrets(text[:_LOOKED_AT]), limit)
+
+
+def without_secrets(text: str) -> str:
+    """The text without passwords and questions in addresses, and without tokens."""
+    text = _LOGIN.sub("", text)
+    text = _QUESTION.sub(r"\1", text)
+    text = _BEARER.sub(r"\1 (a secret)", text)
+    return _TOKEN.sub("(a token)", text)
+
+
+def some(names: Iterable[object], most: int = 3, between: str = ", ") -> str:
+    """The first names of a list, and how many more there are: `a, b, c and 4 more`."""
+    listed = list(names)
+    text = between.join(map(str, listed[:most]))
+    return text if len(listed) <= most else f"{text} and {len(listed) - most:,} more"
+
+
+def one_of(known: Iterable[str]) -> str:
+    """All names, to choose from."""
+    return "one of " + ", ".join(known)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """`did you mean A or B?` with the known names that are nearest in any case; or None."""
+    folded = {name.casefold(): name for name in known}
+    near = get_close_matches(word.casefold(), folded, n=_NEAR)
+    if not near:
+        return None
+    # A second name helps only where the first is no better.
+    closeness = [SequenceMatcher(None, name, word.casefold()).ratio() for name in near]
+    names = [
+        folded[name]
+        for name, ratio in zip(near, closeness, strict=True)
+        if ratio > closeness[0] - _AS_NEAR
+    ]
+    return f"did you mean {' or '.join(names)}?"
 
 
 def count(number: int, noun: str) -> str:

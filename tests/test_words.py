@@ -1,8 +1,9 @@
-"""Foreign text is made harmless, and numbers read well."""
+"""Foreign text is made harmless, names are listed and suggested, and numbers read well."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,14 @@ from qwq_gguf.cli.output import to_json
 from qwq_gguf.words import (
     clean,
     count,
+    did_you_mean,
     human_bytes,
     human_count,
     human_time,
+    is_plain,
+    message_of,
     one_line,
+    some,
 )
 
 HOSTILE = {
@@ -106,3 +111,44 @@ def test_times(seconds: float, shown: str) -> None:
 
 def test_plurals() -> None:
     assert [count(n, "token") for n in (0, 1, 2000)] == ["0 tokens", "1 token", "2,000 tokens"]
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b", "c"], "a, b, c"),
+        (["a", "b", "c", "d"], "a, b, c and 1 more"),
+        (range(2000), "0, 1, 2 and 1,997 more"),
+    ],
+)
+def test_a_list_says_how_many_more_there_are(names: Sequence[object], shown: str) -> None:
+    assert some(names) == shown
+    assert some(iter(names)) == shown
+
+
+def test_a_list_of_sentences_is_kept_apart_by_semicolons() -> None:
+    assert some(["a = 1", "b = 2", "c = 3"], 2, "; ") == "a = 1; b = 2 and 1 more"
+
+
+def test_a_suggestion_is_by_case_no_other_name() -> None:
+    assert did_you_mean("TOP_KK", ["top_k", "top_p", "dry"]) == "did you mean top_k?"
+    assert did_you_mean("q4_k", ["Q4_K_S", "Q4_K_M", "F16"]) == "did you mean Q4_K_S or Q4_K_M?"
+    assert did_you_mean("nothing like it", ["top_k"]) is None
+    assert did_you_mean("", []) is None
+
+
+def test_what_a_server_says_has_no_secrets_and_nothing_unseen() -> None:
+    said = "no\x1b[2J\u200b\u202e https://u:p4ss@x/y?sig=1 hf_secret123\n Bearer abc"
+    shown = message_of(said)
+    assert shown == "no␛[2J\\u200b� https://x/y (a token) Bearer (a secret)"
+    assert is_plain(shown)
+    assert not is_plain(said)
+
+
+@given(st.text())
+def test_one_line_is_plain_whatever_comes(text: str) -> None:
+    shown = one_line(text)
+    assert is_plain(shown)
+    assert len(shown) <= 60

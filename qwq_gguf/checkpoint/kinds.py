@@ -20,6 +20,7 @@ from qwq_gguf.errors import (
     UnsupportedError,
 )
 from qwq_gguf.files import open_file
+from qwq_gguf.words import some
 
 __all__ = [
     "checkpoint_folder",
@@ -27,7 +28,6 @@ __all__ = [
     "refuse_gguf_folder",
     "refuse_other_kind",
     "refuse_repository",
-    "some",
     "unfinished",
 ]
 
@@ -243,13 +243,6 @@ def _usual_gguf(names: Sequence[str]) -> str:
     return next((name for name in models if "q4_k_m" in name.lower()), models[0])
 
 
-def some(names: Iterable[str], count: int = 3) -> str:
-    """The first names of a list, and how many more there are."""
-    listed = list(names)
-    text = ", ".join(listed[:count])
-    return text if len(listed) <= count else f"{text} and {len(listed) - count} more"
-
-
 def checkpoint_folder(path: Path, shown: Path) -> Path:
     """`path`, if it is a folder; NotACheckpointError, which calls it `shown`, for a file."""
     if path.is_dir():
@@ -284,6 +277,6 @@ def refuse_gguf_folder(shown: Path, folder: Path) -> NoReturn:
     raise NotAGgufError(
         "this is a folder, where a GGUF file is needed",
         path=shown,
-        expected="one of its files: " + ", ".join(inside[:10]) if inside else None,
+        expected="one of its files: " + some(inside, 10) if inside else None,
         hint=str(shown / inside[0]) if inside else None,
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qwq_gguf.errors import NotAGgufError
+from qwq_gguf.words import some
 
 __all__ = ["is_piece", "pieces_of", "refuse_pieces", "refuse_repository_of_pieces"]
 
@@ -57,7 +58,7 @@ def refuse_repository_of_pieces(repo: str, names: Iterable[str]) -> None:
     raise NotAGgufError(
         "the GGUF files of this repository were cut into pieces",
         path=repo,
-        found=", ".join(of_it[:5]),
+        found=some(of_it, 5),
         hint=f"{bring} && {join}, then name {shlex.quote(whole)}",
     )
 
@@ -74,7 +75,7 @@ def refuse_pieces(piece: Path) -> None:
         raise NotAGgufError(
             "a piece of a file that was cut, and the others are not all here",
             path=piece,
-            found=", ".join(path.name for path in there[:5]),
+            found=some((path.name for path in there), 5),
             expected=f"{count} pieces",
             hint="put all of them in one folder, then join them with cat",
         )
@@ -82,6 +83,6 @@ def refuse_pieces(piece: Path) -> None:
     raise NotAGgufError(
         "a piece of a file that was cut, and no GGUF by itself",
         path=piece,
-        found=", ".join(path.name for path in there[:5]),
+        found=some((path.name for path in there), 5),
         hint=f"{joined}, then name {shlex.quote(str(whole))}",
     )

@@ -23,6 +23,7 @@ from qwq_gguf.checkpoint.pieces import is_piece, pieces_of, refuse_pieces
 from qwq_gguf.errors import HubNotFoundError, NotACheckpointError, NotAGgufError, SourceError
 from qwq_gguf.files import read_file, user_path
 from qwq_gguf.resources import demo_checkpoint
+from qwq_gguf.words import some
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub.fetch import DownloadProgress, Fetched
@@ -275,7 +276,7 @@ def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
             "files of this split model are missing",
             path=shown,
             found=f"{len(parts) - len(missing)} of {len(parts)}",
-            expected=", ".join(missing[:5]),
+            expected=some(missing, 5),
             hint="put all of them in one folder",
         )
     return LocatedGguf(source, parts[0], parts)

@@ -10,10 +10,11 @@ from typing import NoReturn
 
 from qwq_gguf.checkpoint.files import MIB, read_json
 from qwq_gguf.checkpoint.inside import check_inside, file_inside
-from qwq_gguf.checkpoint.kinds import names_in, refuse_other_kind, some, unfinished
+from qwq_gguf.checkpoint.kinds import names_in, refuse_other_kind, unfinished
 from qwq_gguf.checkpoint.safetensors import read_header
 from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.errors import ShardError
+from qwq_gguf.words import some
 
 __all__ = ["INDEX_NAME", "read_shards"]
 

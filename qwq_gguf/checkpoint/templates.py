@@ -10,6 +10,7 @@ from typing import Any
 from qwq_gguf.checkpoint.files import MIB, read_json, read_text
 from qwq_gguf.checkpoint.inside import check_inside, file_inside
 from qwq_gguf.errors import TokenizerError
+from qwq_gguf.words import some
 
 __all__ = ["Templates", "read_templates"]
 
@@ -58,7 +59,7 @@ def read_templates(folder: Path, tokenizer_config: Mapping[str, Any]) -> Templat
         value = {} if single is None else read_json(single, limit=_LIMIT, error=TokenizerError)
         found = _field(value.get("chat_template"), folder / "chat_template.json")
     if found and _DEFAULT not in found:
-        names = ", ".join(sorted(found)[:5])
+        names = some(sorted(found), 5)
         notes.append(
             f"the checkpoint's chat templates ({names}) have none called default, so the file "
             "has no usual one, and runtimes will guess"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
+
+from qwq_gguf.words import did_you_mean
 
 __all__ = ["COMMANDS", "Command", "Question", "what_was_said"]
 
@@ -50,6 +51,5 @@ def what_was_said(line: str) -> Question | Command:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), COMMANDS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "/help lists what there is."
-    return f"There is no {name[:60]}: {hint}" if near else f"There is no {name[:60]}. {hint}"
+    near = did_you_mean(name, COMMANDS)
+    return f"There is no {name[:60]}{f': {near}' if near else '. /help lists what there is.'}"

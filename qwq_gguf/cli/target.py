@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import typer
 
 from qwq_gguf.jobs.targets import DEFAULT_RECIPE
+from qwq_gguf.words import did_you_mean
 
 __all__ = ["read_words"]
 
@@ -43,10 +43,10 @@ def read_words(
             if len(named) > 1:
                 raise typer.BadParameter(f"{out} is a recipe: for it as well, -r {out}")
         elif _RECIPE_LIKE.fullmatch(out):
-            near = difflib.get_close_matches(out.upper(), names, n=3, cutoff=0.4)
+            near = did_you_mean(out, names)
             raise typer.BadParameter(
                 f"no recipe is called {out}"
-                + (f"; did you mean {', '.join(near)}?" if near else "")
+                + (f"; {near}" if near else "")
                 + f" (a file of that name: ./{out})"
             )
     return out, named or (DEFAULT_RECIPE,)

@@ -11,7 +11,7 @@ from qwq_gguf.conformance.numbers import tokens
 from qwq_gguf.conformance.ollama import read_ollama
 from qwq_gguf.errors import ServerError
 from qwq_gguf.profiles.gguf_keys import FileSampling
-from qwq_gguf.said import one_line
+from qwq_gguf.words import message_of, some
 
 __all__ = ["ask_server"]
 
@@ -72,7 +72,7 @@ def _openai(models: dict[str, Any], model: str | None, client: Client) -> Applie
 
 def _only(entries: Any, key: str, client: Client) -> str:
     names = [
-        one_line(entry[key])
+        message_of(entry[key])
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict) and isinstance(entry.get(key), str)
     ]
@@ -81,7 +81,7 @@ def _only(entries: Any, key: str, client: Client) -> str:
     raise ServerError(
         "the server has several models" if names else "the server has no model",
         path=client.url,
-        found=", ".join(names[:8]) or None,
+        found=some(names, 8) or None,
         hint="--model NAME" if names else None,
     )
 

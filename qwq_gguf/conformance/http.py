@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from qwq_gguf.deadline import Deadline
 from qwq_gguf.errors import ServerError
-from qwq_gguf.said import one_line
+from qwq_gguf.json_text import parse_json
+from qwq_gguf.words import message_of
 
 __all__ = ["MAX_ANSWER", "Client"]
 
@@ -45,7 +46,7 @@ class Client:
         patience: float = PATIENCE,
     ) -> None:
         # Whatever stands before an @, or behind a ?, may be a secret.
-        self.url = one_line(re.split(r"[?#]", url.rpartition("@")[2])[0])
+        self.url = message_of(re.split(r"[?#]", url.rpartition("@")[2])[0])
         self._timeout = timeout
         self._patience = patience
         self._key = (api_key or "").strip()
@@ -104,7 +105,7 @@ class Client:
                 if deadline.passed or isinstance(error, TimeoutError):
                     raise self._error(f"{path} took too long") from error
                 raise self._error(
-                    f"cannot be asked: {one_line(str(error)) or type(error).__name__}",
+                    f"cannot be asked: {message_of(str(error)) or type(error).__name__}",
                     hint="is the server running, and is this its address?",
                 ) from error
             finally:
@@ -144,10 +145,10 @@ class Client:
 
     def _object(self, raw: bytes, path: str) -> dict[str, Any]:
         try:
-            value = json.loads(raw)
+            value = parse_json(raw)
             if b"\\ud" in raw.lower():  # half a surrogate pair can be shown nowhere
                 json.dumps(value, ensure_ascii=False).encode("utf-8")
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise self._error(
                 f"{path} is no JSON", found=raw[:80].decode("utf-8", "replace")
             ) from error
@@ -166,5 +167,5 @@ class Client:
         if self._key:  # a server may send back what it was sent
             message = message.replace(self._key, "(the API key)")
             found = found if found is None else str(found).replace(self._key, "(the API key)")
-        found = one_line(str(found)) if found is not None else None
+        found = message_of(str(found)) if found is not None else None
         return ServerError(message, path=self.url, found=found, expected=expected, hint=hint)

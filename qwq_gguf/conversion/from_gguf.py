@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.conversion.overrides import apply_overrides
-from qwq_gguf.conversion.tensors import some
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT
 from qwq_gguf.gguf_file.room import without_room
 from qwq_gguf.metadata import KeyValue, text
+from qwq_gguf.words import some
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor

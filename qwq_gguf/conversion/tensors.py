@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,12 @@ from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.names import strange_prefix
 from qwq_gguf.conversion.values import RowOrder, SourceTensor
 from qwq_gguf.errors import TensorError, UnsupportedError
+from qwq_gguf.words import some
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import TensorInfo
 
-__all__ = ["map_tensors", "some"]
+__all__ = ["map_tensors"]
 
 DTYPES = ("BF16", "F16", "F32")
 # Buffers that older versions of transformers saved with the weights.
@@ -189,10 +190,3 @@ def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule) -> None:
             found=list(info.shape),
             expected=f"{list(shape)} ({' x '.join(rule.shape)})",
         )
-
-
-def some(names: Iterable[str], count: int = 3) -> str:
-    """The first names of a list, and how many more there are."""
-    listed = list(names)
-    text = ", ".join(listed[:count])
-    return text if len(listed) <= count else f"{text} and {len(listed) - count} more"

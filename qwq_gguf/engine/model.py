@@ -83,7 +83,6 @@ class Model:
         gpu_layers: int | None = None,
         threads: int | None = None,
         progress: Callable[[float], None] | None = None,
-        status: Callable[[str], None] | None = None,
     ) -> Model:
         """Check and load a GGUF file.
 
@@ -91,7 +90,7 @@ class Model:
         `gpu_layers` how many layers go to the card (default: all, if the build can),
         `threads` how many cores compute (default: the physical ones; for a tiny model one,
         which is faster). `progress` gets the loaded fraction, 0 to 1; an exception from it
-        stops the load. `status` gets a line before each step that may take long.
+        stops the load.
 
         GgufError for a malformed file, ModelError for one that cannot be run,
         LibraryError when llama.cpp is missing or does not work here.
@@ -133,10 +132,7 @@ class Model:
             use_extra_bufts=how.use_extra_bufts,
             mmap=can_map(gguf),
             threads=threads,
-            status=status,
         )
-        if status is not None:
-            status("loading the model")
         files = ModelFiles(parts)
         files.watch()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean, median
 from typing import Any
 
 __all__ = ["SAMPLE_SCHEMA", "Sample", "Score", "percentile", "score", "score_by_skill"]
@@ -87,16 +88,6 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(rank, 1) - 1]
 
 
-def _median(values: Sequence[int]) -> float:
-    if not values:
-        return 0.0
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    if len(ordered) % 2:
-        return float(ordered[middle])
-    return (ordered[middle - 1] + ordered[middle]) / 2
-
-
 def score(samples: Iterable[Sample]) -> Score:
     """The figures over all of `samples`."""
     kept = list(samples)
@@ -105,8 +96,8 @@ def score(samples: Iterable[Sample]) -> Score:
         samples=len(kept),
         right=sum(sample.right for sample in kept),
         unclosed=sum(not sample.closed for sample in kept),
-        mean_thinking=sum(thoughts) / len(thoughts) if thoughts else 0.0,
-        median_thinking=_median(thoughts),
+        mean_thinking=fmean(thoughts) if thoughts else 0.0,
+        median_thinking=float(median(thoughts)) if thoughts else 0.0,
         p95_thinking=float(percentile(thoughts, 0.95)),
     )
 

@@ -19,6 +19,7 @@ from qwq_gguf.exporters.value import Command, Export
 from qwq_gguf.exporters.vocabulary import Flat, Vocabulary, flatten, spoken_order
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling.chain import show
+from qwq_gguf.sampling.stages import STAGE_TYPES
 
 __all__ = ["VOCABULARY", "export", "flags"]
 
@@ -54,18 +55,6 @@ VOCABULARY = Vocabulary(
     },
     carried=frozenset({"template"}),
 )
-# common/sampling.cpp: the letters of --sampler-seq.
-LETTERS = {
-    "penalties": "e",
-    "dry": "d",
-    "top_n_sigma": "s",
-    "top_k": "k",
-    "typ_p": "y",
-    "top_p": "p",
-    "min_p": "m",
-    "xtc": "x",
-    "temperature": "t",
-}
 # llama.cpp's own, so that they need not be said again.
 _BREAKERS = ("\n", ":", '"', "*")
 # Tokens of these texts end a reply in llama.cpp, whatever the stops (llama-vocab.cpp).
@@ -90,7 +79,7 @@ def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
     flat = flatten(profile, facts.context)
     found = [("model", facts.file), ("ctx-size", str(flat.tokens))]
     if flat.says("order"):
-        found.append(("samplers", ";".join(spoken_order(profile))))
+        found.append(("samplers", ";".join(_known_order(profile))))
     found += [
         (flag, show(flat.number(setting)))
         for setting, flag in VOCABULARY.names.items()
@@ -112,6 +101,11 @@ def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
         if profile.wants_thoughts is not False and profile.governor.message:
             found.append((_MESSAGE, profile.governor.message))
     return found
+
+
+def _known_order(profile: Profile) -> list[str]:
+    """The order, of what it has a sampler for; the rest is unsaid (`Vocabulary.unsaid`)."""
+    return [name for name in spoken_order(profile) if STAGE_TYPES[name].letter]
 
 
 def _wanted(setting: str, flat: Flat) -> bool:
@@ -160,7 +154,7 @@ def _preset(
     left_out = []
     for flag, value in said:
         if flag == "samplers":
-            letters = "".join(LETTERS[name] for name in spoken_order(profile))
+            letters = "".join(STAGE_TYPES[name].letter for name in _known_order(profile))
             lines.append(f"sampler-seq = {letters}")
         elif flag == "reverse-prompt":
             # A preset holds each key once; the tokens that end a turn stop it anyway.

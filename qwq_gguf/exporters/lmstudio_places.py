@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters.lmstudio import split_user_repo
 from qwq_gguf.exporters.lmstudio_hub import MANIFEST, MODEL
+from qwq_gguf.json_text import parse_json
 
 __all__ = ["HOME_POINTER", "InstallPlan", "install_plan", "lmstudio_home", "models_folder"]
 
@@ -57,8 +58,8 @@ def models_folder(lmstudio: P, settings: str | None) -> P:
     if settings is None:
         return lmstudio / "models"
     try:
-        values: Any = json.loads(settings)
-    except (ValueError, RecursionError):
+        values: Any = parse_json(settings)
+    except ValueError:
         raise ExportError(
             "LM Studio's settings are not JSON", path=str(lmstudio / "settings.json")
         ) from None

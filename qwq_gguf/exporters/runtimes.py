@@ -29,21 +29,25 @@ class Exporter(Protocol):
         """Render `profile` for a runtime; ExportError for what its format cannot hold."""
 
 
-EXPORTERS: Mapping[str, Exporter] = {
-    "ollama": ollama.export,
-    "lmstudio": lmstudio.export,
-    "llama-server": llama_server.export,
-    "vllm": vllm.export,
-    "transformers": transformers.export,
-    "text-generation-webui": text_generation_webui.export,
-    "openwebui": openwebui.export,
+class _Runtime(Protocol):
+    """What each module of a runtime has."""
+
+    @property
+    def VOCABULARY(self) -> Vocabulary: ...
+
+    @property
+    def export(self) -> Exporter: ...
+
+
+# A new runtime is one more line here.
+_RUNTIMES: Mapping[str, _Runtime] = {
+    "ollama": ollama,
+    "lmstudio": lmstudio,
+    "llama-server": llama_server,
+    "vllm": vllm,
+    "transformers": transformers,
+    "text-generation-webui": text_generation_webui,
+    "openwebui": openwebui,
 }
-VOCABULARIES: Mapping[str, Vocabulary] = {
-    "ollama": ollama.VOCABULARY,
-    "lmstudio": lmstudio.VOCABULARY,
-    "llama-server": llama_server.VOCABULARY,
-    "vllm": vllm.VOCABULARY,
-    "transformers": transformers.VOCABULARY,
-    "text-generation-webui": text_generation_webui.VOCABULARY,
-    "openwebui": openwebui.VOCABULARY,
-}
+EXPORTERS: Mapping[str, Exporter] = {name: each.export for name, each in _RUNTIMES.items()}
+VOCABULARIES: Mapping[str, Vocabulary] = {name: each.VOCABULARY for name, each in _RUNTIMES.items()}

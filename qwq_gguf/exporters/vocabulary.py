@@ -11,23 +11,19 @@ from qwq_gguf.exporters.value import SettingRow, Support
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
 from qwq_gguf.sampling import (
-    Dist,
     Dry,
     Greedy,
     LogitBias,
     Penalties,
-    SamplerChain,
     Temperature,
 )
 from qwq_gguf.sampling.chain import show
 from qwq_gguf.sampling.settings import (
-    OFF_VALUES,
+    DEFINITIONS,
     SETTINGS,
     SettingValue,
     setting_names_of,
-    stage_from_settings,
 )
-from qwq_gguf.sampling.stages import FINAL_STAGES, STAGE_TYPES, UNNAMED_STAGES
 
 __all__ = ["ALL_SETTINGS", "Flat", "Vocabulary", "flatten", "spoken_order"]
 
@@ -40,23 +36,13 @@ ALL_SETTINGS = (
     *("stops", "context", "template", "thinking", "thought_budget"),
 )
 
-_FINAL_NAMES = {kind.name for kind in FINAL_STAGES}
-_UNNAMED = {kind.name for kind in UNNAMED_STAGES}
-_SHAPING = [name for name in STAGE_TYPES if name not in _FINAL_NAMES]
 # What every number is when nobody asks for anything.
-_NEUTRAL: Mapping[str, SettingValue] = SamplerChain(
-    (*(stage_from_settings(name, OFF_VALUES) for name in _SHAPING), Dist())
-).settings()
+_NEUTRAL: Mapping[str, SettingValue] = {
+    name: setting.off for name, setting in DEFINITIONS.items() if setting.off is not None
+}
 _PENALTIES = ("repeat_penalty", "frequency_penalty", "presence_penalty")
 # Numbers that mean nothing while another one is at its neutral value.
-_ONLY_WITH = {
-    "xtc_threshold": "xtc_probability",
-    "temperature_exponent": "temperature_range",
-    "dry_base": "dry_multiplier",
-    "dry_allowed_length": "dry_multiplier",
-    "dry_window": "dry_multiplier",
-    "dry_breakers": "dry_multiplier",
-}
+_ONLY_WITH = {name: setting.only_with for name, setting in DEFINITIONS.items() if setting.only_with}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +97,7 @@ def flatten(profile: Profile, context: int | None = None) -> Flat:
             values[name] = tokens
     if isinstance(chain.stages[-1], Greedy):
         values["temperature"] = 0
-    order = tuple(s.name for s in chain.stages if not s.off and s.name not in _UNNAMED)
+    order = tuple(s.name for s in chain.stages if not (s.off or s.unnamed))
     return Flat(order, values, tokens, profile.named)
 
 
@@ -121,7 +107,7 @@ def spoken_order(profile: Profile) -> tuple[str, ...]:
 
     Greedy is a temperature of 0 there, at the end: it keeps the best token of what is left.
     """
-    names = [name for name in profile.chain.order if name not in _UNNAMED]
+    names = [stage.name for stage in profile.chain.stages if not stage.unnamed]
     if isinstance(profile.chain.stages[-1], Greedy):
         names = [name for name in names if name != "temperature"] + ["temperature"]
     return tuple(names)
@@ -212,7 +198,7 @@ class Vocabulary:
         found = []
         for stage in profile.chain.stages:
             names = setting_names_of(stage.name)
-            if stage.off or not names or isinstance(stage, FINAL_STAGES):
+            if stage.off or stage.final or not names:
                 continue
             missing = [
                 name

@@ -31,6 +31,7 @@ from qwq_gguf.gguf_file.layout import (
 )
 from qwq_gguf.gguf_file.stored import file_identity, read_array, read_scalar
 from qwq_gguf.metadata import MAX_KEY_BYTES, KeyValue, ValueType
+from qwq_gguf.words import one_of
 
 __all__ = ["GgufFile", "GgufTensor", "read_gguf"]
 
@@ -217,7 +218,7 @@ def _read_record(cursor: Cursor) -> _Record:
             f"{name} has a data type this program does not know",
             path=cursor.path,
             found=code,
-            expected="one of " + ", ".join(f"{known.value} {known.name}" for known in GgmlType),
+            expected=one_of(f"{known.value} {known.name}" for known in GgmlType),
         ) from None
     if 0 in shape:
         raise GgufError(f"{name} is empty", path=cursor.path, found=shape)

@@ -85,7 +85,7 @@ def export_settings(wanted: Exporting, report: Report) -> Exported:
 def _check(wanted: Exporting) -> None:
     from qwq_gguf.exporters.lmstudio import split_user_repo
     from qwq_gguf.exporters.runtimes import EXPORTERS
-    from qwq_gguf.sampling.settings import did_you_mean
+    from qwq_gguf.words import did_you_mean
 
     runtime, user_repo = wanted.runtime, wanted.user_repo
     if runtime not in EXPORTERS:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from qwq_gguf.errors import ChainError
 from qwq_gguf.metadata import KeyValue, f32, i32, shortest_float32, text
 from qwq_gguf.profiles.profile import Profile
-from qwq_gguf.sampling import Dry, Grammar, Greedy, LogitBias, Penalties, Temperature
-from qwq_gguf.sampling.settings import SETTINGS, SettingValue
-from qwq_gguf.sampling.stages import FINAL_STAGES, MAX_WINDOW, STAGE_TYPES, UNNAMED_STAGES
+from qwq_gguf.sampling import Greedy, Penalties, Temperature
+from qwq_gguf.sampling.definition import GgufKey, SettingValue, settings_of
+from qwq_gguf.sampling.settings import DEFINITIONS, SETTINGS
+from qwq_gguf.sampling.stages import STAGE_TYPES
 
 __all__ = [
     "CARRIED",
@@ -32,32 +33,33 @@ __all__ = [
 SAMPLING = "general.sampling."
 PROFILE_KEY = "qwq_gguf.profile"
 
-# key after the prefix -> setting
-_NUMBERS: Mapping[str, str] = {
-    "temp": "temperature",
-    "top_k": "top_k",
-    "top_p": "top_p",
-    "min_p": "min_p",
-    "xtc_probability": "xtc_probability",
-    "xtc_threshold": "xtc_threshold",
-    "penalty_last_n": "penalty_window",
-    "penalty_repeat": "repeat_penalty",
-}
+# How files have them, one after the other; what is not named here comes after these.
+_FIRST = (
+    *("temp", "top_k", "top_p", "min_p", "xtc_probability", "xtc_threshold"),
+    *("penalty_last_n", "penalty_repeat"),
+)
+
+
+def _place(number: tuple[GgufKey, str]) -> int:
+    name = number[0].name
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
+# Each key with its setting.
+_NUMBERS = sorted(
+    ((setting.key, name) for name, setting in DEFINITIONS.items() if setting.key), key=_place
+)
 # The settings that a file can carry.
-CARRIED = frozenset(_NUMBERS.values())
-_WHOLE = ("top_k", "penalty_last_n")
-# Other spellings llama.cpp takes (common/sampling.cpp): nucleus, temp, typ, and every name
-# with its underscores as dashes or left out.
-_ALIASES = {"nucleus": "top_p", "temp": "temperature", "typ": "typ_p"}
+CARRIED = frozenset(name for _, name in _NUMBERS)
 # llama.cpp reads the sequence into a buffer of this size.
 _MAX_SEQUENCE = 511
-_UNNAMED = {kind.name for kind in UNNAMED_STAGES}
+# llama.cpp takes every name with its underscores as dashes or left out (common/sampling.cpp).
 _STAGE_NAMES = {
     spelling: name
-    for name in STAGE_TYPES
-    if name not in _UNNAMED
-    for spelling in (name, name.replace("_", "-"), name.replace("_", ""))
-} | _ALIASES
+    for name, kind in STAGE_TYPES.items()
+    if not kind.unnamed
+    for spelling in (name, name.replace("_", "-"), name.replace("_", ""), *kind.aliases)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,13 @@ def read_sampling(metadata: Mapping[str, KeyValue]) -> FileSampling:
     values: dict[str, SettingValue] = {}
     keys: dict[str, str] = {}
     notes: list[str] = []
-    for name, setting in _NUMBERS.items():
-        key = SAMPLING + name
+    for number, setting in _NUMBERS:
+        key = SAMPLING + number.name
         if key not in metadata:
             continue
-        value = _number(metadata[key], whole=name in _WHOLE)
+        value = _number(metadata[key], whole=number.whole)
         if value is not None:
-            value = _as_llama_cpp_means(name, value, notes)
+            value = _as_llama_cpp_means(number, value, notes)
         if value is None or not _acceptable(setting, value):
             notes.append(f"{key} in the file makes no sense and is left aside")
             continue
@@ -110,21 +112,20 @@ def _number(entry: KeyValue, *, whole: bool) -> float | int | None:
     return shortest_float32(value) if isinstance(value, float) else float(value)
 
 
-def _as_llama_cpp_means(name: str, value: float | int, notes: list[str]) -> float | int:
-    if name == "penalty_last_n" and value < 0:
-        notes.append(f"{SAMPLING}{name} in the file is negative: llama.cpp penalises nothing then")
-        return 0
-    if name == "penalty_last_n":
-        return min(value, MAX_WINDOW)
-    if name in ("top_k", "temp", "min_p", "xtc_probability"):
-        return max(value, type(value)(0))  # zero or less: off, or greedy for temp
-    return min(value, 1.0) if name == "top_p" else value
+def _as_llama_cpp_means(key: GgufKey, value: float | int, notes: list[str]) -> float | int:
+    if key.least is not None and value < key.least:
+        if key.below:
+            notes.append(f"{SAMPLING}{key.name} in the file is negative: {key.below}")
+        return type(value)(key.least)
+    if key.most is not None and value > key.most:
+        return type(value)(key.most)
+    return value
 
 
 def _acceptable(setting: str, value: SettingValue) -> bool:
     stage, name = SETTINGS[setting]
     try:
-        STAGE_TYPES[stage](**{name: value})  # type: ignore[arg-type]
+        STAGE_TYPES[stage](**{name: value})
     except ChainError:
         return False
     return True
@@ -167,19 +168,19 @@ def sampling_keys(profile: Profile, *, context: int, shipped: Collection[str] = 
     """
     chain = profile.chain
     values = chain.settings()
-    sequence = [name for name in chain.order if name not in _UNNAMED]
+    sequence = [stage.name for stage in chain.stages if not stage.unnamed]
     if isinstance(chain.stages[-1], Greedy):
         # A temperature of 0 at the end keeps the best token of what is left.
         sequence = [name for name in sequence if name != Temperature.name] + [Temperature.name]
         values["temperature"] = 0.0
     keys = [text(f"{SAMPLING}sequence", ";".join(sequence))]
-    for name, setting in _NUMBERS.items():
+    for number, setting in _NUMBERS:
         value = values.get(setting)
         if setting == "penalty_window" and isinstance(value, str):
             value = context
         if isinstance(value, (int, float)):
-            key = SAMPLING + name
-            keys.append(i32(key, int(value)) if name in _WHOLE else f32(key, float(value)))
+            key = SAMPLING + number.name
+            keys.append(i32(key, int(value)) if number.whole else f32(key, float(value)))
     if profile.name in shipped:
         keys.append(text(PROFILE_KEY, profile.name))
     return SamplingKeys(tuple(keys), tuple(_unsaid(profile)))
@@ -188,21 +189,18 @@ def sampling_keys(profile: Profile, *, context: int, shipped: Collection[str] = 
 def _unsaid(profile: Profile) -> list[str]:
     unsaid = []
     for stage in profile.chain.stages:
-        if stage.off or isinstance(stage, FINAL_STAGES):
+        if stage.off or stage.final:
             continue
-        match stage:
-            case Penalties():
-                for name, value in (("presence", stage.presence), ("frequency", stage.frequency)):
-                    if value:
-                        unsaid.append(f"{name} penalty {value:g}: GGUF has no key for it")
-                if stage.window == "generation":
-                    unsaid.append("penalties over the reply alone: llama.cpp counts the prompt too")
-            case Temperature() if stage.range:
-                unsaid.append("dynamic temperature: GGUF has no key for it")
-            case Dry():
-                unsaid.append("dry: GGUF has no keys for it")
-            case LogitBias() | Grammar():
-                unsaid.append(f"{stage.name}: GGUF has no key for it")
-            case _ if stage.name in ("typ_p", "top_n_sigma"):
-                unsaid.append(f"{stage.name}: GGUF has no key for its number")
+        settings = settings_of(type(stage))
+        if not any(setting.key for setting in settings.values()):
+            its = "it" if stage.unnamed else "its number" if len(settings) == 1 else "its numbers"
+            unsaid.append(f"{stage.name}: GGUF has no key for {its}")
+            continue
+        for at, setting in settings.items():
+            value = getattr(stage, at)
+            asks = setting.key is None and setting.only_with is None
+            if asks and value != setting.off:
+                unsaid.append(f"{setting.name.replace('_', ' ')} {value:g}: GGUF has no key for it")
+        if isinstance(stage, Penalties) and stage.window == "generation":
+            unsaid.append("penalties over the reply alone: llama.cpp counts the prompt too")
     return unsaid

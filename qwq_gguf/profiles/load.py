@@ -48,19 +48,18 @@ Unknown keys are refused: a misspelt number must not silently be a default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ProfileError
-from qwq_gguf.files import read_given, user_path
+from qwq_gguf.files import user_path
 from qwq_gguf.profiles.load_chain import read_chain
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
-from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
 from qwq_gguf.resources import profiles_dir
-from qwq_gguf.sampling.settings import did_you_mean
 from qwq_gguf.thinking import Governor
-from qwq_gguf.toml_text import parse_toml
+from qwq_gguf.toml_table import Table, read_toml, toml_table
+from qwq_gguf.words import did_you_mean
 
 __all__ = ["DEFAULT_PROFILE", "load_profile", "parse_profile", "profile_names", "profile_text"]
 
@@ -86,26 +85,15 @@ def load_profile(name_or_path: str | Path) -> Profile:
 def profile_text(name_or_path: str | Path) -> str:
     """The TOML of a shipped profile or of a `.toml` file, unread. Raises ProfileError."""
     path = _locate(name_or_path)
-    try:
-        data = read_given(path, _MAX_BYTES)
-    except OSError as error:
-        raise ProfileError(
-            "the profile cannot be read", path=path, found=error.strerror or str(error)
-        ) from None
-    if len(data) > _MAX_BYTES:
-        raise ProfileError("too large for a profile", path=path, expected=f"{_MAX_BYTES} bytes")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ProfileError("the profile is not UTF-8 text", path=path) from None
+    return read_toml(path, _MAX_BYTES, "profile", ProfileError)
 
 
 def parse_profile(text: str, path: Path | None = None) -> Profile:
     """Make a Profile from TOML; `path` is for messages, and for the files that it names."""
-    data = parse_toml(text, "profile", ProfileError, path)
+    table = toml_table(text, "profile", ProfileError, path)
     try:
-        return _profile(data, None if path is None else path.parent)
-    except ProfileError as error:
+        return _profile(table, None if path is None else path.parent)
+    except ProfileError as error:  # of the chain, which knows no file
         raise type(error)(
             error.message, path=path, found=error.found, expected=error.expected, hint=error.hint
         ) from None
@@ -127,24 +115,23 @@ def _locate(name_or_path: str | Path) -> Path:
     return profiles_dir() / f"{text.lower()}.toml"
 
 
-def _profile(data: Mapping[str, Any], folder: Path | None) -> Profile:
-    only("", data, ("schema", "name", "description", "chain", *_TABLES))
-    schema = data.get("schema")
-    if schema != SCHEMA:
-        raise ProfileError("schema is not one this version reads", found=schema, expected=SCHEMA)
+def _profile(data: Table, folder: Path | None) -> Profile:
+    data.only(("schema", "name", "description", "chain", *_TABLES))
+    if data.values.get("schema") != SCHEMA:
+        data.wrong("schema", "is not one this version reads", SCHEMA)
     if "chain" not in data:
-        raise ProfileError("the profile has no [chain]")
-    chain, given, sources = read_chain(table_of("chain", data["chain"]), folder)
+        data.refuse("the profile has no [chain]")
+    chain, given, sources = read_chain(data.table("chain"), folder)
     parts: dict[str, Any] = {}
     for name, read in _TABLES.items():
         if name in data:
-            fields, source = read(table_of(name, data[name]))
-            parts |= fields
-            if source is not None:
-                sources[name] = source
+            table = data.table(name)
+            parts |= read(table)
+            if "source" in table:
+                sources[name] = table.text("source")
     return Profile(
-        name=text_of("name", data.get("name")),
-        description=text_of("description", data.get("description")),
+        name=data.text("name"),
+        description=data.text("description"),
         chain=chain,
         given=given,
         sources=sources,
@@ -152,66 +139,56 @@ def _profile(data: Mapping[str, Any], folder: Path | None) -> Profile:
     )
 
 
-def _stops(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    only("stops.", table, ("texts", "source"))
-    return {"stops": texts_of("stops.texts", table.get("texts"))}, text_of(
-        "stops.source", table.get("source")
-    )
+def _stops(table: Table) -> dict[str, Any]:
+    table.only(("texts", "source"))
+    table.text("source")
+    return {"stops": table.texts("texts")}
 
 
-def _context(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    only("context.", table, ("tokens", "source"))
-    tokens = table.get("tokens")
-    if isinstance(tokens, bool) or not isinstance(tokens, int):
-        raise ProfileError("context.tokens must be a whole number", found=tokens)
-    return {"context": tokens}, text_of("context.source", table.get("source"))
+def _context(table: Table) -> dict[str, Any]:
+    table.only(("tokens", "source"))
+    table.text("source")
+    return {"context": table.whole("tokens")}
 
 
-def _template(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    only("template.", table, ("opens_thought", "history", "thinking", "enable_thinking"))
-    opens = table.get("opens_thought", True)
-    if not isinstance(opens, bool):
-        raise ProfileError("template.opens_thought must be true or false", found=opens)
-    history = table.get("history", "answers")
+def _template(table: Table) -> dict[str, Any]:
+    table.only(("opens_thought", "history", "thinking", "enable_thinking"))
+    opens = table.flag("opens_thought")
+    history = table.values.get("history", "answers")
     if history not in ("answers", "all"):
-        raise ProfileError("template.history is unknown", found=history, expected="answers, all")
-    return {"template": TemplatePolicy(opens, history, _switched(table))}, None
+        table.wrong("history", "is unknown", "answers, all")
+    return {"template": TemplatePolicy(opens is not False, history, _switched(table))}
 
 
-def _switched(table: Mapping[str, Any]) -> bool | None:
-    thinking, enable = table.get("thinking"), table.get("enable_thinking")
-    if thinking is None and enable is None:
-        return None
-    if thinking is not None and enable is not None:
-        raise ProfileError("template.thinking and template.enable_thinking: one of them")
-    if enable is not None and not isinstance(enable, bool):
-        raise ProfileError("template.enable_thinking must be true or false", found=enable)
+def _switched(table: Table) -> bool | None:
+    thinking, enable = table.values.get("thinking"), table.flag("enable_thinking")
+    if thinking is None or enable is None:
+        return enable if thinking is None else _on(table, thinking)
+    table.refuse("template.thinking and template.enable_thinking: one of them")
+
+
+def _on(table: Table, thinking: object) -> bool:
     # As people type it; TOML's own words for it are true and false.
-    on = enable if thinking is None else {"on": True, "off": False}.get(str(thinking).lower())
-    on = thinking if isinstance(thinking, bool) else on
-    if on is None:
-        raise ProfileError("template.thinking is unknown", found=thinking, expected="on, off")
+    on = {"on": True, "off": False, "true": True, "false": False}.get(str(thinking).lower())
+    if on is None or not isinstance(thinking, (bool, str)):
+        table.wrong("thinking", "is unknown", "on, off")
     return on
 
 
-def _thinking(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    only("thinking.", table, ("open", "close"))
-    tags = {name: text_of(f"thinking.{name}", table[name]) for name in table}
-    return {"thinking": ThinkingTags(**tags)}, None
+def _thinking(table: Table) -> dict[str, Any]:
+    table.only(("open", "close"))
+    return {"thinking": ThinkingTags(**{name: table.text(name) for name in table.values})}
 
 
-def _governor(table: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    only("governor.", table, ("budget", "message", "source"))
-    budget = table.get("budget")
-    if isinstance(budget, bool) or not isinstance(budget, int):
-        raise ProfileError("governor.budget must be a whole number", found=budget)
-    message = text_of("governor.message", table["message"]) if "message" in table else ""
-    source = text_of("governor.source", table.get("source"))
-    return {"governor": Governor(budget, message)}, source
+def _governor(table: Table) -> dict[str, Any]:
+    table.only(("budget", "message", "source"))
+    budget, message = table.whole("budget"), table.text_or("message", "")
+    table.text("source")
+    return {"governor": Governor(budget, message)}
 
 
-# One reader a table, giving Profile's fields and a source; a new table is one more line.
-_TABLES: dict[str, Callable[[Mapping[str, Any]], tuple[dict[str, Any], str | None]]] = {
+# One reader a table, giving Profile's fields; a new table is one more line.
+_TABLES: dict[str, Callable[[Table], dict[str, Any]]] = {
     "stops": _stops,
     "context": _context,
     "template": _template,

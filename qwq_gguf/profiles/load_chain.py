@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.errors import ProfileError
 from qwq_gguf.files import read_file
-from qwq_gguf.profiles.toml_values import only, table_of, text_of, texts_of
 from qwq_gguf.sampling import SamplerChain
 from qwq_gguf.sampling.constraints import Biases
 from qwq_gguf.sampling.gbnf import MAX_BYTES
 from qwq_gguf.sampling.settings import SETTINGS, SettingValue
+from qwq_gguf.toml_table import Table
+from qwq_gguf.words import human_bytes
 
 __all__ = ["read_chain"]
 
 
 def read_chain(
-    table: Mapping[str, Any], folder: Path | None
+    table: Table, folder: Path | None
 ) -> tuple[SamplerChain, dict[str, SettingValue], dict[str, str]]:
     """The chain, the settings as they stand there, and their sources.
 
     `folder` is the one in which the files lie that the profile names. ProfileError, or
     ChainError, with the key at fault.
     """
-    only("chain.", table, ("order", "source", *SETTINGS))
-    order = texts_of("chain.order", table.get("order"))
-    sources = {"order": text_of("chain.source", table.get("source"))}
+    table.only(("order", "source", *SETTINGS))
+    order = table.texts("order")
+    sources = {"order": table.text("source")}
     given: dict[str, SettingValue] = {}
-    for name in table:
+    for name in table.values:
         if name not in SETTINGS:
             continue
-        entry = table_of(f"chain.{name}", table[name])
+        entry = table.table(name)
         given[name] = _value(name, entry, folder)
-        sources[name] = text_of(f"chain.{name}.source", entry.get("source"))
+        sources[name] = entry.text("source")
     chain = SamplerChain.from_settings(order, given)
     for name in chain.settings():
         sources.setdefault(name, "the stage's default")
@@ -44,44 +43,41 @@ def read_chain(
     return chain, given, sources
 
 
-def _value(name: str, entry: Mapping[str, Any], folder: Path | None) -> SettingValue:
+def _value(name: str, entry: Table, folder: Path | None) -> SettingValue:
     if name == "grammar" and "file" in entry:
-        only(f"chain.{name}.", entry, ("file", "source"))
-        return _file_text(f"chain.{name}.file", entry["file"], folder)
-    only(f"chain.{name}.", entry, ("value", "source"))
+        entry.only(("file", "source"))
+        return _file_text(entry, folder)
+    entry.only(("value", "source"))
     if "value" not in entry:
-        raise ProfileError(f"chain.{name} has no value")
-    value: Any = entry["value"]
+        entry.refuse(f"chain.{name} has no value")
+    value: Any = entry.values["value"]
     if name == "logit_bias":
-        return _biases(f"chain.{name}.value", value)
+        return _biases(entry, value)
     if isinstance(value, list):
-        return texts_of(f"chain.{name}.value", value)
+        return entry.texts("value")
     kept: SettingValue = value  # its stage knows what it may be
     return kept
 
 
-def _biases(name: str, value: object) -> Biases:
+def _biases(entry: Table, value: object) -> Biases:
     """As llama-server takes them: pairs of a token and a number, or false to forbid it."""
+    expected = 'a token and a number: ["Wait", -2.0]'
     if not isinstance(value, list):
-        raise ProfileError(f"{name} must be a list of pairs", found=repr(value)[:80])
+        entry.wrong("value", "must be a list of pairs", expected)
     biases = []
     for pair in value:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise ProfileError(
-                f"{name} must be a list of pairs",
-                found=repr(pair)[:80],
-                expected='a token and a number: ["Wait", -2.0]',
-            )
+            entry.refuse(f"{entry.where}value must be a list of pairs", repr(pair)[:80], expected)
         token, bias = pair
         biases.append((token, -math.inf if bias is False else bias))
     return tuple(biases)
 
 
-def _file_text(name: str, value: object, folder: Path | None) -> str:
+def _file_text(entry: Table, folder: Path | None) -> str:
     """A grammar's file, which cannot lie outside the profile's folder."""
-    told = text_of(name, value)
+    told, name = entry.text("file"), f"{entry.where}file"
     if folder is None:
-        raise ProfileError(f"{name}: a profile without a folder cannot name files", found=told)
+        entry.refuse(f"{name}: a profile without a folder cannot name files", told)
     root = folder.resolve()
     try:
         path = (root / told).resolve()
@@ -89,19 +85,15 @@ def _file_text(name: str, value: object, folder: Path | None) -> str:
     except (OSError, ValueError, RuntimeError):
         inside = False
     if not inside:
-        raise ProfileError(
-            f"{name} leads to no file within the profile's folder",
-            found=told,
-            expected=f"a file below {root}",
+        entry.refuse(
+            f"{name} leads to no file within the profile's folder", told, f"a file below {root}"
         )
     try:
         raw = read_file(path, MAX_BYTES)
         if len(raw) > MAX_BYTES:
-            raise ProfileError(f"{name}: too large", found=told, expected=f"{MAX_BYTES} bytes")
+            entry.refuse(f"{name}: too large", told, f"at most {human_bytes(MAX_BYTES)}")
         return raw.decode("utf-8")
     except OSError as error:
-        raise ProfileError(
-            f"{name} cannot be read", found=f"{told}: {error.strerror or error}"
-        ) from None
+        entry.refuse(f"{name} cannot be read", f"{told}: {error.strerror or error}")
     except UnicodeDecodeError:
-        raise ProfileError(f"{name} is not UTF-8 text", found=told) from None
+        entry.refuse(f"{name} is not UTF-8 text", told)

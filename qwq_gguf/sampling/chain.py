@@ -12,53 +12,21 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from qwq_gguf.errors import ChainError
-from qwq_gguf.sampling.needless import leaves_one, stage_warnings
+from qwq_gguf.sampling.needless import stage_warnings
 from qwq_gguf.sampling.settings import (
     SETTINGS,
     SettingValue,
-    did_you_mean,
     setting_names_of,
     stage_from_settings,
 )
 from qwq_gguf.sampling.stages import (
-    FINAL_STAGES,
-    UNNAMED_STAGES,
-    Dist,
-    Dry,
     Grammar,
-    Greedy,
     LogitBias,
-    MinP,
-    Penalties,
     Stage,
-    Temperature,
-    TopK,
-    TopNSigma,
-    TopP,
-    TypicalP,
-    Window,
-    Xtc,
 )
+from qwq_gguf.words import did_you_mean
 
-__all__ = [
-    "ChainRow",
-    "Dist",
-    "Dry",
-    "Grammar",
-    "Greedy",
-    "LogitBias",
-    "MinP",
-    "Penalties",
-    "SamplerChain",
-    "Stage",
-    "Temperature",
-    "TopK",
-    "TopNSigma",
-    "TopP",
-    "TypicalP",
-    "Window",
-    "Xtc",
-]
+__all__ = ["ChainRow", "SamplerChain", "show"]
 
 S = TypeVar("S", bound=Stage)
 
@@ -93,7 +61,7 @@ class SamplerChain:
     def __post_init__(self) -> None:
         if not isinstance(self.stages, tuple):
             raise ChainError("a chain is a tuple of stages", found=type(self.stages).__name__)
-        finals = [s for s in self.stages if isinstance(s, FINAL_STAGES)]
+        finals = [s for s in self.stages if s.final]
         names = [s.name for s in self.stages]
         shown = " -> ".join(names) or "no stage"
         if not finals:
@@ -170,7 +138,7 @@ class SamplerChain:
                 for name, value in given.items()
                 if SETTINGS[name][0] == stage.name
             }
-            stages.append(replace(stage, **fields) if fields else stage)  # type: ignore[arg-type]
+            stages.append(replace(stage, **fields) if fields else stage)
         return SamplerChain(tuple(stages))
 
     def describe(self) -> tuple[ChainRow, ...]:
@@ -197,10 +165,6 @@ class SamplerChain:
             if owner not in self.order and not stage_from_settings(owner, values).off:
                 idle.append(name)
         return tuple(idle)
-
-    def gguf_sequence(self) -> str:
-        """`general.sampling.sequence`: the stages that have a name there, joined by `;`."""
-        return ";".join(s.name for s in self.stages if not isinstance(s, UNNAMED_STAGES))
 
 
 def show(value: SettingValue) -> str:
@@ -232,21 +196,10 @@ def _check_places(stages: Sequence[Stage], shown: str) -> None:
         if isinstance(stage, LogitBias) and not stage.off and sorting is not None:
             reason = f"{sorting.name} before it has sorted the tokens, and nothing sorts them again"
             raise _too_late(stage, sorting, reason, shown)
-        if dropping is None and _drops(stage):
+        if dropping is None and stage.drops:
             dropping = stage
-        if sorting is None and (_drops(stage) or _is_dynamic(stage)):
+        if sorting is None and stage.sorts:
             sorting = stage
-
-
-def _drops(stage: Stage) -> bool:
-    """Whether it takes tokens out of the running by how probable they are."""
-    if isinstance(stage, Temperature):
-        return leaves_one(stage) is not None
-    return isinstance(stage, (TopNSigma, TopK, TypicalP, TopP, MinP, Xtc)) and not stage.off
-
-
-def _is_dynamic(stage: Stage) -> bool:
-    return isinstance(stage, Temperature) and stage.range > 0.0
 
 
 def _too_late(stage: Stage, before: Stage, reason: str, shown: str) -> ChainError:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
 from qwq_gguf.errors import ChainError
+from qwq_gguf.sampling.definition import Biases, Stage, setting
 from qwq_gguf.sampling.gbnf import Gbnf, parse_gbnf
 
 __all__ = ["SCOPES", "Biases", "Grammar", "LogitBias", "Scope"]
 
-# What a token is called: its id, or its text.
-Biases: TypeAlias = tuple[tuple[int | str, float], ...]
 Scope: TypeAlias = Literal["answer", "reply"]
 
 SCOPES: tuple[Scope, ...] = ("answer", "reply")
@@ -29,7 +28,7 @@ _MAX_ROOT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class LogitBias:
+class LogitBias(Stage):
     """Add numbers to the logits of single tokens; minus infinity forbids one. Off: none.
 
     A token is given by its id, or by its text: the text of a control token is that token,
@@ -38,7 +37,9 @@ class LogitBias:
     """
 
     name: ClassVar[str] = "logit_bias"
-    biases: Biases = ()
+    unnamed: ClassVar[bool] = True
+    why_off: ClassVar[str] = "no token has a bias"
+    biases: Biases = field(default=(), metadata=setting("logit_bias"))
 
     def __post_init__(self) -> None:
         if not isinstance(self.biases, tuple):
@@ -82,7 +83,7 @@ class LogitBias:
 
 
 @dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(Stage):
     """Forbid every token that cannot continue a text of this GBNF grammar. Off: no grammar.
 
     `root` is the rule that the whole text satisfies. With the scope `answer` a thought is
@@ -91,14 +92,16 @@ class Grammar:
     """
 
     name: ClassVar[str] = "grammar"
-    text: str = ""
-    root: str = "root"
-    scope: Scope = "answer"
+    unnamed: ClassVar[bool] = True
+    why_off: ClassVar[str] = "it is empty"
+    text: str = field(default="", metadata=setting("grammar"))
+    root: str = field(default="root", metadata=setting("grammar_root", only_with="grammar"))
+    scope: Scope = field(default="answer", metadata=setting("grammar_scope", only_with="grammar"))
 
     def __post_init__(self) -> None:
-        for field in ("text", "root"):
-            if not isinstance(getattr(self, field), str):
-                raise ChainError(f"grammar: {field} is not text", found=repr(self.text)[:80])
+        for part in ("text", "root"):
+            if not isinstance(getattr(self, part), str):
+                raise ChainError(f"grammar: {part} is not text", found=repr(self.text)[:80])
         if not 0 < len(self.root) <= _MAX_ROOT:
             raise ChainError("grammar: root is not the name of a rule", found=self.root[:80])
         if self.scope not in SCOPES:
@@ -112,6 +115,11 @@ class Grammar:
     def off(self) -> bool:
         """Whether it changes nothing."""
         return not self.text.strip()
+
+    @property
+    def bans(self) -> bool:
+        """All that cannot go on a text of it."""
+        return not self.off
 
     @property
     def rules(self) -> Gbnf:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from qwq_gguf.errors import ChainError
 from qwq_gguf.sampling.gbnf_parser import CharSet, Parser, Symbol
+from qwq_gguf.words import some
 
 __all__ = ["MAX_BYTES", "CharSet", "Gbnf", "Symbol", "parse_gbnf"]
 
@@ -53,7 +54,7 @@ def parse_gbnf(text: str, root: str = "root") -> Gbnf:
     parser = Parser(text)
     parser.parse()
     if root not in parser.names:
-        known = ", ".join(list(parser.names)[:8]) or "none"
+        known = some(parser.names, 8) or "none"
         raise ChainError("grammar: it lacks the rule to begin with", found=known, expected=root)
     rules = tuple(tuple(tuple(part) for part in rule or ()) for rule in parser.rules)
     numbers = {number: name for name, number in parser.names.items()}

@@ -156,6 +156,22 @@ def _sum(values: Floats) -> np.float32:
     return f32(np.cumsum(values, dtype=f32)[-1])
 
 
+_APPLY: dict[type[Stage], Callable[[_Candidates, Any, Situation], None]] = {}
+
+
+def _does(
+    kind: type[Stage],
+) -> Callable[[Callable[[_Candidates, Any, Situation], None]], Callable[..., None]]:
+    """What a kind of stage does; a new one is one more function under this."""
+
+    def note(apply: Callable[[_Candidates, Any, Situation], None]) -> Callable[..., None]:
+        _APPLY[kind] = apply
+        return apply
+
+    return note
+
+
+@_does(LogitBias)
 def _logit_bias(c: _Candidates, stage: LogitBias, _: Situation) -> None:
     biases = stage.by_id()
     c.logits = c.logits + np.array([biases.get(token, 0.0) for token in c.ids.tolist()], dtype=f32)
@@ -163,6 +179,7 @@ def _logit_bias(c: _Candidates, stage: LogitBias, _: Situation) -> None:
     _only(c, c.logits > -np.inf, stage)
 
 
+@_does(Grammar)
 def _grammar(c: _Candidates, stage: Grammar, situation: Situation) -> None:
     if situation.bound is None:
         return
@@ -183,6 +200,7 @@ def _only(c: _Candidates, kept: npt.NDArray[np.bool_], stage: Stage) -> None:
     c.keep(kept)
 
 
+@_does(Penalties)
 def _penalties(c: _Candidates, stage: Penalties, situation: Situation) -> None:
     counted = Counter(stage.counted(situation.prompt, situation.generated))
     by_id = np.zeros(int(c.ids.max()) + 1, dtype=f32)
@@ -197,6 +215,7 @@ def _penalties(c: _Candidates, stage: Penalties, situation: Situation) -> None:
     c.ordered = False
 
 
+@_does(Dry)
 def _dry(c: _Candidates, stage: Dry, situation: Situation) -> None:
     tokens = stage.counted(situation.prompt, situation.generated)
     lowered = penalised_tokens(stage, tokens, situation.dry_breakers or {})
@@ -206,6 +225,7 @@ def _dry(c: _Candidates, stage: Dry, situation: Situation) -> None:
             c.ordered = False
 
 
+@_does(TopNSigma)
 def _top_n_sigma(c: _Candidates, stage: TopNSigma, _: Situation) -> None:
     valid = c.logits[c.logits != -np.inf]
     mean = _sum(valid) / f32(valid.size)
@@ -214,11 +234,13 @@ def _top_n_sigma(c: _Candidates, stage: TopNSigma, _: Situation) -> None:
     c.logits = np.where(c.logits < lowest, f32(-np.inf), c.logits)
 
 
+@_does(TopK)
 def _top_k(c: _Candidates, stage: TopK, _: Situation) -> None:
     c.order()
     c.keep(slice(0, stage.k))
 
 
+@_does(TypicalP)
 def _typical_p(c: _Candidates, stage: TypicalP, _: Situation) -> None:
     c.order()
     p = c.probabilities()
@@ -231,6 +253,7 @@ def _typical_p(c: _Candidates, stage: TypicalP, _: Situation) -> None:
     c.ordered = False
 
 
+@_does(TopP)
 def _top_p(c: _Candidates, stage: TopP, _: Situation) -> None:
     p = c.probabilities()
     if not c.ordered:
@@ -242,10 +265,12 @@ def _top_p(c: _Candidates, stage: TopP, _: Situation) -> None:
         c.keep(slice(0, enough[0] + 1))
 
 
+@_does(MinP)
 def _min_p(c: _Candidates, stage: MinP, _: Situation) -> None:
     c.keep(c.logits >= c.logits.max() + np.log(f32(stage.p)))
 
 
+@_does(Xtc)
 def _xtc(c: _Candidates, stage: Xtc, situation: Situation) -> None:
     if not situation.xtc_fires or c.ids.size < 2:
         return
@@ -255,6 +280,7 @@ def _xtc(c: _Candidates, stage: Xtc, situation: Situation) -> None:
         c.keep(slice(least, None))
 
 
+@_does(Temperature)
 def _temperature(c: _Candidates, stage: Temperature, _: Situation) -> None:
     t = f32(stage.t)
     if stage.range > 0:
@@ -273,27 +299,12 @@ def _temperature(c: _Candidates, stage: Temperature, _: Situation) -> None:
     c.logits = np.where(np.arange(c.logits.size) == best, c.logits, f32(-np.inf))
 
 
+@_does(Greedy)
 def _greedy(c: _Candidates, _stage: Greedy, _: Situation) -> None:
     best = int(np.argmax(c.logits))
     c.keep(slice(best, best + 1))
 
 
+@_does(Dist)
 def _dist(_candidates: _Candidates, _stage: Dist, _: Situation) -> None:
     """Draws by the probabilities as they are."""
-
-
-_APPLY: dict[type[Stage], Callable[..., None]] = {
-    LogitBias: _logit_bias,
-    Grammar: _grammar,
-    Penalties: _penalties,
-    Dry: _dry,
-    TopNSigma: _top_n_sigma,
-    TopK: _top_k,
-    TypicalP: _typical_p,
-    TopP: _top_p,
-    MinP: _min_p,
-    Xtc: _xtc,
-    Temperature: _temperature,
-    Greedy: _greedy,
-    Dist: _dist,
-}

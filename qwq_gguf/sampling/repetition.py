@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from qwq_gguf.errors import ChainError
+from qwq_gguf.sampling.definition import GgufKey, Stage, setting
 from qwq_gguf.sampling.limits import (
     MAX_FACTOR,
     MAX_WINDOW,
@@ -20,10 +21,17 @@ from qwq_gguf.sampling.limits import (
 __all__ = ["Dry", "Penalties"]
 
 _MAX_BREAKERS = 64
+_PENALTY_LAST_N = GgufKey(
+    "penalty_last_n",
+    whole=True,
+    least=0,
+    most=MAX_WINDOW,
+    below="llama.cpp penalises nothing then",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Penalties:
+class Penalties(Stage):
     """Lower the logits of tokens already seen in the window.
 
     A seen token's logit is divided (if positive, else multiplied) by `repeat`; then
@@ -31,10 +39,15 @@ class Penalties:
     """
 
     name: ClassVar[str] = "penalties"
-    repeat: float = 1.0
-    frequency: float = 0.0
-    presence: float = 0.0
-    window: Window = "generation"
+    letter: ClassVar[str] = "e"
+    repeat: float = field(
+        default=1.0, metadata=setting("repeat_penalty", key=GgufKey("penalty_repeat"))
+    )
+    frequency: float = field(default=0.0, metadata=setting("frequency_penalty"))
+    presence: float = field(default=0.0, metadata=setting("presence_penalty"))
+    window: Window = field(
+        default="generation", metadata=setting("penalty_window", key=_PENALTY_LAST_N)
+    )
 
     def __post_init__(self) -> None:
         number(self, "repeat", low=0.0, high=MAX_FACTOR, low_open=True)
@@ -50,13 +63,18 @@ class Penalties:
             self.repeat == 1.0 and self.frequency == 0.0 and self.presence == 0.0
         )
 
+    @property
+    def lookback(self) -> Window:
+        """Its window."""
+        return self.window
+
     def counted(self, prompt: Sequence[int], generated: Sequence[int]) -> Sequence[int]:
         """The tokens whose repetition counts, oldest first."""
         return counted(self.window, prompt, generated)
 
 
 @dataclass(frozen=True, slots=True)
-class Dry:
+class Dry(Stage):
     """Lower the logit of a token that would lengthen a sequence already seen.
 
     A token extending a repeat of n tokens (n >= `allowed_length`) loses
@@ -65,11 +83,17 @@ class Dry:
     """
 
     name: ClassVar[str] = "dry"
-    multiplier: float = 0.0
-    base: float = 1.75
-    allowed_length: int = 2
-    window: Window = 64
-    breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    letter: ClassVar[str] = "d"
+    multiplier: float = field(default=0.0, metadata=setting("dry_multiplier"))
+    base: float = field(default=1.75, metadata=setting("dry_base", only_with="dry_multiplier"))
+    allowed_length: int = field(
+        default=2, metadata=setting("dry_allowed_length", only_with="dry_multiplier")
+    )
+    window: Window = field(default=64, metadata=setting("dry_window", only_with="dry_multiplier"))
+    breakers: tuple[str, ...] = field(
+        default=("\n", ":", '"', "*"),
+        metadata=setting("dry_breakers", only_with="dry_multiplier"),
+    )
 
     def __post_init__(self) -> None:
         number(self, "multiplier", low=0.0, high=MAX_FACTOR)
@@ -92,6 +116,11 @@ class Dry:
     def off(self) -> bool:
         """Whether it changes nothing."""
         return self.multiplier == 0.0 or self.window == 0
+
+    @property
+    def lookback(self) -> Window:
+        """Its window."""
+        return self.window
 
     def counted(self, prompt: Sequence[int], generated: Sequence[int]) -> Sequence[int]:
         """The tokens searched for repeats, oldest first."""

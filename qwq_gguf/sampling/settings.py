@@ -6,58 +6,37 @@ Profiles, command-line flags, GGUF keys and other runtimes all speak of "the top
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 
 from qwq_gguf.errors import ChainError
-from qwq_gguf.sampling.constraints import Biases
-from qwq_gguf.sampling.stages import STAGE_TYPES, Stage
+from qwq_gguf.sampling.definition import Setting, SettingValue, Stage, settings_of
+from qwq_gguf.sampling.stages import STAGE_TYPES
+from qwq_gguf.words import did_you_mean
 
 __all__ = [
+    "DEFINITIONS",
     "OFF_VALUES",
     "SETTINGS",
     "SettingValue",
-    "did_you_mean",
     "setting_names_of",
     "stage_from_settings",
 ]
 
-SettingValue: TypeAlias = float | int | str | tuple[str, ...] | Biases
-
 # setting -> (stage, field), stages in llama.cpp's default order
 SETTINGS: Mapping[str, tuple[str, str]] = {
-    "logit_bias": ("logit_bias", "biases"),
-    "grammar": ("grammar", "text"),
-    "grammar_root": ("grammar", "root"),
-    "grammar_scope": ("grammar", "scope"),
-    "repeat_penalty": ("penalties", "repeat"),
-    "frequency_penalty": ("penalties", "frequency"),
-    "presence_penalty": ("penalties", "presence"),
-    "penalty_window": ("penalties", "window"),
-    "dry_multiplier": ("dry", "multiplier"),
-    "dry_base": ("dry", "base"),
-    "dry_allowed_length": ("dry", "allowed_length"),
-    "dry_window": ("dry", "window"),
-    "dry_breakers": ("dry", "breakers"),
-    "top_n_sigma": ("top_n_sigma", "n"),
-    "top_k": ("top_k", "k"),
-    "typical_p": ("typ_p", "p"),
-    "top_p": ("top_p", "p"),
-    "min_p": ("min_p", "p"),
-    "xtc_probability": ("xtc", "probability"),
-    "xtc_threshold": ("xtc", "threshold"),
-    "temperature": ("temperature", "t"),
-    "temperature_range": ("temperature", "range"),
-    "temperature_exponent": ("temperature", "exponent"),
+    setting.name: (kind.name, field)
+    for kind in STAGE_TYPES.values()
+    for field, setting in settings_of(kind).items()
+}
+DEFINITIONS: Mapping[str, Setting] = {
+    setting.name: setting for kind in STAGE_TYPES.values() for setting in settings_of(kind).values()
 }
 
 # What each number is when its stage does nothing; for the stages that have no default.
 OFF_VALUES: Mapping[str, SettingValue] = {
-    "top_k": 0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "temperature": 1.0,
+    name: setting.off
+    for name, setting in DEFINITIONS.items()
+    if setting.required and setting.off is not None
 }
 
 
@@ -81,13 +60,7 @@ def stage_from_settings(stage: str, values: Mapping[str, SettingValue]) -> Stage
         )
     fields = {SETTINGS[name][1]: values[name] for name in setting_names_of(stage) if name in values}
     try:
-        return kind(**fields)  # type: ignore[arg-type]
+        return kind(**fields)
     except TypeError:
         wanted = ", ".join(setting_names_of(stage))
         raise ChainError(f"the stage {stage} needs its number", expected=wanted) from None
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint naming the closest known name, or None."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else None

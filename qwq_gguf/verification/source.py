@@ -29,6 +29,7 @@ from qwq_gguf.quantization.running.pipeline import pipeline
 from qwq_gguf.quantization.running.weights import decode, read_rows, refuse_bad
 from qwq_gguf.verification.contents import Passed
 from qwq_gguf.verification.findings import Finding, difference
+from qwq_gguf.words import some
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -184,7 +185,7 @@ def _start(chunk: Chunk) -> int:
 
 
 def _rows(rows: list[int]) -> str:
-    shown = ", ".join(map(str, rows[:4])) + (", ..." if len(rows) > 4 else "")
+    shown = some(rows, 4)
     return f"not what the source gives, in {len(rows)} of the rows looked at: {shown}"
 
 

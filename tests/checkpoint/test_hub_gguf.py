@@ -116,8 +116,8 @@ def test_an_absent_quant_lists_what_there_is() -> None:
         choose_gguf(files(*NAMES), "Q3_K_M", REPO)
     assert caught.value.found == "Q3_K_M"
     assert caught.value.expected == (
-        "one of Q4_K_M (1.0 GiB), IQ4_XS (1.0 GiB), Q4_0 (1.0 GiB), Q8_0 (1.0 GiB), "
-        "Q2_K_L (1.0 GiB), BF16 (2.0 GiB, 2 files)"
+        "one of Q4_K_M (1.00 GiB), IQ4_XS (1.00 GiB), Q4_0 (1.00 GiB), Q8_0 (1.00 GiB), "
+        "Q2_K_L (1.00 GiB), BF16 (2.00 GiB, 2 files)"
     )
     assert caught.value.hint == f"{REPO}:Q4_K_M"
 

@@ -115,7 +115,7 @@ def test_the_plan_as_a_table(checkpoint: Path, here: Path) -> None:
     ("arguments", "status", "words"),
     [
         (["--json"], 2, "--json goes with --dry-run"),
-        (["Q4_K_X"], 2, "did you mean Q4_K_S, Q4_K_M"),
+        (["Q4_K_X"], 2, "did you mean Q4_K_S or Q4_K_M"),
         (["-r", "Q4_K_X"], 1, "no recipe is called Q4_K_X"),
         (["a.gguf", "Q8_0", "-r", "BF16"], 2, "two recipes"),
         (["none/"], 1, "no such folder"),

@@ -414,3 +414,12 @@ def test_the_command_takes_a_key_from_the_environment_and_shows_it_nowhere() -> 
     for result in (done, typed, refused, usage, bad):
         assert "sk-" not in result.output
         assert "sk secret" not in result.output
+
+
+def test_an_answer_nested_deeper_than_any_is_no_json() -> None:
+    body = b'{"x":' + b"[" * 70 + b"]" * 70 + b"}"
+    with (
+        serving({"/props": body}) as (at, _),
+        pytest.raises(ServerError, match="/props is no JSON"),
+    ):
+        ask_server(Client(at))

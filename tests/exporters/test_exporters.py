@@ -19,11 +19,11 @@ from qwq_gguf.exporters import llama_server, ollama, openwebui, transformers, vl
 from qwq_gguf.exporters import text_generation_webui as webui
 from qwq_gguf.exporters.runtimes import EXPORTERS, VOCABULARIES
 from qwq_gguf.exporters.value import Export, Support
-from qwq_gguf.exporters.vocabulary import ALL_SETTINGS
+from qwq_gguf.exporters.vocabulary import ALL_SETTINGS, spoken_order
 from qwq_gguf.profiles import Profile, load_profile, profile_names, sampling_keys
 from qwq_gguf.profiles.gguf_keys import read_sampling
 from qwq_gguf.sampling import Dist, Greedy, SamplerChain, Temperature, TopK
-from support.exports import EVERYTHING, FACTS
+from support.exports import EVERYTHING, FACTS, SEQUENCE
 from support.modelfile import parse
 from support.preset_ini import read_preset
 
@@ -160,7 +160,7 @@ def test_the_preset_says_what_the_command_says() -> None:
     assert words[:2] == ["exec", "llama-server"]
     assert words[-2:] == ["--jinja", "$@"]
     flags = dict(zip(words[2:-2:2], words[3:-2:2], strict=True))
-    assert flags.pop("--samplers") == EVERYTHING.chain.gguf_sequence()
+    assert flags.pop("--samplers") == SEQUENCE
     for apart in ("--dry-sequence-breaker", "--reverse-prompt", "--logit-bias"):
         flags.pop(apart)
     said = preset()
@@ -174,7 +174,7 @@ def test_the_letters_are_llama_cpps() -> None:
     # Its default for --sampler-seq, and the same order in long names.
     assert preset(load_profile("llama-cpp"))["sampler-seq"] == "edskypmxt"
     order = "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature"
-    assert load_profile("llama-cpp").chain.gguf_sequence() == order
+    assert spoken_order(load_profile("llama-cpp")) == tuple(order.split(";"))
 
 
 def test_a_long_order_in_a_preset_would_be_cut() -> None:
@@ -326,7 +326,7 @@ def test_open_webuis_model() -> None:
     made = openwebui.export(EVERYTHING, FACTS)
     (model,) = json.loads(made.files["openwebui.json"])
     params = model["params"]
-    assert params["custom_params"]["samplers"] == EVERYTHING.chain.gguf_sequence().split(";")
+    assert params["custom_params"]["samplers"] == SEQUENCE.split(";")
     # As it decodes them.
     decoded = [bytes(s, "utf-8").decode("unicode_escape") for s in params["stop"]]
     assert decoded == list(EVERYTHING.stops)

@@ -10,7 +10,7 @@ import pytest
 
 from qwq_gguf.exporters import openwebui
 from qwq_gguf.sampling import Dist, SamplerChain
-from support.exports import EVERYTHING, FACTS
+from support.exports import EVERYTHING, FACTS, SEQUENCE
 from support.llama_server import ask, llama_server, needs_llama_server
 from support.tiny_gguf import write_random
 
@@ -36,7 +36,7 @@ def test_open_webuis_parameters_reach_it(address: str) -> None:
     # The custom parameters are laid over the others.
     body = {**params, **custom, "stop": stops, "prompt": "a", "n_predict": 1}
     applied = ask(address, "/completion", body)["generation_settings"]
-    assert applied["samplers"] == EVERYTHING.chain.gguf_sequence().split(";")
+    assert applied["samplers"] == SEQUENCE.split(";")
     assert applied["stop"] == stops
     assert applied["logit_bias"] == [{"bias": -2.0, "token": 65}, {"bias": -100.0, "token": 66}]
     for name in {*params, *custom} - {"samplers", "num_ctx", "logit_bias"}:

@@ -49,7 +49,7 @@ def test_what_the_keys_of_qwq_cannot_say_is_said() -> None:
 
 def test_dry_cannot_be_written_and_a_stage_that_is_off_is_not_missed() -> None:
     assert sampling_keys(load_profile("unsloth"), context=4096).unsaid == (
-        "dry: GGUF has no keys for it",
+        "dry: GGUF has no key for its numbers",
     )
 
 

@@ -50,14 +50,14 @@ def test_qwq_is_temperature_then_truncation_then_a_presence_penalty() -> None:
 
 
 def test_llama_cpp_is_in_its_default_order() -> None:
-    assert load_profile("llama-cpp").chain.gguf_sequence() == (
-        "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature"
+    assert ";".join(load_profile("llama-cpp").chain.order) == (
+        "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature;dist"
     )
 
 
 def test_qwen_reference_is_in_vllms_order() -> None:
     chain = load_profile("Qwen-Reference").chain
-    assert chain.gguf_sequence() == "penalties;temperature;min_p;top_k;top_p"
+    assert chain.order == ("penalties", "temperature", "min_p", "top_k", "top_p", "dist")
     penalties = chain.stage(Penalties)
     assert penalties is not None
     assert penalties.off

@@ -120,3 +120,11 @@ def test_what_it_is_made_of_has_a_bound() -> None:
     found = parse_journal(made_of_line({"a": [[]] * (3 << 20)}) + run_line(5))
     assert (found.made_of, found.damaged, found.pid) == (None, 1, 5)
     assert parse_journal(made_of_line({"a": "b" * (3 << 20)})).made_of is not None
+
+
+def test_what_it_is_made_of_is_no_deeper_than_any_is() -> None:
+    value: object = 1
+    for _ in range(70):
+        value = [value]
+    found = parse_journal(made_of_line({"a": value}) + run_line(5))
+    assert (found.made_of, found.damaged, found.pid) == (None, 1, 5)

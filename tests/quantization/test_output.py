@@ -12,7 +12,7 @@ import pytest
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.output_paths import check_path
-from qwq_gguf.quantization.writing.whole_file import NewFile
+from qwq_gguf.quantization.writing.whole_file import NewFile, PartialFile
 
 
 def names(folder: Path) -> list[str]:
@@ -133,7 +133,7 @@ def test_a_small_disk_is_noticed_first(tmp_path: Path) -> None:
         NewFile(tmp_path / "a.gguf", free + 10**12),
     ):
         pass
-    assert "GB free" in str(caught.value.found)
+    assert "iB free" in str(caught.value.found)
     assert names(tmp_path) == []
 
 
@@ -153,7 +153,7 @@ def test_a_limit_of_file_sizes_keeps_the_old_file_and_is_named(tmp_path: Path) -
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
-    assert "1.05 MB" in str(caught.value)
+    assert "1.00 MiB" in str(caught.value)
     assert "--split-max-size" in str(caught.value)
     assert names(tmp_path) == ["a.gguf"]
     assert path.read_bytes() == b"old"
@@ -194,3 +194,17 @@ def test_a_late_writer_cannot_write_elsewhere(tmp_path: Path) -> None:
         pass
     with pytest.raises(OutputError, match="cannot be written"):
         file.write(0, b"abc")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("step", ["reopen", "adopt"])
+def test_a_pipe_under_the_name_of_an_unfinished_file_is_refused(tmp_path: Path, step: str) -> None:
+    os.mkfifo(tmp_path / "a.gguf")
+    os.mkfifo(tmp_path / ".a.partial")
+    whole = PartialFile(tmp_path / "a.gguf", 0, tmp_path / ".a.partial")
+    if step == "adopt":  # opening it to read would wait for a writer
+        with pytest.raises(OutputError, match="a pipe"):
+            whole.adopt()
+    else:
+        with pytest.raises(OutputError, match="a pipe"):
+            whole.reopen()

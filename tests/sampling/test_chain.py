@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import pytest
 
@@ -34,8 +35,8 @@ QWQ = SamplerChain(
 )
 
 
-def test_sequence_names_the_stages_as_llama_cpp_does_and_leaves_the_final_one_out() -> None:
-    assert QWQ.gguf_sequence() == "temperature;top_k;top_p;min_p;penalties"
+def test_the_order_names_the_stages_as_llama_cpp_does() -> None:
+    assert QWQ.order == ("temperature", "top_k", "top_p", "min_p", "penalties", "dist")
 
 
 @pytest.mark.parametrize(
@@ -145,10 +146,8 @@ def test_an_unknown_stage_gets_a_suggestion() -> None:
 
 
 def test_every_setting_names_a_field_and_every_field_has_a_setting() -> None:
-    fields = {
-        (kind.name, field) for kind in STAGE_TYPES.values() for field in kind.__dataclass_fields__
-    } - {(kind.name, "name") for kind in STAGE_TYPES.values()}
-    assert set(SETTINGS.values()) == fields
+    every = {(kind.name, field.name) for kind in STAGE_TYPES.values() for field in fields(kind)}
+    assert set(SETTINGS.values()) == every
 
 
 def test_idle_settings_are_those_whose_stage_is_not_in_the_order() -> None:

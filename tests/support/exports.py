@@ -26,7 +26,10 @@ from qwq_gguf.sampling import (
 )
 from qwq_gguf.thinking import read_form
 
-__all__ = ["EVERYTHING", "FACTS", "TEMPLATE"]
+__all__ = ["EVERYTHING", "FACTS", "SEQUENCE", "TEMPLATE"]
+
+SEQUENCE = "dry;temperature;top_k;top_p;min_p;typ_p;top_n_sigma;xtc;penalties"
+"""The order of EVERYTHING as general.sampling.sequence and --samplers have it."""
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = (ROOT / "modelfiles" / "qwq-32b.jinja").read_text(encoding="utf-8")

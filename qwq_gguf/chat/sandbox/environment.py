@@ -178,7 +178,7 @@ def _callable(obj: object) -> bool:
 @pass_context
 def _finalize(_context: Context, value: Any) -> str:
     text = text_of(value)
-    meter().room(len(text))
+    meter().afford(len(text))
     return text
 
 
@@ -186,7 +186,7 @@ def _range(*bounds: int) -> range:
     numbers = range(*bounds)
     for bound in bounds:
         small_int(bound.bit_length())
-    meter().room_for_items(len(numbers))
+    meter().afford_items(len(numbers))
     return numbers
 
 

@@ -47,7 +47,7 @@ def _tojson(
         per_item += measure.nesting * _indent_width(indent)
     for separator in separators or ():
         per_item += len(separator)
-    meter().room(per_item * measure.weight)
+    meter().afford(per_item * measure.weight)
     return json.dumps(
         value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
     )
@@ -65,7 +65,7 @@ def _indent(value: Any, width: int | str = 4, first: bool = False, blank: bool =
     _indent_width(width)
     margin = width if isinstance(width, str) else " " * width
     lines: list[str] = STRING_METHODS["splitlines"](marked.add(text, "\n"))
-    meter().room(len(text) + len(lines) * (len(margin) + 1))
+    meter().afford(len(text) + len(lines) * (len(margin) + 1))
     indented = [
         marked.concatenate((margin, line)) if (number or first) and (line or blank) else line
         for number, line in enumerate(lines)
@@ -78,7 +78,7 @@ def _join(environment: Any, value: Any, d: Any = "", attribute: str | int | None
         value = (environment.getitem(item, attribute) for item in value)
     parts = [text_of(item) for item in meter().drawn(value)]
     separator = text_of(d)
-    meter().room(sum(map(len, parts)) + len(separator) * len(parts))
+    meter().afford(sum(map(len, parts)) + len(separator) * len(parts))
     return marked.join(separator, parts)
 
 
@@ -101,7 +101,7 @@ def _case(method: str) -> Callable[[Any], str]:
 def _title(value: Any) -> str:
     # Jinja's own: words begin after spaces, dashes and brackets, not after apostrophes.
     text = text_of(value)
-    meter().room_for_items(len(text) // 2)
+    meter().afford_items(len(text) // 2)
     return marked.change_case(text, JINJA_FILTERS["title"])
 
 

@@ -114,7 +114,7 @@ class Meter:
         if time.monotonic() > self._deadline:
             raise self._over(f"it takes longer than {self.limits.seconds:g} seconds")
 
-    def room(self, weight: int) -> None:
+    def afford(self, weight: int) -> None:
         """Count a value about to be made."""
         if weight > self.limits.value:
             raise LimitExceeded(f"it makes a value larger than {self.limits.value} characters")
@@ -135,11 +135,11 @@ class Meter:
         self.settle()
         return LimitExceeded((budget and budget.spent) or own)
 
-    def room_for_items(self, count: int) -> None:
+    def afford_items(self, count: int) -> None:
         """Count a list about to be made."""
         if count > self.limits.items:
             raise LimitExceeded(f"it makes a list of more than {self.limits.items} items")
-        self.room(count)
+        self.afford(count)
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -165,7 +165,7 @@ class Meter:
     def value(self, value: Any) -> Any:
         """Check a value that was made, and give it back."""
         if isinstance(value, (list, tuple, dict)):
-            self.room_for_items(len(value))
+            self.afford_items(len(value))
             self.measure(value)
         return value
 

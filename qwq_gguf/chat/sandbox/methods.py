@@ -40,33 +40,33 @@ def replace_text(text: str, old: str, new: str, count: int = -1) -> str:
     found = str.count(text, old)
     if count >= 0:
         found = min(found, count)
-    meter().room_for_items(found)
-    meter().room(len(text) + found * len(new))
+    meter().afford_items(found)
+    meter().afford(len(text) + found * len(new))
     return marked.replace(text, old, new, count)
 
 
 def _split(text: str, sep: str | None = None, maxsplit: int = -1) -> list[str]:
-    _room_to_split(text, sep)
+    _afford_split(text, sep)
     return marked.split(text, sep, maxsplit)
 
 
 def _rsplit(text: str, sep: str | None = None, maxsplit: int = -1) -> list[str]:
-    _room_to_split(text, sep)
+    _afford_split(text, sep)
     return marked.split(text, sep, maxsplit, right=True)
 
 
-def _room_to_split(text: str, sep: str | None) -> None:
-    meter().room(len(text))
+def _afford_split(text: str, sep: str | None) -> None:
+    meter().afford(len(text))
     parts = len(text) // 2 if sep is None else str.count(text, sep)
     # Words are counted exactly only where their most possible number is too high.
     if sep is None and parts > meter().limits.items:
         parts = sum(1 for _ in re.finditer(r"\S+", text))
-    meter().room_for_items(parts + 1)
+    meter().afford_items(parts + 1)
 
 
 def _splitlines(text: str, keepends: bool = False) -> list[str]:
-    meter().room(2 * len(text))
-    meter().room_for_items(len(str.splitlines(text)))
+    meter().afford(2 * len(text))
+    meter().afford_items(len(str.splitlines(text)))
     return marked.split_lines(text, keepends)
 
 
@@ -74,7 +74,7 @@ def _join(separator: str, values: Iterable[Any]) -> str:
     parts = meter().drawn(values)
     if not all(isinstance(part, str) for part in parts):
         raise TypeError("join: every item must be a text")
-    meter().room(sum(map(len, parts)) + len(separator) * len(parts))
+    meter().afford(sum(map(len, parts)) + len(separator) * len(parts))
     return marked.join(separator, parts)
 
 
@@ -119,7 +119,7 @@ def _pad(pad: Callable[..., str]) -> Callable[..., str]:
 
 def _case(change: Callable[[str], str]) -> Callable[[str], str]:
     def changed(text: str) -> str:
-        meter().room(len(text))
+        meter().afford(len(text))
         return marked.change_case(text, change)
 
     return changed
@@ -141,7 +141,7 @@ class _Formatter(string.Formatter):
             raise LimitExceeded(f"it formats wider than {MAX_FORMAT_WIDTH} characters")
         if not isinstance(value, (int, float)):
             value = text_of(value)
-        meter().room(len(value) if isinstance(value, str) else MAX_FORMAT_WIDTH)
+        meter().afford(len(value) if isinstance(value, str) else MAX_FORMAT_WIDTH)
         return super().format_field(value, format_spec)
 
     def convert_field(self, value: Any, conversion: Any) -> Any:

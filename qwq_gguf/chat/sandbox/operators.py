@@ -28,7 +28,7 @@ def text_of(value: Any) -> str:
     if value is None or isinstance(value, (bool, int, float, Undefined)):
         return str(value)
     if isinstance(value, (list, tuple, dict)) and meter().is_plain(value):
-        meter().room(_REPR_FACTOR * meter().weight(value))
+        meter().afford(_REPR_FACTOR * meter().weight(value))
         return str(value)
     raise TemplateRuntimeError(f"a {type(value).__name__} cannot be printed")
 
@@ -37,7 +37,7 @@ def concatenate_values(values: Sequence[Any]) -> str:
     """`a ~ b ~ c`, and what a block or a macro makes of its pieces."""
     meter().step()
     texts = [text_of(value) for value in values]
-    meter().room(sum(map(len, texts)))
+    meter().afford(sum(map(len, texts)))
     return marked.concatenate(texts)
 
 
@@ -46,19 +46,19 @@ def slice_of(value: Any, start: Any, stop: Any, step: Any) -> Any:
     meter().step()
     key = slice(start, stop, step)
     if isinstance(value, str):
-        meter().room(len(value))
+        meter().afford(len(value))
         return marked.cut(value, key)
     if isinstance(value, (list, tuple)):
-        meter().room_for_items(len(value))
+        meter().afford_items(len(value))
     return meter().value(value[key])
 
 
 def _add(left: Any, right: Any) -> Any:
     if isinstance(left, str) and isinstance(right, str):
-        meter().room(len(left) + len(right))
+        meter().afford(len(left) + len(right))
         return marked.add(left, right)
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        meter().room_for_items(len(left) + len(right))
+        meter().afford_items(len(left) + len(right))
     elif _is_int(left) and _is_int(right):
         small_int(max(left.bit_length(), right.bit_length()) + 1)
     return left + right
@@ -72,9 +72,9 @@ def _multiply(left: Any, right: Any) -> Any:
         if isinstance(sequence, (str, list, tuple)) and _is_int(times):
             times = max(times, 0)
             if isinstance(sequence, str):
-                meter().room(len(sequence) * times)
+                meter().afford(len(sequence) * times)
                 return marked.repeat(sequence, times)
-            meter().room_for_items(len(sequence) * times)
+            meter().afford_items(len(sequence) * times)
     return left * right
 
 
@@ -113,7 +113,7 @@ def percent_format(template: str, values: Any) -> str:
         if not meter().is_plain(part) and not isinstance(part, Undefined):
             raise TemplateRuntimeError(f"a {type(part).__name__} cannot be printed")
     # Each directive may print a whole dict or the same named value again.
-    meter().room(size + _REPR_FACTOR * meter().weight(*parts) * (1 + template.count("%(")))
+    meter().afford(size + _REPR_FACTOR * meter().weight(*parts) * (1 + template.count("%(")))
     result: str = template % values
     return result
 

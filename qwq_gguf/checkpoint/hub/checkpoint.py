@@ -27,6 +27,7 @@ from qwq_gguf.errors import (
     UnsupportedError,
 )
 from qwq_gguf.foreign import HEAD_BYTES
+from qwq_gguf.words import some
 
 __all__ = ["check_planned", "fetch_small_files", "fetch_weights", "remote_headers"]
 
@@ -200,11 +201,9 @@ def _refuse(snapshot: HubSnapshot, message: str) -> NoReturn:
         raise HubNotFoundError(
             "this revision is empty", path=snapshot.repo, found=snapshot.revision
         )
-    some = list(snapshot.files)
-    listed = ", ".join(some[:6]) + (f" and {len(some) - 6} more" if len(some) > 6 else "")
     raise NotACheckpointError(
         message,
         path=snapshot.repo,
-        found=listed,
+        found=some(snapshot.files, 6),
         expected="config.json, tokenizer.json and model*.safetensors",
     )

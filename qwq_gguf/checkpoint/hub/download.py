@@ -255,7 +255,7 @@ class Download:
                 f"{self._file.name} is larger than a file may be here",
                 path=folder,
                 found=f"{self._size:,} bytes",
-                expected="4.29 GB on a disk with FAT, or what `ulimit -f` says",
+                expected="4 GiB on a disk with FAT, or what `ulimit -f` says",
                 hint="choose another disk, or raise the limit",
             )
         if problem.errno in _FULL:

@@ -16,7 +16,7 @@ from qwq_gguf.errors import (
     HubNotFoundError,
     HubOfflineError,
 )
-from qwq_gguf.said import one_line
+from qwq_gguf.words import message_of
 
 __all__ = ["offline", "refusal", "unreachable"]
 
@@ -38,7 +38,7 @@ def refusal(
     """The error for an answer of 400 and above. `headers` finds names in any case."""
     page = hub.page(repo)
     code = headers.get("X-Error-Code", "")
-    said = one_line(headers.get("X-Error-Message", ""))
+    said = message_of(headers.get("X-Error-Message", ""))
     if code == "GatedRepo":
         who = "the account of your token" if signed_in else "your account"
         then = "" if signed_in else f", then {_LOGIN}"
@@ -110,7 +110,7 @@ def unreachable(
     return HubConnectionError(
         message,
         path=hub.endpoint,
-        found=None if late else one_line(str(problem)) or type(problem).__name__,
+        found=None if late else message_of(str(problem)) or type(problem).__name__,
         hint="check the connection (and HF_ENDPOINT and proxies, if you set them)",
     )
 

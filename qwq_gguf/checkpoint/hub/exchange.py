@@ -18,7 +18,7 @@ from qwq_gguf.checkpoint.hub.retry import RETRIED, asked_wait
 from qwq_gguf.checkpoint.hub.settings import HubSettings
 from qwq_gguf.deadline import Deadline
 from qwq_gguf.errors import HubAccessError, HubError
-from qwq_gguf.said import one_line
+from qwq_gguf.words import message_of
 
 __all__ = ["BrokenAnswer", "PassingFault", "answered"]
 
@@ -53,7 +53,7 @@ def _headers(hub: HubSettings) -> dict[str, str]:
     except Exception as problem:  # it may read files and even ask a server for a new token
         raise HubAccessError(
             "the saved token cannot be read",
-            found=one_line(f"{type(problem).__name__}: {problem}"),
+            found=message_of(f"{type(problem).__name__}: {problem}"),
             hint="hf auth login, or pass one with --token",
         ) from problem
     headers = {name.lower(): value for name, value in built.items()}
@@ -119,7 +119,7 @@ def answered(
                 raise HubError(
                     "the Hub compresses what was asked for as it is",
                     path=file or repo,
-                    found=one_line(said["Content-Encoding"], 40),
+                    found=message_of(said["Content-Encoding"], 40),
                     hint="check HF_ENDPOINT and the proxy",
                 )
             yield response

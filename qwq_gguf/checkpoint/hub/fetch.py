@@ -13,8 +13,9 @@ from qwq_gguf.checkpoint.hub.blob import bring_file
 from qwq_gguf.checkpoint.hub.line import Line
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import DiskSpaceError, HubError, HubNotFoundError
+from qwq_gguf.words import human_bytes
 
-__all__ = ["SPARE", "DownloadProgress", "Fetched", "fetch", "gib"]
+__all__ = ["SPARE", "DownloadProgress", "Fetched", "fetch"]
 
 _STEP = MIB  # between two reports
 _AT_ONCE = 4  # files; content networks bound each connection
@@ -58,7 +59,7 @@ def fetch(
         return {}
     if snapshot.problem is not None:
         raise snapshot.problem
-    _check_room(snapshot, missing)
+    _check_disk(snapshot, missing)
     meter = _Meter(missing, progress)
     lines = {file.name: Line() for file in missing}
 
@@ -104,7 +105,7 @@ def _wanted(snapshot: HubSnapshot, name: str) -> HubFile:
     return file
 
 
-def _check_room(snapshot: HubSnapshot, missing: list[HubFile]) -> None:
+def _check_disk(snapshot: HubSnapshot, missing: list[HubFile]) -> None:
     needed = sum(file.size or 0 for file in missing)
     folder = snapshot.hub.cache
     while not folder.exists() and folder != folder.parent:
@@ -115,17 +116,12 @@ def _check_room(snapshot: HubSnapshot, missing: list[HubFile]) -> None:
         return
     if needed + SPARE > free:
         raise DiskSpaceError(
-            f"the download needs {gib(needed)}, and the disk has {gib(free)} free",
+            f"the download needs {human_bytes(needed)}, and the disk has {human_bytes(free)} free",
             path=snapshot.hub.cache,
             found=f"{free:,} bytes free",
             expected=f"{needed + SPARE:,} bytes for {len(missing)} file(s) of {snapshot.repo}",
             hint="make room, or point HF_HOME to another disk",
         )
-
-
-def gib(size: int) -> str:
-    """A size for people."""
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / MIB:.1f} MiB"
 
 
 class _Meter:

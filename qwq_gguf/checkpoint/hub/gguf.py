@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from qwq_gguf.checkpoint.hub.snapshot import HubFile
 from qwq_gguf.checkpoint.pieces import refuse_repository_of_pieces
 from qwq_gguf.errors import NotAGgufError
+from qwq_gguf.words import human_bytes, some
 
 __all__ = ["GgufChoice", "choose_gguf", "exact_tag", "gguf_choices", "split_parts", "tag_of"]
 
@@ -55,7 +56,7 @@ class GgufChoice:
         """For a list: `Q4_K_M (18.5 GiB)`."""
         name = self.quant or PurePosixPath(self.files[0]).name
         parts = f", {len(self.files)} files" if len(self.files) > 1 else ""
-        size = "" if self.size is None else f"{self.size / 2**30:.1f} GiB"
+        size = "" if self.size is None else human_bytes(self.size)
         return f"{name} ({size}{parts})" if size else name
 
 
@@ -110,14 +111,14 @@ def choose_gguf(files: Mapping[str, HubFile], tag: str | None, repo: str) -> Ggu
             "there is no such GGUF in this repository",
             path=repo,
             found=tag,
-            expected="one of " + ", ".join(choice.label for choice in choices[:40]),
+            expected="one of " + some((choice.label for choice in choices), 40),
             hint=f"{repo}:{choices[0].quant or choices[0].files[0]}",
         )
     names = [choice.files[0] for choice in fitting]
     raise NotAGgufError(
         f"this may mean {len(fitting)} files of the repository",
         path=repo,
-        expected="one of " + ", ".join(names[:40]),
+        expected="one of " + some(names, 40),
         hint=f"{repo}:{names[0]}",
     )
 

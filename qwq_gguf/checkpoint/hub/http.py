@@ -17,7 +17,7 @@ from qwq_gguf.checkpoint.hub.retry import QUICK
 from qwq_gguf.checkpoint.hub.settings import HubSettings
 from qwq_gguf.deadline import Deadline
 from qwq_gguf.errors import HubConnectionError, HubError
-from qwq_gguf.said import one_line
+from qwq_gguf.words import message_of
 
 __all__ = [
     "Answer",
@@ -214,7 +214,7 @@ def _another_part(headers: Mapping[str, str], what: str, first: int | None) -> H
     return HubConnectionError(
         "the Hub sends another part of the file than was asked for",
         path=what,
-        found=one_line(headers.get("Content-Range", "no Content-Range"), 80),
+        found=message_of(headers.get("Content-Range", "no Content-Range"), 80),
         expected=f"bytes {'N' if first is None else first}-...",
         hint="check HF_ENDPOINT and the proxy",
     )

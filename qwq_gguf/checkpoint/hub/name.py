@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from qwq_gguf.errors import SourceError
-from qwq_gguf.said import one_line
+from qwq_gguf.words import message_of
 
 __all__ = ["HubName", "check_revision", "parse_hub_name"]
 
@@ -156,5 +156,7 @@ def _checked_tag(tag: str | None) -> str | None:
 
 def _no_model(text: str, expected: str) -> SourceError:
     return SourceError(
-        "this address names no model on the Hub", found=repr(one_line(text, 120)), expected=expected
+        "this address names no model on the Hub",
+        found=repr(message_of(text, 120)),
+        expected=expected,
     )

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from qwq_gguf.checkpoint.hub.settings import DEFAULT_ENDPOINT, HubSettings
 from qwq_gguf.errors import HubError
-from qwq_gguf.said import one_line
+from qwq_gguf.words import message_of
 
 __all__ = ["Hop", "next_hop", "no_address"]
 
@@ -37,7 +37,7 @@ def next_hop(hub: HubSettings, url: str, location: str, *, may_leave: bool) -> H
         raise no_address(hub, location)
     leaves = not _same_server(urlsplit(url), target)
     if leaves and not may_leave:
-        other = one_line(f"{target.scheme}://{host}")
+        other = message_of(f"{target.scheme}://{host}")
         mirror = hub.endpoint != DEFAULT_ENDPOINT
         raise HubError(
             "this server is no Hub: it only leads to another one",
@@ -56,7 +56,7 @@ def no_address(hub: HubSettings, location: str) -> HubError:
     return HubError(
         "the Hub leads to what is no address",
         path=hub.endpoint,
-        found=one_line(location),
+        found=message_of(location),
         hint="check HF_ENDPOINT and the proxy",
     )
 

@@ -22,7 +22,7 @@ from qwq_gguf.checkpoint.hub.name import check_revision
 from qwq_gguf.checkpoint.hub.settings import HubSettings
 from qwq_gguf.errors import HubConnectionError, HubError
 from qwq_gguf.json_text import parse_json
-from qwq_gguf.said import is_plain, one_line
+from qwq_gguf.words import is_plain, message_of
 
 __all__ = ["HubFile", "HubSnapshot", "open_snapshot"]
 
@@ -173,7 +173,7 @@ def _hex(value: Any, form: re.Pattern[str]) -> str | None:
 def _shown(value: Any) -> str:
     """For a message: texts and numbers as they are, of others the kind. (They may be deep.)"""
     if isinstance(value, str):
-        return repr(one_line(value, 80))
+        return repr(message_of(value, 80))
     return str(value) if isinstance(value, (int, float)) else type(value).__name__
 
 

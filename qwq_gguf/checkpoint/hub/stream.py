@@ -13,10 +13,11 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from qwq_gguf.checkpoint.hub.fetch import SPARE, gib
+from qwq_gguf.checkpoint.hub.fetch import SPARE
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import DiskSpaceError
+from qwq_gguf.words import human_bytes
 
 __all__ = [
     "check_room",
@@ -109,7 +110,7 @@ def check_room(
         return
     of_result = f"{result:,} for the result, " if result else ""
     raise DiskSpaceError(
-        f"this needs {gib(needed)}, and the disk has {gib(usable)} for it",
+        f"this needs {human_bytes(needed)}, and the disk has {human_bytes(usable)} for it",
         path=folder.parent.absolute(),
         found=f"{free:,} bytes free"
         + (f", and {taken_already:,} bytes taken for this already" if taken_already else ""),

@@ -18,7 +18,7 @@ from typing import Self
 from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub.checkpoint import check_planned
 from qwq_gguf.checkpoint.hub.download import Download, partial_path
-from qwq_gguf.checkpoint.hub.fetch import DownloadProgress, gib
+from qwq_gguf.checkpoint.hub.fetch import DownloadProgress
 from qwq_gguf.checkpoint.hub.line import Line, Stopped
 from qwq_gguf.checkpoint.hub.retry import PATIENT, RetryPolicy
 from qwq_gguf.checkpoint.hub.snapshot import HubFile
@@ -37,6 +37,7 @@ from qwq_gguf.errors import OutputError, SourceError
 from qwq_gguf.files import read_file
 from qwq_gguf.locks import lock
 from qwq_gguf.outputs import write_file
+from qwq_gguf.words import human_bytes
 
 __all__ = ["HubSupply"]
 
@@ -166,7 +167,7 @@ class HubSupply:
             left = taken(self._folder)
             if error is not None and left:
                 error.add_note(
-                    f"{self._folder}: {gib(left)} of shards stay for the next run; "
+                    f"{self._folder}: {human_bytes(left)} of shards stay for the next run; "
                     "delete the folder if there will be none"
                 )
             os.close(self._lock)

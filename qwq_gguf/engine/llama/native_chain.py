@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qwq_gguf.engine.llama.native_stages import init_stage
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
-from qwq_gguf.sampling.stages import Dry, Grammar, LogitBias, Penalties, Stage, Window
+from qwq_gguf.sampling.stages import Grammar, Stage, Window
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -86,7 +86,7 @@ class NativeChain:
         self._grammar_stage = chain.stage(Grammar)
         self._grammar: GrammarSampler | None = None
         self._thought_token: int | None = None
-        self._forbids = any(map(_forbids, chain.stages))
+        self._forbids = any(stage.bans for stage in chain.stages)
         self._forbidden: tuple[int, ...] = ()
         with self._owned as handle:
             for stage in chain.stages:
@@ -96,8 +96,8 @@ class NativeChain:
                 sampler = init_stage(api, stage, seed, vocab_size, vocabulary, longest=context_size)
                 self._steps.append((stage, sampler))
                 api.llama_sampler_chain_add(handle, sampler)
-                if isinstance(stage, Penalties | Dry) and not stage.off:
-                    for token in _seen_before(stage.window, prompt):
+                if not stage.off:
+                    for token in _seen_before(stage.lookback, prompt):
                         api.llama_sampler_accept(sampler, token)
         self._begin(after_thought=False)
 
@@ -258,7 +258,7 @@ class NativeChain:
                     self._grammar.apply(candidates, self._thought_token)
             else:
                 apply(sampler, candidates.pointer)
-                if _forbids(stage):
+                if stage.bans:
                     candidates.keep_allowed()
             if len(candidates):
                 continue
@@ -269,12 +269,6 @@ class NativeChain:
                 hint="the grammar and the logit biases together forbid all that could come next",
             )
         return candidates
-
-
-def _forbids(stage: Stage) -> bool:
-    if isinstance(stage, Grammar):
-        return not stage.off
-    return isinstance(stage, LogitBias) and stage.bans
 
 
 def _seen_before(window: Window, prompt: Sequence[int]) -> Sequence[int]:

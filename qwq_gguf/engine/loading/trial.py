@@ -8,7 +8,7 @@ path, size and time, together with the library.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from qwq_gguf.engine.loading.fact_cache import Memory
@@ -30,14 +30,12 @@ def ensure_loads(
     use_extra_bufts: bool,
     mmap: bool,
     threads: int,
-    status: Callable[[str], None] | None = None,
     memory: Memory | None = None,
     run: Runner = run_child,
 ) -> None:
     """ModelError unless this library can load these files (the parts of one model).
 
-    `identity` names the library, `context` is the size that will be used; `status` hears
-    of it when a file is not known yet.
+    `identity` names the library, `context` is the size that will be used.
     """
     memory = Memory("trials") if memory is None else memory
     key = _key(parts, f"{identity} {context} {use_extra_bufts}")
@@ -52,8 +50,6 @@ def ensure_loads(
         "mmap": mmap,
         "threads": min(threads, 8),  # each has a stack
     }
-    if status is not None:
-        status("checking the file, as it is new here")
     size = sum(part.stat().st_size for part in parts)
     outcome = run(request, timeout=_TIMEOUT + size / _SLOWEST_READ)
     match outcome.ending:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from qwq_gguf.errors import ImatrixError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.metadata import KeyValue, text, text_bytes, u32
+from qwq_gguf.words import some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,20 +125,16 @@ def use_imatrix(
         weighted += tensor.name not in _SELDOM_COVERED
     if missing:
         warnings.append(
-            f"the importance matrix says nothing about {_some(missing)}, "
+            f"the importance matrix says nothing about {some(missing)}, "
             f"{len(missing)} of the {weighted} matrices that would use it"
         )
     strangers = sorted(imatrix.entries.keys() - {tensor.name for tensor in tensors})
     if strangers:
         warnings.append(
             f"{len(strangers)} of the importance matrix's {len(imatrix.entries)} entries "
-            f"are of no tensor in this model: {_some(strangers)}"
+            f"are of no tensor in this model: {some(strangers)}"
         )
     return UsedImatrix(weights, tuple(warnings))
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _wrong_size(imatrix: Imatrix, tensor: _Tensor, found: int) -> ImatrixError:

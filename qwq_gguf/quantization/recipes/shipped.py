@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from qwq_gguf.errors import RecipeError
-from qwq_gguf.files import read_given
 from qwq_gguf.quantization.recipes.language import parse_recipe
 from qwq_gguf.quantization.recipes.recipe import Recipe
-from qwq_gguf.quantization.recipes.spelling import did_you_mean, one_of
 from qwq_gguf.resources import recipes_dir
+from qwq_gguf.toml_table import read_toml
+from qwq_gguf.words import did_you_mean, one_of
 
 __all__ = ["load_recipe", "recipe_names"]
 
@@ -34,26 +34,15 @@ def load_recipe(name: str | Path) -> Recipe:
         path = Path(name)
         if path.suffix.lower() != ".toml":
             known = [found.stem for found in shipped.values()]
+            near = did_you_mean(str(name), known)
+            own = "give the path of a .toml to use a recipe of your own"
             raise RecipeError(
-                f"no recipe is called {name}" + did_you_mean(str(name), known),
+                f"no recipe is called {name}",
                 expected=one_of(known),
-                hint="give the path of a .toml to use a recipe of your own",
+                hint=f"{near} {own}" if near else own,
             )
-    return parse_recipe(_read(path), path)
+    return parse_recipe(read_toml(path, _MAX_BYTES, "recipe", RecipeError), path)
 
 
 def _shipped() -> dict[str, Path]:
     return {path.stem.upper(): path for path in sorted(recipes_dir().glob("*.toml"))}
-
-
-def _read(path: Path) -> str:
-    try:
-        raw = read_given(path, _MAX_BYTES)
-        text = raw.decode("utf-8")
-    except OSError as error:
-        raise RecipeError(f"cannot be read: {error.strerror or error}", path=path) from error
-    except UnicodeDecodeError as error:
-        raise RecipeError("not a text file", path=path) from error
-    if len(raw) > _MAX_BYTES:
-        raise RecipeError("too large for a recipe", path=path, found=f"{len(raw)} bytes or more")
-    return text

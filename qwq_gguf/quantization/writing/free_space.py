@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files import read_file
 from qwq_gguf.gguf_file.layout import MAGIC
-from qwq_gguf.output_paths import gigabytes
+from qwq_gguf.words import human_bytes
 
-__all__ = ["check_room", "refuse_other_files"]
+__all__ = ["check_free_space", "refuse_other_files"]
 
 
-def check_room(missing: Mapping[Path, int]) -> None:
+def check_free_space(missing: Mapping[Path, int]) -> None:
     """OutputError unless these files can grow by so many bytes together."""
     disks: defaultdict[int, list[Path]] = defaultdict(list)
     for path, nbytes in missing.items():
@@ -28,8 +29,8 @@ def check_room(missing: Mapping[Path, int]) -> None:
             raise OutputError(
                 "the disk is too small" + (" for all of them" if several else ""),
                 path=folder,
-                found=f"{gigabytes(free)} free",
-                expected=f"{gigabytes(needed)} for "
+                found=f"{human_bytes(free)} free",
+                expected=f"{human_bytes(needed)} for "
                 + (f"{len(paths)} files" if several else paths[0].name),
                 hint="make space, choose another folder, or make "
                 + ("fewer or smaller ones" if several else "a smaller one"),
@@ -45,8 +46,7 @@ def refuse_other_files(paths: Iterable[Path]) -> None:
         if path.suffix == ".gguf" or path.is_symlink() or not path.is_file():
             continue
         try:
-            with path.open("rb") as file:
-                start = file.read(len(MAGIC))
+            start = read_file(path, len(MAGIC))[: len(MAGIC)]
         except OSError:
             continue  # no more there, or said when it is written
         if start and start != MAGIC:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from qwq_gguf.conversion.values import ComputedTensor
 from qwq_gguf.errors import OutputError
 from qwq_gguf.quantization.writing.journal import JOURNAL_SCHEMA
+from qwq_gguf.words import some
 
 if TYPE_CHECKING:
     from qwq_gguf.metadata import KeyValue
@@ -102,13 +103,11 @@ def refuse_change(before: Mapping[str, Any], now: Mapping[str, Any], path: Path)
     changed = differences(before, now)
     if not changed:
         return
-    shown = changed[:_MOST_NAMED]
-    more = f" and {len(changed) - len(shown)} more" if len(changed) > len(shown) else ""
     raise OutputError(
         "an unfinished run of this file is kept, and was of something else",
         path=path,
-        found="; ".join(f"{each.name} = {each.now}" for each in shown) + more,
-        expected="; ".join(f"{each.name} = {each.before}" for each in shown) + more,
+        found=some((f"{each.name} = {each.now}" for each in changed), _MOST_NAMED, "; "),
+        expected=some((f"{each.name} = {each.before}" for each in changed), _MOST_NAMED, "; "),
         hint="--no-resume, to start over; or what was expected, and it goes on where it was",
     )
 

@@ -22,6 +22,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from qwq_gguf.json_text import parse_json
+
 __all__ = [
     "JOURNAL_SCHEMA",
     "Journal",
@@ -35,6 +37,7 @@ __all__ = [
 
 JOURNAL_SCHEMA = "qwq-gguf/journal/1"
 _MADE_OF, _RUN, _ROWS, _COMPLETE = "made-of", "run", "rows", "complete"
+_GROWTH = 16  # what a line comes to in memory, in its own characters, at most
 _MOST_MADE_OF = 4 << 20  # characters; a list of 10,000 shards has one
 _NUMBER = re.compile(r"0|[1-9]\d{0,17}")
 _CRC = re.compile(r"[0-9a-f]{8}")
@@ -141,8 +144,8 @@ def _object(text: str) -> Mapping[str, Any] | None:
     if len(text) > _MOST_MADE_OF:
         return None
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(text, most=_GROWTH * _MOST_MADE_OF)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

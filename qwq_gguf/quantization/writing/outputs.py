@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.identity import ABSENT, shard_identity
 from qwq_gguf.errors import ShardError, TensorError, WrongShardError
-from qwq_gguf.output_paths import gigabytes
-from qwq_gguf.quantization.writing.free_space import check_room
+from qwq_gguf.quantization.writing.free_space import check_free_space
 from qwq_gguf.quantization.writing.ingredients import made_of, shards_of
 from qwq_gguf.quantization.writing.journal import RowsDone
 from qwq_gguf.quantization.writing.rechecking import check_all
 from qwq_gguf.quantization.writing.syncing import Recorder
 from qwq_gguf.quantization.writing.unfinished import Workplace
 from qwq_gguf.quantization.writing.versions import tool_versions
+from qwq_gguf.words import human_bytes
 
 if TYPE_CHECKING:
     from qwq_gguf.quantization.running.chunks import Chunk, Place
@@ -101,7 +101,9 @@ class Outputs:
             self._check()
             for place in self._places:
                 place.make_way()
-            check_room({k: v for place in self._places for k, v in place.missing_bytes.items()})
+            check_free_space(
+                {k: v for place in self._places for k, v in place.missing_bytes.items()}
+            )
             for place in self._places:
                 place.prepare()
             undo.pop_all()
@@ -131,7 +133,7 @@ class Outputs:
         if nbytes:
             seconds = time.monotonic() - begun
             self.notes.append(
-                f"going on at {100 * self._share():.0f} %: checked {gigabytes(nbytes)} of an "
+                f"going on at {100 * self._share():.0f} %: checked {human_bytes(nbytes)} of an "
                 f"unfinished run in {seconds:.1f} s (--no-resume starts over)"
             )
 

@@ -32,6 +32,7 @@ from qwq_gguf.quantization.writing.journal_file import JournalFile
 from qwq_gguf.quantization.writing.preallocation import allocated
 from qwq_gguf.quantization.writing.rechecking import Check
 from qwq_gguf.quantization.writing.whole_file import PartialFile
+from qwq_gguf.words import some
 
 __all__ = ["Part", "Workplace"]
 
@@ -162,11 +163,9 @@ class Workplace:
             if part.named and not self._is_whole(part):
                 self._disown(part)
         if bad:
-            some = ", ".join(list(bad)[:_MOST_NAMED])
-            more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
             self.notes.append(
-                f"{self.target.path.name}: {some}{more} came back from the disk damaged: "
-                "those rows are made again"
+                f"{self.target.path.name}: {some(bad, _MOST_NAMED)} came back from the disk "
+                "damaged: those rows are made again"
             )
         if self._story is not None:
             self.has_rows = bool(self.done)

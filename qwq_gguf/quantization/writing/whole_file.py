@@ -9,16 +9,17 @@ from pathlib import Path
 from types import TracebackType
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files import open_file
 from qwq_gguf.output_paths import (
     check_path,
     failure,
-    gigabytes,
     keep_mode,
     name_without_replacing,
     sync_folder,
     temporary,
 )
 from qwq_gguf.quantization.writing.preallocation import reserve
+from qwq_gguf.words import human_bytes
 
 __all__ = ["NewFile", "PartialFile"]
 
@@ -55,7 +56,7 @@ class PartialFile:
     def reopen(self) -> None:
         """Go on with the one that is there."""
         try:
-            self._descriptor = os.open(self.partial, _FLAGS)
+            self._descriptor = open_file(self.partial, _FLAGS)
         except OSError as error:
             raise failure(error, self.path, self.size) from error
         self._reserve()
@@ -63,7 +64,7 @@ class PartialFile:
     def adopt(self) -> None:
         """The file has its name already, and is complete."""
         try:
-            self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._descriptor = open_file(self.path)
         except OSError as error:
             raise failure(error, self.path, self.size) from error
 
@@ -144,8 +145,8 @@ class NewFile(PartialFile):
             raise OutputError(
                 "the disk is too small",
                 path=self.path.parent,
-                found=f"{gigabytes(free)} free",
-                expected=f"{gigabytes(self.size)} for {self.path.name}",
+                found=f"{human_bytes(free)} free",
+                expected=f"{human_bytes(self.size)} for {self.path.name}",
                 hint="make space or choose another folder",
             )
         self.create()

@@ -10,22 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from qwq_gguf.quantization.kernels import blocks
-from qwq_gguf.quantization.kernels import nearest_levels as unsearched
-from qwq_gguf.quantization.kernels.blocks import SIZE
+from qwq_gguf.quantization.kernels import nearest_levels, searched_levels
 from qwq_gguf.quantization.kernels.jit import kernel
-from qwq_gguf.quantization.kernels.memory import rows_of_floats, rows_of_integers
-from qwq_gguf.quantization.kernels.numbers import (
-    clamped,
-    half_of,
-    nearest,
-    not_half,
-    too_large,
-)
-from qwq_gguf.quantization.kernels.symmetric import search_symmetric
-from qwq_gguf.quantization.kernels.vector import LANES, pick
 
 __all__ = ["plain", "weighted"]
 
@@ -35,28 +21,8 @@ _BYTES = 22
 @kernel
 def plain(source: Any, out: Any) -> bool:
     """Stored weights to blocks; False if a weight or a scale does not fit."""
-    return unsearched.symmetric(source, out, 16, True, _BYTES)
+    return nearest_levels.symmetric(source, out, 16, True, _BYTES)
 
 
-@kernel
-def weighted(source: Any, out: Any, importance: Any) -> bool:
-    """The same, with a weight for each column of a row."""
-    x = rows_of_floats(SIZE)
-    weights = rows_of_floats(SIZE)
-    codes = rows_of_integers(SIZE)
-    count = len(source) // SIZE
-    variances = np.empty(len(source) // len(importance), dtype=np.float32)
-    blocks.mean_squares(source, len(importance), variances)
-    fine = True
-    for group in range((count + LANES - 1) // LANES):
-        peak = blocks.load(source, group, count, x)
-        blocks.importance_weights(importance, variances, group, count, x, weights)
-        scale, inverse, tiny = search_symmetric(x, weights, SIZE, 16)
-        for i in range(SIZE):
-            code = clamped(nearest(inverse * x[i]), -16, 15) + 16
-            codes[i] = pick(tiny, 0, code)
-        half = half_of(scale)
-        blocks.store_header(half, 2, out, group, count, _BYTES, 0)
-        blocks.store_five_bits(codes, out, group, count, _BYTES, 2)
-        fine &= not (too_large(peak) or not_half(half))
-    return fine
+# The same, with a weight for each column of a row.
+weighted = searched_levels.symmetric(16, True, _BYTES)

@@ -11,6 +11,7 @@ from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import ModelError
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.machine import KvShape
 from qwq_gguf.sampling import Greedy, SamplerChain
 from support.tiny_gguf import write_random
 
@@ -111,6 +112,18 @@ def test_a_callback_sees_what_is_computed_and_may_end_it(model: Model) -> None:
 def test_what_llama_cpp_would_abort_over_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(ModelError):
         ContextSettings(**options)  # type: ignore[arg-type]
+
+
+def test_a_cache_that_does_not_fit_is_refused_before_it_is_made(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = KvShape.of(model.gguf)
+    assert shape is not None
+    least = shape.nbytes(model.context_size)
+    monkeypatch.setattr("qwq_gguf.machine.kv_cache.available_memory", lambda: least)
+    Session(model, ContextSettings(sequences=2)).close()
+    with pytest.raises(ModelError, match="does not fit"):
+        Session(model, ContextSettings(keys=GgmlType.F32))
 
 
 def test_heads_that_do_not_fill_a_block_are_an_error_of_ours(tmp_path: Path) -> None:

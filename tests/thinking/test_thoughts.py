@@ -8,7 +8,7 @@ import pytest
 
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.template import ChatTemplate
-from qwq_gguf.thinking import ThinkingTags, Thoughts, read_form
+from qwq_gguf.thinking import Phase, ThinkingTags, Thoughts, read_form
 from support.chat_templates import CHATML, CLOSES, IF_ASKED, OPENS, STRIPS, UNLESS_TOLD, beginning
 
 OPENED, EMPTY = "<think>\n", "<think>\n\n</think>\n\n"
@@ -103,3 +103,24 @@ def test_what_could_not_be_done_as_asked_is_said(
 ) -> None:
     notice = Thoughts(read_form(template), wanted).notice
     assert notice is None if said is None else said in (notice or "")
+
+
+@pytest.mark.parametrize(
+    "template, options, phase, undecided",
+    [
+        pytest.param(OPENS, {}, Phase.THINKING, False, id="inside"),
+        pytest.param(OPENS, {"wanted": False}, Phase.ANSWER, False, id="closed"),
+        pytest.param(STRIPS, {}, Phase.ANSWER, True, id="left to the model"),
+        pytest.param(CHATML, {}, Phase.ANSWER, False, id="no thoughts"),
+    ],
+)
+def test_the_reply_is_split_from_where_the_prompt_leaves_it(
+    template: str, options: dict[str, Any], phase: Phase, undecided: bool
+) -> None:
+    thoughts = Thoughts(read_form(template), **options)
+    made = ChatTemplate(template).render([Message("user", "q")], variables=thoughts.variables)
+    splitter = thoughts.splitter(thoughts.begin(made, ()), {"</think>": 7}.get)
+    assert (splitter.phase, splitter.undecided) == (phase, undecided)
+    if phase is Phase.THINKING:
+        splitter.feed("x </think>", 7)  # the token that is the tag, wherever it stands
+        assert splitter.closed

@@ -17,6 +17,7 @@ from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSett
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
+from qwq_gguf.machine import check_cache_fits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +53,9 @@ class KvContext:
         api = model.library.api
         self._api: Any = api
         self._model = model
+        if settings != DEFAULT_SETTINGS and model.gpu_layers == 0:  # that one `Model.load` checked
+            size, keys, values = model.context_size, settings.keys, settings.values
+            check_cache_fits(model.gguf, size, keys=keys, values=values)
         self.batch_size = settings.batch_size(_GPU_BATCH if model.gpu_layers else _CPU_BATCH)
         self.abort = AbortFlag(api)
         on_tensor = settings.on_tensor

@@ -180,7 +180,7 @@ def test_transitions_are_kept_but_not_without_end(monkeypatch: pytest.MonkeyPatc
 def test_recipes_and_flags_say_what_is_wrong_with_a_pattern() -> None:
     rule = '[[rule]]\nnames = "{}"\ntype = "Q6_K"\n'
     head = 'name = "mine"\nbase = "Q4_K"\n'
-    with pytest.raises(RecipeError, match="rule 1.names is not a regular expression for names"):
+    with pytest.raises(RecipeError, match=r"rule 1\.names is not a regular expression for names"):
         parse_recipe(head + rule.format("(?!a)"))
     with pytest.raises(RecipeError, match="too many rules"):
         parse_recipe(head + rule.format("a") * 501)

@@ -41,7 +41,7 @@ def reporting(progress: Listener) -> Report:
     if progress is None or progress is False:
         return silent
     if progress is True:
-        from qwq_gguf.cli.telling import Bars  # a notebook gets rich's own form of them
+        from qwq_gguf.cli.terminal.telling import Bars  # a notebook gets rich's own form of them
 
         return Bars()
     if not callable(progress):

@@ -8,10 +8,10 @@ import typer
 from typer.main import get_command
 
 from qwq_gguf import __version__
-from qwq_gguf.cli.errors import close_stdout
-from qwq_gguf.cli.harmless import clean_logs
-from qwq_gguf.cli.lazy import CONTEXT_SETTINGS, LazyCommand, LazyGroup
-from qwq_gguf.cli.streams import set_up_streams
+from qwq_gguf.cli.terminal.errors import close_stdout
+from qwq_gguf.cli.terminal.harmless import clean_logs
+from qwq_gguf.cli.terminal.lazy import CONTEXT_SETTINGS, LazyCommand, LazyGroup
+from qwq_gguf.cli.terminal.streams import set_up_streams
 
 __all__ = ["app", "main", "run"]
 
@@ -19,20 +19,32 @@ __all__ = ["app", "main", "run"]
 class _Commands(LazyGroup):
     table: ClassVar[dict[str, LazyCommand]] = {
         "quantize": LazyCommand(
-            "qwq_gguf.cli.quantize", "Turn a checkpoint or a large GGUF into a GGUF file."
+            "qwq_gguf.cli.commands.quantize", "Turn a checkpoint or a large GGUF into a GGUF file."
         ),
-        "chat": LazyCommand("qwq_gguf.cli.chat", "Talk with a model and watch it think."),
-        "modelfile": LazyCommand("qwq_gguf.cli.modelfile", "Write the Ollama Modelfile of a GGUF."),
-        "export": LazyCommand("qwq_gguf.cli.export", "Write a model's settings for a runtime."),
-        "eval": LazyCommand("qwq_gguf.cli.eval", "Measure right answers and thinking tokens."),
-        "set": LazyCommand("qwq_gguf.cli.set", "Change what a GGUF says about itself."),
-        "inspect": LazyCommand("qwq_gguf.cli.inspect", "Show what a GGUF file holds."),
-        "verify": LazyCommand("qwq_gguf.cli.verify", "Check a GGUF, its manifest and its source."),
-        "recipes": LazyCommand("qwq_gguf.cli.recipes", "List the quantize recipes, or show one."),
+        "chat": LazyCommand("qwq_gguf.cli.commands.chat", "Talk with a model and watch it think."),
+        "modelfile": LazyCommand(
+            "qwq_gguf.cli.commands.modelfile", "Write the Ollama Modelfile of a GGUF."
+        ),
+        "export": LazyCommand(
+            "qwq_gguf.cli.commands.export", "Write a model's settings for a runtime."
+        ),
+        "eval": LazyCommand(
+            "qwq_gguf.cli.commands.eval", "Measure right answers and thinking tokens."
+        ),
+        "set": LazyCommand("qwq_gguf.cli.commands.set", "Change what a GGUF says about itself."),
+        "inspect": LazyCommand("qwq_gguf.cli.commands.inspect", "Show what a GGUF file holds."),
+        "verify": LazyCommand(
+            "qwq_gguf.cli.commands.verify", "Check a GGUF, its manifest and its source."
+        ),
+        "recipes": LazyCommand(
+            "qwq_gguf.cli.commands.recipes", "List the quantize recipes, or show one."
+        ),
         "conformance": LazyCommand(
-            "qwq_gguf.cli.conformance", "Compare a running server with a profile."
+            "qwq_gguf.cli.commands.conformance", "Compare a running server with a profile."
         ),
-        "profiles": LazyCommand("qwq_gguf.cli.profiles", "List the chat profiles, or show one."),
+        "profiles": LazyCommand(
+            "qwq_gguf.cli.commands.profiles", "List the chat profiles, or show one."
+        ),
     }
 
 

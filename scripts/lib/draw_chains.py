@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from measure_chains import CHAINS, MEASURED, MODEL, ROWS, profile_of
 
-from qwq_gguf.cli.chain_plot import COLOURS, new_figure, write_figure
+from qwq_gguf.cli.showing.chain_plot import COLOURS, new_figure, write_figure
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.positions import Position, positions

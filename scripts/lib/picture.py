@@ -14,8 +14,8 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from qwq_gguf.checkpoint import open_checkpoint
-from qwq_gguf.cli.chat_loop import answer_one, greeting
-from qwq_gguf.cli.chat_view import TerminalView
+from qwq_gguf.cli.chatting.loop import answer_one, greeting
+from qwq_gguf.cli.chatting.view import TerminalView
 from qwq_gguf.conversion.conversion import convert
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model

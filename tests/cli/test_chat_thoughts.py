@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.errors import NO_ANSWER
+from qwq_gguf.cli.terminal.errors import NO_ANSWER
 from support.chat_templates import CHATML, CLOSES, IF_ASKED, OPENS, STRIPS, UNLESS_TOLD
 from support.tiny_gguf import byte_level, vocab, write_bigram
 

@@ -22,8 +22,8 @@ from qwq_gguf.chat.events import (
     ToolResult,
 )
 from qwq_gguf.chat.messages import ToolCall
-from qwq_gguf.cli.chat_view import PlainView, TerminalView
-from qwq_gguf.cli.remarks import call_line, ending, stats_line
+from qwq_gguf.cli.chatting.remarks import call_line, ending, stats_line
+from qwq_gguf.cli.chatting.view import PlainView, TerminalView
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CALL = ToolCall("calculator", {"expression": "3394*35979"})

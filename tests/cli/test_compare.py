@@ -119,7 +119,7 @@ def test_a_picture(babbler: Path, tmp_path: Path, suffix: str) -> None:
 
 def test_a_token_is_no_formula(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from qwq_gguf.cli.chain_plot import save_comparison
+    from qwq_gguf.cli.showing.chain_plot import save_comparison
     from qwq_gguf.sampling.compare import compare_chains
 
     chains = {name: load_profile(name).chain for name in ("qwq", "llama-cpp")}

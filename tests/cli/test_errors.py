@@ -10,7 +10,7 @@ import sys
 import pytest
 import typer
 
-from qwq_gguf.cli.errors import error_boundary
+from qwq_gguf.cli.terminal.errors import error_boundary
 from qwq_gguf.errors import GgufError, QwqGgufError
 
 
@@ -86,8 +86,9 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
     code = """
 import os, sys
-from qwq_gguf.cli import app, recipes
-from qwq_gguf.cli.output import emit
+from qwq_gguf.cli import app
+from qwq_gguf.cli.commands import recipes
+from qwq_gguf.cli.terminal.output import emit
 reader, writer = os.pipe()
 os.dup2(writer, 1); os.close(writer); os.close(reader)
 sys.argv = ["qwq-gguf", "recipes", "Q4_K_M"]

@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.harmless import clean_logs
-from qwq_gguf.cli.output import emit_json, show_table
+from qwq_gguf.cli.terminal.harmless import clean_logs
+from qwq_gguf.cli.terminal.output import emit_json, show_table
 from qwq_gguf.errors import QwqGgufError
 from support.checkpoints import write_checkpoint
 from support.terminal import PROGRAM, open_terminal
@@ -167,7 +167,7 @@ def test_what_a_library_logs_of_a_servers_answer(
 
 def test_what_python_warns_of() -> None:
     code = (
-        "import warnings; from qwq_gguf.cli.harmless import clean_logs; clean_logs();"
+        "import warnings; from qwq_gguf.cli.terminal.harmless import clean_logs; clean_logs();"
         "warnings.warn('\\x1b[31mred')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.cli.keys import _as_text
+from qwq_gguf.cli.terminal.keys import _as_text
 from support.terminal import open_terminal
 
 
@@ -71,7 +71,7 @@ def test_a_signal_at_the_prompt_leaves_a_terminal_that_echoes(talker: Path) -> N
 
 QUIET = """
 import sys
-from qwq_gguf.cli.keys import quiet_keys, typed_ahead
+from qwq_gguf.cli.terminal.keys import quiet_keys, typed_ahead
 with quiet_keys():
     print("begun", flush=True)
     sys.stdin.readline()

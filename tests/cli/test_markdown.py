@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwq_gguf.cli.markdown import BlockSplitter, for_screen
+from qwq_gguf.cli.terminal.markdown import BlockSplitter, for_screen
 
 
 def blocks(text: str, pieces: int = 1) -> list[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from qwq_gguf.cli import piped
-from qwq_gguf.cli.piped import holds_text, piped_text, with_piped
+from qwq_gguf.cli.terminal import piped
+from qwq_gguf.cli.terminal.piped import holds_text, piped_text, with_piped
 
 
 def test_what_is_read_and_what_is_not(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.memory_flags import read_memory
+from qwq_gguf.cli.flags.limits import read_memory
 from qwq_gguf.quantization.running.budget import DEFAULT_MEMORY, arrange
 from support.checkpoints import write_checkpoint
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.progress import StreamBar
+from qwq_gguf.cli.terminal.progress import StreamBar
 from qwq_gguf.locks import lock
 
 OUT = "QwQ-Demo-Q8_0.gguf"

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.split_flags import read_split
+from qwq_gguf.cli.flags.limits import read_split
 from qwq_gguf.gguf_file import read_gguf, read_splits
 from qwq_gguf.quantization.planning.split import SplitRule
 from support.checkpoints import write_checkpoint

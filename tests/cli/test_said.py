@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwq_gguf.cli.said import COMMANDS, Command, Question, what_was_said
+from qwq_gguf.cli.chatting.said import COMMANDS, Command, Question, what_was_said
 
 
 @pytest.mark.parametrize(

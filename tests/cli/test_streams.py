@@ -70,7 +70,8 @@ def test_what_nobody_can_hear_keeps_nothing_from_being_done(folder: Path) -> Non
 def test_a_file_never_gets_the_number_of_a_closed_stream(folder: Path) -> None:
     """What a library prints would land in it."""
     script = (
-        "import os, sys; from qwq_gguf.cli.streams import set_up_streams; set_up_streams();"
+        "import os, sys; from qwq_gguf.cli.terminal.streams import set_up_streams;"
+        "set_up_streams();"
         "file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT); os.write(1, b'noise');"
         "os.write(2, b'noise'); print('noise'); print('noise', file=sys.stderr);"
         "sys.exit(int(file < 3))"
@@ -104,7 +105,7 @@ main()
     [
         ("qwq_gguf.cli.app", ["--help"]),
         ("typer", ["--help"]),
-        ("qwq_gguf.cli.inspect", ["inspect", "tiny.gguf"]),
+        ("qwq_gguf.cli.commands.inspect", ["inspect", "tiny.gguf"]),
         ("numpy", ["verify", "tiny.gguf"]),
         ("qwq_gguf.exporters.ollama", ["modelfile", "tiny.gguf"]),
         ("llama_cpp", ["chat", "tiny.gguf", "-p", "Hi"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from qwq_gguf.cli.target import read_words
+from qwq_gguf.cli.flags.target import read_words
 from qwq_gguf.errors import OutputError, UsageError
 from qwq_gguf.jobs.targets import modelfile_beside, output_paths
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from qwq_gguf.cli.wrap import StreamWrapper
+from qwq_gguf.cli.terminal.wrap import StreamWrapper
 
 
 def wrap(text: str, width: int, indent: int = 0, pieces: int = 1) -> str:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.chat_loop import _history_file
+from qwq_gguf.cli.chatting.loop import _history_file
 from qwq_gguf.exporters.runtimes import EXPORTERS
 from qwq_gguf.resources import CACHE_VARIABLE
 from support.terminal import PROGRAM

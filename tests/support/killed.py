@@ -13,7 +13,8 @@ __all__ = ["killed_at_each_step"]
 _PROGRAM = """
 import os, shutil, signal, sys
 from typer.testing import CliRunner
-import qwq_gguf.verification.check, qwq_gguf.verification.record, qwq_gguf.editing, qwq_gguf.cli.set
+import qwq_gguf.verification.check, qwq_gguf.verification.record, qwq_gguf.editing
+import qwq_gguf.cli.commands.set
 from qwq_gguf.cli.app import app
 
 source, folder, words = sys.argv[1], sys.argv[2], sys.argv[3:]

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.cli import chain_flags, thought_flags
-from qwq_gguf.cli.errors import INTERRUPTED, NO_ANSWER
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit_json, note, stdout_console
-from qwq_gguf.cli.piped import piped_text, read_all, with_piped
-from qwq_gguf.cli.sources import GgufSource, Revision, Token
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.flags import chain as chain_flags
+from qwq_gguf.cli.flags import thoughts as thought_flags
+from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.terminal.errors import INTERRUPTED, NO_ANSWER
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit_json, note, stdout_console
+from qwq_gguf.cli.terminal.piped import piped_text, read_all, with_piped
+from qwq_gguf.cli.terminal.telling import Terminal
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import Reply
-    from qwq_gguf.cli.chat_view import ReplyView
+    from qwq_gguf.cli.chatting.view import ReplyView
     from qwq_gguf.profiles import Profile
     from qwq_gguf.thinking import Thoughts
 
@@ -212,8 +213,8 @@ def chat(
     chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
     asked = None if prompt is None else _question(prompt)
 
-    from qwq_gguf.cli.chat_loop import answer_one, collect, converse, greeting, questions
-    from qwq_gguf.cli.loading import load_model
+    from qwq_gguf.cli.chatting.loading import load_model
+    from qwq_gguf.cli.chatting.loop import answer_one, collect, converse, greeting, questions
     from qwq_gguf.engine.conversation import Conversation
 
     bring_gguf(located, Terminal())
@@ -286,7 +287,7 @@ def _question(prompt: str) -> str:
 
 
 def _view() -> ReplyView:
-    from qwq_gguf.cli.chat_view import PlainView, TerminalView
+    from qwq_gguf.cli.chatting.view import PlainView, TerminalView
 
     console = stdout_console()
     if not console.is_terminal:

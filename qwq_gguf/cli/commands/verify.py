@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.errors import ERROR
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, emit_json, note
-from qwq_gguf.cli.sources import GgufSource, Revision, Token
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.terminal.errors import ERROR
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit, emit_json, note
+from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.words import human_bytes, one_line
 
 if TYPE_CHECKING:

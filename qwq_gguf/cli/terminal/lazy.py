@@ -14,8 +14,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from qwq_gguf.cli.early import ctrl_c_raises
-from qwq_gguf.cli.errors import error_boundary
+from qwq_gguf.cli.terminal.early import ctrl_c_raises
+from qwq_gguf.cli.terminal.errors import error_boundary
 from qwq_gguf.errors import UsageError
 
 __all__ = ["CONTEXT_SETTINGS", "HouseCommand", "LazyCommand", "LazyGroup", "command_app"]

@@ -18,10 +18,10 @@ from qwq_gguf.chat.events import (
     ToolCallStarted,
     ToolResult,
 )
-from qwq_gguf.cli.markdown import BlockSplitter, for_screen
-from qwq_gguf.cli.remarks import call_line
-from qwq_gguf.cli.streams import refuse_deserted
-from qwq_gguf.cli.wrap import StreamWrapper
+from qwq_gguf.cli.chatting.remarks import call_line
+from qwq_gguf.cli.terminal.markdown import BlockSplitter, for_screen
+from qwq_gguf.cli.terminal.streams import refuse_deserted
+from qwq_gguf.cli.terminal.wrap import StreamWrapper
 from qwq_gguf.words import clean, count
 
 if TYPE_CHECKING:

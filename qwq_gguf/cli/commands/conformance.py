@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.chain_flags import complete_profile, show_notes
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit_json, note, show_table
+from qwq_gguf.cli.flags.chain import complete_profile, show_notes
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit_json, note, show_table
 from qwq_gguf.errors import ServerError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from qwq_gguf.cli.output import stderr_console
+from qwq_gguf.cli.terminal.output import stderr_console
 from qwq_gguf.words import human_bytes, human_count, human_time, one_line
 
 if TYPE_CHECKING:

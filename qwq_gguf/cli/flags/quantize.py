@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qwq_gguf.cli.chain_flags import complete_profile
+from qwq_gguf.cli.flags.chain import complete_profile
 
 __all__ = [
     "AllowRequantize",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, emit_json, show_table
-from qwq_gguf.cli.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit, emit_json, show_table
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 from qwq_gguf.words import human_bytes, human_count, one_line
 

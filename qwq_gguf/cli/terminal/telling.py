@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from qwq_gguf.cli.output import note, stderr_console
+from qwq_gguf.cli.terminal.output import note, stderr_console
 from qwq_gguf.jobs.events import (
     Activity,
     Began,
@@ -30,7 +30,7 @@ from qwq_gguf.words import count, human_bytes, one_line
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from qwq_gguf.cli.progress import ByteBar, StreamBar
+    from qwq_gguf.cli.terminal.progress import ByteBar, StreamBar
 
 __all__ = ["Bars", "Terminal", "stream_line"]
 
@@ -59,7 +59,7 @@ class Bars:
                     self._open.pop(kind).close()
 
     def _begin(self, event: Began) -> None:
-        from qwq_gguf.cli.progress import ByteBar, StreamBar
+        from qwq_gguf.cli.terminal.progress import ByteBar, StreamBar
 
         stack = self._open[event.activity] = ExitStack()
         if event.activity is Activity.LOADING:
@@ -80,7 +80,7 @@ class Bars:
         if bar is not None:
             bar.update(event)
             return
-        from qwq_gguf.cli.progress import StreamBar
+        from qwq_gguf.cli.terminal.progress import StreamBar
 
         stream = self._bars.get(Activity.QUANTIZING)
         if event.activity is Activity.DOWNLOADING and isinstance(stream, StreamBar):
@@ -106,7 +106,7 @@ class Terminal(Bars):
             case Began() | Progress() | Ended():
                 super().__call__(event)
             case Quantized(plans=plans, summaries=summaries):
-                from qwq_gguf.cli.quantize_show import show_summaries
+                from qwq_gguf.cli.showing.quantize import show_summaries
 
                 show_summaries(plans, summaries)
             case Said(text=text):

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import Finished, Notice, Reply
-from qwq_gguf.cli.chat_view import ReplyView
-from qwq_gguf.cli.interrupt import ctrl_c_stops
-from qwq_gguf.cli.keys import kept_terminal, quiet_keys, typed_ahead
-from qwq_gguf.cli.output import note
-from qwq_gguf.cli.remarks import ending, stats_line
-from qwq_gguf.cli.said import Command, Question, what_was_said
+from qwq_gguf.cli.chatting.remarks import ending, stats_line
+from qwq_gguf.cli.chatting.said import Command, Question, what_was_said
+from qwq_gguf.cli.chatting.view import ReplyView
+from qwq_gguf.cli.terminal.interrupt import ctrl_c_stops
+from qwq_gguf.cli.terminal.keys import kept_terminal, quiet_keys, typed_ahead
+from qwq_gguf.cli.terminal.output import note
 from qwq_gguf.errors import PromptTooLongError, QwqGgufError
 
 if TYPE_CHECKING:

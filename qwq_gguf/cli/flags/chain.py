@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from qwq_gguf.cli.output import note, show_table
+from qwq_gguf.cli.terminal.output import note, show_table
 from qwq_gguf.errors import ChainError
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.chain_flags import chain_rows, complete_profile, resolved_for
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, emit_json, note, show_table
-from qwq_gguf.cli.sources import Revision, Token
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.flags.chain import chain_rows, complete_profile, resolved_for
+from qwq_gguf.cli.flags.sources import Revision, Token
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit, emit_json, note, show_table
+from qwq_gguf.cli.terminal.telling import Terminal
 
 if TYPE_CHECKING:
     from qwq_gguf.jobs.comparing import Compared
@@ -110,7 +110,7 @@ def profiles(
         if as_json:
             emit_json(compared.to_json())
         else:
-            from qwq_gguf.cli.compare_show import show_compared
+            from qwq_gguf.cli.showing.compare import show_compared
 
             show_compared(compared, top)
         if plot is not None:
@@ -149,7 +149,7 @@ def _compare(
     revision: str | None,
     token: str | None,
 ) -> Compared:
-    from qwq_gguf.cli.loading import load_model
+    from qwq_gguf.cli.chatting.loading import load_model
     from qwq_gguf.jobs.comparing import SEARCHED, compare_at
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
 
@@ -172,7 +172,7 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     """Refuse before a model is loaded what could not be drawn after it."""
     if plot is None:
         return
-    from qwq_gguf.cli.chain_plot import FORMATS, new_figure
+    from qwq_gguf.cli.showing.chain_plot import FORMATS, new_figure
     from qwq_gguf.output_paths import check_path
 
     if plot.suffix.lower() not in FORMATS:
@@ -182,7 +182,7 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
 
 
 def _draw(compared: Compared, plot: Path, top: int, *, force: bool) -> None:
-    from qwq_gguf.cli.chain_plot import save_comparison
+    from qwq_gguf.cli.showing.chain_plot import save_comparison
     from qwq_gguf.jobs.comparing import quoted
 
     save_comparison(

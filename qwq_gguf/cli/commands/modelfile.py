@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.chain_flags import complete_profile
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import note
-from qwq_gguf.cli.sources import GgufSource, Revision, Token
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.flags.chain import complete_profile
+from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import note
+from qwq_gguf.cli.terminal.telling import Terminal
 
 if TYPE_CHECKING:
     from qwq_gguf.exporters.ollama import Modelfile

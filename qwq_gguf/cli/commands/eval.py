@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from qwq_gguf.cli.chain_flags import resolved_for
-from qwq_gguf.cli.interrupt import ctrl_c_waits
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit_json, note, show_table, to_json
-from qwq_gguf.cli.sources import GgufSource, Revision, Token
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.flags.chain import resolved_for
+from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit_json, note, show_table, to_json
+from qwq_gguf.cli.terminal.telling import Terminal
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -122,7 +122,7 @@ def thinking(
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite multiply --profile qwq,llama-cpp
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --json --out replies.jsonl
     """
-    from qwq_gguf.cli.loading import load_model
+    from qwq_gguf.cli.chatting.loading import load_model
     from qwq_gguf.evaluation.problems import suite
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
 
@@ -180,7 +180,7 @@ def _measure(
     done: list[Sample],
     lines: Lines | None,
 ) -> None:
-    from qwq_gguf.cli.progress import CountBar
+    from qwq_gguf.cli.terminal.progress import CountBar
     from qwq_gguf.evaluation.runner import ask_model, run_suite
 
     total = len(problems) * samples * len(profiles)

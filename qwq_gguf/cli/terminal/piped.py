@@ -14,7 +14,7 @@ import sys
 
 import typer
 
-from qwq_gguf.cli.output import note
+from qwq_gguf.cli.terminal.output import note
 
 __all__ = ["holds_text", "piped_text", "read_all", "with_piped"]
 

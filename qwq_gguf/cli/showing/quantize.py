@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.cli.output import note, show_table
-from qwq_gguf.cli.telling import Terminal, stream_line
+from qwq_gguf.cli.terminal.output import note, show_table
+from qwq_gguf.cli.terminal.telling import Terminal, stream_line
 from qwq_gguf.jobs.events import Streaming
 from qwq_gguf.words import count, human_bytes, human_count, human_time
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qwq_gguf.cli.output import emit, show_table
+from qwq_gguf.cli.terminal.output import emit, show_table
 from qwq_gguf.jobs.comparing import Compared, percent, quoted
 from qwq_gguf.sampling import Grammar
 from qwq_gguf.words import count

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, note
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit, note
+from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.jobs.targets import modelfile_beside
 from qwq_gguf.words import human_bytes
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import note
-from qwq_gguf.cli.sources import GgufSource, Revision, Token
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import note
+from qwq_gguf.cli.terminal.telling import Terminal
 
 __all__ = ["app"]
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.memory_flags import MaxMemory, read_memory
-from qwq_gguf.cli.output import emit_json
-from qwq_gguf.cli.quantize_flags import (
+from qwq_gguf.cli.flags.limits import (
+    BareFirst,
+    MaxMemory,
+    MaxSize,
+    MaxTensors,
+    read_memory,
+    read_split,
+)
+from qwq_gguf.cli.flags.quantize import (
     AllowRequantize,
     DryRun,
     Force,
@@ -34,11 +39,12 @@ from qwq_gguf.cli.quantize_flags import (
     WithManifest,
     WithModelfile,
 )
-from qwq_gguf.cli.quantize_show import planned_json, show_findings, show_jobs, show_stream
-from qwq_gguf.cli.sources import Revision, Token
-from qwq_gguf.cli.split_flags import BareFirst, MaxSize, MaxTensors, read_split
-from qwq_gguf.cli.target import read_words
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.flags.sources import Revision, Token
+from qwq_gguf.cli.flags.target import read_words
+from qwq_gguf.cli.showing.quantize import planned_json, show_findings, show_jobs, show_stream
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit_json
+from qwq_gguf.cli.terminal.telling import Terminal
 
 __all__ = ["app"]
 

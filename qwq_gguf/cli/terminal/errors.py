@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import typer
 
-from qwq_gguf.cli.early import INTERRUPTED
-from qwq_gguf.cli.harmless import clean_error
+from qwq_gguf.cli.terminal.early import INTERRUPTED
+from qwq_gguf.cli.terminal.harmless import clean_error
 from qwq_gguf.errors import QwqGgufError
 from qwq_gguf.words import clean
 

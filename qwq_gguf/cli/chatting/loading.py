@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwq_gguf.cli.keys import quiet_keys
-from qwq_gguf.cli.telling import Terminal
+from qwq_gguf.cli.terminal.keys import quiet_keys
+from qwq_gguf.cli.terminal.telling import Terminal
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from qwq_gguf.cli.lazy import HouseCommand, command_app
-from qwq_gguf.cli.output import emit, show_table
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit, show_table
 
 __all__ = ["app"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qwq_gguf.errors import QwqGgufError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 
 __all__ = [
     "CACHE_VARIABLE",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from qwq_gguf.errors import QwqGgufError
-from qwq_gguf.files import read_given
+from qwq_gguf.files.reading import read_given
 from qwq_gguf.toml_text import parse_toml
 from qwq_gguf.words import did_you_mean, human_bytes, one_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.files import NotAFile, open_file, read_file, read_given, user_path
+from qwq_gguf.files.reading import NotAFile, open_file, read_file, read_given, user_path
 
 
 def test_a_file_is_read_to_one_byte_beyond_the_limit(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.output_paths import open_descriptor, refuse_sources, temporary
-from qwq_gguf.outputs import LinesFile, write_descriptor, write_file, write_files
+from qwq_gguf.files.naming import open_descriptor, refuse_sources, temporary
+from qwq_gguf.files.writing import LinesFile, write_descriptor, write_file, write_files
 
 
 def tree(folder: Path) -> dict[str, str]:

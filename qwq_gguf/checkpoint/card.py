@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.files import read_file
+from qwq_gguf.files.reading import read_file
 
 __all__ = ["read_card"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import SourceError
-from qwq_gguf.files import read_file
+from qwq_gguf.files.reading import read_file
 from qwq_gguf.foreign import HEAD_BYTES, recognise
 from qwq_gguf.json_text import parse_json
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot

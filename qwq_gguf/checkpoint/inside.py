@@ -13,7 +13,7 @@ import shlex
 from pathlib import Path
 
 from qwq_gguf.errors import SourceError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 
 __all__ = ["check_inside", "file_inside", "lies_inside"]
 

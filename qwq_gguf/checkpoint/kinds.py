@@ -19,7 +19,7 @@ from qwq_gguf.errors import (
     ShardError,
     UnsupportedError,
 )
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 from qwq_gguf.words import some
 
 __all__ = [

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.errors import ShardError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 
 __all__ = ["ShardReader"]
 

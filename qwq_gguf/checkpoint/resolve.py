@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.checkpoint.kinds import checkpoint_folder, refuse_gguf_folder
 from qwq_gguf.checkpoint.pieces import is_piece, pieces_of, refuse_pieces
 from qwq_gguf.errors import HubNotFoundError, NotACheckpointError, NotAGgufError, SourceError
-from qwq_gguf.files import read_file, user_path
+from qwq_gguf.files.reading import read_file, user_path
 from qwq_gguf.resources import demo_checkpoint
 from qwq_gguf.words import some
 

@@ -16,7 +16,7 @@ from typing import Any
 from qwq_gguf.checkpoint.files import MIB, parse_object
 from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.errors import ShardError, UnsupportedError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 from qwq_gguf.foreign import HEAD_BYTES, recognise
 
 __all__ = [

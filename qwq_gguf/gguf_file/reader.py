@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from qwq_gguf.errors import GgufError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 from qwq_gguf.foreign import HEAD_BYTES, recognise
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.cursor import Cursor

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import overload
 
 from qwq_gguf.errors import GgufError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 from qwq_gguf.gguf_file.cursor import Cursor
 from qwq_gguf.metadata import Scalar, ValueType
 

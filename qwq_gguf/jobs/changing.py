@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import NotAGgufError, TemplateError
-from qwq_gguf.files import read_given
+from qwq_gguf.files.reading import read_given
 from qwq_gguf.jobs.events import Activity, Event, Meter, Report, activity
 from qwq_gguf.jobs.following import Following, tidy_up
 

@@ -152,8 +152,8 @@ def _render(wanted: Exporting, profile: Profile, facts: GgufFacts) -> Export:
 def _write(
     folder: Path, located: LocatedGguf, made: Export, report: Report, *, force: bool
 ) -> tuple[Path, ...]:
-    from qwq_gguf.output_paths import refuse_sources
-    from qwq_gguf.outputs import write_files
+    from qwq_gguf.files.naming import refuse_sources
+    from qwq_gguf.files.writing import write_files
 
     targets = {folder / name: text for name, text in made.files.items()}
     refuse_sources(targets, located.parts)

@@ -15,8 +15,8 @@ from qwq_gguf.exporters.lmstudio_places import (
     lmstudio_home,
     models_folder,
 )
-from qwq_gguf.files import read_file
-from qwq_gguf.outputs import Content, write_files
+from qwq_gguf.files.reading import read_file
+from qwq_gguf.files.writing import Content, write_files
 
 __all__ = ["install", "plan_install"]
 

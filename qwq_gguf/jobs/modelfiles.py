@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import ExportError, OutputError
-from qwq_gguf.files import user_path
+from qwq_gguf.files.reading import user_path
 from qwq_gguf.jobs.events import Kept, Remark, Report, Wrote
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def write_beside(
     what was asked for.
     """
     from qwq_gguf.exporters.signature import sign, signature
+    from qwq_gguf.files.writing import write_file
     from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.outputs import write_file
     from qwq_gguf.profiles import resolve
 
     if os.path.lexists(target) and not force:

@@ -179,7 +179,7 @@ def _profile(name: str) -> tuple[Profile | None, Any]:
 
     ProfileError when there is none.
     """
-    from qwq_gguf.files import user_path
+    from qwq_gguf.files.reading import user_path
     from qwq_gguf.profiles import AUTO, load_profile, profile_names
 
     if name == AUTO:

@@ -60,7 +60,7 @@ class Made:
 
 def make(planned: Planned, how: How, report: Report) -> tuple[Made, ...]:
     """Write the models and what lies beside them, in one reading of the weights."""
-    from qwq_gguf.output_paths import refuse_sources
+    from qwq_gguf.files.naming import refuse_sources
     from qwq_gguf.quantization.running.target import Target
     from qwq_gguf.quantization.writing.free_space import refuse_other_files
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError, UsageError
-from qwq_gguf.files import user_path
+from qwq_gguf.files.reading import user_path
 
 __all__ = ["DEFAULT_RECIPE", "modelfile_beside", "output_paths"]
 

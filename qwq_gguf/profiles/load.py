@@ -53,7 +53,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ProfileError
-from qwq_gguf.files import user_path
+from qwq_gguf.files.reading import user_path
 from qwq_gguf.profiles.load_chain import read_chain
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.resources import profiles_dir

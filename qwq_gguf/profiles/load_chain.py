@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.files import read_file
+from qwq_gguf.files.reading import read_file
 from qwq_gguf.sampling import SamplerChain
 from qwq_gguf.sampling.constraints import Biases
 from qwq_gguf.sampling.gbnf import MAX_BYTES

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import GgufError, ImatrixError, ManifestError
-from qwq_gguf.files import read_file
+from qwq_gguf.files.reading import read_file
 from qwq_gguf.gguf_file.reader import GgufFile
 from qwq_gguf.gguf_file.room import find_room
 from qwq_gguf.gguf_file.splits import SplitGguf, read_splits

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import GgufError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
 from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES

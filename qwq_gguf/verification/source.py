@@ -18,7 +18,7 @@ import numpy as np
 
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor
 from qwq_gguf.machine import usable_processors
 from qwq_gguf.metadata import text_bytes

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.output_paths import check_path
+from qwq_gguf.files.naming import check_path
 from qwq_gguf.quantization.writing.whole_file import NewFile, PartialFile
 
 

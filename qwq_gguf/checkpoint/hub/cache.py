@@ -14,8 +14,8 @@ from pathlib import Path
 
 from qwq_gguf.checkpoint.hub.settings import HubSettings
 from qwq_gguf.errors import OutputError
-from qwq_gguf.files import read_file
-from qwq_gguf.outputs import write_file
+from qwq_gguf.files.reading import read_file
+from qwq_gguf.files.writing import write_file
 
 __all__ = [
     "COMMIT",

@@ -34,9 +34,9 @@ from qwq_gguf.checkpoint.hub.stream import (
 )
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
-from qwq_gguf.files import read_file
+from qwq_gguf.files.reading import read_file
+from qwq_gguf.files.writing import write_file
 from qwq_gguf.locks import lock
-from qwq_gguf.outputs import write_file
 from qwq_gguf.words import human_bytes
 
 __all__ = ["HubSupply"]

@@ -200,8 +200,8 @@ def _measure(
 
 @contextmanager
 def _lines(path: Path | None, source: Sequence[Path], *, force: bool) -> Iterator[Lines | None]:
-    from qwq_gguf.output_paths import open_descriptor, refuse_sources
-    from qwq_gguf.outputs import LinesFile, write_descriptor
+    from qwq_gguf.files.naming import open_descriptor, refuse_sources
+    from qwq_gguf.files.writing import LinesFile, write_descriptor
 
     if path is None:
         yield None

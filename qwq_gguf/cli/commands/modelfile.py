@@ -59,10 +59,10 @@ def modelfile(
     """
     from qwq_gguf.chat.template import one_budget
     from qwq_gguf.exporters.signature import sign, signature
+    from qwq_gguf.files.naming import open_descriptor, refuse_sources
+    from qwq_gguf.files.writing import write_descriptor, write_file
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header, ollama_name
     from qwq_gguf.jobs.modelfiles import create_command, modelfile_of, origins_of
-    from qwq_gguf.output_paths import open_descriptor, refuse_sources
-    from qwq_gguf.outputs import write_descriptor, write_file
 
     to_stdout = out is None or str(out) in ("-", "/dev/stdout")
     target = Path("Modelfile") if out is None or to_stdout else out

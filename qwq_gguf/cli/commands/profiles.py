@@ -173,7 +173,7 @@ def _check_plot(plot: Path | None, *, force: bool) -> None:
     if plot is None:
         return
     from qwq_gguf.cli.showing.chain_plot import FORMATS, new_figure
-    from qwq_gguf.output_paths import check_path
+    from qwq_gguf.files.naming import check_path
 
     if plot.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"--plot takes a name in {' or '.join(FORMATS)}, not {plot.name}")

@@ -191,7 +191,7 @@ def _grammar(text: str | None, file: Path | None) -> str | None:
         return text
     if text is not None:
         raise typer.BadParameter("--grammar and --grammar-file exclude each other")
-    from qwq_gguf.files import read_given
+    from qwq_gguf.files.reading import read_given
     from qwq_gguf.sampling.gbnf import MAX_BYTES
 
     try:

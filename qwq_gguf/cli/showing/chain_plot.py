@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import MissingPackageError
-from qwq_gguf.outputs import write_file
+from qwq_gguf.files.writing import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

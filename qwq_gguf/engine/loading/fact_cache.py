@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files.writing import write_file
 from qwq_gguf.json_text import parse_json
-from qwq_gguf.outputs import write_file
 from qwq_gguf.resources import CACHE_VARIABLE, cache_folder, own_cache, read_own
 
 __all__ = ["CACHE_VARIABLE", "Memory", "cache_folder"]

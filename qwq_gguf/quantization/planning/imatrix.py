@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qwq_gguf.errors import GgufError, ImatrixError
-from qwq_gguf.files import open_file
+from qwq_gguf.files.reading import open_file
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.cursor import Cursor
 from qwq_gguf.gguf_file.layout import MAGIC, MAX_NAME_BYTES

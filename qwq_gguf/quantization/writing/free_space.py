@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.files import read_file
+from qwq_gguf.files.reading import read_file
 from qwq_gguf.gguf_file.layout import MAGIC
 from qwq_gguf.words import human_bytes
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
+from qwq_gguf.files.naming import failure, sync_folder
 from qwq_gguf.locks import lock
-from qwq_gguf.output_paths import failure, sync_folder
 from qwq_gguf.quantization.writing.journal import Journal, parse_journal, run_line
 
 __all__ = ["JournalFile"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.files.naming import check_path, taken
 from qwq_gguf.gguf_file.layout import encode_header
 from qwq_gguf.gguf_file.splits import MAX_PARTS
-from qwq_gguf.output_paths import check_path, taken
 from qwq_gguf.quantization.planning.plan import PartPlan
 from qwq_gguf.quantization.running.rows import Rows, merged
 from qwq_gguf.quantization.running.target import Target

@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.files import open_file
-from qwq_gguf.output_paths import (
+from qwq_gguf.files.naming import (
     check_path,
     failure,
     keep_mode,
@@ -18,6 +17,7 @@ from qwq_gguf.output_paths import (
     sync_folder,
     temporary,
 )
+from qwq_gguf.files.reading import open_file
 from qwq_gguf.quantization.writing.preallocation import reserve
 from qwq_gguf.words import human_bytes
 

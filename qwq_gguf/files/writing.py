@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.output_paths import (
+from qwq_gguf.files.naming import (
     check_path,
     failure,
     hard_link,

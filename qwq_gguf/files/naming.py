@@ -1,6 +1,6 @@
 """Where a file may be made, under which name it is on its way there, and how it gets its own.
 
-The steps of outputs.py and of what quantizes; nothing here writes content.
+The steps of files/writing.py and of what quantizes; nothing here writes content.
 """
 
 from __future__ import annotations

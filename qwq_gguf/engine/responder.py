@@ -14,6 +14,7 @@ from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
+from qwq_gguf.chat.tool_place import takes_tools
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.llama.native_stages import with_token_ids
 from qwq_gguf.engine.one_reader import OneReader
@@ -67,7 +68,6 @@ class Responder:
         self._chain = profile.chain
         if self._chain.stage(LogitBias) is not None:
             self._chain = with_token_ids(self._chain, model.vocabulary)
-        self._source = source
         self._template = ChatTemplate(source)
         self._on_prompt = on_prompt
         control = model.control_tokens
@@ -80,7 +80,7 @@ class Responder:
 
     def check_tools(self, tools: Sequence[ToolSpec]) -> None:
         """ModelError where the template has no place for tools, ChainError beside a grammar."""
-        if tools and "tools" not in self._source:
+        if tools and not takes_tools(self._template, tools, self.model.special_tokens):
             raise ModelError(
                 "this model's chat template has no place for tools", path=self.model.path
             )

@@ -14,7 +14,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from qwq_gguf.errors import ExportError
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.tool_place import takes_tools
+from qwq_gguf.errors import ExportError, TemplateError
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import spoken_biases, spoken_grammar
 from qwq_gguf.exporters.lmstudio_hub import VirtualModel
@@ -181,8 +183,15 @@ def _metadata(profile: Profile, facts: GgufFacts) -> dict[str, object]:
         found["contextLengths"] = [facts.context]
     found["vision"] = False
     found["reasoning"] = spoken_thoughts(profile, facts).possible
-    found["trainedForToolUse"] = "tools" in (facts.template or "")
+    found["trainedForToolUse"] = _takes_tools(facts.template)
     return found
+
+
+def _takes_tools(template: str | None) -> bool:
+    try:
+        return template is not None and takes_tools(ChatTemplate(template))
+    except TemplateError:
+        return False
 
 
 def _choices(profile: Profile, facts: GgufFacts) -> list[dict[str, object]]:

@@ -558,7 +558,7 @@ def test_a_conversation_that_does_not_fit_is_refused_and_goes_on(talker: Path) -
 def test_tools_that_fill_the_context_end_the_reply_and_not_the_chat(tmp_path: Path) -> None:
     call = '<tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}'
     words = vocab([call])
-    template = "{%- if tools %}{%- endif %}" + TEMPLATE.replace(
+    template = "{%- if tools %}{{ tools[0].function.name }}{%- endif %}" + TEMPLATE.replace(
         "{{- '<|im_start|>' + message.role + '\\n' + content",
         "{{- '<|im_start|>' + message.role + '\\n' + content + (message.tool_calls | string)",
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from qwq_gguf.errors import UsageError
+from qwq_gguf.errors import QwqGgufError, UsageError
 from qwq_gguf.jobs.events import Event, Report, silent
 
 __all__ = [
@@ -103,13 +103,39 @@ def _check(given: Mapping[str, object], kinds: tuple[type, ...], said: str) -> N
 
 @contextmanager
 def in_python() -> Iterator[None]:
-    """Lets a wrong use be told in a call's words: `force=` where a command says --force."""
+    """Lets what went wrong be told in a call's words: `force=True` where a command says --force."""
     try:
         yield
-    except UsageError as error:
-        error.message = re.sub(r"--[a-z][a-z-]*", _argument, error.message)
+    except QwqGgufError as error:
+        if isinstance(error, UsageError):
+            error.message = re.sub(
+                r"--[a-z][a-z-]*", lambda flag: _argument(flag[0]), error.message
+            )
+        if error.hint is not None and not _COMMAND.search(error.hint):
+            error.hint = _FLAG.sub(_given, error.hint)
         raise
 
 
-def _argument(flag: re.Match[str]) -> str:
-    return _ARGUMENTS.get(flag[0], flag[0][2:].replace("-", "_"))
+_FLAG = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-c)(?: ('[^']*'|[0-9][\w.]*|[a-z]+$))?")
+_COMMAND = re.compile(r"\b(?:qwq-gguf|hf|pip|ollama|mkdir|ulimit) ")  # is for a shell anyway
+_SWITCHES = ("--allow-requantize", "--copy", "--force")
+
+
+def _argument(flag: str) -> str:
+    return _ARGUMENTS.get(flag, flag[2:].replace("-", "_"))
+
+
+def _given(flag: re.Match[str]) -> str:
+    """A flag in a hint, with its value, as the argument that one writes in a call."""
+    name, value = flag[1], flag[2]
+    argument = "context" if name == "-c" else _argument(name)
+    if "=" in argument:
+        said = argument
+    elif name in _SWITCHES:
+        said = f"{argument}=True"
+    elif value is None:
+        return f"{argument}="
+    else:
+        value = value.strip("'")
+        return f"{argument}={value if value.isdecimal() else repr(value)}"
+    return said if value is None else f"{said} {value}"

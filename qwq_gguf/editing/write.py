@@ -14,6 +14,7 @@ from typing import Protocol
 from qwq_gguf.errors import GgufError, OutputError
 from qwq_gguf.files.naming import sweep
 from qwq_gguf.files.reading import open_file
+from qwq_gguf.files.sized import NewFile
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import GgufFile, encode_header, read_gguf
 from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
@@ -26,7 +27,6 @@ from qwq_gguf.gguf_file.room import (
 )
 from qwq_gguf.locks import lock
 from qwq_gguf.metadata import KeyValue
-from qwq_gguf.quantization.writing.whole_file import NewFile
 
 __all__ = ["Follower", "Written", "blank_unread", "locked", "write_entries"]
 

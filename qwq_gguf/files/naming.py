@@ -20,6 +20,7 @@ from qwq_gguf.words import human_bytes
 
 __all__ = [
     "check_path",
+    "create_or_open",
     "failure",
     "hard_link",
     "keep_mode",
@@ -38,6 +39,14 @@ _MOST_NAME = 200  # bytes of a file's name in that of its temporary: names end a
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,6})")
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 _LARGE = 1 << 20  # bytes; what is larger can be a model
+
+
+def create_or_open(path: Path, *, append: bool = False) -> int:
+    """The descriptor of a file of ours that grows under its own name: a journal, a lock, what
+    of a download is there. Made if there is none; a link is not followed. OSError.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    return os.open(path, flags | (os.O_APPEND if append else 0), 0o666)
 
 
 def open_descriptor(path: Path) -> int | None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import ModelError
+from qwq_gguf.errors import ModelError, UsageError
+from qwq_gguf.jobs.events import Report
 from qwq_gguf.words import clean, count, one_line
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from qwq_gguf.profiles import Profile
     from qwq_gguf.sampling.compare import Comparison
 
-__all__ = ["COMPARE_SCHEMA", "SEARCHED", "Compared", "compare_at", "percent", "quoted"]
+__all__ = ["COMPARE_SCHEMA", "Compared", "compare_profiles", "percent", "quoted"]
 
 COMPARE_SCHEMA = "qwq-gguf/profiles-compare/1"
-SEARCHED = 64  # tokens in which the widest difference is looked for
+_SEARCHED = 64  # tokens in which the widest difference is looked for
 _TAIL = 60  # characters
 
 
@@ -91,7 +92,39 @@ class Compared:
         }
 
 
-def compare_at(
+def compare_profiles(
+    source: str,
+    names: tuple[str, str],
+    prompt: str,
+    report: Report,
+    *,
+    at: int | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+) -> Compared:
+    """Load a GGUF and compare two profiles in its reply to `prompt`; see `Compared`.
+
+    The question is put as the file's own profile puts it; `at` is a place in the reply, None
+    for where they differ most. UsageError for one profile twice, and what loading raises.
+    """
+    from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
+    from qwq_gguf.jobs.loading import load_model
+    from qwq_gguf.profiles import resolve
+
+    with gguf_header(source, revision, token) as (located, gguf):
+        own = resolve(gguf.metadata).profile
+        first, second = (resolve(gguf.metadata, requested=name).profile for name in names)
+    if first.name == second.name:
+        raise UsageError(f"--compare needs two profiles, both are {first.name}")
+    bring_gguf(located, report)
+    text = prompt.encode("utf-8", "replace").decode()
+    # A byte is at least a token's length, and a chat template adds a little.
+    room = len(text.encode()) + (_SEARCHED if at is None else at) + 1024
+    with load_model(located.path, report, usual_context=room) as model:
+        return _compare_at(model, own, (first, second), text, at)
+
+
+def _compare_at(
     model: Model,
     prompt_profile: Profile,
     profiles: tuple[Profile, Profile],
@@ -116,7 +149,7 @@ def compare_at(
     breakers = dry_breakers(model, chains.values())
     found: tuple[int, tuple[int, ...], Comparison] | None = None
     last = -1
-    for place in positions(session, read, most=SEARCHED if at is None else at + 1):
+    for place in positions(session, read, most=_SEARCHED if at is None else at + 1):
         last = len(place.generated)
         if at is not None and last != at:
             continue

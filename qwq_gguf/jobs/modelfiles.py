@@ -5,19 +5,92 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import ExportError, OutputError
 from qwq_gguf.files.reading import user_path
-from qwq_gguf.jobs.events import Kept, Remark, Report, Wrote
+from qwq_gguf.jobs.events import Kept, Remark, Report, Said, Wrote
 
 if TYPE_CHECKING:
     from qwq_gguf.exporters.ollama import Modelfile
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.profiles import Profile
 
-__all__ = ["create_command", "modelfile_of", "origins_of", "seen_from", "write_beside"]
+__all__ = [
+    "Made",
+    "create_command",
+    "make_modelfile",
+    "modelfile_of",
+    "origins_of",
+    "seen_from",
+    "write_beside",
+]
+
+_NAME = "Modelfile"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The Modelfile of a GGUF. `create` is what has Ollama take it, `unsaid` what it cannot say.
+
+    `path` is where it was written, None where it was not.
+    """
+
+    text: str
+    create: str
+    unsaid: tuple[str, ...]
+    path: Path | None
+
+
+def make_modelfile(
+    source: str,
+    report: Report,
+    *,
+    out: Path | None = None,
+    profile: str = "auto",
+    force: bool = False,
+    revision: str | None = None,
+    token: str | None = None,
+) -> Made:
+    """The Modelfile of a GGUF here or on the Hub, written to `out`, which may be a folder.
+
+    Without `out` it is made for one beside the working folder, and not written. OutputError,
+    ExportError, and what keeps a GGUF from being read.
+    """
+    from qwq_gguf.chat.template import one_budget
+    from qwq_gguf.exporters.signature import sign, signature
+    from qwq_gguf.files.naming import open_descriptor, refuse_sources
+    from qwq_gguf.files.writing import write_descriptor, write_file
+    from qwq_gguf.jobs.fetching import bring_gguf, gguf_header, ollama_name
+    from qwq_gguf.profiles import resolve
+
+    target = Path(_NAME) if out is None else out
+    descriptor = None if out is None else open_descriptor(target)
+    target = target / _NAME if out is not None and target.is_dir() else target
+    with gguf_header(source, revision, token) as (located, gguf), one_budget():
+        name = ollama_name(located)
+        if name is None:
+            bring_gguf(located, report)
+        # What is open already leads somewhere that we do not know.
+        folder = target.parent if descriptor is None else Path()
+        resolved = resolve(gguf.metadata, requested=profile)
+        report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
+        for sentence in resolved.notes:
+            report(Remark(sentence))
+        origins = origins_of(located.parts, folder) if name is None else (name,)
+        made = modelfile_of(gguf, resolved.profile, origins)
+        refuse_sources([target], located.parts)
+    text = sign(_NAME, made.text, signature(resolved.profile, resolved.reason))
+    if out is None:
+        pass
+    elif descriptor is None:
+        write_file(target, text, force=force)
+    else:
+        write_descriptor(descriptor, text, target)
+    create = create_command(located.path, target)
+    return Made(text, create, made.unsaid, None if out is None else target)
 
 
 def write_beside(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.quantization.writing import preallocation as module
-from qwq_gguf.quantization.writing.preallocation import allocated, reserve
+from qwq_gguf.files import preallocation as module
+from qwq_gguf.files.preallocation import allocated, reserve
 
 
 @pytest.fixture

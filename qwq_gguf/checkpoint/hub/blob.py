@@ -27,6 +27,7 @@ from qwq_gguf.checkpoint.hub.line import Line
 from qwq_gguf.checkpoint.hub.retry import PATIENT
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import HubConnectionError, HubError, OutputError, SourceError
+from qwq_gguf.files.naming import create_or_open
 from qwq_gguf.locks import lock
 
 __all__ = ["SMALL", "bring_file"]
@@ -167,8 +168,7 @@ def _locked(snapshot: HubSnapshot, name: str, line: Line) -> Iterator[None]:
     repository = repository_folder(snapshot.hub, snapshot.repo)
     path = repository.parent / ".locks" / repository.name / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = create_or_open(path)
     try:
         while not lock(descriptor):
             line.pause(_LOOK_AGAIN)

@@ -21,6 +21,7 @@ from qwq_gguf.checkpoint.hub.line import Line
 from qwq_gguf.checkpoint.hub.retry import RetryPolicy
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import DiskSpaceError, HubConnectionError, HubError, OutputError, ShardError
+from qwq_gguf.files.naming import create_or_open
 
 __all__ = ["Download", "other_content", "partial_path"]
 
@@ -106,8 +107,7 @@ class Download:
         ours = self._path.is_file() and not self._path.is_symlink()
         if ours and not self._partial.exists():
             self._path.replace(self._partial)  # whole, but who knows what happened since
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-        return os.open(self._partial, flags, 0o666)
+        return create_or_open(self._partial)
 
     def _begin_digests(self) -> None:
         self._sha256 = hashlib.sha256()

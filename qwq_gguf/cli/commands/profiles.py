@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.flags.chain import chain_rows, complete_profile, resolved_for
+from qwq_gguf.cli.flags.chain import chain_rows, complete_profile
 from qwq_gguf.cli.flags.sources import Revision, Token
+from qwq_gguf.cli.terminal.keys import quiet_keys
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, note, show_table
 from qwq_gguf.cli.terminal.telling import Terminal
@@ -90,6 +91,7 @@ def profiles(
       qwq-gguf profiles ./mine.toml
       qwq-gguf profiles --compare qwq llama-cpp -m QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
     """
+    from qwq_gguf.jobs.comparing import compare_profiles
     from qwq_gguf.profiles import load_profile, profile_names, profile_text
 
     if as_toml:
@@ -106,7 +108,10 @@ def profiles(
             raise typer.BadParameter("--force goes with --plot")
         top = _TOP if top is None else top
         _check_plot(plot, force=force)
-        compared = _compare(compare, source, prompt, at, revision, token)
+        with quiet_keys():
+            compared = compare_profiles(
+                source, compare, prompt, Terminal(), at=at, revision=revision, token=token
+            )
         if as_json:
             emit_json(compared.to_json())
         else:
@@ -139,33 +144,6 @@ def profiles(
             for profile in map(load_profile, profile_names())
         ],
     )
-
-
-def _compare(
-    names: tuple[str, str],
-    source: str,
-    prompt: str,
-    at: int | None,
-    revision: str | None,
-    token: str | None,
-) -> Compared:
-    from qwq_gguf.cli.chatting.loading import load_model
-    from qwq_gguf.jobs.comparing import SEARCHED, compare_at
-    from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
-
-    with gguf_header(source, revision, token) as (located, gguf):
-        own = resolved_for(gguf.metadata, None).profile
-        first, second = (resolved_for(gguf.metadata, name).profile for name in names)
-    if first.name == second.name:
-        raise typer.BadParameter(f"--compare needs two profiles, both are {first.name}")
-    bring_gguf(located, Terminal())
-    text = prompt.encode("utf-8", "replace").decode()
-    # A byte is at least a token's length, and a chat template adds a little.
-    room = len(text.encode()) + (SEARCHED if at is None else at) + 1024
-    with load_model(
-        located.path, context=None, usual_context=room, gpu_layers=None, threads=None
-    ) as model:
-        return compare_at(model, own, (first, second), text, at)
 
 
 def _check_plot(plot: Path | None, *, force: bool) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from qwq_gguf.errors import OutputError
-from qwq_gguf.files.naming import failure, sync_folder
+from qwq_gguf.files.naming import create_or_open, failure, sync_folder
 from qwq_gguf.locks import lock
 from qwq_gguf.quantization.writing.journal import Journal, parse_journal, run_line
 
@@ -16,13 +16,6 @@ __all__ = ["JournalFile"]
 
 # Some 40 bytes a chunk: 1.6 million chunks. What is read of it takes four times as much.
 _MOST_BYTES = 64 << 20
-_FLAGS = (
-    os.O_RDWR
-    | os.O_CREAT
-    | os.O_APPEND
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-)
 
 
 class JournalFile:
@@ -96,7 +89,7 @@ class JournalFile:
     def _lock(self) -> int:
         while True:
             try:
-                descriptor = os.open(self.path, _FLAGS, 0o666)
+                descriptor = create_or_open(self.path, append=True)
             except OSError as error:
                 raise failure(error, self.path) from error
             if not lock(descriptor):

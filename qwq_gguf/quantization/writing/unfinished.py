@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.files.naming import check_path, taken
+from qwq_gguf.files.preallocation import allocated
+from qwq_gguf.files.sized import PartialFile
 from qwq_gguf.gguf_file.layout import encode_header
 from qwq_gguf.gguf_file.splits import MAX_PARTS
 from qwq_gguf.quantization.planning.plan import PartPlan
@@ -29,9 +31,7 @@ from qwq_gguf.quantization.writing.journal import (
     run_line,
 )
 from qwq_gguf.quantization.writing.journal_file import JournalFile
-from qwq_gguf.quantization.writing.preallocation import allocated
 from qwq_gguf.quantization.writing.rechecking import Check
-from qwq_gguf.quantization.writing.whole_file import PartialFile
 from qwq_gguf.words import some
 
 __all__ = ["Part", "Workplace"]

@@ -12,7 +12,7 @@ import pytest
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.files.naming import check_path
-from qwq_gguf.quantization.writing.whole_file import NewFile, PartialFile
+from qwq_gguf.files.sized import NewFile, PartialFile
 
 
 def names(folder: Path) -> list[str]:

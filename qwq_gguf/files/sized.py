@@ -17,8 +17,8 @@ from qwq_gguf.files.naming import (
     sync_folder,
     temporary,
 )
+from qwq_gguf.files.preallocation import reserve
 from qwq_gguf.files.reading import open_file
-from qwq_gguf.quantization.writing.preallocation import reserve
 from qwq_gguf.words import human_bytes
 
 __all__ = ["NewFile", "PartialFile"]

@@ -8,11 +8,12 @@ know too little of the cache, never too much.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.engine.llama.abort import AbortFlag
+from qwq_gguf.engine.llama.checkpoints import Checkpoints, turn_places
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings, Observer
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.owned import Owned
@@ -91,7 +92,10 @@ class KvContext:
                 parent=model.owned,
                 exclusive=True,
             )
-        self._memory = api.llama_get_memory(handle)
+            self._memory = api.llama_get_memory(handle)
+            self._checkpoints = Checkpoints(
+                api, model_handle, self._memory, whole_windows=params.swa_full
+            )
         self._cached: list[int] = []
         self._step = (ctypes.c_int32 * 1)()
         self._step_batch = api.llama_batch_get_one(self._step, 1)
@@ -111,20 +115,18 @@ class KvContext:
             if old != new:
                 break
             keep += 1
-        del self._cached[keep:]
-        with self.owned:
-            cut = self._api.llama_memory_seq_rm(self._memory, 0, keep, -1)
-        if not cut:
-            # Recurrent states cannot be cut back to a position.
-            self.forget()
-            keep = 0
+        kept, self._cached = self._cached[:keep], []  # until it is known how much
+        with self.owned as handle:
+            keep = self._checkpoints.go_back(handle, keep)
+        self._cached = kept[:keep]
         return keep
 
     def compute_prompt(self, prompt: list[int], start: int, report: PromptProgress | None) -> bool:
         """Decode the prompt from `start`; False if it was aborted."""
         total = len(prompt)
-        for first in range(start, total, self.batch_size):
-            chunk = prompt[first : first + self.batch_size]
+        places = turn_places(prompt, self._model.eog_tokens) if self._checkpoints.needed else ()
+        for first, end in _chunks(start, total, self.batch_size, places):
+            chunk = prompt[first:end]
             tokens = (ctypes.c_int32 * len(chunk))(*chunk)
             batch = self._api.llama_batch_get_one(tokens, len(chunk))
             status = run_aside(partial(self._decode, batch), self.abort.set)
@@ -133,8 +135,11 @@ class KvContext:
                 return False
             self.check(status)
             self._cached += chunk
+            if end in places:
+                with self.owned as handle:
+                    self._checkpoints.save(handle, end)
             if report is not None:
-                report(first + len(chunk), total)
+                report(end, total)
         return True
 
     def compute_token(self, token: int) -> int:
@@ -198,6 +203,7 @@ class KvContext:
     def forget(self) -> None:
         """Empty the KV cache."""
         self._cached.clear()
+        self._checkpoints.forget()
         with self.owned:
             self._api.llama_memory_clear(self._memory, False)
 
@@ -206,6 +212,14 @@ class KvContext:
         self.abort.set()
         self._cached.clear()
         self.owned.close()
+
+
+def _chunks(start: int, end: int, most: int, cuts: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Stretches of at most `most` tokens from `start` to `end`, with an edge at each cut."""
+    for place in (*(cut for cut in cuts if start < cut < end), end):
+        while start < place:
+            yield start, min(start + most, place)
+            start = min(start + most, place)
 
 
 def _free(api: Any, _kept: object, handle: int) -> None:

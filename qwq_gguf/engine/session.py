@@ -13,7 +13,7 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
+from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.llama.kv_context import ABORTED, FULL, KvContext, PromptProgress
 from qwq_gguf.engine.llama.native_chain import NativeChain
 from qwq_gguf.engine.llama.vocabulary import too_long
@@ -40,8 +40,8 @@ class Generated(NamedTuple):
 class Session:
     """A text in the making. Use from one thread at a time; `interrupt` from any."""
 
-    def __init__(self, model: Model, settings: ContextSettings = DEFAULT_SETTINGS) -> None:
-        """`settings` are those of its KV cache."""
+    def __init__(self, model: Model, settings: ContextSettings | None = None) -> None:
+        """`settings` are those of its KV cache (default: the model's)."""
         self.model = model
         self._context = KvContext(model, settings)
         self._running: Generation | None = None

@@ -49,12 +49,14 @@ PromptProgress = Callable[[int, int], None]
 class KvContext:
     """A context of a model, of the size and with the threads that the model was given."""
 
-    def __init__(self, model: Model, settings: ContextSettings = DEFAULT_SETTINGS) -> None:
-        """ModelError when llama.cpp cannot make it."""
+    def __init__(self, model: Model, settings: ContextSettings | None = None) -> None:
+        """`settings` are the model's unless given. ModelError when llama.cpp cannot make it."""
         api = model.library.api
         self._api: Any = api
         self._model = model
-        if settings != DEFAULT_SETTINGS and model.gpu_layers == 0:  # that one `Model.load` checked
+        if settings is None:
+            settings = model.settings
+        elif settings != model.settings and model.gpu_layers == 0:  # those `Model.load` checked
             size, keys, values = model.context_size, settings.keys, settings.values
             check_cache_fits(model.gguf, size, keys=keys, values=values)
         self.batch_size = settings.batch_size(_GPU_BATCH if model.gpu_layers else _CPU_BATCH)

@@ -173,7 +173,7 @@ def test_yarn_of_a_context_is_that_of_a_file(tmp_path: Path) -> None:
         with Model.load(path, threads=1, context=1024, settings=settings) as model:
             session = Session(model)
             [token for token, _ in session.generate(prompt, GREEDY, seed=1, max_tokens=1)]
-            return session.logits().tolist()
+            return list(map(float, session.logits()))
 
     off = yarn_of(read_gguf(stretched).metadata, 1)
     as_it_is = logits(plain, ContextSettings())

@@ -54,8 +54,8 @@ def write_mamba(path: Path, *, layers: int = 2, seed: int = 0) -> Path:
         weights.matrix(f"{block}ssm_x.weight", rank + 2 * states, inner)
         weights.matrix(f"{block}ssm_dt.weight", inner, rank)
         weights.zeros(f"{block}ssm_dt.bias", inner)
-        decay = -np.tile(np.arange(1, states + 1, dtype=np.float32) / states, (inner, 1))
-        weights.all[f"{block}ssm_a"] = decay
+        decay = -np.arange(1, states + 1, dtype=np.float32) / np.float32(states)
+        weights.all[f"{block}ssm_a"] = np.tile(decay, (inner, 1))
         weights.ones(f"{block}ssm_d", inner)
         weights.matrix(f"{block}ssm_out.weight", _WIDTH, inner)
     keys = _keys("mamba", layers, words) | {

@@ -20,6 +20,7 @@ from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle,
 from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
+from qwq_gguf.gguf_file.composing import composes
 from qwq_gguf.machine import check_cache_fits, cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
 from qwq_gguf.native import native_files
@@ -73,7 +74,9 @@ class Model:
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._adopting = threading.RLock()  # reentrant: signal handlers may close
         bos, eos = (gguf.integer(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos"))
-        self.vocabulary = Vocabulary(library, self.owned, bos=bos, eos=eos)
+        self.vocabulary = Vocabulary(
+            library, self.owned, bos=bos, eos=eos, composing=composes(gguf.metadata)
+        )
         self.weights: int = api.llama_model_n_params(handle)
         self.weight_bytes: int = api.llama_model_size(handle)
 

@@ -18,6 +18,7 @@ from qwq_gguf.chat.events import (
     ToolCallStarted,
     ToolResult,
 )
+from qwq_gguf.chat.fitting import Sent
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.one_reader import OneReader
@@ -39,7 +40,8 @@ class Conversation:
     """Turns with one model under one profile: a `Responder` with history and tools.
 
     Thoughts of earlier turns are not sent again (the profile's history policy), and the
-    KV cache is computed anew only from where a prompt differs from the last one. Use it
+    KV cache is computed anew only from where a prompt differs from the last one. When the
+    context is full, the oldest turns are no longer sent (`chat.fitting`). Use it
     from one thread; `interrupt` may come from any, or from a signal handler.
     """
 
@@ -83,6 +85,7 @@ class Conversation:
         self.responder.check_tools(self._specs)
         self._system = [Message("system", system)] if system else []
         self._history: list[Message] = []
+        self._sent = Sent()
         self._seed = seed
         self._turns = 0
         self._max_tokens = max_tokens
@@ -92,7 +95,7 @@ class Conversation:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The turns so far, thoughts included."""
+        """The turns so far, thoughts included, and those that are not sent any more."""
         return (*self._system, *self._history)
 
     @property
@@ -116,14 +119,14 @@ class Conversation:
         """Say something and follow the reply: deltas and tool events, then `Finished`.
 
         A reply without an answer (interrupted, or no room left) is not remembered, nor is
-        its question. PromptTooLongError when the conversation does not fit the context.
+        its question. PromptTooLongError when the question alone does not fit the context.
         """
         return OneReader(self._take_turn(text), "this reply")
 
     def prompt_tokens(self, text: str) -> list[int]:
         """What the model would read if this were asked: history, question, opened thought."""
-        prompt = self.responder.render((*self.messages, Message("user", text)), self._specs)
-        return self.model.encode(prompt.segments)
+        messages = (*self._system, *self._sent.of(self._history), Message("user", text))
+        return self.model.encode(self.responder.render(messages, self._specs).segments)
 
     def interrupt(self) -> None:
         """End the running reply with its next token, a prompt's computation at once."""
@@ -134,6 +137,7 @@ class Conversation:
     def clear(self) -> None:
         """Forget all turns; system prompt and tools stay."""
         self._history.clear()
+        self._sent = Sent()
 
     def close(self) -> None:
         """Free the KV cache, unless it is shared."""
@@ -160,6 +164,7 @@ class Conversation:
         if reply.answer:
             turn.append(Message("assistant", reply.answer, thinking=last.thinking))
             self._history += turn
+        self._sent.crowded = reason is FinishReason.CONTEXT
         yield Finished(reply)
 
     def _respond(
@@ -171,8 +176,9 @@ class Conversation:
             left = self._max_tokens - sum(map(_tokens, rounds))
             if left < 1:
                 return _nothing(FinishReason.LENGTH, seed)
+        yield from self._make_room(turn)
         try:
-            messages = (*self.messages, *turn)
+            messages = (*self._system, *self._sent.of(self._history), *turn)
             responding = self.responder.respond(messages, self._specs, seed=seed, max_tokens=left)
             self._responding = responding
             if self._interrupted:  # before there was anything to cancel
@@ -186,6 +192,25 @@ class Conversation:
             if not rounds:
                 raise
         return _nothing(FinishReason.CONTEXT, seed)  # filled by what tools have said
+
+    def _make_room(self, turn: Sequence[Message]) -> Iterator[Notice]:
+        """Leave out the oldest turns where the context is too full for a reply to this one."""
+        more = self._sent.make_room(
+            self._history,
+            lambda kept: self._length((*self._system, *kept, *turn)),
+            context=self.context_size,
+            max_tokens=self._max_tokens,
+        )
+        if more:
+            which = "the oldest turn is" if more == 1 else f"the {more} oldest turns are"
+            yield Notice(f"the context is full: {which} no longer sent to the model")
+
+    def _length(self, messages: Sequence[Message]) -> int:
+        prompt = self.responder.render(messages, self._specs)
+        try:
+            return len(self.model.encode(prompt.segments, self.context_size))
+        except PromptTooLongError:
+            return self.context_size + 1
 
     def _next_seed(self) -> int:
         if self._seed is None:

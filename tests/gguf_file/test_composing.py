@@ -62,7 +62,7 @@ def test_what_is_no_tokenizer_says_nothing(raw: str) -> None:
 
 
 def test_deep_normalizers_end() -> None:
-    nested: dict[str, object] = NFC
+    nested: object = NFC
     for _ in range(20):
         nested = {"type": "Sequence", "normalizers": [nested]}
     assert not header("llama-bpe", nested)

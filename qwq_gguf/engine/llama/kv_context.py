@@ -17,6 +17,7 @@ from qwq_gguf.engine.llama.checkpoints import Checkpoints, turn_places
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings, Observer
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.owned import Owned
+from qwq_gguf.engine.llama.sequence_state import SequenceState, put_state, take_state
 from qwq_gguf.errors import ModelError
 from qwq_gguf.machine import check_cache_fits
 
@@ -201,6 +202,21 @@ class KvContext:
             if not logits:
                 raise ModelError("nothing was computed yet", path=self._model.path)
             return np.ctypeslib.as_array(logits, (self._model.vocab_size,)).copy()
+
+    def state(self) -> SequenceState:
+        """What is in the cache, to `restore` later."""
+        with self.owned as handle:
+            return SequenceState(tuple(self._cached), take_state(self._api, handle))
+
+    def restore(self, state: SequenceState) -> bool:
+        """Have that in the cache; if llama.cpp does not take it, nothing is, and False."""
+        self.forget()
+        with self.owned as handle:
+            size = len(state.tokens)
+            if not put_state(self._api, handle, self._memory, state.data, size):
+                return False
+        self._cached = list(state.tokens)
+        return True
 
     def forget(self) -> None:
         """Empty the KV cache."""

@@ -14,6 +14,7 @@ from qwq_gguf.jobs.events import Event, Report, silent
 
 __all__ = [
     "Listener",
+    "check_factors",
     "check_flags",
     "check_mappings",
     "check_numbers",
@@ -30,6 +31,9 @@ Listener: TypeAlias = Callable[[Event], object] | bool | None
 # Of flags whose argument is called otherwise.
 _ARGUMENTS = {
     "--all": "everything",
+    "--cache-type-k": "cache_keys",
+    "--cache-type-v": "cache_values",
+    "--flash-attn": "flash_attention",
     "--no-manifest": "manifest=False",
     "--no-resume": "resume=False",
     "--tensor-type": "tensor_types",
@@ -79,6 +83,13 @@ def check_texts(**given: object) -> None:
 def check_flags(**given: object) -> None:
     """UsageError for what is neither True, False nor None."""
     _check(given, (bool,), "True or False")
+
+
+def check_factors(**given: object) -> None:
+    """UsageError for what is neither a number nor None; named by its argument."""
+    for name, value in given.items():
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+            raise UsageError(f"{name} is a number", found=repr(value)[:60])
 
 
 def check_mappings(**given: object) -> None:

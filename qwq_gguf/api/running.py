@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from qwq_gguf.api.calls import (
     Listener,
+    check_factors,
     check_flags,
     check_mappings,
     check_numbers,
@@ -17,6 +18,7 @@ from qwq_gguf.api.calls import (
     reporting,
 )
 from qwq_gguf.errors import UsageError
+from qwq_gguf.jobs.contexts import ContextWish
 from qwq_gguf.jobs.demo import demo_gguf
 from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
 from qwq_gguf.jobs.loading import load_model
@@ -44,6 +46,10 @@ def load(
     context: int | None = None,
     gpu_layers: int | None = None,
     threads: int | None = None,
+    cache_keys: str | None = None,
+    cache_values: str | None = None,
+    flash_attention: bool | None = None,
+    yarn: float | None = None,
     revision: str | None = None,
     token: str | None = None,
     progress: Listener = None,
@@ -56,12 +62,23 @@ def load(
     (default: the profile's, or the model's if that is smaller), `gpu_layers` how many go to the
     card (default: all, if this build can), `threads` the cores (default: the physical ones).
 
+    `cache_keys` and `cache_values` are what the KV cache keeps those in: "f16" (default), "q8_0"
+    or "q4_0", with `flash_attention` for the values (default: where llama.cpp can). `yarn` is a
+    factor that stretches the context beyond what the model was made for.
+
     NotAGgufError, GgufError, ModelError and LibraryError say why it cannot be.
     """
     with in_python():
         check_numbers(context=context, threads=threads)
         check_numbers(-1, gpu_layers=gpu_layers)
-        check_texts(revision=revision, token=token)
+        check_texts(
+            revision=revision, token=token, cache_keys=cache_keys, cache_values=cache_values
+        )
+        check_flags(flash_attention=flash_attention)
+        check_factors(yarn=yarn)
+        wish = ContextWish(
+            keys=cache_keys, values=cache_values, flash_attention=flash_attention, yarn=yarn
+        )
         report = reporting(progress)
         name = name_of(source)
         if name == _DEMO:
@@ -76,6 +93,7 @@ def load(
             context=context,
             gpu_layers=gpu_layers,
             threads=threads,
+            wish=wish,
         )
         return Model(loaded, chosen, (*notes, *loaded.notices))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import (
@@ -14,14 +15,18 @@ from qwq_gguf.chat.events import (
     Reply,
     Responded,
     Response,
-    ThoughtEnded,
     ToolCallStarted,
     ToolResult,
 )
+from qwq_gguf.chat.fitting import Sent
 from qwq_gguf.chat.messages import Message, ToolCall
+from qwq_gguf.chat.rounds import no_room, one_reply, tokens_of
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.responder import Responder, Responding, new_seed
+from qwq_gguf.engine.saving.chats import load_chat, save_chat
+from qwq_gguf.engine.saving.file import SavedChat
+from qwq_gguf.engine.saving.made_with import MadeWith
 from qwq_gguf.engine.session import PromptProgress, Session
 from qwq_gguf.errors import PromptTooLongError, ToolError
 
@@ -39,7 +44,8 @@ class Conversation:
     """Turns with one model under one profile: a `Responder` with history and tools.
 
     Thoughts of earlier turns are not sent again (the profile's history policy), and the
-    KV cache is computed anew only from where a prompt differs from the last one. Use it
+    KV cache is computed anew only from where a prompt differs from the last one. When the
+    context is full, the oldest turns are no longer sent (`chat.fitting`). Use it
     from one thread; `interrupt` may come from any, or from a signal handler.
     """
 
@@ -83,6 +89,7 @@ class Conversation:
         self.responder.check_tools(self._specs)
         self._system = [Message("system", system)] if system else []
         self._history: list[Message] = []
+        self._sent = Sent()
         self._seed = seed
         self._turns = 0
         self._max_tokens = max_tokens
@@ -92,7 +99,7 @@ class Conversation:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The turns so far, thoughts included."""
+        """The turns so far, thoughts included, and those that are not sent any more."""
         return (*self._system, *self._history)
 
     @property
@@ -116,14 +123,14 @@ class Conversation:
         """Say something and follow the reply: deltas and tool events, then `Finished`.
 
         A reply without an answer (interrupted, or no room left) is not remembered, nor is
-        its question. PromptTooLongError when the conversation does not fit the context.
+        its question. PromptTooLongError when the question alone does not fit the context.
         """
         return OneReader(self._take_turn(text), "this reply")
 
     def prompt_tokens(self, text: str) -> list[int]:
         """What the model would read if this were asked: history, question, opened thought."""
-        prompt = self.responder.render((*self.messages, Message("user", text)), self._specs)
-        return self.model.encode(prompt.segments)
+        messages = (*self._system, *self._sent.of(self._history), Message("user", text))
+        return self.model.encode(self.responder.render(messages, self._specs).segments)
 
     def interrupt(self) -> None:
         """End the running reply with its next token, a prompt's computation at once."""
@@ -134,6 +141,39 @@ class Conversation:
     def clear(self) -> None:
         """Forget all turns; system prompt and tools stay."""
         self._history.clear()
+        self._sent = Sent()
+
+    def save_state(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the turns and what was computed of them, for `load_state`; not while one replies.
+
+        The file is there whole or not at all, for its owner alone; `force` replaces one.
+        OutputError.
+        """
+        chat = SavedChat(self.messages, self._sent.left_out, self._turns, self._made_with())
+        save_chat(Path(path), chat, self.responder.session, force=force)
+
+    def load_state(self, path: str | Path) -> str | None:
+        """Go on with a chat that was saved, in the place of the turns so far.
+
+        The system prompt stays where there is one. Returns why only the messages were taken, so
+        that the next question computes all of them: another model, library or kind of context,
+        or a file that this user has not saved on this computer. None if all was.
+
+        ModelError for what is no saved chat; then all is as it was.
+        """
+        session = self.responder.session
+        chat, why = load_chat(Path(path), self._made_with(), session, context=session.context_size)
+        messages = list(chat.messages)
+        system = [messages.pop(0)] if messages and messages[0].role == "system" else []
+        self._system = self._system or system
+        self._history, self._turns = messages, chat.asked
+        self._sent = Sent()
+        self._sent.left_out = chat.left_out
+        return why
+
+    def _made_with(self) -> MadeWith:
+        settings = getattr(self.responder.session, "settings", None)
+        return MadeWith.of(self.model, settings)
 
     def close(self) -> None:
         """Free the KV cache, unless it is shared."""
@@ -156,10 +196,11 @@ class Conversation:
             said = last.answer if last.calls else last.written
             turn.append(Message("assistant", said, last.calls, thinking=last.thinking))
             yield from self._use_tools(last, turn)
-        reply = _reply(rounds, reason, seed)
+        reply = one_reply(rounds, reason, seed)
         if reply.answer:
             turn.append(Message("assistant", reply.answer, thinking=last.thinking))
             self._history += turn
+        self._sent.crowded = reason is FinishReason.CONTEXT
         yield Finished(reply)
 
     def _respond(
@@ -168,11 +209,12 @@ class Conversation:
         """One round's events; returns what came of it."""
         left = None
         if self._max_tokens is not None:
-            left = self._max_tokens - sum(map(_tokens, rounds))
+            left = self._max_tokens - sum(map(tokens_of, rounds))
             if left < 1:
-                return _nothing(FinishReason.LENGTH, seed)
+                return no_room(FinishReason.LENGTH, seed)
+        yield from self._make_room(turn)
         try:
-            messages = (*self.messages, *turn)
+            messages = (*self._system, *self._sent.of(self._history), *turn)
             responding = self.responder.respond(messages, self._specs, seed=seed, max_tokens=left)
             self._responding = responding
             if self._interrupted:  # before there was anything to cancel
@@ -185,7 +227,26 @@ class Conversation:
         except PromptTooLongError:
             if not rounds:
                 raise
-        return _nothing(FinishReason.CONTEXT, seed)  # filled by what tools have said
+        return no_room(FinishReason.CONTEXT, seed)  # filled by what tools have said
+
+    def _make_room(self, turn: Sequence[Message]) -> Iterator[Notice]:
+        """Leave out the oldest turns where the context is too full for a reply to this one."""
+        more = self._sent.make_room(
+            self._history,
+            lambda kept: self._length((*self._system, *kept, *turn)),
+            context=self.context_size,
+            max_tokens=self._max_tokens,
+        )
+        if more:
+            which = "the oldest turn is" if more == 1 else f"the {more} oldest turns are"
+            yield Notice(f"the context is full: {which} no longer sent to the model")
+
+    def _length(self, messages: Sequence[Message]) -> int:
+        prompt = self.responder.render(messages, self._specs)
+        try:
+            return len(self.model.encode(prompt.segments, self.context_size))
+        except PromptTooLongError:
+            return self.context_size + 1
 
     def _next_seed(self) -> int:
         if self._seed is None:
@@ -222,31 +283,3 @@ class Conversation:
 def _round_seed(seed: int, number: int) -> int:
     """Another seed for each round of tools, the reply's own for the first."""
     return (seed + number * 0x9E3779B9) % (MOST_SEED + 1)
-
-
-def _tokens(response: Response) -> int:
-    return response.thinking_tokens + response.answer_tokens
-
-
-def _nothing(reason: FinishReason, seed: int) -> Response:
-    """A round for which there was no room."""
-    return Response("", "", "", (), (), 0, 0, 0, seed, 0.0, reason, ThoughtEnded.NONE)
-
-
-def _reply(rounds: Sequence[Response], reason: FinishReason, seed: int) -> Reply:
-    """All rounds of one turn as one reply; the calls of the last one were not run."""
-    endings = [each.thought_ended for each in rounds]
-    thoughts = [ending for ending in endings if ending is not ThoughtEnded.NONE]
-    seconds = sum(each.seconds for each in rounds)
-    return Reply(
-        thinking="\n\n".join(each.thinking for each in rounds if each.thinking),
-        answer=rounds[-1].answer,
-        thinking_tokens=sum(each.thinking_tokens for each in rounds),
-        answer_tokens=sum(each.answer_tokens for each in rounds),
-        prompt_tokens=rounds[0].prompt_tokens,
-        finish_reason=reason,
-        thought_ended=thoughts[-1] if thoughts else ThoughtEnded.NONE,
-        seed=seed,
-        tokens_per_second=sum(map(_tokens, rounds)) / seconds if seconds > 0 else 0.0,
-        tool_calls=tuple(call for each in rounds[:-1] for call in each.calls),
-    )

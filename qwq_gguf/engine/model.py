@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.engine.llama import library as native
+from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.engine.llama.vocabulary import Vocabulary
 from qwq_gguf.engine.loading.mapped import ModelFiles
@@ -19,6 +20,7 @@ from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle,
 from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
+from qwq_gguf.gguf_file.composing import composes
 from qwq_gguf.machine import check_cache_fits, cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
 from qwq_gguf.native import native_files
@@ -54,6 +56,7 @@ class Model:
         context_size: int,
         gpu_layers: int,
         threads: int,
+        settings: ContextSettings,
         notices: tuple[str, ...],
     ) -> None:
         self.library = library
@@ -63,6 +66,7 @@ class Model:
         self.context_size = context_size
         self.gpu_layers = gpu_layers
         self.threads = threads
+        self.settings = settings
         self.notices = notices
         api = library.api
         free = partial(_free, api, files)
@@ -70,7 +74,9 @@ class Model:
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._adopting = threading.RLock()  # reentrant: signal handlers may close
         bos, eos = (gguf.integer(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos"))
-        self.vocabulary = Vocabulary(library, self.owned, bos=bos, eos=eos)
+        self.vocabulary = Vocabulary(
+            library, self.owned, bos=bos, eos=eos, composing=composes(gguf.metadata)
+        )
         self.weights: int = api.llama_model_n_params(handle)
         self.weight_bytes: int = api.llama_model_size(handle)
 
@@ -82,6 +88,7 @@ class Model:
         context: int | None = None,
         gpu_layers: int | None = None,
         threads: int | None = None,
+        settings: ContextSettings = DEFAULT_SETTINGS,
         progress: Callable[[float], None] | None = None,
     ) -> Model:
         """Check and load a GGUF file.
@@ -89,8 +96,9 @@ class Model:
         `context` is in tokens (default: the smaller of 16384 and the model's),
         `gpu_layers` how many layers go to the card (default: all, if the build can),
         `threads` how many cores compute (default: the physical ones; for a tiny model one,
-        which is faster). `progress` gets the loaded fraction, 0 to 1; an exception from it
-        stops the load.
+        which is faster). `settings` are those of its sessions, unless one has others; a cache of
+        these has to fit into memory. `progress` gets the loaded fraction, 0 to 1; an exception
+        from it stops the load.
 
         GgufError for a malformed file, ModelError for one that cannot be run,
         LibraryError when llama.cpp is missing or does not work here.
@@ -122,9 +130,11 @@ class Model:
         usable_gpu = facts.gpu_offload and how.use_gpu
         layers = (-1 if gpu_layers is None else gpu_layers) if usable_gpu else 0
         trained = gguf.integer(f"{gguf.architecture}.context_length") or DEFAULT_CONTEXT
+        if settings.yarn is not None:
+            trained = settings.yarn.length
         size = context or min(DEFAULT_CONTEXT, trained)
         if layers == 0:
-            check_cache_fits(gguf, size)
+            check_cache_fits(gguf, size, keys=settings.keys, values=settings.values)
         ensure_loads(
             parts,
             identity=identity,
@@ -148,7 +158,8 @@ class Model:
             context_size=size,
             gpu_layers=layers,
             threads=threads,
-            notices=notices_of(how, facts, gpu_layers, size, trained),
+            settings=settings,
+            notices=notices_of(how, facts, gpu_layers, size, trained, settings.yarn),
         )
         try:
             files.check_read()

@@ -13,9 +13,10 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
-from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
+from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.llama.kv_context import ABORTED, FULL, KvContext, PromptProgress
 from qwq_gguf.engine.llama.native_chain import NativeChain
+from qwq_gguf.engine.llama.sequence_state import SequenceState
 from qwq_gguf.engine.llama.vocabulary import too_long
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.errors import ModelError
@@ -40,9 +41,10 @@ class Generated(NamedTuple):
 class Session:
     """A text in the making. Use from one thread at a time; `interrupt` from any."""
 
-    def __init__(self, model: Model, settings: ContextSettings = DEFAULT_SETTINGS) -> None:
-        """`settings` are those of its KV cache."""
+    def __init__(self, model: Model, settings: ContextSettings | None = None) -> None:
+        """`settings` are those of its KV cache (default: the model's)."""
         self.model = model
+        self.settings = settings or model.settings
         self._context = KvContext(model, settings)
         self._running: Generation | None = None
         self._beginning = threading.RLock()  # reentrant: signal handlers may begin one
@@ -108,6 +110,21 @@ class Session:
     def interrupt(self) -> None:
         """End the running generation at once (a prompt) or with its next token."""
         self._context.abort.set()
+
+    def state(self) -> SequenceState:
+        """The tokens in the KV cache and what was computed of them, to go on from later."""
+        return self._context.state()
+
+    def restore(self, state: SequenceState) -> bool:
+        """Go on from there; an unfinished generation of this session ends.
+
+        `state` is of this model, library and kind of context, and from nowhere else: see
+        `sequence_state`. If llama.cpp does not take it the cache is empty, and False.
+        """
+        with self._beginning:
+            if self._running is not None:
+                self._running.supersede()
+            return self._context.restore(state)
 
     def forget(self) -> None:
         """Empty the KV cache; an unfinished generation of this session ends."""

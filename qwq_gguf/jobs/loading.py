@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.jobs.contexts import USUAL, ContextWish
 from qwq_gguf.jobs.events import Activity, Progress, Remark, Report, activity
 
 if TYPE_CHECKING:
@@ -21,18 +22,22 @@ def load_model(
     context: int | None = None,
     gpu_layers: int | None = None,
     threads: int | None = None,
+    wish: ContextWish = USUAL,
 ) -> Model:
     """Load a GGUF file; its notices are remarks.
 
     `context` is what the user asked for; else it is `usual_context`, or the model's own if
-    that is smaller.
+    that is smaller. `wish` says how it is kept.
     """
     from qwq_gguf.engine.model import Model
     from qwq_gguf.gguf_file import read_gguf
 
+    gguf = read_gguf(path)
+    settings = wish.settings(gguf.metadata)
     if context is None:
-        gguf = read_gguf(path)
         trained = gguf.integer(f"{gguf.architecture}.context_length")
+        if settings.yarn is not None:
+            trained = settings.yarn.length
         context = min(usual_context, trained or usual_context)
 
     def show(fraction: float) -> None:
@@ -40,7 +45,12 @@ def load_model(
 
     with activity(report, Activity.LOADING, path.name, 1):
         model = Model.load(
-            path, context=context, gpu_layers=gpu_layers, threads=threads, progress=show
+            path,
+            context=context,
+            gpu_layers=gpu_layers,
+            threads=threads,
+            settings=settings,
+            progress=show,
         )
     for notice in model.notices:
         report(Remark(notice))

@@ -71,24 +71,49 @@ def check_cache_fits(
     values: GgmlType = GgmlType.F16,
     available: int | None = None,
 ) -> None:
-    """ModelError if a cache of `context` tokens cannot be in main memory.
+    """ModelError if a cache of `context` tokens cannot be in main memory, or in these types.
 
     `available` is in bytes (default: what the machine says). Weights are mapped and can
     be dropped and read again, so they are not counted.
     """
+    shape = KvShape.of(header)
+    if shape is None:
+        return
+    _check_blocks(header, shape.key, keys)
+    _check_blocks(header, shape.value, values)
     if available is None:
         available = available_memory()
-    shape = KvShape.of(header)
-    if shape is None or available is None:
+    if available is None:
         return
     needed = shape.nbytes(context, keys, values)
     if needed <= available:
         return
-    a_token = needed // context
+    a_token = -(-needed // context)
+    hint = f"-c {max(256, int(0.8 * available / a_token) // 256 * 256)}"
+    if keys is values is GgmlType.F16 and _half_fits(shape, context, available):
+        hint += ", or -ctk q8_0 -ctv q8_0, which take about half"
     raise ModelError(
         f"a context of {context:,} tokens does not fit into this machine's memory",
         path=header.path,
         found=f"{needed / 2**30:.1f} GiB of KV cache",
         expected=f"at most the {available / 2**30:.1f} GiB that are free",
-        hint=f"-c {max(256, int(0.8 * available / a_token) // 256 * 256)}",
+        hint=hint,
     )
+
+
+def _half_fits(shape: KvShape, context: int, available: int) -> bool:
+    small = GgmlType.Q8_0
+    if shape.key % small.block_size or shape.value % small.block_size:
+        return False
+    return shape.nbytes(context, small, small) <= available
+
+
+def _check_blocks(header: ModelHeader, size: int, kind: GgmlType) -> None:
+    if size % kind.block_size:
+        raise ModelError(
+            f"this model's KV cache cannot be kept in {kind.name.lower()}",
+            path=header.path,
+            found=f"heads of {size} numbers",
+            expected=f"a multiple of {kind.block_size}",
+            hint="keep it in f16",
+        )

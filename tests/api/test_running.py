@@ -120,6 +120,10 @@ def test_two_streams_at_once_are_an_error_and_chats_are_not(model: qwq_gguf.Mode
     two.close()
 
 
+def load_with(model: Any, **options: Any) -> object:
+    return qwq_gguf.load(model.path, **options)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -139,6 +143,10 @@ def test_two_streams_at_once_are_an_error_and_chats_are_not(model: qwq_gguf.Mode
         (lambda model: model.chat(template_variables=7), "template_variables is a dict"),
         (lambda model: qwq_gguf.load(model.path, context=0), "context is a whole number"),
         (lambda model: qwq_gguf.load(model.path, threads=0), "threads is a whole number"),
+        (lambda model: qwq_gguf.load(model.path, cache_keys="q9"), "cache_keys: a KV cache cannot"),
+        (lambda model: load_with(model, cache_values=8), "cache_values is a text"),
+        (lambda model: load_with(model, yarn="2"), "yarn is a number"),
+        (lambda model: load_with(model, flash_attention=1), "flash_attention is True"),
     ],
 )
 def test_a_wrong_call_says_what_to_do(

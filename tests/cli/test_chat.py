@@ -503,3 +503,33 @@ def test_a_thought_ends_at_the_budget_that_is_asked_for(tmp_path: Path) -> None:
     thoughtless = json.loads(chat(demo, *asked, "--thought-budget", "0").stdout)
     assert thoughtless["thinking"] == ""
     assert thoughtless["answer"]
+
+
+def test_how_the_context_is_kept(tmp_path: Path) -> None:
+    path = write_random(tmp_path / "wide.gguf", width=128)
+    asked = ("-p", "Hi", "-n", "8", "--seed", "1", "-c", "900", "--json")
+    flags = ("-ctk", "q8_0", "-ctv", "Q4_0", "-fa", "on", "--yarn", "2")
+    kept, usual = (json.loads(chat(path, *asked, *more).stdout) for more in (flags, ()))
+    assert kept["thinking_tokens"] == usual["thinking_tokens"] == 8
+    assert kept["thinking"] != usual["thinking"]
+    assert "larger than the 512" in chat(path, *asked).stderr
+    assert "larger than" not in chat(path, *asked, "--yarn", "2").stderr
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (("-ctk", "q9_0"), "did you mean"),
+        (("-ctv", "iq2_xxs"), "q4_0"),
+        (("-ctv", "q8_0", "-fa", "off"), "goes with --flash-attn on or auto only"),
+        (("-fa", "maybe"), "on, off or auto"),
+        (("--yarn", "0.5"), "the YaRN factor makes no sense"),
+        (("--yarn", "nan"), "the YaRN factor makes no sense"),
+    ],
+)
+def test_a_context_that_cannot_be_is_refused(
+    talker: Path, flags: tuple[str, ...], words: str
+) -> None:
+    done = chat(talker, "-p", "Hi", *flags)
+    assert done.exit_code == (1 if "--yarn" in flags else 2), done.stderr
+    assert words in " ".join(done.stderr.split())

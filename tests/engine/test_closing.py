@@ -64,12 +64,12 @@ _FACTS = "name metadata trained_context sampling chat_template vocab_size bos eo
 RAISES: Mapping[str, str] = {
     "Model": "encode piece adopt",
     "Vocabulary": "handle encode encode_text encode_bytes piece text only_token",
-    "Session": "generate logits forget",
+    "Session": "generate logits state restore forget",
     "Generation": "__next__ begin_answer expect_thought",
     "NativeChain": "sample accept apply names begin_answer expect_thought",
     "Responder": "respond",
     "Responding": "__next__",
-    "Conversation": "ask stream prompt_tokens",
+    "Conversation": "ask stream prompt_tokens save_state load_state",
 }
 ANSWERS: Mapping[str, str] = {
     "Model": f"{_FACTS} control_tokens special_tokens token_id close",
@@ -103,6 +103,9 @@ ARGUMENTS: Mapping[str, str] = {
     "render": "SAID",
     "check_tools": "()",
     "prompt_tokens": "'hi'",
+    "restore": "state",
+    "save_state": "saved, force=True",
+    "load_state": "saved",
 }
 
 
@@ -120,6 +123,10 @@ next(responding)
 generation = session.generate(PROMPT, GRAMMAR, seed=1)
 generation.expect_thought(None, begun=True)
 next(generation)
+state = session.state()
+saved = Path(sys.argv[1]).with_suffix(".session")
+conversation.ask("hi")
+conversation.save_state(saved, force=True)
 context = session._context.owned._state.pointer
 chain = NativeChain.of(model, GRAMMAR, seed=1)
 things = {{"Model": model, "Vocabulary": model.vocabulary, "Session": session,

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from qwq_gguf.editing import stretch
 from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import ModelError
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.gguf_file import read_gguf
+from qwq_gguf.gguf_file.yarn import yarn_of
 from qwq_gguf.machine import KvShape
 from qwq_gguf.sampling import Greedy, SamplerChain
 from support.tiny_gguf import write_random
@@ -130,6 +133,61 @@ def test_heads_that_do_not_fill_a_block_are_an_error_of_ours(tmp_path: Path) -> 
     path = write_random(tmp_path / "narrow.gguf")
     with Model.load(path, threads=1) as model:
         settings = ContextSettings(keys=GgmlType.Q8_0)
-        with pytest.raises(ModelError, match="no room for a context") as caught:
+        with pytest.raises(ModelError, match="cannot be kept in q8_0") as caught:
             Session(model, settings)
-        assert "usual" in str(caught.value.hint)
+        assert caught.value.expected == "a multiple of 32"
+
+
+def test_a_model_is_loaded_for_the_cache_it_will_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_random(tmp_path / "wide.gguf", width=128)
+    small = ContextSettings(keys=GgmlType.Q8_0, values=GgmlType.Q4_0)
+    shape = KvShape.of(read_gguf(path))
+    assert shape is not None
+    least = shape.nbytes(512, GgmlType.Q8_0, GgmlType.Q4_0)
+    monkeypatch.setattr("qwq_gguf.machine.kv_cache.available_memory", lambda: least)
+    with pytest.raises(ModelError, match="does not fit"):
+        Model.load(path, threads=1, context=512)
+    with Model.load(path, threads=1, context=512, settings=small) as model:
+        session = Session(model)
+        assert len(reply(session)) == 6
+        monkeypatch.setattr("qwq_gguf.machine.kv_cache.available_memory", lambda: least - 1)
+        Session(model).close()  # that was looked for
+        with pytest.raises(ModelError, match="does not fit"):
+            Session(model, ContextSettings(keys=GgmlType.Q8_0))
+    with pytest.raises(ModelError, match="does not fit"):
+        Model.load(path, threads=1, context=512, settings=small)
+
+
+def test_yarn_of_a_context_is_that_of_a_file(tmp_path: Path) -> None:
+    plain = write_random(tmp_path / "plain.gguf", width=128)
+    changed = stretch(read_gguf(plain).metadata, 4)
+    keys = {entry.key: entry.value for entry in changed.entries}
+    stretched = write_random(tmp_path / "yarn.gguf", width=128, keys=keys)
+    yarn = yarn_of(read_gguf(plain).metadata, 4)
+    assert (yarn.original, yarn.length) == (512, 2048)
+    prompt = [(7 * index) % 250 for index in range(900)]
+
+    def logits(path: Path, settings: ContextSettings) -> list[float]:
+        with Model.load(path, threads=1, context=1024, settings=settings) as model:
+            session = Session(model)
+            [token for token, _ in session.generate(prompt, GREEDY, seed=1, max_tokens=1)]
+            return list(map(float, session.logits()))
+
+    off = yarn_of(read_gguf(stretched).metadata, 1)
+    as_it_is = logits(plain, ContextSettings())
+    as_stretched = logits(stretched, ContextSettings())
+    assert as_it_is != as_stretched
+    assert logits(plain, ContextSettings(yarn=yarn)) == as_stretched
+    assert logits(stretched, ContextSettings(yarn=off)) == as_it_is
+
+
+def test_what_should_be_known_of_yarn_is_said(tmp_path: Path) -> None:
+    path = write_random(tmp_path / "plain.gguf")
+    yarn = ContextSettings(yarn=yarn_of(read_gguf(path).metadata, 2))
+    for context, said in ((512, "may make short ones worse"), (1024, ""), (1025, "larger than")):
+        with Model.load(path, threads=1, context=context, settings=yarn) as model:
+            notices = [text for text in model.notices if "tokens" in text]
+            assert len(notices) == bool(said)
+            assert said in "".join(notices)

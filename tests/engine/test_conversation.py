@@ -619,3 +619,97 @@ def test_a_bias_of_no_token_is_refused_before_anything_is_asked(model: Model) ->
     profile = PROFILE.with_overrides(logit_bias=((10**6, 1.0),))
     with pytest.raises(ChainError, match="does not have"):
         Conversation(model, profile)
+
+
+def crowded(context: int, replies: Sequence[str], **options: Any) -> tuple[Conversation, Any]:
+    conversation, session = chat(replies, **options)
+    session.context_size = context
+    return conversation, session
+
+
+def notices(events: Sequence[ChatEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
+def test_a_full_context_leaves_out_the_oldest_turns_and_says_so() -> None:
+    conversation, session = crowded(400, ["</think>" + "y" * 30] * 9, system="Be brief.")
+    said: list[list[str]] = []
+    for number in range(9):
+        _, events = ask(conversation, f"{number} " + "x" * 20)
+        said.append(notices(events))
+        prompt = session.prompts[-1]
+        assert prompt.startswith("<|im_start|>system\nBe brief.<|im_end|>")
+        assert f"\n{number} xxxx" in prompt
+        assert len(session.model.encode([])) + len(prompt) < 700  # characters, tags included
+    assert said[:2] == [[], []]
+    told = [line for lines in said for line in lines]
+    assert told
+    assert set(told) <= {
+        f"the context is full: {which} no longer sent to the model"
+        for which in ("the oldest turn is", "the 2 oldest turns are", "the 3 oldest turns are")
+    }
+    # The oldest is gone, the newest before the question is not, and all are remembered.
+    assert "\n0 xxxx" not in session.prompts[-1]
+    assert "\n7 xxxx" in session.prompts[-1]
+    assert conversation.messages[1].content.startswith("0 ")
+    assert len(conversation.messages) == 19
+    # Twice the reserve is free then, so that not every turn begins anew.
+    assert sum(map(bool, said)) < 5
+
+
+def test_what_was_left_out_is_not_in_the_prompt_that_would_be() -> None:
+    conversation, session = crowded(300, ["</think>" + "y" * 60] * 4)
+    for number in range(4):
+        ask(conversation, f"{number} " + "x" * 20)
+    would_be = session.model.decode(conversation.prompt_tokens("next"))
+    assert "0 xxxx" not in would_be
+    conversation.clear()
+    session.replies.append("</think>z")
+    ask(conversation, "anew")
+    assert "anew" in session.prompts[-1]
+
+
+def test_a_question_that_alone_does_not_fit_keeps_its_error_and_the_history() -> None:
+    conversation, session = crowded(300, ["</think>first", "</think>second"])
+    ask(conversation, "one")
+    with pytest.raises(PromptTooLongError):
+        ask(conversation, "x" * 400)
+    _, events = ask(conversation, "two")
+    assert notices(events) == []
+    assert "\none<" in session.prompts[-1]
+
+
+def test_a_reply_that_had_no_room_gets_more_the_next_time() -> None:
+    conversation, session = crowded(4000, ["</think>first", "a thought", "</think>second"])
+    ask(conversation, "one")
+    session.ends_with = FinishReason.CONTEXT
+    reply, events = ask(conversation, "two")
+    assert (reply.finish_reason, reply.answer, notices(events)) == (FinishReason.CONTEXT, "", [])
+    session.ends_with = FinishReason.STOP
+    reply, events = ask(conversation, "two")
+    assert notices(events) == [
+        "the context is full: the oldest turn is no longer sent to the model"
+    ]
+    assert reply.answer == "second"
+    assert "\none<" not in session.prompts[-1]
+
+
+def test_rounds_of_tools_belong_to_their_turn() -> None:
+    """What tools say pushes older turns out, never the question or its own rounds."""
+
+    class Talks(Adder):
+        def run(self, arguments: Mapping[str, Any]) -> str:
+            return "5" + "!" * 350
+
+    replies = ["</think>" + "y" * 60, "plan" + CALL, "read</think>\n\nIt is 5."]
+    conversation, session = crowded(700, replies, tools=[Talks()])
+    ask(conversation, "first question")
+    reply, events = ask(conversation, "2+3?")
+    assert reply.answer == "It is 5."
+    assert notices(events) == [
+        "the context is full: the oldest turn is no longer sent to the model"
+    ]
+    assert "first question" in session.prompts[1]
+    assert "first question" not in session.prompts[2]
+    assert "2+3?" in session.prompts[2]
+    assert "!!!" in session.prompts[2]

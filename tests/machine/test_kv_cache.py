@@ -35,8 +35,13 @@ def test_the_cache_of_qwq_is_a_quarter_of_a_megabyte_a_token(tmp_path: Path) -> 
     assert caught.value.hint is not None
     # A smaller cache of the same context fits.
     check_cache_fits(gguf, 16384, keys=GgmlType.Q8_0, values=GgmlType.Q8_0, available=3 << 30)
-    fits = int(caught.value.hint.removeprefix("-c "))
-    check_cache_fits(gguf, fits, available=3 << 30)
+    fewer, _, smaller = caught.value.hint.partition(", ")
+    assert smaller == "or -ctk q8_0 -ctv q8_0, which take about half"
+    check_cache_fits(gguf, int(fewer.removeprefix("-c ")), available=3 << 30)
+    # Not where that would not fit either.
+    with pytest.raises(ModelError, match="does not fit") as caught:
+        check_cache_fits(gguf, 16384, available=2 << 30)
+    assert "q8_0" not in str(caught.value.hint)
 
 
 def test_own_head_sizes_count(tmp_path: Path) -> None:
@@ -45,6 +50,15 @@ def test_own_head_sizes_count(tmp_path: Path) -> None:
     shape = KvShape.of(gguf)
     assert shape is not None
     assert shape.nbytes(10) == 2 * 2 * (48 + 16) * 2 * 10
+
+
+def test_heads_have_to_fill_the_blocks_of_a_type(tmp_path: Path) -> None:
+    gguf = read_gguf(write_random(tmp_path / "a.gguf"))  # heads of 16
+    check_cache_fits(gguf, 16, keys=GgmlType.BF16, available=1 << 30)
+    for types in ({"keys": GgmlType.Q8_0}, {"values": GgmlType.Q4_0}):
+        with pytest.raises(ModelError, match="cannot be kept in q") as caught:
+            check_cache_fits(gguf, 16, **types, available=1 << 30)
+        assert caught.value.found == "heads of 16 numbers"
 
 
 def test_a_header_that_does_not_say_is_no_reason_to_refuse(tmp_path: Path) -> None:

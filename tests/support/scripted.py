@@ -10,6 +10,7 @@ from typing import Any
 from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.chat.template import Segment
 from qwq_gguf.engine.session import Generated
+from qwq_gguf.errors import PromptTooLongError
 from qwq_gguf.metadata import text
 from qwq_gguf.sampling import SamplerChain
 
@@ -155,6 +156,8 @@ class ScriptedSession:
         stop_tokens: Collection[int] = (),
         **others: Any,
     ) -> ScriptedGeneration:
+        if len(prompt) >= self.context_size:
+            raise PromptTooLongError("the prompt does not fit the context")
         self.interrupted = False
         self.prompts.append(self.model.decode(prompt))
         self.options.append(

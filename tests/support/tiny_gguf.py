@@ -6,7 +6,7 @@ weights by which every token is followed by a chosen one: real text without trai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,17 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SPECIALS", "TEMPLATE", "Vocab", "byte_level", "vocab", "write_bigram", "write_random"]
+__all__ = [
+    "SPECIALS",
+    "TEMPLATE",
+    "Vocab",
+    "byte_level",
+    "tokenizer_keys",
+    "vocab",
+    "write_bigram",
+    "write_gguf",
+    "write_random",
+]
 
 Array = npt.NDArray[np.float32]
 
@@ -137,18 +147,9 @@ def write_random(
         "qwen2.attention.head_count": heads,
         "qwen2.attention.head_count_kv": kv_heads,
         "qwen2.attention.layer_norm_rms_epsilon": 1e-6,
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "qwen2",
-        "tokenizer.ggml.tokens": list(words.tokens),
-        "tokenizer.ggml.token_type": list(words.types),
-        "tokenizer.ggml.merges": list(words.merges),
-        "tokenizer.ggml.eos_token_id": words.id("<|im_end|>"),
-        "tokenizer.ggml.padding_token_id": words.id("<|endoftext|>"),
-        "tokenizer.ggml.bos_token_id": words.id("<|endoftext|>"),
-        "tokenizer.ggml.add_bos_token": False,
-        "tokenizer.chat_template": TEMPLATE,
+        **tokenizer_keys(words),
     }
-    return _write(path, metadata | dict(keys or {}), weights | dict(tensors or {}))
+    return write_gguf(path, metadata | dict(keys or {}), weights | dict(tensors or {}))
 
 
 def write_bigram(
@@ -192,7 +193,30 @@ def write_bigram(
     )
 
 
-def _write(path: Path, metadata: Mapping[str, Any], weights: Mapping[str, Array]) -> Path:
+def tokenizer_keys(words: Vocab) -> dict[str, Any]:
+    """What a GGUF says of this vocabulary and its chats."""
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "qwen2",
+        "tokenizer.ggml.tokens": list(words.tokens),
+        "tokenizer.ggml.token_type": list(words.types),
+        "tokenizer.ggml.merges": list(words.merges),
+        "tokenizer.ggml.eos_token_id": words.id("<|im_end|>"),
+        "tokenizer.ggml.padding_token_id": words.id("<|endoftext|>"),
+        "tokenizer.ggml.bos_token_id": words.id("<|endoftext|>"),
+        "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.chat_template": TEMPLATE,
+    }
+
+
+def write_gguf(
+    path: Path,
+    metadata: Mapping[str, Any],
+    weights: Mapping[str, Array],
+    *,
+    full: Collection[str] = (),
+) -> Path:
+    """A GGUF of these keys and weights: matrices in half precision but for those in `full`."""
     writer = gguf.GGUFWriter(path, metadata.get("general.architecture", "qwen2"))
     for key, value in metadata.items():
         if value is None or key == "general.architecture":
@@ -208,8 +232,9 @@ def _write(path: Path, metadata: Mapping[str, Any], weights: Mapping[str, Array]
         else:
             writer.add_array(key, value)
     for name, weight in weights.items():
-        # Matrices in half precision, as a real file has them.
-        writer.add_tensor(name, weight.astype(np.float16) if weight.ndim == 2 else weight)
+        # As a real file has them.
+        half = weight.ndim == 2 and name not in full
+        writer.add_tensor(name, weight.astype(np.float16) if half else weight)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

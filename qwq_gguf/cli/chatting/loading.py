@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.cli.terminal.keys import quiet_keys
 from qwq_gguf.cli.terminal.telling import Terminal
+from qwq_gguf.jobs.contexts import USUAL, ContextWish
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -21,6 +22,7 @@ def load_model(
     usual_context: int,
     gpu_layers: int | None,
     threads: int | None,
+    wish: ContextWish = USUAL,
 ) -> Model:
     """Load a GGUF file, saying how far it is where that takes long, and its notices; see
     `jobs.loading`. What is typed meanwhile is not shown.
@@ -35,4 +37,5 @@ def load_model(
             usual_context=usual_context,
             gpu_layers=gpu_layers,
             threads=threads,
+            wish=wish,
         )

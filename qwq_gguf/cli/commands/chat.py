@@ -8,6 +8,7 @@ import typer
 
 from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.cli.flags import chain as chain_flags
+from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.errors import INTERRUPTED, NO_ANSWER
@@ -104,6 +105,10 @@ def chat(
             help="Make the same reply again.  [default: a new one]",
         ),
     ] = None,
+    cache_type_k: context_flags.CacheTypeK = None,
+    cache_type_v: context_flags.CacheTypeV = None,
+    flash_attention: context_flags.FlashAttention = None,
+    yarn: context_flags.Yarn = None,
     profile_name: chain_flags.ProfileName = None,
     thought_budget: Annotated[
         int | None,
@@ -179,6 +184,7 @@ def chat(
     from qwq_gguf.profiles import thoughts_of
     from qwq_gguf.tools import tools_named
 
+    wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
     variables = thought_flags.variables_of(template_kwargs)
     wanted = wanted_thoughts(thinking, thought_budget, variables)
     with gguf_header(source, revision, token) as (located, gguf):
@@ -224,6 +230,7 @@ def chat(
         usual_context=profile.context,
         gpu_layers=gpu_layers,
         threads=threads,
+        wish=wish,
     ) as model:
         view = _view()
         conversation = Conversation(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags.chain import resolved_for
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
@@ -96,6 +97,10 @@ def thinking(
     threads: Annotated[
         int | None, typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.")
     ] = None,
+    cache_type_k: context_flags.CacheTypeK = None,
+    cache_type_v: context_flags.CacheTypeV = None,
+    flash_attention: context_flags.FlashAttention = None,
+    yarn: context_flags.Yarn = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The figures as one JSON object.")
     ] = False,
@@ -128,6 +133,7 @@ def thinking(
 
     if force and out is None:
         raise typer.BadParameter("--force goes with --out")
+    wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
     problems = suite(suite_name, limit=limit, seed=seed)
     with gguf_header(source, revision, token) as (located, gguf):
         settings = {
@@ -153,6 +159,7 @@ def thinking(
             usual_context=max(profile.context for profile in profiles.values()),
             gpu_layers=gpu_layers,
             threads=threads,
+            wish=wish,
         ) as model,
     ):
         try:

@@ -8,8 +8,9 @@ from typing import Any
 
 from qwq_gguf.errors import ModelError
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.gguf_file.yarn import Yarn
 
-__all__ = ["DEFAULT_SETTINGS", "ContextSettings", "Observer", "TensorCallback"]
+__all__ = ["CACHE_TYPES", "DEFAULT_SETTINGS", "ContextSettings", "Observer", "TensorCallback"]
 
 # Called for each node of a graph that is computed, with the address of its ggml_tensor: first
 # with True, to ask whether it is wanted, then if so with False, when it holds its result.
@@ -17,7 +18,7 @@ TensorCallback = Callable[[int, bool], bool]
 
 _MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
 # What llama.cpp has kernels for.
-_CACHE_TYPES = (
+CACHE_TYPES = (
     GgmlType.F32,
     GgmlType.F16,
     GgmlType.BF16,
@@ -36,8 +37,9 @@ class ContextSettings:
 
     `sequences` texts may be in the cache at once, and share its tokens. `keys` and `values`
     are the types that it keeps them in. `flash_attention` is None where llama.cpp decides.
-    `batch` tokens of a prompt are computed at once (default: by where the model is computed).
-    `on_tensor` sees what is computed; what it raises ends the computation.
+    `yarn` stretches positions, in place of what the file says; None leaves that. `batch` tokens
+    of a prompt are computed at once (default: by where the model is computed). `on_tensor` sees
+    what is computed; what it raises ends the computation.
 
     ModelError for what llama.cpp would refuse, or abort over.
     """
@@ -46,6 +48,7 @@ class ContextSettings:
     keys: GgmlType = GgmlType.F16
     values: GgmlType = GgmlType.F16
     flash_attention: bool | None = None
+    yarn: Yarn | None = None
     batch: int | None = None
     on_tensor: TensorCallback | None = None
 
@@ -63,11 +66,11 @@ class ContextSettings:
                 expected=f"at least {self.sequences}",
             )
         for kind in (self.keys, self.values):
-            if kind not in _CACHE_TYPES:
+            if kind not in CACHE_TYPES:
                 raise ModelError(
                     "a KV cache cannot be kept in this type",
                     found=kind.name,
-                    expected=", ".join(each.name for each in _CACHE_TYPES),
+                    expected=", ".join(each.name for each in CACHE_TYPES),
                 )
         if self.values.quantized and self.flash_attention is False:
             raise ModelError(
@@ -91,6 +94,14 @@ class ContextSettings:
                 api.LLAMA_FLASH_ATTN_TYPE_ENABLED
                 if self.flash_attention
                 else api.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            )
+        if self.yarn is not None:
+            params.rope_freq_scale = 1 / self.yarn.factor
+            params.yarn_orig_ctx = self.yarn.original
+            params.rope_scaling_type = (
+                api.LLAMA_ROPE_SCALING_TYPE_YARN
+                if self.yarn.factor > 1
+                else api.LLAMA_ROPE_SCALING_TYPE_NONE
             )
 
 

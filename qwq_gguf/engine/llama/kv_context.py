@@ -8,14 +8,16 @@ know too little of the cache, never too much.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.engine.llama.abort import AbortFlag
+from qwq_gguf.engine.llama.checkpoints import Checkpoints, turn_places
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings, Observer
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.owned import Owned
+from qwq_gguf.engine.llama.sequence_state import SequenceState, put_state, take_state
 from qwq_gguf.errors import ModelError
 from qwq_gguf.machine import check_cache_fits
 
@@ -48,12 +50,14 @@ PromptProgress = Callable[[int, int], None]
 class KvContext:
     """A context of a model, of the size and with the threads that the model was given."""
 
-    def __init__(self, model: Model, settings: ContextSettings = DEFAULT_SETTINGS) -> None:
-        """ModelError when llama.cpp cannot make it."""
+    def __init__(self, model: Model, settings: ContextSettings | None = None) -> None:
+        """`settings` are the model's unless given. ModelError when llama.cpp cannot make it."""
         api = model.library.api
         self._api: Any = api
         self._model = model
-        if settings != DEFAULT_SETTINGS and model.gpu_layers == 0:  # that one `Model.load` checked
+        if settings is None:
+            settings = model.settings
+        elif settings != model.settings and model.gpu_layers == 0:  # those `Model.load` checked
             size, keys, values = model.context_size, settings.keys, settings.values
             check_cache_fits(model.gguf, size, keys=keys, values=values)
         self.batch_size = settings.batch_size(_GPU_BATCH if model.gpu_layers else _CPU_BATCH)
@@ -91,7 +95,10 @@ class KvContext:
                 parent=model.owned,
                 exclusive=True,
             )
-        self._memory = api.llama_get_memory(handle)
+            self._memory = api.llama_get_memory(handle)
+            self._checkpoints = Checkpoints(
+                api, model_handle, self._memory, whole_windows=params.swa_full
+            )
         self._cached: list[int] = []
         self._step = (ctypes.c_int32 * 1)()
         self._step_batch = api.llama_batch_get_one(self._step, 1)
@@ -111,20 +118,18 @@ class KvContext:
             if old != new:
                 break
             keep += 1
-        del self._cached[keep:]
-        with self.owned:
-            cut = self._api.llama_memory_seq_rm(self._memory, 0, keep, -1)
-        if not cut:
-            # Recurrent states cannot be cut back to a position.
-            self.forget()
-            keep = 0
+        kept, self._cached = self._cached[:keep], []  # until it is known how much
+        with self.owned as handle:
+            keep = self._checkpoints.go_back(handle, keep)
+        self._cached = kept[:keep]
         return keep
 
     def compute_prompt(self, prompt: list[int], start: int, report: PromptProgress | None) -> bool:
         """Decode the prompt from `start`; False if it was aborted."""
         total = len(prompt)
-        for first in range(start, total, self.batch_size):
-            chunk = prompt[first : first + self.batch_size]
+        places = turn_places(prompt, self._model.eog_tokens) if self._checkpoints.needed else ()
+        for first, end in _chunks(start, total, self.batch_size, places):
+            chunk = prompt[first:end]
             tokens = (ctypes.c_int32 * len(chunk))(*chunk)
             batch = self._api.llama_batch_get_one(tokens, len(chunk))
             status = run_aside(partial(self._decode, batch), self.abort.set)
@@ -133,8 +138,11 @@ class KvContext:
                 return False
             self.check(status)
             self._cached += chunk
+            if end in places:
+                with self.owned as handle:
+                    self._checkpoints.save(handle, end)
             if report is not None:
-                report(first + len(chunk), total)
+                report(end, total)
         return True
 
     def compute_token(self, token: int) -> int:
@@ -195,9 +203,25 @@ class KvContext:
                 raise ModelError("nothing was computed yet", path=self._model.path)
             return np.ctypeslib.as_array(logits, (self._model.vocab_size,)).copy()
 
+    def state(self) -> SequenceState:
+        """What is in the cache, to `restore` later."""
+        with self.owned as handle:
+            return SequenceState(tuple(self._cached), take_state(self._api, handle))
+
+    def restore(self, state: SequenceState) -> bool:
+        """Have that in the cache; if llama.cpp does not take it, nothing is, and False."""
+        self.forget()
+        with self.owned as handle:
+            size = len(state.tokens)
+            if not put_state(self._api, handle, self._memory, state.data, size):
+                return False
+        self._cached = list(state.tokens)
+        return True
+
     def forget(self) -> None:
         """Empty the KV cache."""
         self._cached.clear()
+        self._checkpoints.forget()
         with self.owned:
             self._api.llama_memory_clear(self._memory, False)
 
@@ -206,6 +230,14 @@ class KvContext:
         self.abort.set()
         self._cached.clear()
         self.owned.close()
+
+
+def _chunks(start: int, end: int, most: int, cuts: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Stretches of at most `most` tokens from `start` to `end`, with an edge at each cut."""
+    for place in (*(cut for cut in cuts if start < cut < end), end):
+        while start < place:
+            yield start, min(start + most, place)
+            start = min(start + most, place)
 
 
 def _free(api: Any, _kept: object, handle: int) -> None:

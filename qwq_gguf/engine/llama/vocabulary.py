@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from unicodedata import is_normalized, normalize
 
+from qwq_gguf.chat.prompt import cut_prompt
 from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError
 
 if TYPE_CHECKING:
@@ -27,10 +29,22 @@ _DENSE = 8
 class Vocabulary:
     """The tokens of one model. ModelError from whatever needs the model once it is closed."""
 
-    def __init__(self, library: Library, owner: Owned, *, bos: int | None, eos: int | None) -> None:
+    def __init__(
+        self,
+        library: Library,
+        owner: Owned,
+        *,
+        bos: int | None,
+        eos: int | None,
+        composing: bool = False,
+    ) -> None:
         """`owner` is the loaded model, `bos` and `eos` what its file names. Where that is nothing
         or no token, llama.cpp takes one by number: a comma in most vocabularies.
+
+        `composing`: characters are composed before a text is encoded, as the model's own
+        tokenizer does it (`gguf_file.composing`).
         """
+        self._composing = composing
         api = library.api
         self._api: Any = api
         self.owner = owner
@@ -105,7 +119,8 @@ class Vocabulary:
                     )
                 tokens.append(token)
             else:
-                tokens += self.encode_text(segment.text)
+                for text in self._composed(segment.text):
+                    tokens += self.encode_text(text)
         if self.adds_bos and self.bos is not None and tokens[:1] != [self.bos]:
             tokens.insert(0, self.bos)
         return tokens
@@ -120,12 +135,24 @@ class Vocabulary:
         return len(segments) - len(texts) + sum(-(-size // longest) for size in texts)
 
     def encode_text(self, text: str) -> list[int]:
-        """The tokens of plain text: control tokens written out stay text.
+        """The tokens of plain text, composed if the model wants it so: control tokens written
+        out stay text.
 
         llama.cpp still matches tokens of type USER_DEFINED; chat/template.py cuts a
         stranger's text inside their spelling.
         """
+        if self._composing:
+            text = normalize("NFC", text)
         return self.encode_bytes(text.encode("utf-8", "surrogatepass"))
+
+    def _composed(self, text: str) -> Sequence[str]:
+        """The text, cut anew where composing it has spelled a token: K is what the kelvin sign
+        becomes, and ; the Greek question mark.
+        """
+        if not self._composing or text.isascii() or is_normalized("NFC", text):
+            return (text,)
+        text = normalize("NFC", text)
+        return [part.text for part in cut_prompt(text, bytes(len(text)), self.control).segments]
 
     def encode_bytes(self, raw: bytes) -> list[int]:
         """The tokens of plain text that may begin or end inside a character."""

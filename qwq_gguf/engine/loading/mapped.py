@@ -39,6 +39,11 @@ class ModelFiles:
         self._names = {os.fsencode(part.resolve()) for part in parts}
         self._lost = False
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of the model, the first one first."""
+        return tuple(part for part, _ in self._parts)
+
     def watch(self) -> None:
         """From now on reading what is gone is no crash, where that can be had."""
         if _can_mend():

@@ -22,6 +22,9 @@ _MOST_HEADS = 1 << 16
 _MOST_WIDTH = 1 << 20
 _MOST_CONTEXT = (1 << 31) - 1
 
+# Keys of models that may do without attention.
+_RECURRENT = ("ssm.state_size", "wkv.head_size")
+
 _OTHER_TYPES = {
     "adapter": "a LoRA adapter, not a model",
     "imatrix": "an importance matrix, not a model",
@@ -51,7 +54,10 @@ def check_model(gguf: GgufFile) -> None:
     _check_number(gguf, f"{architecture}.context_length", _MOST_CONTEXT)
     _check_number(gguf, f"{architecture}.embedding_length", _MOST_WIDTH)
     heads = f"{architecture}.attention.head_count"
-    if gguf.integer(heads) is not None:  # some architectures have an array, some none
+    recurrent = any(f"{architecture}.{key}" in gguf.metadata for key in _RECURRENT)
+    if gguf.integer(heads) == 0 and recurrent:
+        pass  # what llama.cpp's converter writes for Mamba and RWKV
+    elif gguf.integer(heads) is not None:  # some architectures have an array, some none
         _check_number(gguf, heads, _MOST_HEADS)
         if gguf.integer(f"{heads}_kv") is not None:
             _check_number(gguf, f"{heads}_kv", _MOST_HEADS)

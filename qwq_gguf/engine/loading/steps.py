@@ -12,6 +12,7 @@ from qwq_gguf.engine.llama.library import Library, LibraryFacts
 from qwq_gguf.engine.loading.probe import Probe
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile
+from qwq_gguf.gguf_file.yarn import Yarn
 from qwq_gguf.machine import find_cards, physical_cores
 
 __all__ = ["can_map", "default_threads", "load_handle", "notices_of"]
@@ -102,8 +103,9 @@ def notices_of(
     wanted_layers: int | None,
     context: int,
     trained: int,
+    yarn: Yarn | None = None,
 ) -> tuple[str, ...]:
-    """What the user should know about how the model was loaded."""
+    """What the user should know about how the model was loaded; `trained`: with `yarn`, if any."""
     notices = list(how.notices)
     cards = find_cards()
     if cards and not facts.gpu_offload and wanted_layers != 0:
@@ -115,6 +117,12 @@ def notices_of(
         )
     elif wanted_layers and not facts.gpu_offload:
         notices.append("no layer goes to a card: this llama.cpp is a CPU-only build")
+    if yarn is not None and yarn.factor > 1 and context <= yarn.original:
+        notices.append(
+            f"--yarn {yarn.factor:g} acts on every text, and may make short ones worse; without it "
+            f"this context of {context} tokens is within the {yarn.original} that the model was "
+            f"made for (with it, up to -c {yarn.length})"
+        )
     if context > trained:
         notices.append(
             f"the context of {context} tokens is larger than the {trained} that the model "

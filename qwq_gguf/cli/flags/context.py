@@ -1,0 +1,71 @@
+"""How a context is kept: the types of its cache, flash attention, YaRN. The flags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from qwq_gguf.jobs.contexts import ContextWish
+
+__all__ = ["CacheTypeK", "CacheTypeV", "FlashAttention", "Yarn", "wish_of"]
+
+_FLASH = {"on": True, "off": False, "auto": None}
+_TYPES = ["f16", "q8_0", "q4_0"]
+
+CacheTypeK: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "-ctk",
+        "--cache-type-k",
+        metavar="TYPE",
+        help="Keep the KV cache's keys in f16, q8_0 or q4_0.  [default: f16]",
+        autocompletion=lambda: _TYPES,
+        show_default=False,
+    ),
+]
+CacheTypeV: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "-ctv",
+        "--cache-type-v",
+        metavar="TYPE",
+        help="The same for its values; with flash attention.  [default: f16]",
+        autocompletion=lambda: _TYPES,
+        show_default=False,
+    ),
+]
+FlashAttention: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "-fa",
+        "--flash-attn",
+        metavar="WHEN",
+        help="Flash attention: on, off or auto.  [default: auto]",
+        autocompletion=lambda: list(_FLASH),
+        show_default=False,
+    ),
+]
+Yarn: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--yarn",
+        metavar="FACTOR",
+        help="Stretch the context beyond what the model was made for, with -c; for long texts "
+        "only (1: not even if the file says so).  [default: as the file says]",
+        show_default=False,
+    ),
+]
+
+
+def wish_of(
+    keys: str | None, values: str | None, flash_attention: str | None, yarn: float | None
+) -> ContextWish:
+    """The four flags as one value. Usage error for words that mean nothing."""
+    from qwq_gguf.jobs.contexts import ContextWish
+
+    word = "auto" if flash_attention is None else flash_attention.lower()
+    if word not in _FLASH:
+        raise typer.BadParameter(f"--flash-attn is on, off or auto, not {flash_attention}")
+    return ContextWish(keys=keys, values=values, flash_attention=_FLASH[word], yarn=yarn)

@@ -1,0 +1,66 @@
+"""What a user wants of a context, and what that means for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qwq_gguf.errors import UsageError
+from qwq_gguf.words import did_you_mean
+
+if TYPE_CHECKING:
+    from qwq_gguf.engine.llama.context_settings import ContextSettings
+    from qwq_gguf.ggml_types import GgmlType
+    from qwq_gguf.metadata import KeyValue
+
+__all__ = ["USUAL", "ContextWish"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextWish:
+    """As people say it: types by their names, a factor for YaRN. None is the usual.
+
+    UsageError for a type that a cache cannot be kept in.
+    """
+
+    keys: str | None = None
+    values: str | None = None
+    flash_attention: bool | None = None
+    yarn: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.keys is not None:
+            _type_of(self.keys, "--cache-type-k")
+        if self.values is not None:
+            kind = _type_of(self.values, "--cache-type-v")
+            if kind.quantized and self.flash_attention is False:
+                raise UsageError(
+                    f"--cache-type-v {self.values} goes with --flash-attn on or auto only"
+                )
+
+    def settings(self, metadata: Mapping[str, KeyValue]) -> ContextSettings:
+        """For the model of these keys. ConfigError where its positions cannot be stretched so."""
+        from qwq_gguf.engine.llama.context_settings import ContextSettings
+        from qwq_gguf.gguf_file.yarn import yarn_of
+
+        return ContextSettings(
+            keys=_type_of(self.keys or "f16", "--cache-type-k"),
+            values=_type_of(self.values or "f16", "--cache-type-v"),
+            flash_attention=self.flash_attention,
+            yarn=None if self.yarn is None else yarn_of(metadata, self.yarn),
+        )
+
+
+USUAL = ContextWish()
+
+
+def _type_of(name: str, flag: str) -> GgmlType:
+    from qwq_gguf.engine.llama.context_settings import CACHE_TYPES
+
+    known = {kind.name.lower(): kind for kind in CACHE_TYPES}
+    kind = known.get(name.lower())
+    if kind is None:
+        meant = did_you_mean(name, known) or "it may be f16, q8_0 or q4_0"
+        raise UsageError(f"{flag}: a KV cache cannot be kept in {name[:20]}; {meant}")
+    return kind

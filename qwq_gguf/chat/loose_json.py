@@ -1,10 +1,10 @@
 """JSON as models write it: nearly right.
 
 What is strictly JSON is read by Python's own reader. Small models also write Python's
-dictionaries: single quotes, True and None, a comma after the last item. Those have one
-meaning only, so they are read too. Whatever is read can be said again by a chat template
-and printed as JSON: no infinity, no number of thousands of digits, no half characters, no
-nesting without end.
+dictionaries and JavaScript's objects: single quotes, True and None, a comma after the last
+item, comments, names without quotes. Those have one meaning only, so they are read too.
+Whatever is read can be said again by a chat template and printed as JSON: no infinity, no
+number of thousands of digits, no half characters, no nesting without end.
 """
 
 from __future__ import annotations
@@ -127,7 +127,11 @@ class _Loose:
         return items
 
     def _pair(self, nesting: int) -> tuple[str, Any]:
-        key = self._string()
+        name = _NAME.match(self._text, self._at)
+        if name is None:
+            key = self._string()
+        else:
+            key, self._at = name[0], name.end()
         if self._next() != ":":
             raise ValueError
         self._at += 1
@@ -141,9 +145,9 @@ class _Loose:
         return _ESCAPE.sub(_unescape, found[0][1:-1])
 
     def _next(self) -> str:
-        """The next character that is no white space."""
-        while self._text[self._at].isspace():
-            self._at += 1
+        """The next character that is no white space and in no comment."""
+        if (between := _BETWEEN.match(self._text, self._at)) is not None:
+            self._at = between.end()
         return self._text[self._at]
 
 
@@ -160,6 +164,8 @@ def _unescape(found: re.Match[str]) -> str:
 
 _TOO_DEEP = "it is nested too deeply"
 _HALF = re.compile("[\ud800-\udfff]")
+_NAME = re.compile(r"[A-Za-z_]\w*+", re.ASCII)
+_BETWEEN = re.compile(r"(?:\s|//[^\n]*+|#[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _WORD = re.compile(r"[-+.\w]+")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
 _WORDS |= {"True": True, "False": False, "None": None}

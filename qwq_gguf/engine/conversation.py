@@ -21,6 +21,7 @@ from qwq_gguf.chat.events import (
 from qwq_gguf.chat.fitting import Sent
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.rounds import no_room, one_reply, tokens_of
+from qwq_gguf.chat.tool_arguments import ArgumentError, fitted
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.responder import Responder, Responding, new_seed
@@ -29,6 +30,7 @@ from qwq_gguf.engine.saving.file import SavedChat
 from qwq_gguf.engine.saving.made_with import MadeWith
 from qwq_gguf.engine.session import PromptProgress, Session
 from qwq_gguf.errors import PromptTooLongError, ToolError
+from qwq_gguf.words import did_you_mean
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -269,11 +271,14 @@ class Conversation:
     def _run_tool(self, call: ToolCall) -> ToolResult:
         tool = self._tools.get(call.name)
         if tool is None:
-            known = ", ".join(self._tools)
-            message = f"error: there is no tool {call.name[:100]}; there are: {known}"
+            near = did_you_mean(call.name[:100], self._tools)
+            known = near or f"there are: {', '.join(self._tools)}"
+            message = f"error: there is no tool {call.name[:100]}; {known}"
             return ToolResult(call, message, failed=True)
         try:
-            return ToolResult(call, tool.run(call.arguments))
+            return ToolResult(call, tool.run(fitted(call.arguments, tool.spec.parameters)))
+        except ArgumentError as error:
+            return ToolResult(call, f"error: {error}", failed=True)
         except ToolError as error:
             return ToolResult(call, f"error: {error.message}", failed=True)
         except Exception as error:  # a stranger's tool: its bug must not end the chat

@@ -6,14 +6,14 @@ import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import FinishReason, Responded, Response, ResponseEvent
 from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
-from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
+from qwq_gguf.chat.tool_formats import ToolUse, read_tool_use
 from qwq_gguf.chat.tool_place import takes_tools
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.llama.native_stages import with_token_ids
@@ -108,7 +108,7 @@ class Responder:
         stream = ReplyStream(
             self.thoughts.splitter(prompt, token_id),
             stops=self._stop_texts,
-            holds_tool_calls=bool(tools),
+            tool_format=self.tool_use.format.knowing(tools) if tools else None,
         )
         tokens = self.model.encode(prompt.segments, most=self.session.context_size - 1)
         seed = new_seed() if seed is None else seed
@@ -116,9 +116,13 @@ class Responder:
             partial(self._begin, tokens, stream, seed, max_tokens),
             stream,
             Governing(self.model, self.profile),
-            has_tools=bool(tools),
             seed=seed,
         )
+
+    @cached_property
+    def tool_use(self) -> ToolUse:
+        """How the model calls tools, by its template."""
+        return read_tool_use(self._template.source, self.model.special_tokens)
 
     def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> RenderedPrompt:
         """The prompt, up to a thought that it opens or closes."""
@@ -127,6 +131,8 @@ class Responder:
             messages = without_thoughts(messages, close=tags.close)
         else:
             messages = tuple(_with_thought(m, tags.open, tags.close) for m in messages)
+        if any(message.tool_calls or message.role == "tool" for message in messages):
+            messages = self.tool_use.shaped(messages)
         control = self.model.control_tokens
         prompt = self._template.render(
             messages,
@@ -170,14 +176,12 @@ class Responding(Iterator[ResponseEvent]):
         stream: ReplyStream,
         governing: Governing,
         *,
-        has_tools: bool,
         seed: int,
     ) -> None:
         """Made by `Responder.respond`. `begin` is called when the first event is read."""
         self._begin = begin
         self._stream = stream
         self._governing = governing
-        self._has_tools = has_tools
         self._seed = seed
         self._cancelled = False
         self._generation: Generation | None = None
@@ -235,12 +239,11 @@ class Responding(Iterator[ResponseEvent]):
 
     def _response(self, generation: Generation, reason: FinishReason) -> Response:
         stream = self._stream
-        written = stream.answer
-        parsed = parse_tool_calls(written) if self._has_tools else ParsedAnswer(written, (), ())
+        parsed = stream.parsed
         return Response(
             thinking=stream.thinking,
             answer=parsed.text,
-            written=written,
+            written=stream.answer,
             calls=parsed.calls,
             unread=parsed.errors,
             thinking_tokens=stream.thinking_tokens,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, one_budget
-from qwq_gguf.chat.tool_calls import parse_tool_calls
+from qwq_gguf.chat.tool_formats import HERMES
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, ThoughtStart, read_form
 
@@ -111,7 +111,7 @@ def _tools(compiled: ChatTemplate, special_tokens: Mapping[str, str] | None) -> 
 def _comes_back(text: str) -> bool:
     """Whether the call can be read out of the prompt again, in the form of the model's family."""
     turn = text.rpartition(_QUESTION)[2].partition(_RESULT)[0]
-    calls: Sequence[ToolCall] = parse_tool_calls(turn).calls
+    calls: Sequence[ToolCall] = HERMES.parse(turn).calls
     if calls:
         return list(calls) == [CALL]
     return CALL.name in turn and "QargumentQ" in turn  # another family's form

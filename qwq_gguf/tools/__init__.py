@@ -2,32 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ToolError, UsageError
 from qwq_gguf.tools.base import Tool
 from qwq_gguf.tools.calculator import Calculator
+from qwq_gguf.tools.date import Date
+from qwq_gguf.tools.from_file import functions_in, load_tools_file, tool_in
 from qwq_gguf.tools.function import FunctionTool
+from qwq_gguf.tools.python import Python
+from qwq_gguf.words import did_you_mean
 
-__all__ = ["Calculator", "FunctionTool", "Tool", "as_tools", "tools_named"]
+__all__ = [
+    "TOOLS",
+    "Calculator",
+    "Date",
+    "FunctionTool",
+    "Python",
+    "Tool",
+    "as_tools",
+    "tools_named",
+]
 
-_TOOLS: dict[str, type[Tool]] = {"calculator": Calculator}
+TOOLS: dict[str, Callable[[], Tool]] = {"calculator": Calculator, "date": Date, "python": Python}
+"""Those that come along, by name."""
 
 
 def tools_named(names: Iterable[str]) -> tuple[Tool, ...]:
-    """A tool for each name, in order, each once. ToolError names an unknown one."""
-    tools = {}
+    """A tool for each name, in order, each once.
+
+    A name is one of `TOOLS`, or `FILE.py:FUNCTION` with a function of that file; names behind it
+    are looked for in the same file first. ToolError for an unknown name, and for python where its
+    programs cannot be confined; UsageError for a file or function that is not there, and for two
+    tools of one name.
+    """
+    tools: dict[str, Tool] = {}
+    seen: set[tuple[str, str]] = set()
+    for key, make in _asked(names):
+        if key in seen:
+            continue
+        seen.add(key)
+        tool = make()
+        if tool.spec.name in tools:
+            raise UsageError(f"two tools are called {tool.spec.name}")
+        tools[tool.spec.name] = tool
+    return tuple(tools.values())
+
+
+def _asked(names: Iterable[str]) -> Iterator[tuple[tuple[str, str], Callable[[], Tool]]]:
+    """Each tool that is asked for: what tells it from others, and how it is made."""
+    path, module = Path(), None
     for name in names:
-        if name not in _TOOLS:
+        before, is_file, function = name.rpartition(".py:")
+        if is_file or name.endswith(".py"):
+            path = Path(f"{before}.py" if is_file else name).expanduser()
+            module = load_tools_file(path)
+            name = function if is_file else ""
+        if module is not None and not name:
+            there = functions_in(module)
+            raise UsageError(
+                "which function of this file is to be a tool?",
+                path=path,
+                expected=", ".join(there) or "a function with types and a docstring",
+                hint=f"--tools {path}:{there[0] if there else 'FUNCTION'}",
+            )
+        if module is not None and (name in vars(module) or name not in TOOLS):
+            yield (str(path), name), partial(tool_in, module, name, path)
+        elif name in TOOLS:
+            yield ("", name), TOOLS[name]
+        else:
+            near = did_you_mean(name, TOOLS)
             raise ToolError(
-                "there is no such tool",
+                "there is no such tool" + (f"; {near}" if near else ""),
                 found=name,
-                expected=", ".join(_TOOLS),
+                expected=f"{', '.join(TOOLS)}, or FILE.py:FUNCTION",
                 hint="--tools calculator",
             )
-        tools[name] = _TOOLS[name]()
-    return tuple(tools.values())
 
 
 def as_tools(given: Iterable[Tool | Callable[..., Any]]) -> tuple[Tool, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from qwq_gguf.chat.messages import ToolSpec
+from qwq_gguf.chat.tool_arguments import ArgumentError, fitted
 from qwq_gguf.errors import ToolError, UsageError
 
 __all__ = ["FunctionTool"]
@@ -54,7 +55,6 @@ class FunctionTool:
         for argument, schema in properties.items():
             if argument in arguments:
                 schema["description"] = arguments[argument]
-        self._required = required
         parameters: Schema = {"type": "object", "properties": properties, "required": required}
         self._spec = ToolSpec(name, description, parameters)
 
@@ -65,15 +65,11 @@ class FunctionTool:
 
     def run(self, arguments: Mapping[str, Any]) -> str:
         """Call the function; ToolError says what the model got wrong."""
-        for name in self._required:
-            if name not in arguments:
-                raise ToolError(f"the argument {name} is missing")
-        given = {}
-        for name, value in arguments.items():
-            if name not in self._types:
-                known = ", ".join(self._types) or "none"
-                raise ToolError(f"there is no argument {name[:100]}; there are: {known}")
-            given[name] = _checked(value, self._types[name], name)
+        try:
+            found = fitted(arguments, self._spec.parameters)
+        except ArgumentError as error:
+            raise ToolError(str(error)) from None
+        given = {name: _as_python(value, self._types[name]) for name, value in found.items()}
         result = self._function(**given)
         if isinstance(result, str):
             return result
@@ -113,6 +109,8 @@ def _parameters(
             )
         if parameter.default is parameter.empty:
             required.append(parameter.name)
+            if type(None) in get_args(kind):  # null is a value then, and not the same as none
+                schema["type"] = [schema["type"], "null"]
         kinds[parameter.name], properties[parameter.name] = kind, schema
     return kinds, properties, required
 
@@ -143,63 +141,22 @@ def _schema(kind: Any) -> Schema | None:
     return None
 
 
-def _checked(value: Any, kind: Any, name: str) -> Any:
-    """The value as the function wants it; ToolError where it is something else.
-
-    Models leave quotes out, and put them in, now and then: a number for a text, and a text
-    that is a number, are taken.
-    """
+def _as_python(value: Any, kind: Any) -> Any:
+    """A checked value as the function's type has it: JSON knows one kind of number only."""
     origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return value
     if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return _checked(value, next(each for each in inner if each is not types.NoneType), name)
-    if origin is Literal:
-        if not any(value == each and type(value) is type(each) for each in inner):
-            raise ToolError(f"the argument {name} must be one of {json.dumps(inner)}")
-        return value
-    if (kind is list or origin is list) and isinstance(value, list | tuple):
-        return [_checked(each, inner[0] if inner else Any, name) for each in value]
-    if (kind is dict or origin is dict) and isinstance(value, Mapping):
-        return {
-            str(key): _checked(each, inner[1] if inner else Any, name)
-            for key, each in value.items()
-        }
-    if kind is bool and isinstance(value, bool):
-        return value
-    if kind is str:
-        if isinstance(value, str):
-            return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return str(value)
-    if kind in (int, float) and not isinstance(value, bool):
-        found = _number(value, kind)
-        if found is not None:
-            return found
-    raise ToolError(f"the argument {name} must be {_said(kind)}")
-
-
-def _number(value: Any, kind: Any) -> int | float | None:
-    if isinstance(value, str) and len(value) > 100:
-        return None
-    try:
-        number = float(value)
-        if kind is float:
-            return number
-        return int(value) if isinstance(value, str | int) else _whole(number)
-    except (OverflowError, TypeError, ValueError):
-        return None
-
-
-def _whole(number: float) -> int | None:
-    return int(number) if number.is_integer() else None
-
-
-def _said(kind: Any) -> str:
-    schema = _schema(kind) or {}
-    return f"of the type {schema.get('type', 'object')}"
+        kind = next(each for each in inner if each is not types.NoneType)
+        return None if value is None else _as_python(value, kind)
+    if kind is float and isinstance(value, int):
+        try:
+            return float(value)
+        except OverflowError:
+            raise ToolError("a number in the arguments is too large") from None
+    if isinstance(value, list) and inner:
+        return [_as_python(each, inner[0]) for each in value]
+    if isinstance(value, Mapping) and inner:
+        return {key: _as_python(each, inner[1]) for key, each in value.items()}
+    return value
 
 
 def _described(text: str) -> tuple[str, dict[str, str]]:

@@ -254,6 +254,7 @@ def test_short_options_of_several_letters(talker: Path) -> None:
         (["-p", "Hi", "--profile", "qvq"], 1, "did you mean qwq?"),
         (["-p", "Hi", "--tools", "abacus"], 1, "there is no such tool"),
         (["-p", "Hi", "--tools", "calculator"], 1, "no place for tools"),
+        (["-p", "Hi", "--tools", "none.py:f"], 2, "none.py: there is no such file of tools"),
         (["-p", "Hi", "--profile", "qwen-reference", "--temp", "x"], 2, "--temp"),
     ],
 )

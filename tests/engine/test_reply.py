@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwq_gguf.chat.events import AnswerDelta, AnswerWasThought, ThinkingDelta
-from qwq_gguf.chat.tool_calls import parse_tool_calls
+from qwq_gguf.chat.tool_formats import HERMES
 from qwq_gguf.engine.replies import Delta, ReplyStream
 from qwq_gguf.engine.replies.watch import Suspense, Watch
 from qwq_gguf.thinking import ThoughtSplitter
@@ -22,7 +22,7 @@ def stream(
     turn_ended: bool = True,
 ) -> tuple[ReplyStream, list[Delta]]:
     splitter = ThoughtSplitter(starts_inside=inside, may_be_open=not inside, close_id=CLOSE)
-    reply = ReplyStream(splitter, stops=stops, holds_tool_calls=tools)
+    reply = ReplyStream(splitter, stops=stops, tool_format=HERMES if tools else None)
     deltas: list[Delta] = []
     for piece in pieces:
         deltas += reply.feed(CLOSE if piece == b"</think>" else 1, piece)
@@ -160,7 +160,7 @@ def test_what_is_shown_is_what_is_kept_but_for_calls(
     text = "".join(said)
     open_thought = inside and "</think>" not in text
     if open_thought and text.rstrip().endswith(CALL):
-        assert bool(parse_tool_calls(reply.answer).calls) == ended
+        assert bool(HERMES.parse(reply.answer).calls) == ended
     elif open_thought and "<tool_call>" not in text:
         assert reply.answer == ""
     # Nothing is lost but the tag and white space around it.
@@ -180,7 +180,7 @@ def test_suspense_passes_all_but_what_may_be_the_end(text: str, data: st.DataObj
     def only_bs(held: str) -> bool:
         return set(held[2:]) <= {"b"}
 
-    suspense = Suspense("<a", only_bs)
+    suspense = Suspense(("<a",), only_bs)
     passed, rest = "", text
     while rest:
         size = data.draw(st.integers(1, len(rest)))

@@ -120,4 +120,4 @@ def test_tools_by_name() -> None:
     assert [tool.spec.name for tool in tools_named(["calculator", "calculator"])] == ["calculator"]
     with pytest.raises(ToolError) as caught:
         tools_named(["browser"])
-    assert caught.value.expected == "calculator"
+    assert caught.value.expected == "calculator, date, python, or FILE.py:FUNCTION"

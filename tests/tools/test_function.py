@@ -78,12 +78,12 @@ def test_a_text_is_the_result_as_it_is() -> None:
         ({"city": "a", "nights": 1.5}, "nights must be of the type integer"),
         ({"city": "a", "nights": "many"}, "nights must be of the type integer"),
         ({"city": "a", "nights": True}, "nights must be of the type integer"),
-        ({"city": "a", "nights": "9" * 200}, "nights must be of the type integer"),
+        ({"city": "a", "nights": "9" * 2000}, "nights must be of the type integer"),
         ({"city": "a", "most": {}}, "most must be of the type number"),
         ({"city": "a", "pets": 1}, "pets must be of the type boolean"),
         ({"city": "a", "board": "full"}, 'board must be one of \\["none", "half"\\]'),
         ({"city": "a", "guests": "b"}, "guests must be of the type array"),
-        ({"city": "a", "prices": {"x": "y"}}, "prices must be of the type number"),
+        ({"city": "a", "prices": {"x": "y"}}, "prices.x must be of the type number"),
     ],
 )
 def test_what_a_model_gets_wrong_is_said_to_it(arguments: dict[str, Any], said: str) -> None:

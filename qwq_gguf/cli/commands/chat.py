@@ -10,6 +10,7 @@ from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.cli.flags import chain as chain_flags
 from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
+from qwq_gguf.cli.flags import tools as tool_flags
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.errors import INTERRUPTED, NO_ANSWER
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -52,15 +53,7 @@ def chat(
     system: Annotated[
         str | None, typer.Option("-sys", "--system", metavar="TEXT", help="A system prompt.")
     ] = None,
-    tools: Annotated[
-        str | None,
-        typer.Option(
-            "--tools",
-            metavar="NAMES",
-            help="Tools the model may call: calculator.",
-            autocompletion=lambda: ["calculator"],
-        ),
-    ] = None,
+    tools: tool_flags.Tools = None,
     context: Annotated[
         int | None,
         typer.Option(
@@ -163,6 +156,7 @@ def chat(
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 3394*35979?" --tools calculator
+      qwq-gguf chat QwQ-32B-Q4_K_M.gguf --tools prices.py:price,book --tools date
       echo "What is 12+34?" | qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p - --json
       cat notes.txt | qwq-gguf chat QwQ-32B-Q4_K_M.gguf -p "Summarize this:"
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf "7*43" --grammar 'root ::= "\\\\boxed{" [0-9]+ "}"'
@@ -182,7 +176,6 @@ def chat(
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
     from qwq_gguf.jobs.settings import wanted_thoughts, with_thoughts
     from qwq_gguf.profiles import thoughts_of
-    from qwq_gguf.tools import tools_named
 
     wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
     variables = thought_flags.variables_of(template_kwargs)
@@ -216,7 +209,7 @@ def chat(
         note(f"note: {thoughts.notice}")
     if show_chain and prompt is None:
         return
-    chosen = tools_named(name.strip() for name in tools.split(",")) if tools else ()
+    chosen = tool_flags.tools_of(tools)
     asked = None if prompt is None else _question(prompt)
 
     from qwq_gguf.cli.chatting.loading import load_model

@@ -14,8 +14,7 @@ from qwq_gguf.chat.events import (
     ThinkingDelta,
     ThoughtEnded,
 )
-from qwq_gguf.chat.tool_calls import OPEN as TOOL_CALL
-from qwq_gguf.chat.tool_calls import may_be_last, trailing_calls
+from qwq_gguf.chat.tool_formats import ParsedAnswer, ToolFormat
 from qwq_gguf.engine.replies.detokenizer import Detokenizer
 from qwq_gguf.engine.replies.watch import Suspense, Watch
 from qwq_gguf.thinking import Phase, Split, ThoughtSplitter, WasThought
@@ -28,9 +27,9 @@ Delta = ThinkingDelta | AnswerDelta | AnswerWasThought
 class ReplyStream:
     """Feed it tokens until `stopped`, then `finish` it; read `thinking` and `answer`.
 
-    `stops` are texts that end the reply and are not shown. With `holds_tool_calls` the
-    answer is shown up to the first tool call; `answer` has all of it. So it is with calls
-    that end the turn inside a thought: the thought counts as closed before them.
+    `stops` are texts that end the reply and are not shown. With a `tool_format` the answer is
+    shown up to the first tool call; `answer` has all of it. So it is with calls that end the
+    turn inside a thought: the thought counts as closed before them.
     """
 
     def __init__(
@@ -38,14 +37,15 @@ class ReplyStream:
         splitter: ThoughtSplitter,
         *,
         stops: Collection[str] = (),
-        holds_tool_calls: bool = False,
+        tool_format: ToolFormat | None = None,
     ) -> None:
         self._splitter = splitter
         self._detokenizer = Detokenizer()
         self._stops = Watch(stops)
-        self._holds = holds_tool_calls
-        self._calls = Watch((TOOL_CALL,) if holds_tool_calls else ())
-        self._calls_in_thought = Suspense(TOOL_CALL, may_be_last)
+        self._format = tool_format
+        watched = () if tool_format is None else tool_format.watched
+        self._calls = Watch(watched)
+        self._calls_in_thought = Suspense(watched, self._may_be_last)
         self._calling = False
         self._unshown: list[str] = []  # of the answer: calls
         self._phase = splitter.phase
@@ -69,6 +69,13 @@ class ReplyStream:
     def answer(self) -> str:
         """The answer so far, tool calls included."""
         return "".join(self._parts[Phase.ANSWER])
+
+    @property
+    def parsed(self) -> ParsedAnswer:
+        """The answer and the calls in it, once all is fed and `finish` was called."""
+        if self._format is None:
+            return ParsedAnswer(self.answer, (), ())
+        return self._format.parse(self.answer)
 
     @property
     def thinking_tokens(self) -> int:
@@ -110,9 +117,11 @@ class ReplyStream:
             yield from self._take(self._splitter.finish())
         if not self.stopped:
             yield from self._pass(self._stops.flush())
-        if turn_ended and self._holds and self.in_thought and self._phase is Phase.THINKING:
+        if turn_ended and self.in_thought and self._phase is Phase.THINKING:
             yield from self._end_in_calls()
         yield from self._show_held()
+        if self._unshown and not self._ended_in_calls:
+            yield from self._show_words()
 
     def _take(self, splits: list[Split | WasThought]) -> Iterator[Delta]:
         for split in splits:
@@ -142,8 +151,7 @@ class ReplyStream:
             return
         self._parts[self._phase].append(text)
         if self._phase is Phase.THINKING:
-            if self._holds:
-                text = self._calls_in_thought.feed(text)
+            text = self._calls_in_thought.feed(text)
             if text:
                 yield ThinkingDelta(text)
             return
@@ -164,6 +172,15 @@ class ReplyStream:
         if held := self._calls.flush():
             yield AnswerDelta(held, sure=not self._undecided)
 
+    def _show_words(self) -> Iterator[Delta]:
+        """What looked like calls all along, and is none: text about them, or other JSON."""
+        parsed = self.parsed
+        if not parsed.calls and not parsed.errors:
+            yield AnswerDelta("".join(self._unshown), sure=not self._undecided)
+
+    def _may_be_last(self, text: str) -> bool:
+        return self._format is not None and self._format.may_be_last(text)
+
     def _take_back(self) -> Iterator[Delta]:
         """What was shown as answer is the thought, and what was not shown of it as well."""
         yield from self._flush()
@@ -178,7 +195,9 @@ class ReplyStream:
     def _end_in_calls(self) -> Iterator[Delta]:
         """Calls that a thought ends in are moved to the answer, unshown."""
         thinking = self.thinking
-        at = trailing_calls(thinking[self._earlier :])
+        at = (
+            None if self._format is None else self._format.trailing_calls(thinking[self._earlier :])
+        )
         if at is None:
             return
         self._ended_in_calls = True

@@ -40,11 +40,11 @@ class Watch:
 
 
 class Suspense:
-    """Holds back text from an `opening` on, while it may still be what ends the stream."""
+    """Holds back text from one of its openings on, while it may still be what ends the stream."""
 
-    def __init__(self, opening: str, may_be_last: Callable[[str], bool]) -> None:
-        """`may_be_last` judges a text that begins with the opening."""
-        self._opening = opening
+    def __init__(self, openings: Collection[str], may_be_last: Callable[[str], bool]) -> None:
+        """`may_be_last` judges a text that begins with an opening."""
+        self._openings = tuple(openings)
         self._may_be_last = may_be_last
         self._held = ""
 
@@ -52,12 +52,16 @@ class Suspense:
         """The text that may go on."""
         text = self._held + text
         passed = 0
-        while (at := text.find(self._opening, passed)) >= 0:
+        while found := [
+            (at, opening) for opening in self._openings if (at := text.find(opening, passed)) >= 0
+        ]:
+            at, opening = min(found)
             if self._may_be_last(text[at:]):
                 self._held = text[at:]
                 return text[:at]
-            passed = at + len(self._opening)
-        keep = _overlap(text[passed:], self._opening)
+            passed = at + len(opening)
+        rest = text[passed:]
+        keep = max((_overlap(rest, opening) for opening in self._openings), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 

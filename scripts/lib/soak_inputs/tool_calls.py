@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.template import ChatTemplate
-from qwq_gguf.chat.tool_calls import parse_tool_calls
+from qwq_gguf.chat.tool_formats import HERMES
 from qwq_gguf.errors import ToolError
 from qwq_gguf.thinking import ThoughtSplitter, WasThought
 from qwq_gguf.tools.calculator import Calculator
@@ -56,7 +56,7 @@ def _run(seed: int) -> None:
             answer = ""
         elif part.phase == "answer":
             answer += part.text
-    found = parse_tool_calls(answer)
+    found = HERMES.parse(answer)
     talk = [Message("user", "x"), Message("assistant", found.text, tool_calls=found.calls)]
     refused: ToolError | None = None
     for call in found.calls:

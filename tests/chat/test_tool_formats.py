@@ -10,25 +10,19 @@ from hypothesis import strategies as st
 from qwq_gguf.chat.loose_json import MAX_DIGITS, MAX_NESTING
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate
-from qwq_gguf.chat.tool_calls import (
-    MAX_CALL_CHARS,
-    MAX_CALLS,
-    may_be_last,
-    parse_tool_calls,
-    trailing_calls,
-)
+from qwq_gguf.chat.tool_formats import HERMES, MAX_CALL_CHARS, MAX_CALLS
 
 CALL = '<tool_call>\n{"name": "calculator", "arguments": {"expression": "2*3"}}\n</tool_call>'
 PARSED = ToolCall("calculator", {"expression": "2*3"})
 
 
 def test_text_around_a_call_is_kept() -> None:
-    parsed = parse_tool_calls(f"Let me see.\n\n{CALL}\n")
+    parsed = HERMES.parse(f"Let me see.\n\n{CALL}\n")
     assert (parsed.text, parsed.calls, parsed.errors) == ("Let me see.", (PARSED,), ())
 
 
 def test_an_answer_without_calls_is_only_text() -> None:
-    assert parse_tool_calls("  42 ").text == "42"
+    assert HERMES.parse("  42 ").text == "42"
 
 
 @pytest.mark.parametrize(
@@ -50,23 +44,26 @@ def test_an_answer_without_calls_is_only_text() -> None:
         f"<tool_call>[{CALL[12:-13]}]</tool_call>",
         f"<tool_call>[{CALL[12:-13]},]</tool_call>",
         CALL.replace("}}", "}}, is what I ask."),
+        CALL.replace("{", "{ // what to compute\n", 1),
+        CALL.replace("}}", "} /* the end */ }  # done"),
+        CALL.replace('"name"', "name").replace('"expression"', "expression"),
     ],
 )
 def test_near_misses_are_understood(answer: str) -> None:
-    parsed = parse_tool_calls(answer)
+    parsed = HERMES.parse(answer)
     assert (parsed.text, parsed.calls, parsed.errors) == ("", (PARSED,), ())
 
 
 def test_calls_keep_their_order_even_unclosed() -> None:
     second = CALL.replace("2*3", "4*5")
-    parsed = parse_tool_calls(CALL.removesuffix("</tool_call>") + second)
+    parsed = HERMES.parse(CALL.removesuffix("</tool_call>") + second)
     assert [call.arguments["expression"] for call in parsed.calls] == ["2*3", "4*5"]
 
 
 def test_arguments_may_hold_the_tags() -> None:
     arguments = {"text": "</tool_call> and <tool_call>"}
     body = json.dumps({"name": "echo", "arguments": arguments})
-    parsed = parse_tool_calls(f"<tool_call>{body}</tool_call>!")
+    parsed = HERMES.parse(f"<tool_call>{body}</tool_call>!")
     assert (parsed.calls, parsed.text) == ((ToolCall("echo", arguments),), "!")
 
 
@@ -100,14 +97,14 @@ def test_arguments_may_hold_the_tags() -> None:
     ],
 )
 def test_what_is_wrong_is_said(body: str, error: str) -> None:
-    parsed = parse_tool_calls(f"<tool_call>{body}</tool_call>")
+    parsed = HERMES.parse(f"<tool_call>{body}</tool_call>")
     assert parsed.calls == ()
     assert len(parsed.errors) == 1
     assert error in parsed.errors[0]
 
 
 def test_a_broken_call_does_not_hide_the_next() -> None:
-    parsed = parse_tool_calls(f"<tool_call>oops</tool_call>{CALL}")
+    parsed = HERMES.parse(f"<tool_call>oops</tool_call>{CALL}")
     assert (len(parsed.errors), parsed.calls) == (1, (PARSED,))
 
 
@@ -130,7 +127,7 @@ def numbered(numbers: list[int]) -> list[str]:
     ],
 )
 def test_of_two_calls_none_is_lost(form: Callable[[str, str], str]) -> None:
-    parsed = parse_tool_calls(form(*numbered([1, 2])))
+    parsed = HERMES.parse(form(*numbered([1, 2])))
     assert [call.arguments["n"] for call in parsed.calls] == [1, 2]
     assert parsed.errors == ()
 
@@ -138,7 +135,7 @@ def test_of_two_calls_none_is_lost(form: Callable[[str, str], str]) -> None:
 def test_one_that_is_no_call_comes_back_beside_one_that_is() -> None:
     (good,) = numbered([1])
     for body in (f'{good}\n{{"no": 1}}', f'[{{"no": 1}}, {good}]', f"{good} {{oops}}"):
-        parsed = parse_tool_calls(f"<tool_call>{body}</tool_call>")
+        parsed = HERMES.parse(f"<tool_call>{body}</tool_call>")
         assert (len(parsed.calls), len(parsed.errors)) == (1, 1)
 
 
@@ -146,11 +143,11 @@ def test_one_that_is_no_call_comes_back_beside_one_that_is() -> None:
 def test_the_number_of_calls_is_bounded(separator: str) -> None:
     bodies = numbered(list(range(MAX_CALLS + 50)))
     for answer in (separator.join(bodies), f"[{','.join(bodies)}]"):
-        parsed = parse_tool_calls(f"<tool_call>{answer}</tool_call>")
+        parsed = HERMES.parse(f"<tool_call>{answer}</tool_call>")
         assert [call.arguments["n"] for call in parsed.calls] == list(range(MAX_CALLS))
         assert "only the first" in parsed.errors[-1]
-    assert "only the first" in parse_tool_calls(CALL * (MAX_CALLS + 1)).errors[-1]
-    assert len(parse_tool_calls("<tool_call>" + "{}" * 1000).errors) == MAX_CALLS + 1
+    assert "only the first" in HERMES.parse(CALL * (MAX_CALLS + 1)).errors[-1]
+    assert len(HERMES.parse("<tool_call>" + "{}" * 1000).errors) == MAX_CALLS + 1
 
 
 def test_whatever_is_taken_for_a_call_can_be_said_again() -> None:
@@ -158,7 +155,7 @@ def test_whatever_is_taken_for_a_call_can_be_said_again() -> None:
     deep = '{"a":' * (MAX_NESTING - 2) + "1" + "}" * (MAX_NESTING - 2)
     large = "-" + "9" * (MAX_DIGITS - 1)
     body = f'{{"name": "f", "arguments": {{"deep": {deep}, "large": {large}, "float": 1e308}}}}'
-    (call,) = parse_tool_calls(f"<tool_call>{body}</tool_call>").calls
+    (call,) = HERMES.parse(f"<tool_call>{body}</tool_call>").calls
     said = ChatTemplate("{{ messages | tojson }}").render([Message("assistant", "", (call,))])
     assert json.loads(said.text)[0]["tool_calls"][0]["function"]["arguments"] == call.arguments
 
@@ -186,7 +183,7 @@ def test_whatever_is_taken_for_a_call_can_be_said_again() -> None:
     ],
 )
 def test_only_calls_that_end_a_thought_are_calls(thought: str, calls: str | None) -> None:
-    at = trailing_calls(thought)
+    at = HERMES.trailing_calls(thought)
     assert (None if at is None else thought[at:]) == calls
 
 
@@ -198,15 +195,15 @@ def test_what_may_end_in_a_call_is_not_given_up_before(data: st.DataObject) -> N
         )
     )
     text = "\n".join(f"<tool_call>{body}</tool_call>" for body in bodies)
-    assert trailing_calls("so " + text) == 3
+    assert HERMES.trailing_calls("so " + text) == 3
     cut = data.draw(st.integers(len("<tool_call>"), len(text)))
-    assert may_be_last(text[:cut])
-    assert not may_be_last(text + "\nNo.")
-    assert may_be_last("<tool_call> is")
-    assert not may_be_last("<tool_call> is" + " a tag" * 50)
+    assert HERMES.may_be_last(text[:cut])
+    assert not HERMES.may_be_last(text + "\nNo.")
+    assert HERMES.may_be_last("<tool_call> is")
+    assert not HERMES.may_be_last("<tool_call> is" + " a tag" * 50)
 
 
 @given(st.text(alphabet='<tool_call>/{}"name:[],\\ \n1'))
 def test_nothing_raises(answer: str) -> None:
-    parse_tool_calls(answer)
-    parse_tool_calls("<tool_call>" + answer)
+    HERMES.parse(answer)
+    HERMES.parse("<tool_call>" + answer)

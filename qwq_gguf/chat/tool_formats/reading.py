@@ -1,0 +1,131 @@
+"""Which format a model's calls have, read from how its chat template writes one.
+
+A word in a template proves nothing: one that explains `<tool_call>` may write calls otherwise. So
+a chat in which a tool was called is rendered, and the format is the one that reads exactly
+that call out of the prompt again. Some templates do so only if the call has an id, or if its
+arguments are a JSON text; and some allow one call a message. That is found out by the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from qwq_gguf.chat.messages import Message, ToolCall
+from qwq_gguf.chat.template import ChatTemplate, one_budget
+from qwq_gguf.chat.tool_formats.format import ToolFormat
+from qwq_gguf.chat.tool_formats.shaped import one_call_each, with_call_ids, with_text_arguments
+from qwq_gguf.chat.tool_formats.table import FORMATS, HERMES
+from qwq_gguf.chat.tool_place import ANY_TOOL
+from qwq_gguf.errors import TemplateError
+
+__all__ = ["ToolUse", "read_tool_use"]
+
+_QUESTION, _ANSWER, _RESULT = "QquestionQ", "QanswerQ", "QresultQ"
+_CALL = ToolCall(ANY_TOOL.name, {"word": "QwordQ"})
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """How a model calls tools: the format, and what its template wants of a history with calls.
+
+    `ids`: each call and each result needs an id. `as_text`: arguments are a JSON text.
+    `one_each`: a message may have one call. `known`: the template was seen to write calls so;
+    else it is taken for granted.
+    """
+
+    format: ToolFormat = HERMES
+    ids: bool = False
+    as_text: bool = False
+    one_each: bool = False
+    known: bool = False
+
+    def shaped(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """The messages as the template wants them."""
+        shaped = tuple(messages)
+        if self.one_each:
+            shaped = one_call_each(shaped)
+        if self.ids:
+            shaped = with_call_ids(shaped)
+        return with_text_arguments(shaped) if self.as_text else shaped
+
+
+def read_tool_use(template: str, special_tokens: Mapping[str, str] | None = None) -> ToolUse:
+    """How a model with this template calls tools; never raises.
+
+    `special_tokens` (bos_token, ...) are what the template may print. One that writes no calls
+    in a way that is known is taken to have the Hermes form.
+    """
+    try:
+        return _read(template, tuple(sorted((special_tokens or {}).items())))
+    except _Spent:
+        return ToolUse()
+
+
+class _Spent(Exception):
+    """Somebody else's questions have used up the budget, so this is no answer to remember."""
+
+
+@lru_cache(maxsize=8)
+def _read(template: str, special_tokens: tuple[tuple[str, str], ...]) -> ToolUse:
+    with one_budget() as budget:
+        fresh = budget.steps == budget.limits.steps
+        found = _ask(template, dict(special_tokens))
+        if budget.spent is not None and not found.known and not fresh:
+            raise _Spent
+    return found
+
+
+def _ask(source: str, special_tokens: Mapping[str, str]) -> ToolUse:
+    try:
+        asked = _Asked(ChatTemplate(source), special_tokens)
+    except TemplateError:
+        return ToolUse()
+    for ids, as_text in ((False, False), (True, False), (False, True), (True, True)):
+        use = ToolUse(ids=ids, as_text=as_text)
+        written = asked.calls(use, 1)
+        if written is None:
+            continue
+        for each in FORMATS:
+            if asked.reads(each, written):
+                two = asked.calls(use, 2)
+                both = two is not None and two.count(str(_CALL.arguments["word"])) == 2
+                return replace(use, format=each, known=True, one_each=not both)
+    return ToolUse()
+
+
+class _Asked:
+    """A template, and what it wrote between a question and the result of a tool."""
+
+    def __init__(self, template: ChatTemplate, special_tokens: Mapping[str, str]) -> None:
+        self._template, self._special = template, special_tokens
+        answer = (Message("user", _QUESTION), Message("assistant", _ANSWER))
+        self._before = self._between((*answer, Message("user", _RESULT)), _ANSWER)
+
+    def calls(self, use: ToolUse, count: int) -> str | None:
+        """What stands behind the question where a tool was called so often in one message."""
+        results = [Message("tool", _RESULT, name=_CALL.name)] * count
+        called = Message("assistant", "", (_CALL,) * count)
+        return self._between(use.shaped((Message("user", _QUESTION), called, *results)), _RESULT)
+
+    def reads(self, form: ToolFormat, written: str) -> bool:
+        """Whether this format finds the one call in it, and nothing else."""
+        places = [at for each in form.watched if (at := written.find(each)) >= 0]
+        if not places:
+            return False
+        if not form.writes(written):
+            return False
+        # Bare JSON is a call of this form only where an answer begins.
+        if form.leads and written[: min(places)].strip() != (self._before or "").strip():
+            return False
+        parsed = form.parse(written[min(places) :])
+        return parsed.calls == (_CALL,) and not parsed.errors
+
+    def _between(self, messages: Sequence[Message], end: str) -> str | None:
+        try:
+            text = self._template.render(messages, (ANY_TOOL,), special_tokens=self._special).text
+        except TemplateError:
+            return None
+        _, asked, behind = text.rpartition(_QUESTION)
+        return behind.partition(end)[0] if asked and end in behind else None

@@ -17,7 +17,7 @@ from qwq_gguf.api.calls import (
     reporting,
 )
 from qwq_gguf.errors import UsageError
-from qwq_gguf.jobs.demo import demo_gguf
+from qwq_gguf.jobs.demo import gguf_named
 from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
 from qwq_gguf.jobs.loading import load_model
 from qwq_gguf.jobs.settings import profile_for
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from qwq_gguf.sampling.settings import SettingValue
 
 __all__ = ["Model", "load"]
-
-_DEMO = "demo"
 
 
 def load(
@@ -63,9 +61,7 @@ def load(
         check_numbers(-1, gpu_layers=gpu_layers)
         check_texts(revision=revision, token=token)
         report = reporting(progress)
-        name = name_of(source)
-        if name == _DEMO:
-            name = str(demo_gguf(report))
+        name = gguf_named(name_of(source), report)
         with gguf_header(name, revision, token) as (located, gguf):
             chosen, notes = profile_for(gguf.metadata, _checked(profile))
         bring_gguf(located, report)

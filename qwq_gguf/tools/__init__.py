@@ -10,9 +10,14 @@ from qwq_gguf.tools.base import Tool
 from qwq_gguf.tools.calculator import Calculator
 from qwq_gguf.tools.function import FunctionTool
 
-__all__ = ["Calculator", "FunctionTool", "Tool", "as_tools", "tools_named"]
+__all__ = ["Calculator", "FunctionTool", "Tool", "as_tools", "tool_names", "tools_named"]
 
 _TOOLS: dict[str, type[Tool]] = {"calculator": Calculator}
+
+
+def tool_names() -> tuple[str, ...]:
+    """What `tools_named` knows."""
+    return tuple(_TOOLS)
 
 
 def tools_named(names: Iterable[str]) -> tuple[Tool, ...]:

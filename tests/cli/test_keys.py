@@ -12,18 +12,16 @@ from qwq_gguf.cli.terminal.typing_ahead import Typing
 from support.terminal import open_terminal
 
 
-def test_what_is_typed_during_a_reply_waits_for_the_next_prompt(endless: Path) -> None:
-    arguments = ("chat", str(endless), "-t", "1", "-c", "60000", "-n", "1000")
-    with open_terminal(*arguments) as terminal:
+def test_what_is_typed_during_a_reply_is_done_after_it_line_by_line(rambler: Path) -> None:
+    with open_terminal("chat", str(rambler), "-t", "1") as terminal:
         terminal.wait_for(">>> ")
         terminal.type("Hi\r")
-        terminal.wait_for("hm hm hm")
+        terminal.wait_for("w9 ")
         assert not terminal.echoes
         terminal.type("/set\x1b[A seee\x7fd 5\r\r\r/set seed\r/help /un")
         terminal.wait_for("next: ")
-        terminal.wait_for("the limit of tokens")
-        # A line each, done one after the other; the one that is not ended waits.
-        terminal.wait_for(">>> ")
+        terminal.wait_for("without an answer")
+        # One after the other; the one that is not ended waits.
         terminal.wait_for("seed: 5")
         terminal.wait_for("seed: 5")
         terminal.wait_for("/help /un")
@@ -34,29 +32,30 @@ def test_what_is_typed_during_a_reply_waits_for_the_next_prompt(endless: Path) -
         assert terminal.echoes
 
 
-def test_ctrl_c_is_not_written_into_the_reply(endless: Path) -> None:
-    with open_terminal("chat", str(endless), "-t", "1", "-c", "60000") as terminal:
+@pytest.mark.parametrize("keys", ["\x03", "\x14", "/answer\r"])
+def test_a_thought_can_be_told_to_answer(keys: str, rambler: Path) -> None:
+    with open_terminal("chat", str(rambler), "-t", "1") as terminal:
         terminal.wait_for(">>> ")
         terminal.type("Hi\r")
-        terminal.wait_for("hm hm hm")
-        terminal.type("\r\rnot yet\r\x03\x03")
-        terminal.wait_for("Interrupted")
-        assert "^C" not in terminal.text
-        terminal.wait_for("not yet")  # it is looked at before it is sent
-        terminal.type("\x15\x04")
+        terminal.wait_for("w9 ")
+        terminal.type(keys)
+        terminal.wait_for("It is 301.")
+        terminal.wait_for(">>> ")
+        terminal.type("/bye\r")
         assert terminal.wait_for_end() == 0
-        assert terminal.text.count("Interrupted") == 1
+        assert "w1399" not in terminal.text
+        assert "^C" not in terminal.text
+        assert "There is no thought" not in terminal.text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_leaves_a_terminal_that_echoes(endless: Path, number: signal.Signals) -> None:
-    arguments = ("chat", str(endless), "-t", "1", "-c", "60000", "-p", "Hi")
-    with open_terminal(*arguments) as terminal:
-        terminal.wait_for("hm hm hm")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_a_terminal_that_echoes(rambler: Path, number: signal.Signals) -> None:
+    with open_terminal("chat", str(rambler), "-t", "1", "-p", "Hi") as terminal:
+        terminal.wait_for("w9 ")
         assert not terminal.echoes
         terminal.process.send_signal(number)
         status = terminal.wait_for_end()
-        assert status == (130 if number is signal.SIGINT else -number)
+        assert status == -number
         assert terminal.echoes
         assert "Traceback" not in terminal.text
 

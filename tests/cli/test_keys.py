@@ -20,7 +20,7 @@ def test_what_is_typed_during_a_reply_is_done_after_it_line_by_line(rambler: Pat
         assert not terminal.echoes
         terminal.type("/set\x1b[A seee\x7fd 5\r\r\r/set seed\r/help /un")
         terminal.wait_for("next: ")
-        terminal.wait_for("without an answer")
+        terminal.wait_for(" % of 8,000")
         # One after the other; the one that is not ended waits.
         terminal.wait_for("seed: 5")
         terminal.wait_for("seed: 5")

@@ -84,7 +84,8 @@ class _Following:
     def hear(self, view: ReplyView, keys: bytes) -> None:
         """Take what was typed."""
         assert self.typing is not None
-        if self.typing.feed(keys) or self.typing.drop("/answer"):
+        pressed = self.typing.feed(keys)
+        if self.typing.drop("/answer") or pressed:
             self.answer_if_thinking()
         view.typed(self.typing.waiting)
 
@@ -108,7 +109,7 @@ def collect(conversation: Conversation, events: Iterable[ChatEvent]) -> Reply:
     return reply
 
 
-def talk(chat: Chat, view: ReplyView, shown: Shown, *, plain: bool = False) -> None:
+def talk(chat: Chat, view: ReplyView, shown: Shown) -> None:
     """Greet, and answer until somebody leaves."""
     from qwq_gguf.jobs.chatting import settable
     from qwq_gguf.tools import tool_names
@@ -122,8 +123,8 @@ def talk(chat: Chat, view: ReplyView, shown: Shown, *, plain: bool = False) -> N
         view.after(remark)
     typing = Typing()
     # Between two prompts, too: a Ctrl-D that the terminal takes for itself is lost.
-    with quiet_keys(each=True) if edits_lines(plain=plain) else nullcontext():
-        converse(chat, view, entered(typing, look, plain=plain), typing, shown=shown)
+    with quiet_keys(each=True) if edits_lines() else nullcontext():
+        converse(chat, view, entered(typing, look), typing, shown=shown)
 
 
 def converse(

@@ -26,19 +26,14 @@ _MARK = ">>> "
 _FILES = frozenset(each.name for each in COMMANDS if each.file)
 
 
-def edits_lines(*, plain: bool = False) -> bool:
+def edits_lines() -> bool:
     """Whether a line can be edited here: at a terminal that draws."""
-    return (
-        not plain
-        and sys.stdin.isatty()
-        and sys.stdout.isatty()
-        and os.environ.get("TERM") != "dumb"
-    )
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def entered(typing: Typing, look: Look, *, plain: bool = False) -> Iterator[str]:
+def entered(typing: Typing, look: Look) -> Iterator[str]:
     """One text after the other, what was typed ahead first; see `entry`."""
-    if edits_lines(plain=plain):
+    if edits_lines():
         yield from _edited(typing, look)
     else:
         yield from entries(_lines(typing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -149,7 +150,7 @@ def chat(
     ] = None,
     plain: Annotated[
         bool,
-        typer.Option("--plain", help="Draw nothing again, colour nothing: for screen readers."),
+        typer.Option("--plain", help="Draw nothing again and colour nothing, for screen readers."),
     ] = False,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Show the answer, and nothing else.")
@@ -200,6 +201,8 @@ def chat(
         raise typer.BadParameter("--json goes with --prompt")
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose contradict each other")
+    if plain:
+        os.environ["TERM"] = "dumb"  # which everything that draws asks
     from qwq_gguf.jobs.demo import gguf_named
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
     from qwq_gguf.jobs.wishes import Wishes, settle
@@ -248,7 +251,7 @@ def chat(
 
     bring_gguf(located, report)
     shown = Shown(thoughts=not (hide_thinking or quiet), remarks=not quiet, details=verbose)
-    view = screen(shown, plain=plain, budget=settled.profile.governor.budget)
+    view = screen(shown, budget=settled.profile.governor.budget)
     with (
         load_model(
             located.path,
@@ -271,7 +274,7 @@ def chat(
         ) as talked,
     ):
         if asked is None:
-            talk(talked, view, shown, plain=plain)
+            talk(talked, view, shown)
             return
         if as_json:
             reply = collect(talked.conversation, talked.ask(asked))

@@ -232,12 +232,17 @@ class Chat:
         if self._session is None or not self._session.exists():
             return
         questions = self.load(self._session)
+        said = self.conversation.messages
         state = state_of(self._session)
         if state.exists():
             try:
-                self.conversation.load_state(state)
+                why = self.conversation.load_state(state)
             except QwqGgufError as error:
-                self.remarks.append(f"what was said is computed anew: {error.message}")
+                why = error.message
+            if why:
+                self.remarks.append(f"what was said is computed anew: {why}")
+            if self.conversation.messages != said:  # it is of an earlier time
+                self.conversation.resume(said)
         self.remarks.append(f"{self._session} goes on after {count(questions, 'question')}.")
 
     def keep(self, *, with_state: bool) -> None:
@@ -246,7 +251,7 @@ class Chat:
             return
         self.save(self._session, force=True)
         if with_state:
-            self.conversation.save_state(state_of(self._session))
+            self.conversation.save_state(state_of(self._session), force=True)
 
 
 def state_of(session: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import cast
 import pytest
 
 from qwq_gguf.chat.events import ChatEvent, Finished, Reply
+from qwq_gguf.chat.messages import Message
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
@@ -33,15 +35,22 @@ class Kept(Conversation):
     """One whose computed state is a word."""
 
     state = "computed"
+    why: str | None = None
     refused: QwqGgufError | None = None
 
-    def save_state(self, path: Path) -> None:
-        path.write_text(self.state)
+    def save_state(self, path: str | Path, *, force: bool = False) -> None:
+        assert force or not Path(path).exists()
+        said = [each.content for each in self.messages]
+        Path(path).write_text(json.dumps([self.state, *said]))
 
-    def load_state(self, path: Path) -> None:
+    def load_state(self, path: str | Path) -> str | None:
         if self.refused is not None:
             raise self.refused
-        self.state = f"loaded {path.read_text()}"
+        state, *said = json.loads(Path(path).read_text())
+        roles = itertools.cycle(("user", "assistant"))
+        self.resume([Message(role, text) for role, text in zip(roles, said, strict=False)])
+        self.state = f"loaded {state}"
+        return self.why
 
 
 def chat(
@@ -230,20 +239,31 @@ def test_a_session_is_kept_with_every_reply_and_goes_on(tmp_path: Path) -> None:
     finish(first.ask("second"))
     first.keep(with_state=True)
 
-    second, _ = chat([], session=path)
+    second, _ = chat(["</think>\n\nThree."], session=path)
     second.go_on()
     assert asked(second) == ["first", "One.", "second", "Two."]
     assert cast(Kept, second.conversation).state == "loaded computed"
     assert second.remarks == [f"{path} goes on after 2 questions."]
 
+    # Killed after one more reply: what was said is there, though the state is older.
+    finish(second.ask("third"))
+    third, _ = chat([], session=path)
+    third.go_on()
+    assert asked(third) == ["first", "One.", "second", "Two.", "third", "Three."]
 
-def test_a_session_of_another_model_is_computed_anew(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_session_of_another_model_is_computed_anew(refused: bool, tmp_path: Path) -> None:
     path = tmp_path / "work.json"
     first, _ = chat(["</think>\n\nOne."], session=path)
     finish(first.ask("first"))
     first.keep(with_state=True)
     second, _ = chat(["</think>\n\nTwo."], session=path)
-    cast(Kept, second.conversation).refused = ModelError("this state is another model's")
+    kept = cast(Kept, second.conversation)
+    if refused:
+        kept.refused = ModelError("this state is another model's")
+    else:
+        kept.why = "this state is another model's"
     second.go_on()
     assert "computed anew: this state is another model's" in second.remarks[0]
     finish(second.ask("second"))

@@ -261,7 +261,7 @@ class TerminalView:
         if self._thinking is not None:
             if self._line.strip():
                 lines.append(Text(self._line, style=_THOUGHT))
-            lines.append(Text(self._progress(self._thinking), style="italic"))
+            lines.append(Text(self._progress(self._thinking)))
         elif self._blocks.pending.strip():
             from qwq_gguf.cli.terminal.rendered import tail
 

@@ -19,7 +19,7 @@ from qwq_gguf.api.calls import (
 )
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.contexts import ContextWish
-from qwq_gguf.jobs.demo import demo_gguf
+from qwq_gguf.jobs.demo import gguf_named
 from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
 from qwq_gguf.jobs.loading import load_model
 from qwq_gguf.jobs.settings import profile_for
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from qwq_gguf.sampling.settings import SettingValue
 
 __all__ = ["Model", "load"]
-
-_DEMO = "demo"
 
 
 def load(
@@ -80,9 +78,7 @@ def load(
             keys=cache_keys, values=cache_values, flash_attention=flash_attention, yarn=yarn
         )
         report = reporting(progress)
-        name = name_of(source)
-        if name == _DEMO:
-            name = str(demo_gguf(report))
+        name = gguf_named(name_of(source), report)
         with gguf_header(name, revision, token) as (located, gguf):
             chosen, notes = profile_for(gguf.metadata, _checked(profile))
         bring_gguf(located, report)

@@ -89,12 +89,14 @@ class Conversation:
         self._tools = {tool.spec.name: tool for tool in tools}
         self._specs = tuple(tool.spec for tool in self._tools.values())
         self.responder.check_tools(self._specs)
-        self._system = [Message("system", system)] if system else []
+        self._system: list[Message] = []
+        self.set_system(system)
         self._history: list[Message] = []
         self._sent = Sent()
         self._seed = seed
         self._turns = 0
-        self._max_tokens = max_tokens
+        #: The most tokens of a reply over all its rounds of tools; None: what the context holds.
+        self.max_tokens = max_tokens
         self._tool_rounds = tool_rounds
         self._interrupted = False
         self._responding: Responding | None = None
@@ -177,6 +179,52 @@ class Conversation:
         settings = getattr(self.responder.session, "settings", None)
         return MadeWith.of(self.model, settings)
 
+    def undo(self) -> str | None:
+        """Forget the last question and all that came of it; the question, None without one."""
+        for place in reversed(range(len(self._history))):
+            if self._history[place].role == "user":
+                question = self._history[place].content
+                del self._history[place:]
+                return question
+        return None
+
+    def resume(self, messages: Sequence[Message]) -> None:
+        """Go on from these turns, as `messages` gives them, in the place of those so far.
+
+        A system turn in front replaces the system prompt; without one there is none.
+        """
+        turns = list(messages)
+        system = [turns.pop(0)] if turns and turns[0].role == "system" else []
+        self._system, self._history = system, turns
+        self._sent = Sent()
+
+    def set_system(self, text: str | None) -> None:
+        """Another system prompt from the next turn on, or none."""
+        self._system = [Message("system", text)] if text else []
+
+    def set_profile(
+        self, profile: Profile, template_variables: Mapping[str, Any] | None = None
+    ) -> None:
+        """Another profile from the next turn on; what was said stays, and its KV cache.
+
+        ChainError as for a new conversation; then all is as it was.
+        """
+        responder = self.responder.under(profile, template_variables)
+        responder.check_tools(self._specs)
+        self.responder = responder
+        self.profile, self.thoughts = responder.profile, responder.thoughts
+
+    def set_tools(self, tools: Sequence[Tool]) -> None:
+        """Other tools from the next turn on. ModelError, ChainError as for a new conversation."""
+        named = {tool.spec.name: tool for tool in tools}
+        specs = tuple(tool.spec for tool in named.values())
+        self.responder.check_tools(specs)
+        self._tools, self._specs = named, specs
+
+    def set_seed(self, seed: int | None) -> None:
+        """The seed of the next reply, later ones counting on from it; None: one is drawn."""
+        self._seed, self._turns = seed, 0
+
     def close(self) -> None:
         """Free the KV cache, unless it is shared."""
         self.responder.close()
@@ -210,8 +258,8 @@ class Conversation:
     ) -> Generator[ChatEvent, None, Response]:
         """One round's events; returns what came of it."""
         left = None
-        if self._max_tokens is not None:
-            left = self._max_tokens - sum(map(tokens_of, rounds))
+        if self.max_tokens is not None:
+            left = self.max_tokens - sum(map(tokens_of, rounds))
             if left < 1:
                 return no_room(FinishReason.LENGTH, seed)
         yield from self._make_room(turn)
@@ -237,7 +285,7 @@ class Conversation:
             self._history,
             lambda kept: self._length((*self._system, *kept, *turn)),
             context=self.context_size,
-            max_tokens=self._max_tokens,
+            max_tokens=self.max_tokens,
         )
         if more:
             which = "the oldest turn is" if more == 1 else f"the {more} oldest turns are"

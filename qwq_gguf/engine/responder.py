@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -62,21 +63,36 @@ class Responder:
                 hint="look for an instruct or reasoning version of it",
             )
         self.model = model
+        self._template = ChatTemplate(source)
+        self._on_prompt = on_prompt
+        self._follow_profile(profile, template_variables)
+        self._owns_session = session is None
+        self.session = Session(model) if session is None else session
+
+    def _follow_profile(
+        self, profile: Profile, template_variables: Mapping[str, Any] | None
+    ) -> None:
+        model = self.model
         #: What becomes of thoughts: tags, switch, and how a prompt leaves the reply.
         self.thoughts = thoughts_of(model.metadata, profile, template_variables)
         self.profile = profile = replace(profile, thinking=self.thoughts.tags)
         self._chain = profile.chain
         if self._chain.stage(LogitBias) is not None:
             self._chain = with_token_ids(self._chain, model.vocabulary)
-        self._template = ChatTemplate(source)
-        self._on_prompt = on_prompt
         control = model.control_tokens
         self._stop_tokens = {control[stop] for stop in profile.stops if stop in control}
         self._stop_texts = tuple(stop for stop in profile.stops if stop not in control)
         opening = self.thoughts.tags.open
         self._thought_token = model.token_id(opening) if self.thoughts.has_thoughts else None
-        self._owns_session = session is None
-        self.session = Session(model) if session is None else session
+
+    def under(self, profile: Profile, template_variables: Mapping[str, Any] | None) -> Responder:
+        """The same one, its KV cache too, under another profile; it takes this one's place.
+
+        ChainError for a logit bias of a token that the model lacks.
+        """
+        other = copy(self)
+        other._follow_profile(profile, template_variables)
+        return other
 
     def check_tools(self, tools: Sequence[ToolSpec]) -> None:
         """ModelError where the template has no place for tools, ChainError beside a grammar."""

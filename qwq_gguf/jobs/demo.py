@@ -13,7 +13,14 @@ from qwq_gguf.jobs.planning import Wanted, plan_models
 from qwq_gguf.jobs.quantizing import How, make
 from qwq_gguf.resources import own_cache
 
-__all__ = ["demo_gguf"]
+__all__ = ["demo_gguf", "gguf_named"]
+
+DEMO = "demo"
+
+
+def gguf_named(source: str, report: Report) -> str:
+    """What a user calls a GGUF; for `demo` the path of the tiny reasoner's, made if need be."""
+    return str(demo_gguf(report)) if source == DEMO else source
 
 
 def demo_gguf(report: Report) -> Path:

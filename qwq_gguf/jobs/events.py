@@ -53,6 +53,7 @@ class Activity(StrEnum):
     VERIFYING = "verifying"  # bytes
     COPYING = "copying"  # bytes
     LOADING = "loading"  # a share, of 1
+    WARMING = "warming"  # making room for a conversation
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,17 @@ __all__ = [
     "Python",
     "Tool",
     "as_tools",
+    "tool_names",
     "tools_named",
 ]
 
 TOOLS: dict[str, Callable[[], Tool]] = {"calculator": Calculator, "date": Date, "python": Python}
 """Those that come along, by name."""
+
+
+def tool_names() -> tuple[str, ...]:
+    """What `tools_named` knows."""
+    return tuple(TOOLS)
 
 
 def tools_named(names: Iterable[str]) -> tuple[Tool, ...]:

@@ -12,10 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
+from rich.theme import Theme
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.cli.chatting.loop import answer_one, greeting
 from qwq_gguf.cli.chatting.view import TerminalView
+from qwq_gguf.cli.terminal.rendered import STYLES
 from qwq_gguf.conversion.conversion import convert
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
@@ -49,7 +51,7 @@ def record(gguf: Path) -> Console:
     """Hold the conversation; the console remembers what it showed."""
     console = Console(
         record=True, file=io.StringIO(), width=WIDTH, force_terminal=True,
-        color_system="truecolor", highlight=False, markup=False, emoji=False,
+        color_system="truecolor", highlight=False, markup=False, emoji=False, theme=Theme(STYLES),
     )  # fmt: skip
 
     def typed(mark: str, text: str) -> None:
@@ -63,11 +65,12 @@ def record(gguf: Path) -> Console:
         console.print(greeting(conversation))
         for question in SPOKEN:
             typed(">>> ", question)
-            answer_one(conversation, question, view)
+            answer_one(conversation, conversation.stream(question), view)
         typed(">>> ", "/bye")
         typed("$ ", f'qwq-gguf chat {gguf.name} --tools calculator -p "{FOR_THE_TOOL}"')
         tools = tools_named(["calculator"])
-        answer_one(Conversation(model, profile, tools=tools, seed=SEED), FOR_THE_TOOL, view)
+        conversation = Conversation(model, profile, tools=tools, seed=SEED)
+        answer_one(conversation, conversation.stream(FOR_THE_TOOL), view)
     return console
 
 

@@ -447,13 +447,19 @@ def test_a_conversation_on_a_terminal(talker: Path) -> None:
         assert terminal.wait_for_end() == 0
 
 
-def test_ctrl_c_stops_the_reply_and_ctrl_d_leaves(endless: Path) -> None:
-    with open_terminal("chat", str(endless), "-t", "1", "-c", "60000") as terminal:
+def test_ctrl_c_answers_and_then_stops_and_ctrl_d_leaves(tmp_path: Path) -> None:
+    words = [f"w{number} " for number in range(1400)]
+    texts = [byte_level(text.encode()) for text in ("\n", *words, words[0])]
+    follows = dict(itertools.pairwise(texts)) | {"</think>": texts[0]}
+    path = write_bigram(tmp_path / "rambler.gguf", follows, words=vocab(words), context=8000)
+    with open_terminal("chat", str(path), "-t", "1") as terminal:
         terminal.wait_for(">>> ")
         terminal.type("Hi\r")
-        terminal.wait_for("hm hm hm")
+        terminal.wait_for("w9 ")
         terminal.type("\x03")
-        terminal.wait_for("Interrupted in the middle of the thought.")
+        terminal.wait_for("w0 w1 ")  # from the beginning, in the answer
+        terminal.type("\x03")
+        terminal.wait_for("Interrupted.")
         terminal.wait_for(">>> ")
         terminal.type("half a line\x03")
         terminal.wait_for("(Ctrl-D or /bye leaves)")

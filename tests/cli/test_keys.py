@@ -8,52 +8,54 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.cli.terminal.keys import _as_text
+from qwq_gguf.cli.terminal.typing_ahead import Typing
 from support.terminal import open_terminal
 
 
-def test_what_is_typed_during_a_reply_waits_for_the_next_prompt(endless: Path) -> None:
-    arguments = ("chat", str(endless), "-t", "1", "-c", "60000", "-n", "1000")
-    with open_terminal(*arguments) as terminal:
+def test_what_is_typed_during_a_reply_is_done_after_it_line_by_line(rambler: Path) -> None:
+    with open_terminal("chat", str(rambler), "-t", "1") as terminal:
         terminal.wait_for(">>> ")
         terminal.type("Hi\r")
-        terminal.wait_for("hm hm hm")
+        terminal.wait_for("w9 ")
         assert not terminal.echoes
-        terminal.type("next\x1b[A questiom\x7fn\r\r\r")
-        terminal.wait_for("the limit of tokens")
-        reply = terminal.text.partition("hm hm hm")[2]
-        assert not set("nextquio") & set(reply.partition("Stopped")[0].partition("thought ")[0])
-        terminal.wait_for(">>> ")
-        terminal.wait_for("next question")
-        terminal.type("\x15/bye\r")
+        terminal.type("/set\x1b[A seee\x7fd 5\r\r\r/set seed\r/help /un")
+        terminal.wait_for("next: ")
+        terminal.wait_for(" % of 8,000")
+        # One after the other; the one that is not ended waits.
+        terminal.wait_for("seed: 5")
+        terminal.wait_for("seed: 5")
+        terminal.wait_for("/help /un")
+        terminal.type("do\r")
+        terminal.wait_for("forget the last question")
+        terminal.type("\x04")
         assert terminal.wait_for_end() == 0
-        assert terminal.text.count("hm hm hm hm hm hm") < 1000 / 6, "no second reply"
         assert terminal.echoes
 
 
-def test_ctrl_c_is_not_written_into_the_reply(endless: Path) -> None:
-    with open_terminal("chat", str(endless), "-t", "1", "-c", "60000") as terminal:
+@pytest.mark.parametrize("keys", ["\x03", "\x14", "/answer\r"])
+def test_a_thought_can_be_told_to_answer(keys: str, rambler: Path) -> None:
+    with open_terminal("chat", str(rambler), "-t", "1") as terminal:
         terminal.wait_for(">>> ")
         terminal.type("Hi\r")
-        terminal.wait_for("hm hm hm")
-        terminal.type("\r\r\x03")
-        terminal.wait_for("Interrupted in the middle of the thought.")
-        assert "^C" not in terminal.text
+        terminal.wait_for("w9 ")
+        terminal.type(keys)
+        terminal.wait_for("It is 301.")
         terminal.wait_for(">>> ")
-        terminal.type("\x04")
+        terminal.type("/bye\r")
         assert terminal.wait_for_end() == 0
-        assert terminal.text.count("Interrupted") == 1
+        assert "w1399" not in terminal.text
+        assert "^C" not in terminal.text
+        assert "There is no thought" not in terminal.text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_leaves_a_terminal_that_echoes(endless: Path, number: signal.Signals) -> None:
-    arguments = ("chat", str(endless), "-t", "1", "-c", "60000", "-p", "Hi")
-    with open_terminal(*arguments) as terminal:
-        terminal.wait_for("hm hm hm")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_a_terminal_that_echoes(rambler: Path, number: signal.Signals) -> None:
+    with open_terminal("chat", str(rambler), "-t", "1", "-p", "Hi") as terminal:
+        terminal.wait_for("w9 ")
         assert not terminal.echoes
         terminal.process.send_signal(number)
         status = terminal.wait_for_end()
-        assert status == (130 if number is signal.SIGINT else -number)
+        assert status == -number
         assert terminal.echoes
         assert "Traceback" not in terminal.text
 
@@ -71,12 +73,12 @@ def test_a_signal_at_the_prompt_leaves_a_terminal_that_echoes(talker: Path) -> N
 
 QUIET = """
 import sys
-from qwq_gguf.cli.terminal.keys import quiet_keys, typed_ahead
+from qwq_gguf.cli.terminal.keys import heard_keys, quiet_keys, unread_keys
 with quiet_keys():
     print("begun", flush=True)
     sys.stdin.readline()
     {}
-print("over", repr(typed_ahead()), flush=True)
+print("over", repr(unread_keys()), flush=True)
 """
 
 
@@ -94,23 +96,72 @@ def test_half_a_line_is_read_too() -> None:
     with open_terminal(program=(sys.executable, "-c", QUIET.format("pass"))) as terminal:
         terminal.wait_for("begun")
         terminal.type("one\rtwo\rhalf a li")
-        terminal.wait_for("over 'two\\nhalf a li'")
+        terminal.wait_for("over b'two\\nhalf a li'")
         assert terminal.wait_for_end() == 0
         assert "one" not in terminal.text
         assert terminal.echoes
 
 
+HEARING = """
+import sys, threading
+from qwq_gguf.cli.terminal.keys import heard_keys
+heard, ended = [], threading.Event()
+def hear(keys):
+    heard.append(keys)
+    if keys.endswith(b"!"): ended.set()
+with heard_keys(hear, lambda: None):
+    print("begun", flush=True)
+    ended.wait(60)
+print("over", b"".join(heard), flush=True)
+"""
+
+
+def test_keys_are_heard_one_by_one_and_not_echoed() -> None:
+    with open_terminal(program=(sys.executable, "-c", HEARING)) as terminal:
+        terminal.wait_for("begun")
+        terminal.type("se\x14\rcret!")  # Ctrl-T is a key, and Enter is waited for by nobody
+        terminal.wait_for("over b'se\\x14\\ncret!'")
+        assert terminal.wait_for_end() == 0
+        assert terminal.text.count("cret") == 1
+        assert terminal.echoes
+
+
 @pytest.mark.parametrize(
-    ("raw", "text"),
+    ("raw", "lines", "rest"),
     [
-        (b"", ""),
-        (b"a\r\nb\n\n", "a\n\nb"),
-        (b"\x1b[A\x1b[1;5Cup\x1bOP", "up"),
-        (b"\x00\x04\x7f", ""),
-        ("\u00e4\u20ac".encode()[:-1], "\u00e4"),
-        (b"\x1b[200~pasted\x1b[201~", "pasted"),
-        (b"\x9b31m\x1b", "31m"),
+        (b"", [], ""),
+        (b"a\r\nb\n\n", ["a", "b"], ""),
+        (b"\x1b[A\x1b[1;5Cup\x1bOP", [], "up"),
+        (b"\x00\x7f", [], ""),
+        (b"ab\x7fc\nmore words\x17er\x15x", ["ac"], "x"),
+        ("\u00e4\u20ac".encode()[:-1], [], "\u00e4"),
+        (b"\x1b[200~pasted\x1b[201~", [], "pasted"),
+        (b"\x9b31m\x1b", [], "31m"),
+        (b"  \n", [], ""),
     ],
 )
-def test_only_text_is_left_of_keys(raw: bytes, text: str) -> None:
-    assert _as_text(raw) == text
+def test_what_becomes_of_keys(raw: bytes, lines: list[str], rest: str) -> None:
+    whole, pieces = Typing(), Typing()
+    assert whole.feed(raw) == 0
+    for byte in raw:
+        pieces.feed(bytes([byte]))
+    for typing in (whole, pieces):
+        assert (list(typing.lines), typing.line) == (lines, rest)
+        assert typing.waiting == "\n".join([*lines, rest])
+    assert whole.take_rest() == rest
+    assert [whole.take() for _ in lines] == lines
+    assert whole.take() is None
+
+
+def test_keys_that_mean_something() -> None:
+    typing = Typing()
+    assert typing.feed(b"a\x14b\x14") == 2
+    assert typing.line == "ab"
+    assert not typing.drop("/answer")
+    typing.feed(b"\n/answer\nmore\n")
+    assert typing.drop("/answer")
+    assert list(typing.lines) == ["ab", "more"]
+    typing.feed(b"x\x04")
+    assert not typing.ended, "it ends a line that is empty, and no other"
+    typing.feed(b"\n\x04")
+    assert typing.ended

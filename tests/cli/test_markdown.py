@@ -49,8 +49,15 @@ def test_the_pieces_do_not_matter_and_nothing_is_lost(text: str, pieces: int) ->
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (r"\boxed{301}", r"\boxed{301}"),
-        (r"\(a\) and \[b\]", r"\\(a\\) and \\[b\\]"),
+        (r"7*43 = \boxed{301}", "7*43 = **301**"),
+        (r"**\boxed{3}** \boxed{-3}", "**3** -3"),
+        (r"\boxed{30", r"\\boxed{30"),
+        (r"\(a\) and \[b\] but \(", r"a and b but \\("),
+        (r"\(\unknown{x}\)", r"\\(\\unknown{x}\\)"),
+        ("$x_1$ and $2*3*4$", "x₁ and 2\\*3\\*4"),
+        ("$5 and $6, or $5-$6", "$5 and $6, or $5-$6"),
+        (r"`\boxed{1}` $$\frac{a+b}{c}$$", r"`\boxed{1}` (a+b)/c"),
+        ("\\[\n x &= 1 \\\\\n y &= 2\n\\]", "x = 1\\\ny = 2"),
         ("List<int>", r"List\<int>"),
         ("`a<b` a<b", r"`a<b` a\<b"),
         ("```\n<b>\\(\n```\n<b>", "```\n<b>\\(\n```\n\\<b>"),

@@ -27,7 +27,7 @@ def test_it_shows_the_program_as_it_is() -> None:
     lines = _lines()
     assert lines[0] == "$ qwq-gguf chat QwQ-Demo-Q4_K_M.gguf"
     assert ">>> What is 7*43?" in lines
-    assert r"7*43 = \boxed{301}" in lines
-    assert any(r"\boxed{122112726}" in line for line in lines)
+    assert "7*43 = 301" in lines
+    assert any(line.endswith("= 122112726") for line in lines)
     stats = re.compile(r"thought \d+ tokens, answered \d+ · [\d.]+ tok/s · context \d+ % of 4,096")
     assert sum(stats.fullmatch(line) is not None for line in lines) == 3

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.chatting.loop import _history_file
+from qwq_gguf.cli.chatting.prompt import history_file
 from qwq_gguf.exporters.runtimes import EXPORTERS
 from qwq_gguf.resources import CACHE_VARIABLE
 from support.terminal import PROGRAM
@@ -202,12 +202,12 @@ def test_typed_lines_are_kept_in_an_ordinary_file_or_not_at_all(
 ) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     history = tmp_path / "chat-history"
-    assert _history_file() == str(history)
+    assert history_file() == str(history)
     assert history.stat().st_mode & 0o777 == 0o600
     history.unlink()
     if kind == "fifo":
         os.mkfifo(history)
     else:
         history.symlink_to(tmp_path / "elsewhere" if kind == "link" else os.devnull)
-    assert _history_file() is None
+    assert history_file() is None
     assert not (tmp_path / "elsewhere").exists()

@@ -713,3 +713,68 @@ def test_rounds_of_tools_belong_to_their_turn() -> None:
     assert "first question" not in session.prompts[2]
     assert "2+3?" in session.prompts[2]
     assert "!!!" in session.prompts[2]
+
+
+def test_the_last_turn_is_taken_back_with_its_tools() -> None:
+    call = '<tool_call>{"name": "add", "arguments": {"a": 1, "b": 2}}</tool_call>'
+    conversation, _ = chat(
+        ["hm</think>\n\nOne.", f"t</think>\n\n{call}", "u</think>\n\n3"],
+        tools=(Adder(),),
+        system="Be brief.",
+    )
+    conversation.ask("first")
+    before = conversation.messages
+    conversation.ask("1+2?")
+    assert len(conversation.messages) == len(before) + 4
+    assert conversation.undo() == "1+2?"
+    assert conversation.messages == before
+    assert conversation.undo() == "first"
+    assert conversation.undo() is None
+    assert [each.role for each in conversation.messages] == ["system"]
+
+
+def test_a_conversation_goes_on_from_given_turns() -> None:
+    conversation, session = chat(["</think>\n\nIII"], system="Old.")
+    turns: tuple[Message, ...] = (
+        Message("system", "New."),
+        Message("user", "I"),
+        Message("assistant", "II"),
+    )
+    conversation.resume(turns)
+    assert conversation.messages == turns
+    conversation.ask("and?")
+    assert "New.<|im_end|>\n<|im_start|>user\nI<|im_end|>" in session.prompts[-1]
+    assert "Old." not in session.prompts[-1]
+    conversation.resume(turns[1:])
+    conversation.set_system("Newest.")
+    assert conversation.messages == (Message("system", "Newest."), *turns[1:])
+    conversation.set_system(None)
+    assert conversation.messages == turns[1:]
+
+
+def test_a_profile_is_changed_between_turns_and_the_session_stays() -> None:
+    conversation, session = chat(["t</think>\n\nA", "\n\nB", "x"])
+    conversation.ask("one")
+    said = conversation.messages
+    conversation.set_profile(PROFILE.with_thinking(False))
+    assert conversation.responder.session is cast(Session, session)
+    assert conversation.ask("two").thinking == ""
+    assert conversation.messages[:2] == said
+    assert conversation.thoughts.mode is False
+    conversation.set_tools((Adder(),))
+    profile, responder = conversation.profile, conversation.responder
+    bound = replace(PROFILE, chain=PROFILE.chain.with_overrides(grammar='root ::= "a"'))
+    with pytest.raises(ChainError, match="exclude each other"):
+        conversation.set_profile(bound)
+    assert (conversation.profile, conversation.responder) == (profile, responder)
+
+
+def test_tools_and_seed_are_changed_between_turns() -> None:
+    conversation, session = chat(["t</think>\n\nA"] * 3, seed=5)
+    assert conversation.ask("one").seed == 5
+    conversation.set_tools((Adder(),))
+    conversation.set_seed(77)
+    assert [conversation.ask("two").seed, conversation.ask("three").seed] == [77, 78]
+    assert "Adds." in session.prompts[-1]
+    conversation.set_tools(())
+    assert conversation.prompt_tokens("four")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.cli.terminal.keys import quiet_keys
-from qwq_gguf.cli.terminal.telling import Terminal
+from qwq_gguf.cli.terminal.telling import Bars, Terminal
 from qwq_gguf.jobs.contexts import USUAL, ContextWish
 
 if TYPE_CHECKING:
@@ -23,16 +23,17 @@ def load_model(
     gpu_layers: int | None,
     threads: int | None,
     wish: ContextWish = USUAL,
+    quiet: bool = False,
 ) -> Model:
     """Load a GGUF file, saying how far it is where that takes long, and its notices; see
-    `jobs.loading`. What is typed meanwhile is not shown.
+    `jobs.loading`. What is typed meanwhile is not shown. `quiet` leaves the notices out.
     """
     from qwq_gguf.jobs.loading import load_model as load
 
     with quiet_keys():
         return load(
             path,
-            Terminal(),
+            Bars() if quiet else Terminal(),
             context=context,
             usual_context=usual_context,
             gpu_layers=gpu_layers,

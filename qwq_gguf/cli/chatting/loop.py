@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
-from qwq_gguf.chat.events import Finished, Notice, Reply
-from qwq_gguf.cli.chatting.remarks import ending, stats_line
-from qwq_gguf.cli.chatting.said import Command, Question, what_was_said
-from qwq_gguf.cli.chatting.view import ReplyView
+from qwq_gguf.chat.events import ChatEvent, Finished, FinishReason, Notice, Reply, ThinkingDelta
+from qwq_gguf.cli.chatting.commands import Question, Refused, what_was_said
+from qwq_gguf.cli.chatting.obeying import Outcome, obey
+from qwq_gguf.cli.chatting.prompt import edits_lines, entered
+from qwq_gguf.cli.chatting.remarks import details_line, ending, stats_line
+from qwq_gguf.cli.chatting.shown import SHOWN, ReplyView, Shown
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_stops
-from qwq_gguf.cli.terminal.keys import kept_terminal, quiet_keys, typed_ahead
+from qwq_gguf.cli.terminal.keys import heard_keys, quiet_keys
 from qwq_gguf.cli.terminal.output import note
+from qwq_gguf.cli.terminal.typing_ahead import Typing
 from qwq_gguf.errors import PromptTooLongError, QwqGgufError
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.conversation import Conversation
+    from qwq_gguf.jobs.chatting import Chat
 
-__all__ = ["HELP", "answer_one", "collect", "converse", "greeting", "questions"]
-
-HELP = """\
-/clear    forget the conversation and start over
-/help     this list
-/bye      leave (so does Ctrl-D)
-Ctrl-C    stop the reply
-Alt-Enter starts a new line; Enter sends
-//...     send a line that begins with a slash (/..., or a blank before it)
-What you type during a reply is there to be sent after it."""
+__all__ = ["answer_one", "collect", "converse", "greeting", "talk"]
 
 
 def greeting(conversation: Conversation) -> str:
@@ -38,26 +32,74 @@ def greeting(conversation: Conversation) -> str:
     return f"{model.name}, context {model.context_size:,} tokens. /help lists the commands."
 
 
-def answer_one(conversation: Conversation, question: str, view: ReplyView) -> Reply:
-    """Ask and show the reply as it comes, then what it cost."""
-    reply: Reply | None = None
-    with quiet_keys(), ctrl_c_stops(conversation.interrupt), view:
-        for event in conversation.stream(question):
+def answer_one(
+    conversation: Conversation,
+    events: Iterable[ChatEvent],
+    view: ReplyView,
+    *,
+    shown: Shown = SHOWN,
+    typing: Typing | None = None,
+    attended: bool = True,
+) -> Reply:
+    """Show a reply as it comes, then what it cost.
+
+    Ctrl-C in a thought makes it answer, else it stops it; unless somebody sits there
+    (`attended`), it stops it at once. What is typed meanwhile goes to `typing`.
+    """
+    following = _Following(conversation, typing)
+    steps = (following.answer_if_thinking, conversation.interrupt)
+    with _listening(following, view), ctrl_c_stops(*(steps if attended else steps[1:])), view:
+        for event in events:
+            following.thinking = isinstance(event, ThinkingDelta)
             view.show(event)
             if isinstance(event, Finished):
-                reply = event.reply
+                following.reply = event.reply
+    reply = following.reply
     assert reply is not None, "a reply ends with Finished"
-    view.after(stats_line(reply, conversation.used_tokens, conversation.context_size))
+    if shown.remarks:
+        view.after(stats_line(reply, conversation.used_tokens, conversation.context_size))
+    if shown.details:
+        view.after(details_line(reply))
     if (why := ending(reply)) is not None:
         view.after(why)
     return reply
 
 
-def collect(conversation: Conversation, question: str) -> Reply:
-    """Ask and wait for the reply; only notices are shown."""
+class _Following:
+    """Where a reply is, for those who want to end its thought: a key, a typed line, Ctrl-C."""
+
+    def __init__(self, conversation: Conversation, typing: Typing | None) -> None:
+        self.conversation = conversation
+        self.typing = typing
+        self.thinking = False
+        self.reply: Reply | None = None
+
+    def answer_if_thinking(self) -> bool:
+        """Close the thought; False where there is none."""
+        if not self.thinking:
+            return False
+        self.conversation.answer_now()
+        return True
+
+    def hear(self, view: ReplyView, keys: bytes) -> None:
+        """Take what was typed."""
+        assert self.typing is not None
+        pressed = self.typing.feed(keys)
+        if self.typing.drop("/answer") or pressed:
+            self.answer_if_thinking()
+        view.typed(self.typing.waiting)
+
+
+def _listening(following: _Following, view: ReplyView) -> AbstractContextManager[None]:
+    heard = None if following.typing is None else partial(following.hear, view)
+    return heard_keys(heard, view.tick)
+
+
+def collect(conversation: Conversation, events: Iterable[ChatEvent]) -> Reply:
+    """Wait for the whole reply; only notices are shown."""
     reply: Reply | None = None
     with ctrl_c_stops(conversation.interrupt):
-        for event in conversation.stream(question):
+        for event in events:
             match event:
                 case Notice(text=text):
                     note(text)
@@ -67,100 +109,68 @@ def collect(conversation: Conversation, question: str) -> Reply:
     return reply
 
 
-def converse(conversation: Conversation, view: ReplyView, lines: Iterator[str]) -> None:
-    """Answer every line until there are no more, or one says /bye."""
-    for line in lines:
-        match what_was_said(line):
-            case Command(name="/bye" | "/exit" | "/quit"):
-                return
-            case Command() as command:
-                _obey(command, conversation, view)
-            case Question(text) if text:
-                _answer(conversation, text, view)
+def talk(chat: Chat, view: ReplyView, shown: Shown) -> None:
+    """Greet, and answer until somebody leaves."""
+    from qwq_gguf.jobs.chatting import settable
+    from qwq_gguf.tools import tool_names
+
+    def look(what: Literal["settings", "tools"]) -> Sequence[str]:
+        return settable() if what == "settings" else tool_names()
+
+    if shown.remarks:
+        view.after(greeting(chat.conversation))
+    for remark in chat.remarks:
+        view.after(remark)
+    typing = Typing()
+    # Between two prompts, too: a Ctrl-D that the terminal takes for itself is lost.
+    with quiet_keys(each=True) if edits_lines() else nullcontext():
+        converse(chat, view, entered(typing, look), typing, shown=shown)
 
 
-def _answer(conversation: Conversation, question: str, view: ReplyView) -> None:
+def converse(
+    chat: Chat, view: ReplyView, texts: Iterator[str], typing: Typing, *, shown: Shown = SHOWN
+) -> None:
+    """Answer every text until there are no more, or one says /bye."""
+    for text in texts:
+        match what_was_said(text):
+            case Question(text=question):
+                events = chat.ask(question) if question else None
+            case Refused(why=why):
+                view.after(why)
+                events = None
+            case command:
+                done = _obeyed(chat, command.name, command.rest)
+                if done.leave:
+                    return
+                if done.said:
+                    note(done.said)
+                if done.edit is not None:
+                    typing.line = done.edit
+                events = done.events
+                view.budget = chat.conversation.profile.governor.budget
+        if events is not None:
+            _answer(chat, events, view, typing, shown)
+
+
+def _obeyed(chat: Chat, name: str, rest: str) -> Outcome:
     try:
-        answer_one(conversation, question, view)
+        return obey(chat, name, rest)
+    except QwqGgufError as error:
+        return Outcome(f"error: {error}")
+
+
+def _answer(
+    chat: Chat, events: Iterator[ChatEvent], view: ReplyView, typing: Typing, shown: Shown
+) -> None:
+    try:
+        reply = answer_one(chat.conversation, events, view, shown=shown, typing=typing)
+        stopped = reply.finish_reason is FinishReason.INTERRUPTED
     except QwqGgufError as error:
         # A question that cannot be answered is no reason to lose the conversation.
         note(f"error: {error}")
-        said = any(message.role == "user" for message in conversation.messages)
+        said = any(message.role == "user" for message in chat.conversation.messages)
         if isinstance(error, PromptTooLongError) and said:
             note("  or:       /clear, which forgets what was said so far")
-
-
-def _obey(command: Command, conversation: Conversation, view: ReplyView) -> None:
-    match command.name:
-        case "/clear":
-            conversation.clear()
-            note("The conversation is forgotten.")
-        case "/help":
-            note(HELP)
-        case _:
-            view.after(command.refused)
-
-
-def questions() -> Iterator[str]:
-    """Lines to answer: edited at a prompt on a terminal, else as they come from stdin."""
-    if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        yield from _edited_lines()
-        return
-    asking = sys.stdin.isatty()
-    while True:
-        if asking:
-            print(">>> ", end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
-        if not line:
-            return
-        yield line
-
-
-def _edited_lines() -> Iterator[str]:
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.formatted_text import FormattedText
-    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-
-    keys = KeyBindings()
-
-    @keys.add("escape", "enter")
-    def _new_line(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
-
-    path = _history_file()
-    history: History = InMemoryHistory() if path is None else FileHistory(path)
-    session: PromptSession[str] = PromptSession(history=history, key_bindings=keys)
-    prompt = FormattedText([("bold ansigreen", ">>> ")])
-    hinted = False
-    while True:
-        try:
-            with kept_terminal():
-                line = session.prompt(prompt, default=typed_ahead(), prompt_continuation="... ")
-            yield line
-        except KeyboardInterrupt:
-            # As in a shell: the line is dropped. Once, say how to leave.
-            if not hinted:
-                note("(Ctrl-D or /bye leaves)")
-            hinted = True
-        except EOFError:
-            return
-
-
-def _history_file() -> str | None:
-    """Where typed lines are kept, readable by their owner only; None where that fails."""
-    from qwq_gguf.engine.loading.fact_cache import cache_folder
-
-    path = cache_folder() / "chat-history"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Through no link: one to /dev/null, say, means that nothing is to be kept.
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
-        try:
-            ordinary = stat.S_ISREG(os.fstat(opened).st_mode)
-        finally:
-            os.close(opened)
-    except OSError:
-        return None
-    return str(path) if ordinary else None
+        stopped = True
+    # What was typed for another course of things is looked at before it is sent.
+    typing.held = stopped and bool(typing.lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,13 +16,12 @@ from qwq_gguf.cli.flags import tools as tool_flags
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.errors import INTERRUPTED, NO_ANSWER
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
-from qwq_gguf.cli.terminal.output import emit_json, note, stdout_console
+from qwq_gguf.cli.terminal.output import emit_json, note
 from qwq_gguf.cli.terminal.piped import piped_text, read_all, with_piped
-from qwq_gguf.cli.terminal.telling import Terminal
+from qwq_gguf.cli.terminal.telling import Bars, Terminal
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import Reply
-    from qwq_gguf.cli.chatting.view import ReplyView
     from qwq_gguf.profiles import Profile
     from qwq_gguf.thinking import Thoughts
 
@@ -114,6 +115,9 @@ def chat(
         ),
     ] = None,
     thinking: thought_flags.Thinking = None,
+    hide_thinking: Annotated[
+        bool, typer.Option("--hide-thinking", help="Show how far a thought is, not its text.")
+    ] = False,
     template_kwargs: thought_flags.TemplateKwargs = None,
     show_chain: Annotated[
         bool,
@@ -133,13 +137,33 @@ def chat(
     logit_bias: chain_flags.LogitBias = None,
     grammar: chain_flags.Grammar = None,
     grammar_file: chain_flags.GrammarFile = None,
+    session: Annotated[
+        Path | None,
+        typer.Option(
+            "--session",
+            metavar="FILE",
+            help="Go on with the chat that this file keeps, and keep it there, with what was "
+            "computed (FILE.state).",
+        ),
+    ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="Draw nothing again and colour nothing, for screen readers."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Show the answer, and nothing else.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show the seed and more of what a reply cost.")
+    ] = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
     """Talk with a model and watch it think.
 
-    The thought streams dimmed, then the answer. On a terminal Ctrl-C stops a reply and
-    Ctrl-D leaves; in a pipe the answer goes to stdout and all else to stderr.
+    The thought streams dimmed, then the answer. On a terminal Ctrl-C in a thought makes the
+    model answer, another one stops the reply, and Ctrl-D leaves; in a pipe the answer goes to
+    stdout and all else to stderr. SOURCE may be `demo`, the tiny model that comes along.
 
     Settings come from the first that says something: a flag, --profile, keys of the file that
     were edited since it was given a profile, that profile, its other general.sampling.* keys,
@@ -153,7 +177,7 @@ def chat(
 
     \b
     Examples:
-      qwq-gguf chat QwQ-Demo-Q4_K_M.gguf
+      qwq-gguf chat demo
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 7*43?"
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf -p "What is 3394*35979?" --tools calculator
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf --tools prices.py:price,book --tools date
@@ -162,6 +186,7 @@ def chat(
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf "7*43" --grammar 'root ::= "\\\\boxed{" [0-9]+ "}"'
       qwq-gguf chat QwQ-Demo-Q4_K_M.gguf --logit-bias " Wait=-2"
       qwq-gguf chat Qwen3-4B-Q4_K_M.gguf --no-think -p "What is 7*43?"
+      qwq-gguf chat QwQ-32B-Q4_K_M.gguf --session work.json
       qwq-gguf chat bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
     """
@@ -173,19 +198,22 @@ def chat(
         prompt = question
     if as_json and prompt is None:
         raise typer.BadParameter("--json goes with --prompt")
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose contradict each other")
+    if plain:
+        os.environ["TERM"] = "dumb"  # which everything that draws asks
+    from qwq_gguf.jobs.demo import gguf_named
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
-    from qwq_gguf.jobs.settings import wanted_thoughts, with_thoughts
-    from qwq_gguf.profiles import thoughts_of
+    from qwq_gguf.jobs.wishes import Wishes, settle
 
     wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
-    variables = thought_flags.variables_of(template_kwargs)
-    wanted = wanted_thoughts(thinking, thought_budget, variables)
-    with gguf_header(source, revision, token) as (located, gguf):
-        resolved = chain_flags.resolved_for(
-            gguf.metadata,
-            profile_name,
-            thinking=wanted,
-            repeat_last_n=repeat_last_n,
+    wishes = Wishes(
+        profile=profile_name,
+        settings=chain_flags.overrides_of(
+            repeat_last_n,
+            logit_bias,
+            grammar,
+            grammar_file,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
@@ -193,58 +221,68 @@ def chat(
             presence_penalty=presence_penalty,
             frequency_penalty=frequency_penalty,
             repeat_penalty=repeat_penalty,
-            logit_bias=logit_bias,
-            grammar=grammar,
-            grammar_file=grammar_file,
-        )
-        profile = with_thoughts(resolved.profile, wanted, thought_budget)
-        # Asks for the vocabulary, which is read from the header only now.
-        thoughts = thoughts_of(gguf.metadata, profile, variables)
+        ),
+        think=thinking,
+        budget=thought_budget,
+        variables=thought_flags.variables_of(template_kwargs),
+    )
+    report = Bars() if quiet else Terminal()
+    named = gguf_named(source, Bars())
+    with gguf_header(named, revision, token) as (located, gguf), chain_flags.flags_refused():
+        settled = settle(gguf.metadata, wishes)
     if show_chain:
-        chain_flags.show_chain(resolved, stderr=prompt is not None)
-        note(f"thoughts: {thoughts.form.describe()}")
-    else:
-        chain_flags.show_notes(resolved)
-    if thoughts.notice is not None:
-        note(f"note: {thoughts.notice}")
+        chain_flags.show_chain(settled.resolved, stderr=prompt is not None)
+        note(f"thoughts: {settled.thoughts.form.describe()}")
+    elif not quiet:
+        chain_flags.show_notes(settled.resolved)
+    if settled.thoughts.notice is not None and not quiet:
+        note(f"note: {settled.thoughts.notice}")
     if show_chain and prompt is None:
         return
     chosen = tool_flags.tools_of(tools)
     asked = None if prompt is None else _question(prompt)
 
     from qwq_gguf.cli.chatting.loading import load_model
-    from qwq_gguf.cli.chatting.loop import answer_one, collect, converse, greeting, questions
-    from qwq_gguf.engine.conversation import Conversation
+    from qwq_gguf.cli.chatting.loop import answer_one, collect, talk
+    from qwq_gguf.cli.chatting.screen import screen
+    from qwq_gguf.cli.chatting.shown import Shown
+    from qwq_gguf.jobs.chatting import open_chat
 
-    bring_gguf(located, Terminal())
-    with load_model(
-        located.path,
-        context=context,
-        usual_context=profile.context,
-        gpu_layers=gpu_layers,
-        threads=threads,
-        wish=wish,
-    ) as model:
-        view = _view()
-        conversation = Conversation(
+    bring_gguf(located, report)
+    shown = Shown(thoughts=not (hide_thinking or quiet), remarks=not quiet, details=verbose)
+    view = screen(shown, budget=settled.profile.governor.budget)
+    with (
+        load_model(
+            located.path,
+            context=context,
+            usual_context=settled.profile.context,
+            gpu_layers=gpu_layers,
+            threads=threads,
+            wish=wish,
+            quiet=quiet,
+        ) as model,
+        open_chat(
             model,
-            profile,
+            wishes,
+            report,
             tools=chosen,
             system=system,
             seed=seed,
             max_tokens=max_tokens,
-            template_variables=variables,
+            session=session,
             on_prompt=None if as_json else view.reading,
-        )
+        ) as talked,
+    ):
         if asked is None:
-            view.after(greeting(conversation))
-            converse(conversation, view, questions())
+            talk(talked, view, shown)
             return
         if as_json:
-            reply = collect(conversation, asked)
-            emit_json(reply_to_json(reply, profile, thoughts))
+            reply = collect(talked.conversation, talked.ask(asked))
+            emit_json(reply_to_json(reply, settled.profile, settled.thoughts))
         else:
-            reply = answer_one(conversation, asked, view)
+            reply = answer_one(
+                talked.conversation, talked.ask(asked), view, shown=shown, attended=view.attended
+            )
     if reply.finish_reason is FinishReason.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
     if not reply.answer.strip():
@@ -284,12 +322,3 @@ def _question(prompt: str) -> str:
         text = with_piped(text, piped_text())
     # Arguments that are not UTF-8 arrive as surrogates, which no tokenizer takes.
     return text.encode("utf-8", "replace").decode()
-
-
-def _view() -> ReplyView:
-    from qwq_gguf.cli.chatting.view import PlainView, TerminalView
-
-    console = stdout_console()
-    if not console.is_terminal:
-        return PlainView()
-    return TerminalView(console, live=not console.is_dumb_terminal)

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -36,6 +37,8 @@ __all__ = [
     "TopP",
     "chain_rows",
     "complete_profile",
+    "flags_refused",
+    "overrides_of",
     "resolved_for",
     "show_chain",
     "show_notes",
@@ -128,14 +131,32 @@ def resolved_for(
     """The settings for a GGUF with this metadata and these flags. Usage error for a bad flag."""
     from qwq_gguf.profiles import resolve
 
-    flags: dict[str, SettingValue | None] = {
+    flags = overrides_of(repeat_last_n, logit_bias, grammar, grammar_file, **values)
+    with flags_refused():
+        return resolve(metadata, requested=requested, overrides=flags, thinking=thinking)
+
+
+def overrides_of(
+    repeat_last_n: str | None = None,
+    logit_bias: Sequence[str] | None = None,
+    grammar: str | None = None,
+    grammar_file: Path | None = None,
+    **values: float | int | None,
+) -> dict[str, SettingValue | None]:
+    """The settings that the flags name; None where one is silent. Usage error for a bad flag."""
+    return {
         **values,
         "penalty_window": _window(repeat_last_n),
         "logit_bias": tuple(map(_bias, logit_bias)) if logit_bias else None,
         "grammar": _grammar(grammar, grammar_file),
     }
+
+
+@contextmanager
+def flags_refused() -> Iterator[None]:
+    """Within this, what a chain refuses of the flags is a usage error."""
     try:
-        return resolve(metadata, requested=requested, overrides=flags, thinking=thinking)
+        yield
     except ChainError as error:
         if error.path is not None:  # not a flag's fault, but the profile's
             raise

@@ -12,8 +12,8 @@ import typer
 
 from qwq_gguf.cli.terminal.early import INTERRUPTED
 from qwq_gguf.cli.terminal.harmless import clean_error
+from qwq_gguf.cli.terminal.output import note
 from qwq_gguf.errors import QwqGgufError
-from qwq_gguf.words import clean
 
 __all__ = [
     "ERROR",
@@ -102,7 +102,7 @@ def _say_notes(error: BaseException) -> None:
 def _say(message: str) -> None:
     # Messages quote file names and strings out of files, so they may be hostile.
     try:
-        print(clean(message), file=sys.stderr, flush=True)
+        note(message)
     except OSError:
         pass
 

@@ -12,8 +12,9 @@ __all__ = ["ctrl_c_stops", "ctrl_c_waits"]
 
 
 @contextmanager
-def ctrl_c_stops(stop: Callable[[], None]) -> Iterator[None]:
-    """Within this, Ctrl-C calls `stop` once; a second one raises KeyboardInterrupt.
+def ctrl_c_stops(*steps: Callable[[], object]) -> Iterator[None]:
+    """Within this, Ctrl-C calls the first of `steps`, another one the next; after the last it
+    raises KeyboardInterrupt. A step that answers False had nothing to do: the next is taken.
 
     A reply that is told to stop ends tidily: its event stream finishes, and what was said
     so far stays in the chat.
@@ -21,14 +22,13 @@ def ctrl_c_stops(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach only the main thread
         return
-    pressed = False
+    left = list(steps)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-        stop()
+        while left:
+            if left.pop(0)() is not False:
+                return
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, handle)
     try:

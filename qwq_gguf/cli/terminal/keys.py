@@ -1,14 +1,13 @@
 """Keys that are pressed while a model loads or replies: not echoed into it, and not lost.
 
 The terminal itself echoes keys, wherever the cursor is, and a reply that is redrawn then counts
-its lines wrong. So the echo is off meanwhile. What was typed becomes the beginning of the next
-question, to look at before it is sent. Ctrl-C goes on to work: the terminal makes it a signal.
+its lines wrong. So the echo is off meanwhile, and who shows the reply shows what is typed. Ctrl-C
+goes on to work: the terminal makes it a signal.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import select
 import signal
 import sys
@@ -16,25 +15,77 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
-__all__ = ["kept_terminal", "quiet_keys", "typed_ahead"]
+__all__ = ["heard_keys", "kept_terminal", "quiet_keys", "unread_keys"]
 
 _MOST = 4096  # bytes that a terminal keeps
-_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?<>=]*[ -/]*[@-~]|[O][A-Za-z]|[^\[O])?")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_PAUSE = 0.1  # seconds between two looks at a terminal at which nobody types
 # What ends a program whose parent, unlike a shell, would leave the terminal without an echo.
 _DEADLY = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
 
 @contextmanager
-def quiet_keys() -> Iterator[None]:
+def quiet_keys(*, each: bool = False) -> Iterator[None]:
     """Within this, the terminal does not echo keys; afterwards, however it ends, it does.
+
+    With `each` it keeps every key as it is pressed, Ctrl-D too, and edits no line itself.
 
     Nothing happens unless stdin and stdout are a terminal and this program is in front of it:
     a pager behind a pipe has its own ideas of the terminal.
     """
-    with _kept(quiet=True):
+    with _kept(quiet=True, each=each):
         yield
+
+
+@contextmanager
+def heard_keys(
+    heard: Callable[[bytes], object] | None, tick: Callable[[], object]
+) -> Iterator[None]:
+    """Within this, keys are not echoed; each is told at once to `heard`, in a thread of its own,
+    and `tick` is called there now and then.
+
+    Without `heard` they wait for whoever reads the terminal next. Where `quiet_keys` does
+    nothing, no key is heard; `tick` is called nevertheless.
+    """
+    with _kept(quiet=True, each=heard is not None) as descriptor:
+        ended = threading.Event()
+        listener = threading.Thread(
+            target=_listen,
+            args=(None if heard is None else descriptor, heard, tick, ended),
+            name="keys",
+            daemon=True,
+        )
+        listener.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            listener.join()
+
+
+def _listen(
+    descriptor: int | None,
+    heard: Callable[[bytes], object] | None,
+    tick: Callable[[], object],
+    ended: threading.Event,
+) -> None:
+    while not ended.is_set():
+        if descriptor is None or heard is None:
+            ended.wait(_PAUSE)
+        else:
+            try:
+                # From behind, reading would stop this program.
+                typed = select.select([descriptor], [], [], _PAUSE)[0] and _in_front(descriptor)
+                keys = os.read(descriptor, _MOST) if typed else b""
+            except (OSError, ValueError):
+                descriptor = None
+                continue
+            if typed and not keys:
+                descriptor = None  # the terminal is gone
+            elif keys:
+                heard(keys)
+        tick()
 
 
 @contextmanager
@@ -47,9 +98,12 @@ def kept_terminal() -> Iterator[None]:
 
 
 @contextmanager
-def _kept(*, quiet: bool) -> Iterator[None]:
+def _kept(*, quiet: bool, each: bool = False) -> Iterator[int | None]:
+    """Within this, a terminal without an echo (`quiet`) that gives `each` key at once; its
+    descriptor, None where there is no terminal.
+    """
     if os.name != "posix":
-        yield
+        yield None
         return
     import termios
 
@@ -60,7 +114,7 @@ def _kept(*, quiet: bool) -> Iterator[None]:
     except (OSError, ValueError, AttributeError, termios.error):  # closed, or no real file
         before = None
     if before is None:
-        yield
+        yield None
         return
 
     def restore() -> None:
@@ -72,34 +126,40 @@ def _kept(*, quiet: bool) -> Iterator[None]:
     with _restored_by_signals(restore):
         try:
             if quiet:
-                without = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
-                termios.tcsetattr(descriptor, termios.TCSANOW, without)
-            yield
+                termios.tcsetattr(descriptor, termios.TCSANOW, _without_echo(before, each=each))
+            yield descriptor
         finally:
             restore()
 
 
-def typed_ahead() -> str:
-    """What was typed at the terminal and read by nobody, without what only moves a cursor.
+def _without_echo(before: list[Any], *, each: bool) -> list[Any]:
+    import termios
 
-    Line ends at its end are dropped, so that nothing is sent which was not looked at.
-    """
+    # ICANON waits for lines; IEXTEN keeps keys for the terminal itself, Ctrl-T on macOS.
+    off = termios.ECHO | (termios.ICANON | termios.IEXTEN if each else 0)
+    controls = list(before[6])
+    if each:
+        controls[termios.VMIN], controls[termios.VTIME] = 1, 0
+    return [*before[:3], before[3] & ~off, *before[4:6], controls]
+
+
+def unread_keys() -> bytes:
+    """What was typed at the terminal and read by nobody."""
     if os.name != "posix":
-        return ""
+        return b""
     import termios
 
     try:
         descriptor = sys.stdin.fileno()
         if not _in_front(descriptor):
-            return ""
+            return b""
         before = termios.tcgetattr(descriptor)
     except (OSError, ValueError, AttributeError, termios.error):
-        return ""
-    # Half a line can be read only where lines are not waited for.
-    loose = [*before[:3], before[3] & ~(termios.ICANON | termios.ECHO), *before[4:]]
+        return b""
     raw = b""
     try:
-        termios.tcsetattr(descriptor, termios.TCSANOW, loose)
+        # Half a line can be read only where lines are not waited for.
+        termios.tcsetattr(descriptor, termios.TCSANOW, _without_echo(before, each=True))
         while len(raw) < _MOST and select.select([descriptor], [], [], 0)[0]:
             piece = os.read(descriptor, _MOST)
             if not piece:
@@ -110,12 +170,7 @@ def typed_ahead() -> str:
     finally:
         with suppress(termios.error, OSError):
             termios.tcsetattr(descriptor, termios.TCSANOW, before)
-    return _as_text(raw)
-
-
-def _as_text(raw: bytes) -> str:
-    text = raw.decode("utf-8", "ignore").replace("\r", "\n")
-    return _CONTROLS.sub("", _ESCAPES.sub("", text)).strip("\n")
+    return raw
 
 
 def _in_front(descriptor: int) -> bool:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from textwrap import dedent
 
-__all__ = ["BlockSplitter", "for_screen"]
+from qwq_gguf.cli.terminal.latex import BARE, as_text
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+__all__ = ["BlockSplitter", "for_screen", "parts"]
+
+_FENCE = re.compile(r" {0,12}(`{3,}|~{3,})")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s")
-# Code spans stay as they are; outside them a backslash before a bracket is LaTeX, which
-# Markdown would eat, and "<" starts HTML, which a terminal cannot show.
-_CODE_OR_SPECIAL = re.compile(r"(`{1,3})[^`]*\1|\\[()\[\]{},;!\\]|<")
+_LONGEST = 500  # characters of a formula
+# Code spans stay as they are. Formulas are shown as text; a dollar begins one as pandoc has it:
+# no blank behind it, none before the second, and no digit after that. Elsewhere a backslash
+# before a bracket is LaTeX, which Markdown would eat, and "<" starts HTML, which a terminal
+# cannot show.
+_SPECIAL = re.compile(
+    r"(`{1,3})[^`]*\1"
+    rf"|\\\((?P<a>.{{1,{_LONGEST}}}?)\\\)|\\\[(?P<b>.{{1,{_LONGEST}}}?)\\\]"
+    rf"|\$\$(?P<c>.{{1,{_LONGEST}}}?)\$\$"
+    rf"|\$(?P<d>(?=[^\s$])[^$\n]{{0,{_LONGEST}}}[^\s$])\$(?!\d)"
+    rf"|\\(?P<bare>{'|'.join(BARE)})(?![A-Za-z])"
+    r"|\\[()\[\]{},;!\\]|<",
+    re.DOTALL,
+)
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_MARKS = re.compile(r"[\\*_`~<\[\]]")
 
 
 class _Fence:
@@ -84,15 +101,113 @@ class BlockSplitter:
         return not (self._is_list and (line[0].isspace() or _LIST_ITEM.match(line)))
 
 
-def for_screen(markdown: str) -> str:
-    r"""`markdown` with LaTeX's ``\(`` and ``\[`` and with ``<`` kept as they were written."""
+def parts(block: str) -> Iterator[tuple[str | None, str]]:
+    """The prose and the fenced code of a block, in turn: (None, prose) or (language, code).
+
+    Code is without its fence, and without the blanks in front that the fence has, too.
+    """
     fence = _Fence()
-    return "\n".join(
-        line if fence.pass_line(line) else _CODE_OR_SPECIAL.sub(_protect, line)
-        for line in markdown.split("\n")
-    )
+    lines: list[str] = []
+    language: str | None = None
+    margin = 0
+    for line in block.split("\n"):
+        inside = fence.inside
+        of_fence = fence.pass_line(line) and inside != fence.inside
+        if not of_fence:
+            lines.append(line[min(margin, len(line) - len(line.lstrip(" "))) :])
+            continue
+        if any(map(str.strip, lines)):
+            yield language, _outdented(lines, language)
+        opening = _FENCE.match(line) if fence.inside else None
+        language = None if opening is None else line[opening.end() :].strip().partition(" ")[0]
+        margin = 0 if opening is None else opening.start(1)
+        lines = []
+    if any(map(str.strip, lines)):
+        yield language, _outdented(lines, language)
 
 
-def _protect(match: re.Match[str]) -> str:
-    text = match.group()
-    return text if text.startswith("`") else "\\" + text
+def _outdented(lines: list[str], language: str | None) -> str:
+    """Prose behind code stands as deep as the list it belongs to, and would be taken for code."""
+    if language is not None:
+        return "\n".join(lines)
+    deep = next((n for n, line in enumerate(lines) if line[:1].strip()), len(lines))
+    # A list that goes on behind it needs a blank line to be one.
+    between = [""] if 0 < deep < len(lines) else []
+    return "\n".join([dedent("\n".join(lines[:deep])), *between, *lines[deep:]])
+
+
+def for_screen(markdown: str) -> str:
+    r"""`markdown` with formulas as text, and what else of LaTeX there is kept as it was written,
+    and ``<``.
+    """
+    shown: list[str] = []
+    prose: list[str] = []
+    fence = _Fence()
+    for line in markdown.split("\n"):
+        if fence.pass_line(line):
+            shown += _readable(prose)
+            shown.append(line)
+        else:
+            prose.append(line)
+    return "\n".join([*shown, *_readable(prose)])
+
+
+def _readable(prose: list[str]) -> list[str]:
+    """These lines for the screen; they are taken out of the list."""
+    if not prose:
+        return []
+    text, shown, at = "\n".join(prose), [], 0
+    prose.clear()
+    while (found := _SPECIAL.search(text, at)) is not None:
+        shown.append(text[at : found.start()])
+        piece, at = _shown(text, found)
+        shown.append(piece)
+    return ["".join((*shown, text[at:]))]
+
+
+def _shown(text: str, found: re.Match[str]) -> tuple[str, int]:
+    """What stands there, as Markdown, and where the text goes on."""
+    piece, begin, end = found.group(), found.start(), found.end()
+    if piece[0] == "`":
+        return piece, end
+    if found["bare"] is not None:
+        for _ in range(BARE[found["bare"]]):
+            closed = _group_end(text, end)
+            if closed is None:  # it is still being written
+                return _literal(piece), found.end()
+            end = closed
+        formula: str | None = text[begin:end]
+    else:
+        formula = next((each for each in found.group("a", "b", "c", "d") if each), None)
+    if formula is None:
+        return "\\" + piece, end
+    readable = as_text(formula)
+    if readable is None:
+        return _literal(text[begin:end]), end
+    if formula.startswith("\\boxed"):
+        return _emphasized(_literal(readable), text[begin - 1 : begin] + text[end : end + 1]), end
+    return _literal(readable), end
+
+
+def _emphasized(shown: str, around: str) -> str:
+    """A boxed result in bold, where it touches nothing that Markdown would read with it."""
+    plain = shown[:1].isalnum() and shown[-1:].isalnum()
+    touches = any(each.isalnum() or each in "*_`" for each in around)
+    return f"**{shown}**" if plain and not touches else shown
+
+
+def _literal(shown: str) -> str:
+    """What is no Markdown, in Markdown."""
+    return _MARKS.sub(r"\\\g<0>", shown).replace("\n", "\\\n")
+
+
+def _group_end(text: str, start: int) -> int | None:
+    """Where the group in braces ends that begins there; None where none does, or never ends."""
+    if not text.startswith("{", start):
+        return None
+    depth = 0
+    for found in _BRACE.finditer(text, start, start + _LONGEST):
+        depth += {"{": 1, "}": -1}.get(found.group(), 0)
+        if depth == 0:
+            return found.end()
+    return None

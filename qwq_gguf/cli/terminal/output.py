@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from qwq_gguf.cli.terminal.wrap import for_width
 from qwq_gguf.words import clean
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ __all__ = [
     "stdout_console",
     "table",
     "to_json",
+    "width_of",
 ]
 
 _WIDEST = 500  # cells of a table that no terminal limits
@@ -49,9 +52,18 @@ def emit(text: str) -> None:
     print(clean(text))
 
 
-def note(text: str) -> None:
-    """Tell the person at the terminal something, on stderr."""
-    print(clean(text), file=sys.stderr, flush=True)
+def note(text: str, stream: TextIO | None = None) -> None:
+    """Tell the person at the terminal something, on stderr; no word is broken by its edge."""
+    stream = sys.stderr if stream is None else stream
+    print(for_width(clean(text), width_of(stream)), file=stream, flush=True)
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The columns of the terminal that this leads to; None where it leads to none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def stdout_console() -> Console:
@@ -66,13 +78,16 @@ def stderr_console() -> Console:
 
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
+    from rich.theme import Theme
+
+    from qwq_gguf.cli.terminal.rendered import STYLES
 
     class Ours(Console):
         def on_broken_pipe(self) -> None:
             raise
 
     # Names and model output are data: no [markup], no :emoji:, no guessed colours.
-    return Ours(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return Ours(stderr=stderr, highlight=False, markup=False, emoji=False, theme=Theme(STYLES))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: str = "") -> Table:

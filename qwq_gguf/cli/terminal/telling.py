@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from qwq_gguf.cli.terminal.output import note, stderr_console
+from qwq_gguf.cli.terminal.output import note
+from qwq_gguf.cli.terminal.waiting import Waiting
 from qwq_gguf.jobs.events import (
     Activity,
     Began,
@@ -25,16 +25,12 @@ from qwq_gguf.jobs.events import (
     Warned,
     Wrote,
 )
-from qwq_gguf.words import count, human_bytes, one_line
+from qwq_gguf.words import count, human_bytes
 
 if TYPE_CHECKING:
-    from rich.status import Status
-
     from qwq_gguf.cli.terminal.progress import ByteBar, StreamBar
 
 __all__ = ["Bars", "Terminal", "stream_line"]
-
-_PATIENCE = 0.3  # seconds after which a person wants to see something
 
 
 class Bars:
@@ -43,8 +39,7 @@ class Bars:
     def __init__(self) -> None:
         self._bars: dict[Activity, ByteBar | StreamBar] = {}
         self._open: dict[Activity, ExitStack] = {}
-        self._loading: Status | None = None
-        self._began = 0.0
+        self._waiting: Waiting | None = None
 
     def __call__(self, event: Event) -> None:
         """Show it."""
@@ -63,9 +58,11 @@ class Bars:
 
         stack = self._open[event.activity] = ExitStack()
         if event.activity is Activity.LOADING:
-            self._loading = stderr_console().status("")
-            self._began = time.perf_counter()
-            stack.callback(self._loading.stop)
+            self._waiting = Waiting(f"checking {event.what}")
+            stack.callback(self._waiting.stop)
+            return
+        if event.activity is Activity.WARMING:
+            stack.callback(Waiting(f"making room for {event.what}").stop)
             return
         if event.activity is Activity.QUANTIZING:
             self._bars[event.activity] = stack.enter_context(StreamBar(event.what))
@@ -74,7 +71,8 @@ class Bars:
 
     def _progress(self, event: Progress) -> None:
         if event.activity is Activity.LOADING:
-            self._show_loading(event)
+            if self._waiting is not None:
+                self._waiting.say(f"loading {event.what}", event.done)
             return
         bar = self._bars.get(event.activity)
         if bar is not None:
@@ -85,16 +83,6 @@ class Bars:
         stream = self._bars.get(Activity.QUANTIZING)
         if event.activity is Activity.DOWNLOADING and isinstance(stream, StreamBar):
             stream.downloaded(event)
-
-    def _show_loading(self, event: Progress) -> None:
-        if self._loading is None or time.perf_counter() - self._began <= _PATIENCE:
-            return
-        from rich.text import Text
-
-        # As a str it would be read as markup.
-        text = f"loading {one_line(event.what)}: {100 * event.done:.0f} %"
-        self._loading.update(Text(text))
-        self._loading.start()
 
 
 class Terminal(Bars):

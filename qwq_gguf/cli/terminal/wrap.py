@@ -2,9 +2,52 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
 
-__all__ = ["StreamWrapper"]
+__all__ = ["StreamWrapper", "cells", "for_width"]
+
+# Lines of an error that are there to be copied, whole: a terminal gives them back unbroken.
+_COPIED = ("  try:", "  or:")
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes: two a wide character, none a mark upon one."""
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
+        for each in text
+    )
+
+
+def for_width(text: str, width: int | None) -> str:
+    """Lines broken between words, what goes on as deep as its line began; None breaks nothing.
+
+    A word that is wider than the terminal is left to it.
+    """
+    if width is None:
+        return text
+    return "\n".join(
+        line if line.startswith(_COPIED) else _broken(line, width) for line in text.split("\n")
+    )
+
+
+def _broken(line: str, width: int) -> str:
+    if cells(line) <= width:
+        return line
+    depth = len(line) - len(line.lstrip(" "))
+    # A list's second column goes on in its column.
+    column = re.match(r" *\S+(?: \S+)*  +(?=\S)", line)
+    if column is not None and column.end() <= width // 2:
+        depth = column.end()
+    lines, now = [], ""
+    for piece in re.findall(r"\s*\S+", line):
+        if now.strip() and cells(now + piece) > width:
+            lines.append(now)
+            now = " " * depth + piece.lstrip()
+        else:
+            now += piece
+    return "\n".join([*lines, now])
 
 
 class StreamWrapper:

@@ -40,7 +40,7 @@ class Conversation:
 
     Thoughts of earlier turns are not sent again (the profile's history policy), and the
     KV cache is computed anew only from where a prompt differs from the last one. Use it
-    from one thread; `interrupt` may come from any, or from a signal handler.
+    from one thread; `interrupt` and `answer_now` may come from any, or from a signal handler.
     """
 
     def __init__(
@@ -130,6 +130,14 @@ class Conversation:
         self._interrupted = True
         if self._responding is not None:
             self._responding.cancel()
+
+    def answer_now(self) -> None:
+        """Close the open thought of the running reply with its next token, and let it answer.
+
+        Nothing outside a thought. From any thread, or a signal handler.
+        """
+        if self._responding is not None:
+            self._responding.answer_now()
 
     def clear(self) -> None:
         """Forget all turns; system prompt and tools stay."""

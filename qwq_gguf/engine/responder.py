@@ -157,8 +157,8 @@ class Responder:
 class Responding(Iterator[ResponseEvent]):
     """A response in the making: its deltas and notices, then `Responded`.
 
-    Read it from one thread; `cancel` may come from any, or from a signal handler. ModelError
-    from whatever is read after its session began another one, or was closed.
+    Read it from one thread; `cancel` and `answer_now` may come from any, or from a signal
+    handler. ModelError from whatever is read after its session began another one, or was closed.
     """
 
     def __init__(self, begin: Callable[[], Generation], driver: ReplyDriver) -> None:
@@ -180,6 +180,13 @@ class Responding(Iterator[ResponseEvent]):
         self._cancelled = True
         if self._generation is not None:
             self._generation.interrupt()
+
+    def answer_now(self) -> None:
+        """Close the open thought with its next token, in the governor's last words, and answer.
+
+        Nothing once the answer has begun. From any thread, or a signal handler.
+        """
+        self._driver.answer_now()
 
     def close(self) -> None:
         """Drop what is not read yet; may be called twice."""

@@ -33,8 +33,12 @@ class ReplyDriver:
 
     @property
     def done(self) -> bool:
-        """Whether a stop text has come: no token after it is of any use."""
-        return self._stream.stopped
+        """Whether a stop text has come, or its governor ended it: no token after it is of use."""
+        return self._stream.stopped or self._governing.finish_reason is not None
+
+    def answer_now(self) -> None:
+        """Close the open thought with the next token; nothing outside one. From any thread."""
+        self._governing.answer_now()
 
     def begin(self, generation: Steered) -> None:
         """Before the first token."""
@@ -50,12 +54,12 @@ class ReplyDriver:
             return
         if thought and not stream.in_thought:
             generation.begin_answer()
-        elif thought or stream.in_thought:
-            yield from self._governing.look(stream, generation)
+        yield from self._governing.look(token, piece)
 
     def finish(self, reason: FinishReason) -> Iterator[ResponseEvent]:
         """What was held back, and the response. `reason`: why the generation ended by itself."""
-        reason = FinishReason.STOP if self.done else reason
+        reason = FinishReason.STOP if self._stream.stopped else reason
+        reason = self._governing.finish_reason or reason
         yield from self._stream.finish(turn_ended=reason is FinishReason.STOP)
         yield Responded(self._response(reason))
 

@@ -24,7 +24,8 @@ class Governor:
     None for as many as they like; `seconds` bounds them likewise. `reserve` are tokens kept
     for the answer: of a context, or a limit of the reply, that the thought would fill; never
     more than a quarter of it, 0 for none. `loops`: a thought that goes in circles is closed,
-    and an answer that does is ended.
+    and an answer that does is ended. `answers`: a thought that the model ends its turn in is
+    closed, and an answer that says nothing goes on.
 
     Whatever is closed ends in `message` and the tag that closes it, so that the model answers
     from what it has. None is `STANDARD_WORDS`, and an empty one closes bare. Without words of
@@ -44,6 +45,7 @@ class Governor:
     seconds: float | None = None
     reserve: int = 1024
     loops: bool = True
+    answers: bool = True
     wind_down: float | None = None
     wind_down_bias: float = 10.0
     hesitation_penalty: float = 0.0
@@ -57,10 +59,14 @@ class Governor:
         self._number("wind_down_bias", _MAX_LOGITS)
         self._number("hesitation_penalty", _MAX_LOGITS)
         self._number("margin", _MAX_LOGITS, optional=True)
-        if not isinstance(self.loops, bool):
-            raise ProfileError(
-                "governor: loops is a switch", found=self.loops, expected="true or false"
-            )
+        for name in ("loops", "answers"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise ProfileError(
+                    f"governor: {name} is a switch",
+                    found=repr(value)[:80],
+                    expected="true or false",
+                )
         if self.message is not None and not isinstance(self.message, str):
             raise ProfileError("governor: the message is no text", found=repr(self.message)[:80])
         if self.message is not None and len(self.message) > _MAX_TEXT:
@@ -87,7 +93,7 @@ class Governor:
         return self.wind_down is not None and self.wind_down < 1 and self.wind_down_bias > 0
 
     @classmethod
-    def keys(cls) -> tuple[str, ...]:
+    def names(cls) -> tuple[str, ...]:
         """The names of its numbers, as profiles have them."""
         return tuple(field.name for field in fields(cls))
 

@@ -51,6 +51,7 @@ def test_what_acts_before_a_bound(values: dict[str, Any], steers: bool) -> None:
         ("hesitation_penalty", [-1, 101, None]),
         ("margin", [-1, 101]),
         ("loops", [1, None]),
+        ("answers", [0, "true"]),
         ("message", [1, "a" * 1001]),
     ],
 )

@@ -117,6 +117,7 @@ def chat(
     ] = None,
     thinking: thought_flags.Thinking = None,
     template_kwargs: thought_flags.TemplateKwargs = None,
+    governed: thought_flags.Governed = None,
     show_chain: Annotated[
         bool,
         typer.Option(
@@ -175,11 +176,13 @@ def chat(
     if as_json and prompt is None:
         raise typer.BadParameter("--json goes with --prompt")
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
-    from qwq_gguf.jobs.settings import wanted_thoughts, with_thoughts
+    from qwq_gguf.jobs.settings import asked_budget, wanted_thoughts, with_thoughts
     from qwq_gguf.profiles import thoughts_of
     from qwq_gguf.tools import tools_named
 
     variables = thought_flags.variables_of(template_kwargs)
+    governor = thought_flags.governor_of(governed)
+    thought_budget = asked_budget(thought_budget, governor)
     wanted = wanted_thoughts(thinking, thought_budget, variables)
     with gguf_header(source, revision, token) as (located, gguf):
         resolved = chain_flags.resolved_for(
@@ -198,7 +201,7 @@ def chat(
             grammar=grammar,
             grammar_file=grammar_file,
         )
-        profile = with_thoughts(resolved.profile, wanted, thought_budget)
+        profile = with_thoughts(resolved.profile, wanted, thought_budget, governor)
         # Asks for the vocabulary, which is read from the header only now.
         thoughts = thoughts_of(gguf.metadata, profile, variables)
     if show_chain:

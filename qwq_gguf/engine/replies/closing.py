@@ -21,7 +21,8 @@ _WORDS_SHARE = 4  # last words take at most this part of a reply
 
 
 class Closing:
-    """What is said to close a thought: `bare`, or as it is to be `said`, with last words.
+    """What is said to close a thought: the `tag`, `bare` on a line of its own, or as it is to be
+    `said`, with last words.
 
     `token` is the one that closes it by itself, or begins to and means nothing else; None
     where the closing is spelled with ordinary tokens.
@@ -38,6 +39,7 @@ class Closing:
             token = model.token_id(segment.text) if segment.control else None
             tag += self.encode(segment.text) if token is None else [token]
         self.token = tag[0] if segments[0].control else None
+        self.tag = tag
         self.bare = [*self.encode("\n"), *tag]
         said = [*self.encode(governor.last_words), *tag]
         self.said = said if len(said) * _WORDS_SHARE <= room else self.bare

@@ -25,6 +25,7 @@ _MOST_BLANK = 16  # tokens of an answer before its first word
 _LEAST_LEFT = 4  # tokens for the answer behind a word that it is given
 _MOST_ENDS = 8  # tokens that end a turn
 _PATIENCE = 3  # thoughts begun again
+_TIGHT = 64  # tokens: too few for a thought that is begun again by spelling its tag
 
 
 class Governing:
@@ -54,6 +55,7 @@ class Governing:
         self._closings = 0
         self._ends: set[int] = set()  # tokens that would have ended a reply without an answer
         self._forbidden: frozenset[int] = frozenset()
+        self._forbids_spelling = False
         self._blank = 0
         self._spoke = False
         self._notices: list[Notice] = []
@@ -116,7 +118,7 @@ class Governing:
             decision = policy.in_answer(token)
             if not stream.has_answer and not turned:
                 decision = self._while_blank(decision)
-            elif self._ends:
+            elif self._ends or self._forbids_spelling:
                 self._ends.clear()
                 self._forbid()
         if decision is not NOTHING:
@@ -139,7 +141,9 @@ class Governing:
             self._generation.bias(decision.bias)
         if decision.looks:
             self._generation.before_pick(self._see)
-        if decision.close is not None:
+        if decision.close is ThoughtEnded.MARGIN:  # it is as good as closed, without words
+            self._close(decision.close, self._closing.tag)
+        elif decision.close is not None:
             self._close(decision.close)
         if decision.end is not None:
             self.finish_reason = decision.end
@@ -172,7 +176,9 @@ class Governing:
             opening = self._model.token_id(self._tags.open)
             if opening is not None:
                 tokens.add(opening)
-            if self._closings > 1 and not self._stream.has_answer:
+            again = self._closings > 1 or self._left < _TIGHT
+            self._forbids_spelling = again and not self._stream.has_answer
+            if self._forbids_spelling:
                 tokens |= self._closing.openings
         if tokens != self._forbidden:
             self._forbidden = frozenset(tokens)

@@ -7,6 +7,7 @@ name the nearest ones. A typo never changes anything quietly.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -104,6 +105,19 @@ class Table:
         ):
             self.wrong(key, f"must be a whole number{span}")
         return value
+
+    def number(self, key: str) -> float:
+        """A number that is one: neither nan nor infinite."""
+        value = self.values.get(key)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            self.wrong(key, "must be a number")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            self.wrong(key, "must be a number")
+        return number
 
     def table(self, key: str) -> Table:
         """A table in this one."""

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts" / "lib")]
 
+from soak_governor import govern  # noqa: E402
 from soak_inputs import _report as inputs  # noqa: E402
 from soak_kill import kill  # noqa: E402
 
@@ -51,12 +52,17 @@ def main() -> None:
     kills = runs.add_parser("kill", help="killed quantize runs")
     kills.add_argument("--count", type=int, default=200)
     kills.add_argument("--seed", type=int, default=random.randrange(10**6))
+    governor = runs.add_parser("governor", help="replies of an unruly model under a governor")
+    governor.add_argument("--count", type=int, default=10_000)
+    governor.add_argument("--seed", type=int, default=random.randrange(10**6))
     inputs.add_arguments(runs.add_parser("inputs", help="attacks on every kind of input"))
     asked = parser.parse_args()
     if asked.run == "inputs":
         sys.exit(inputs.run(asked))
     if asked.run == "kill":
         kill(asked.count, asked.seed)
+    elif asked.run == "governor":
+        govern(asked.count, asked.seed)
     else:
         recipes()
 

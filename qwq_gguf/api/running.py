@@ -172,6 +172,7 @@ class Model:
         think: bool | None = None,
         thought_budget: int | None = None,
         settings: Mapping[str, SettingValue] | None = None,
+        governor: Mapping[str, Any] | None = None,
         template_variables: Mapping[str, Any] | None = None,
     ) -> Conversation:
         """A conversation with a history of its own: `.ask`, `.stream`, `.messages`.
@@ -179,7 +180,8 @@ class Model:
         `tools` are functions with types and a docstring, or `Tool` values, which the model may
         call. With a `seed` the n-th reply has the seed `seed + n`. `think` turns thoughts on or
         off, `thought_budget` closes one after so many tokens. `settings` are single numbers of
-        the chain, such as {"temperature": 0.2}; `template_variables` go to the chat template.
+        the chain, such as {"temperature": 0.2}, `governor` single keys of it, such as
+        {"seconds": 60}; `template_variables` go to the chat template.
         Each conversation has a KV cache; `close` frees it, and so does closing the model.
         """
         from qwq_gguf.engine.conversation import Conversation
@@ -189,7 +191,9 @@ class Model:
             check_numbers(max_tokens=max_tokens)
             check_numbers(-1, thought_budget=thought_budget)
             check_flags(think=think)
-            check_mappings(settings=settings, template_variables=template_variables)
+            check_mappings(
+                settings=settings, governor=governor, template_variables=template_variables
+            )
             chosen, _ = profile_for(
                 self.metadata,
                 self.profile if profile is None else _checked(profile),
@@ -197,6 +201,7 @@ class Model:
                 budget=thought_budget,
                 settings=settings,
                 variables=template_variables,
+                governor=governor,
             )
             return Conversation(
                 self._loaded,

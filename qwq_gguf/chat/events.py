@@ -39,17 +39,24 @@ class FinishReason(StrEnum):
     CONTEXT = "context"  # the context is full
     INTERRUPTED = "interrupted"  # the user stopped it
     TOOL_LIMIT = "tool_limit"  # it asked for more rounds of tools than allowed
+    LOOP = "loop"  # the answer went in circles, and its governor ended it
 
 
 class ThoughtEnded(StrEnum):
     """How a thought ended: the model's last one, where there are several.
 
-    A thought that nothing closed ended with the reply, for the reason that this has.
+    A thought that nothing closed ended with the reply, for the reason that this has. Those from
+    `BUDGET` to `ASKED`, and `STOP`, were closed by its governor, and an answer followed.
     """
 
     NONE = "none"  # there was no thought
     CLOSED = "closed"  # the model closed it
-    BUDGET = "budget"  # its governor closed it
+    BUDGET = "budget"  # its tokens were used up
+    TIME = "time"  # its time was used up
+    RESERVE = "reserve"  # what was left of the context, or of the reply's limit, is the answer's
+    LOOP = "loop"  # it went in circles
+    MARGIN = "margin"  # it was as good as closed
+    ASKED = "asked"  # the user wanted the answer
     TOOL_CALL = "tool_call"  # the model called a tool from within it
     STOP = "stop"  # the model ended its turn within it
     LENGTH = "length"  # the token limit of the reply was reached within it

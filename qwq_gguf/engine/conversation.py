@@ -49,6 +49,8 @@ class Conversation:
     KV cache is computed anew only from where a prompt differs from the last one. When the
     context is full, the oldest turns are no longer sent (`chat.fitting`). Use it
     from one thread; `interrupt` may come from any, or from a signal handler.
+    KV cache is computed anew only from where a prompt differs from the last one. Use it
+    from one thread; `interrupt` and `answer_now` may come from any, or from a signal handler.
     """
 
     def __init__(
@@ -141,6 +143,14 @@ class Conversation:
         self._interrupted = True
         if self._responding is not None:
             self._responding.cancel()
+
+    def answer_now(self) -> None:
+        """Close the open thought of the running reply with its next token, and let it answer.
+
+        Nothing outside a thought. From any thread, or a signal handler.
+        """
+        if self._responding is not None:
+            self._responding.answer_now()
 
     def clear(self) -> None:
         """Forget all turns; system prompt and tools stay."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from qwq_gguf.profiles import Profile
     from qwq_gguf.sampling.settings import SettingValue
 
-__all__ = ["profile_for", "with_thoughts", "wanted_thoughts"]
+__all__ = ["asked_budget", "profile_for", "with_thoughts", "wanted_thoughts"]
 
 
 def wanted_thoughts(
@@ -33,13 +33,35 @@ def wanted_thoughts(
     return next((value for value in said if isinstance(value, bool)), None)
 
 
-def with_thoughts(profile: Profile, think: bool | None, budget: int | None) -> Profile:
-    """The profile with that; a budget below 0 is none. ProfileError for one out of range."""
+def with_thoughts(
+    profile: Profile,
+    think: bool | None,
+    budget: int | None,
+    governor: Mapping[str, Any] | None = None,
+) -> Profile:
+    """The profile with that; a budget below 0 is none. `governor` are single keys of it.
+
+    ProfileError for what is out of range.
+    """
+    if governor:
+        from qwq_gguf.profiles import with_governor_settings
+
+        profile = profile.with_governor(with_governor_settings(profile.governor, governor))
     if think is not None:
         profile = profile.with_thinking(think)
     if budget is not None:
         profile = profile.with_thought_budget(None if budget < 0 else budget)
     return profile
+
+
+def asked_budget(budget: int | None, governor: Mapping[str, Any] | None) -> int | None:
+    """The budget that was asked for, in one way or the other."""
+    if not governor or "budget" not in governor:
+        return budget
+    if budget is not None:
+        raise UsageError("the thought budget is given twice, once as a key of the governor")
+    told = governor["budget"]
+    return told if isinstance(told, int) and not isinstance(told, bool) else None
 
 
 def profile_for(
@@ -50,16 +72,19 @@ def profile_for(
     budget: int | None = None,
     settings: Mapping[str, SettingValue] | None = None,
     variables: Mapping[str, Any] | None = None,
+    governor: Mapping[str, Any] | None = None,
 ) -> tuple[Profile, tuple[str, ...]]:
     """The profile to run a GGUF with this metadata, and sentences about it.
 
     `asked` is one by name, path or value; None leaves it to the file. `settings` are single
-    numbers of its chain. ProfileError and ChainError say which of them makes no sense.
+    numbers of its chain, `governor` of its governor. ProfileError and ChainError say which of
+    them makes no sense.
     """
     from qwq_gguf.profiles import Profile, resolve
 
     if settings and "source" in settings:  # a name of ours, and no setting
         raise UsageError("there is no sampler setting called source")
+    budget = asked_budget(budget, governor)
     wanted = wanted_thoughts(think, budget, variables or {})
     if isinstance(asked, Profile):
         profile = asked.with_overrides(source="a setting", **(settings or {}))
@@ -67,4 +92,4 @@ def profile_for(
     else:
         resolved = resolve(metadata, requested=asked, overrides=settings, thinking=wanted)
         profile, notes = resolved.profile, resolved.notes
-    return with_thoughts(profile, wanted, budget), notes
+    return with_thoughts(profile, wanted, budget, governor), notes

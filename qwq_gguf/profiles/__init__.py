@@ -10,6 +10,7 @@ from qwq_gguf.profiles.load import (
     profile_names,
     profile_text,
 )
+from qwq_gguf.profiles.load_governor import governor_settings, with_governor_settings
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.profiles.resolve import AUTO, Resolved, resolve
 from qwq_gguf.profiles.thoughts import thoughts_of
@@ -28,6 +29,7 @@ __all__ = [
     "edited_keys",
     "edited_of",
     "family_of",
+    "governor_settings",
     "load_profile",
     "parse_profile",
     "profile_names",
@@ -35,4 +37,5 @@ __all__ = [
     "resolve",
     "sampling_keys",
     "thoughts_of",
+    "with_governor_settings",
 ]

@@ -38,9 +38,17 @@
     open = "<think>"
     close = "</think>"
 
-    [governor]                      # without it a thought ends when the model ends it
+    [governor]                      # docs/thinking.md; all but the source may be left out
     budget = 12288                  # tokens; then the thought is closed; 0: no thought
+    seconds = 600                   # likewise
     message = "I have to answer now."
+    reserve = 1024                  # tokens of the context, or the limit, that the answer keeps
+    loops = true                    # what goes in circles is closed, or ended
+    answers = true                  # a turn that would end without an answer goes on
+    wind_down = 0.75                # from this share of a bound on the thought is wound down
+    wind_down_bias = 10.0           # logits towards its end, at the bound
+    hesitation_penalty = 3.0        # logits off "Wait" and its like
+    margin = 1.0                    # logits; closed where closing is that near to the best
     source = "..."
 
 Unknown keys are refused: a misspelt number must not silently be a default.
@@ -55,9 +63,9 @@ from typing import Any
 from qwq_gguf.errors import ProfileError
 from qwq_gguf.files.reading import user_path
 from qwq_gguf.profiles.load_chain import read_chain
+from qwq_gguf.profiles.load_governor import read_governor
 from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.resources import profiles_dir
-from qwq_gguf.thinking import Governor
 from qwq_gguf.toml_table import Table, read_toml, toml_table
 from qwq_gguf.words import did_you_mean
 
@@ -181,10 +189,7 @@ def _thinking(table: Table) -> dict[str, Any]:
 
 
 def _governor(table: Table) -> dict[str, Any]:
-    table.only(("budget", "message", "source"))
-    budget, message = table.whole("budget"), table.text_or("message", "")
-    table.text("source")
-    return {"governor": Governor(budget, message)}
+    return {"governor": read_governor(table)}
 
 
 # One reader a table, giving Profile's fields; a new table is one more line.

@@ -116,7 +116,10 @@ class Profile:
 
     def with_thought_budget(self, budget: int | None, source: str = "command line") -> Profile:
         """The profile with another budget for a thought, in tokens (0: no thought), or none."""
-        governor = replace(self.governor, budget=budget)
+        return self.with_governor(replace(self.governor, budget=budget), source)
+
+    def with_governor(self, governor: Governor, source: str = "command line") -> Profile:
+        """The profile with another governor."""
         return replace(self, governor=governor, sources={**self.sources, "governor": source})
 
     def warnings(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from qwq_gguf.thinking.bounds import Bounds
+from qwq_gguf.thinking.closing import closing_of
 from qwq_gguf.thinking.form import (
     NO_THOUGHT,
     Switch,
@@ -10,6 +12,9 @@ from qwq_gguf.thinking.form import (
     thought_start,
 )
 from qwq_gguf.thinking.governor import Governor
+from qwq_gguf.thinking.hesitation import hesitation_tokens
+from qwq_gguf.thinking.loops import Loop, LoopDetector, LoopSettings
+from qwq_gguf.thinking.policy import NOTHING, Decision, Policy
 from qwq_gguf.thinking.reading import form_of, read_form
 from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter, WasThought
 from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
@@ -17,9 +22,16 @@ from qwq_gguf.thinking.thoughts import Thoughts
 
 __all__ = [
     "KNOWN_TAGS",
+    "NOTHING",
     "NO_THOUGHT",
+    "Bounds",
+    "Decision",
     "Governor",
+    "Loop",
+    "LoopDetector",
+    "LoopSettings",
     "Phase",
+    "Policy",
     "Split",
     "Switch",
     "ThinkingTags",
@@ -28,7 +40,9 @@ __all__ = [
     "ThoughtStart",
     "Thoughts",
     "WasThought",
+    "closing_of",
     "form_of",
+    "hesitation_tokens",
     "read_form",
     "thought_start",
 ]

@@ -6,7 +6,8 @@ Rules, in the order they decide:
 2. Text that spells a tag is one too, as some models write it with ordinary tokens, and
    may be spread over any number of pieces. Where the ids are known only at the start of
    a line, so that a thought may mention `</think>` in passing. An opening tag counts
-   only as the first thing in the reply.
+   only as the first thing in the reply; with `reopens`, in any answer: for tags that are no
+   tokens, and where somebody keeps that token away.
 3. A template often prefills the opening tag; then the text starts inside the thought,
    and an opening tag that the model repeats at once is dropped.
 4. Where the prompt leaves the thought to the model (`may_be_open`), a model may begin to
@@ -68,6 +69,8 @@ class ThoughtSplitter:
             raise ValueError("a thinking tag cannot be empty")
         self._open, self._close = open, close
         self._open_id, self._close_id = open_id, close_id
+        #: Whether a spelled opening tag may begin another thought after the first.
+        self.reopens = False
         self._phase = Phase.THINKING if starts_inside else Phase.ANSWER
         self._opened = starts_inside
         self._closed = False
@@ -168,7 +171,7 @@ class ThoughtSplitter:
         """The tags that mean something here when spelled out."""
         if self._phase is Phase.THINKING:
             return (self._close,) if self._begun else (self._close, self._open)
-        opening = () if self._begun or self._opened else (self._open,)
+        opening = () if self._begun or (self._opened and not self.reopens) else (self._open,)
         return (*opening, self._close) if self._undecided else opening
 
     def _find(self, text: str, tag: str) -> int:

@@ -22,6 +22,8 @@ from support.terminal import PROGRAM, open_terminal
 from support.tiny_gguf import TEMPLATE, byte_level, vocab, write_bigram, write_random
 
 runner = CliRunner()
+# A model that goes in circles is left to do so.
+FOR_EVER = ("--govern", "loops=false", "--govern", "reserve=0")
 
 
 def chat(*arguments: object, typed: str | None = None) -> Result:
@@ -55,7 +57,7 @@ def test_bytes_that_are_no_text_are_no_fault(talker: Path) -> None:
 
 def test_a_reader_that_leaves_in_mid_reply_ends_the_program(endless: Path) -> None:
     process = subprocess.Popen(
-        [*PROGRAM, "chat", str(endless), "-p", "Hi", "-t", "1", "-c", "60000"],
+        [*PROGRAM, "chat", str(endless), "-p", "Hi", "-t", "1", "-c", "60000", *FOR_EVER],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
@@ -126,10 +128,10 @@ def test_a_limit_is_said(talker: Path) -> None:
 
 
 def test_a_full_context_is_said(endless: Path) -> None:
-    done = chat(endless, "-p", "Hi", "-c", 256)
+    done = chat(endless, "-p", "Hi", "-c", 256, *FOR_EVER)
     assert done.exit_code == 3
     assert "the context is full" in done.stderr
-    as_json = chat(endless, "-p", "Hi", "-c", 256, "--json")
+    as_json = chat(endless, "-p", "Hi", "-c", 256, "--json", *FOR_EVER)
     reply = json.loads(as_json.stdout)
     assert (reply["finish_reason"], reply["thought_ended"]) == ("context", "context")
     assert as_json.exit_code == 3
@@ -142,6 +144,32 @@ def test_a_part_of_an_answer_is_one(talker: Path) -> None:
     assert "the limit of tokens" in done.stderr
 
 
+def test_a_model_that_thinks_in_circles_answers(endless: Path) -> None:
+    reply = json.loads(chat(endless, "-p", "Hi", "--json").stdout)
+    assert reply["thought_ended"] == "loop"
+    assert reply["thinking"].endswith(load_profile("qwq").governor.message or "?")
+    assert reply["answer"]
+    done = chat(endless, "-p", "Hi")
+    assert done.exit_code == 0
+    assert "the thought is ended: it went in circles" in done.stderr
+
+
+def test_a_small_context_keeps_room_for_an_answer(endless: Path) -> None:
+    flags = ("-c", 256, "--json", "--govern", "loops=false")
+    reply = json.loads(chat(endless, "-p", "Hi", *flags).stdout)
+    assert reply["thought_ended"] == "reserve"
+    assert reply["answer"]
+
+
+def test_a_governor_is_no_free_text(talker: Path) -> None:
+    done = chat(talker, "-p", "Hi", "--govern", "secconds=5")
+    assert done.exit_code == 1
+    assert "unknown key governor.secconds" in done.stderr
+    assert "did you mean seconds?" in done.stderr
+    both = chat(talker, "-p", "Hi", "--govern", "budget=5", "--thought-budget", 4)
+    assert both.exit_code == 2
+
+
 def test_a_turn_that_says_nothing_is_no_answer(tmp_path: Path) -> None:
     follows = {
         byte_level(b"\n"): byte_level(b"Hm."),
@@ -149,9 +177,11 @@ def test_a_turn_that_says_nothing_is_no_answer(tmp_path: Path) -> None:
         "</think>": "<|im_end|>",
     }
     path = write_bigram(tmp_path / "mute.gguf", follows, words=vocab(["Hm."]))
+    silent = ("--govern", "answers=false")
     for arguments in (["-p", "Hi"], ["-p", "Hi", "--json"]):
-        assert chat(path, *arguments).exit_code == 3
-    assert "without an answer" in chat(path, "-p", "Hi").stderr
+        assert chat(path, *arguments, *silent).exit_code == 3
+    assert "without an answer" in chat(path, "-p", "Hi", *silent).stderr
+    assert json.loads(chat(path, "-p", "Hi", "-n", 40, "--json").stdout)["answer"]
 
 
 def test_a_question_without_a_flag(talker: Path) -> None:
@@ -417,7 +447,7 @@ def test_the_chain_beside_a_reply_stays_out_of_the_data(talker: Path) -> None:
 
 def test_ctrl_c_stops_one_question_with_its_cost(endless: Path) -> None:
     process = subprocess.Popen(
-        [*PROGRAM, "chat", str(endless), "-p", "Hi", "-t", "1", "-c", "60000"],
+        [*PROGRAM, "chat", str(endless), "-p", "Hi", "-t", "1", "-c", "60000", *FOR_EVER],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

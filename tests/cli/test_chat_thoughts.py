@@ -50,7 +50,8 @@ def reciter(tmp_path_factory: pytest.TempPathFactory) -> Reciter:
 
 
 def asked(file: Path, *arguments: object) -> dict[str, Any]:
-    done = chat(file, "-p", "What is the capital of France?", "--json", *arguments)
+    silent = ("--govern", "answers=false")  # a thought is all that it has to say
+    done = chat(file, "-p", "What is the capital of France?", "--json", *silent, *arguments)
     assert done.exit_code in (0, NO_ANSWER), done.output
     reply: dict[str, Any] = json.loads(done.stdout)
     assert (done.exit_code == 0) == bool(reply["answer"])

@@ -154,7 +154,10 @@ def test_dropping_a_response_closes_its_generation() -> None:
         ("", {}, ThoughtEnded.STOP),
         ("so\nUser: and", {}, ThoughtEnded.STOP),
         ("so</think>a\nUser: and", {}, ThoughtEnded.CLOSED),
-        ("a long thought</think>301", {"most": 5}, ThoughtEnded.LENGTH),
+        ("a long thought</think>301", {"most": 5}, ThoughtEnded.LENGTH),  # no room for an answer
+        ("a long thought " * 9, {"most": 60}, ThoughtEnded.RESERVE),
+        ("a long thought " * 400, {}, ThoughtEnded.LOOP),
+        ("a long thought", {"budget": 3, "most": 30}, ThoughtEnded.BUDGET),
         ("a</think>long answer", {"most": 5}, ThoughtEnded.CLOSED),
         ("so", {"ends": FinishReason.CONTEXT}, ThoughtEnded.CONTEXT),
         ("so", {"ends": FinishReason.INTERRUPTED}, ThoughtEnded.INTERRUPTED),

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,9 +12,11 @@ from qwq_gguf.profiles import (
     DEFAULT_PROFILE,
     TemplatePolicy,
     ThinkingTags,
+    governor_settings,
     load_profile,
     parse_profile,
     profile_names,
+    with_governor_settings,
 )
 from qwq_gguf.resources import profiles_dir
 from qwq_gguf.sampling import Dist, MinP, Penalties, SamplerChain, Temperature, TopK, TopP
@@ -75,7 +80,7 @@ def test_every_shipped_number_has_a_source(name: str) -> None:
     for key in {*profile.given, "order", "context"}:
         assert len(profile.sources[key]) > 5
     assert ("stops" in profile.sources) == bool(profile.stops)
-    assert ("governor" in profile.sources) == (profile.governor.budget is not None)
+    assert ("governor" in profile.sources) == (profile.governor != Governor())
 
 
 def test_a_governor_leaves_room_for_an_answer() -> None:
@@ -86,6 +91,67 @@ def test_a_governor_leaves_room_for_an_answer() -> None:
     assert parse_profile(SMALL).governor == Governor()
     told = "[governor]\nbudget = 7\nmessage = 'Enough.'\nsource = 's'\n"
     assert parse_profile(SMALL + told).governor == Governor(7, "Enough.")
+
+
+def test_a_governor_has_all_its_keys_in_a_profile() -> None:
+    told = """
+[governor]
+budget = false
+seconds = 60
+message = ""
+reserve = 5
+loops = false
+answers = false
+wind_down = 0.75
+wind_down_bias = 4
+hesitation_penalty = 1.5
+margin = 0
+source = "s"
+"""
+    governor = parse_profile(SMALL + told).governor
+    assert governor == Governor(None, "", 60.0, 5, False, False, 0.75, 4.0, 1.5, 0.0)
+    assert all(f"\n{key} = " in told for key in Governor.names())
+
+
+@pytest.mark.parametrize(
+    "text, settings",
+    [
+        ("seconds=60", {"seconds": 60.0}),
+        ("wind-down = 0.5", {"wind_down": 0.5}),
+        ("margin=false", {"margin": None}),
+        ("loops=false", {"loops": False}),
+        ("message=Enough, I answer.", {"message": "Enough, I answer."}),
+        ('message="Enough."', {"message": "Enough."}),
+        ('message=a "word"', {"message": 'a "word"'}),
+    ],
+)
+def test_a_key_of_the_governor_as_a_flag_has_it(text: str, settings: dict[str, Any]) -> None:
+    assert governor_settings(text) == settings
+    assert with_governor_settings(Governor(5), settings) == replace(Governor(5), **settings)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("secconds=60", "unknown key governor.secconds"),
+        ("source=me", "unknown key governor.source"),
+        ("seconds", "governor.seconds has no value"),
+        ("seconds=", "governor.seconds has no value"),
+        ("seconds=soon", "not valid TOML"),
+        ("seconds='60'", "governor.seconds must be a number"),
+        ("loops=1", "governor.loops must be true or false"),
+        ("budget=3\nreserve=4", "unknown key governor.reserve"),
+    ],
+)
+def test_what_is_no_key_of_the_governor(text: str, message: str) -> None:
+    with pytest.raises(ProfileError, match=re.escape(message)):
+        governor_settings(text)
+
+
+def test_a_governor_takes_no_unknown_key() -> None:
+    with pytest.raises(ProfileError, match=r"unknown key governor\.secconds") as caught:
+        with_governor_settings(Governor(), {"secconds": 3})
+    assert caught.value.hint == "did you mean seconds?"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +237,11 @@ def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
         ),
         (("", "[thinking]\nopen = '</think>'"), "must differ", None),
         (("", "[thinking]\nstart = '<think>'"), "unknown key thinking.start", None),
-        (("", "[governor]\nsource='s'"), "governor.budget must be a whole number", None),
+        (("", "[governor]\nreserve = 1.5\nsource='s'"), "governor.reserve must be a whole", None),
+        (("", "[governor]\nmargin = 'a'\nsource='s'"), "governor.margin must be a number", None),
+        (("", "[governor]\nmargin = inf\nsource='s'"), "governor.margin must be a number", None),
+        (("", "[governor]\nwind_down = 2\nsource='s'"), "wind_down is out of range", None),
+        (("", "[governor]\nloops = 1\nsource='s'"), "governor.loops must be true or false", None),
         (("", "[governor]\nbudget = true\nsource='s'"), "must be a whole number", None),
         (("", "[governor]\nbudget = -1\nsource='s'"), "the budget is out of range", None),
         (("", "[governor]\nbudget = 9"), "governor.source must be a text", None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,22 +87,25 @@ class ScriptedGeneration:
         self._tokens = deque(tokens)
         self._forced: deque[int] = deque()
         self._forbidden: set[int] = set()
+        self._goes_on: Callable[[int], bool] | None = None
+        self.tokens = 0
+        self.room = min(most, session.context_size - prompt)
+        self.biases: list[Mapping[int, float]] = []
         self._most = most
 
     def __iter__(self) -> Iterator[Generated]:
         model = self._session.model
-        count = 0
         while (token := self._next()) is not None:
             if self.closed:
                 return
             if self._session.interrupted:
                 self.finish_reason = FinishReason.INTERRUPTED
                 return
-            if count >= self._most:
+            if self.tokens >= self._most:
                 self.finish_reason = FinishReason.LENGTH
                 return
+            self.tokens += 1
             yield Generated(token, model.decode([token]).encode())
-            count += 1
         self.finish_reason = self._session.ends_with
 
     def _next(self) -> int | None:
@@ -111,13 +114,29 @@ class ScriptedGeneration:
             return self._forced.popleft()
         while self._tokens and self._tokens[0] in self._forbidden:
             self._tokens.popleft()
-        return self._tokens.popleft() if self._tokens else None
+        if self._tokens:
+            return self._tokens.popleft()
+        end = self._session.model.control_tokens["<|im_end|>"]
+        if self._session.ends_with is not FinishReason.STOP or end in self._forbidden:
+            return None
+        if self._goes_on is None or not self._goes_on(end):
+            return None
+        return self._next()
 
     def force(self, tokens: Sequence[int]) -> None:
         self._forced.extend(tokens)
 
     def forbid(self, tokens: Collection[int]) -> None:
         self._forbidden = set(tokens)
+
+    def bias(self, biases: Mapping[int, float]) -> None:
+        self.biases.append(biases)
+
+    def before_pick(self, look: object) -> None:
+        assert look is None, "it has no logits to show"
+
+    def before_stop(self, goes_on: Callable[[int], bool] | None) -> None:
+        self._goes_on = goes_on
 
     def expect_thought(self, token: int | None, *, begun: bool) -> None:
         self.expected = token, begun

@@ -78,6 +78,8 @@ def ending(reply: Reply) -> str | None:
             return f"Stopped{unclosed}: the context is full (-c gives more, /clear starts over)."
         case FinishReason.INTERRUPTED:
             return f"Interrupted{unclosed}."
+        case FinishReason.LOOP:
+            return "Stopped: the answer went in circles."
         case FinishReason.TOOL_LIMIT:
             return "Stopped: too many tool calls in one reply."
         case FinishReason.STOP if unclosed:

@@ -119,6 +119,7 @@ def chat(
         bool, typer.Option("--hide-thinking", help="Show how far a thought is, not its text.")
     ] = False,
     template_kwargs: thought_flags.TemplateKwargs = None,
+    governed: thought_flags.Governed = None,
     show_chain: Annotated[
         bool,
         typer.Option(

@@ -181,6 +181,18 @@ def _budget(profile: Profile) -> str:
     return "when the model ends it" if budget is None else f"after {budget} tokens at the latest"
 
 
+def _governor(profile: Profile) -> str:
+    """The keys of the governor, but for the bound and its words."""
+    governor = profile.governor
+    told = [f"reserve {governor.reserve}"]
+    told += [f"{key} {'on' if getattr(governor, key) else 'off'}" for key in ("loops", "answers")]
+    for key in ("seconds", "wind_down", "hesitation_penalty", "margin"):
+        value = getattr(governor, key)
+        if value or (key == "margin" and value is not None):
+            told.append(f"{key} {value:g}")
+    return ", ".join(told)
+
+
 def _thinking(profile: Profile) -> str:
     wanted = profile.wants_thoughts
     if wanted is not None:
@@ -206,7 +218,8 @@ def _show(profile: Profile) -> None:
         ("context", f"{profile.context} tokens", source("context")),
         ("thought", f"{profile.thinking.open} ... {profile.thinking.close}", ""),
         ("thinking", _thinking(profile), ""),
-        ("thought ends", _budget(profile), source("governor")),
+        ("thought ends", _budget(profile), ""),
+        ("governor", _governor(profile), source("governor")),
         ("history", history, ""),
     ]
     emit("")

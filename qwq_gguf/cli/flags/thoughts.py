@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
-__all__ = ["TemplateKwargs", "Thinking", "variables_of"]
+__all__ = ["Governed", "TemplateKwargs", "Thinking", "governor_of", "variables_of"]
 
 _MAX_JSON = 64 * 1024  # characters
 # What a chat makes itself, and nobody may put in its place.
@@ -29,6 +29,36 @@ TemplateKwargs: TypeAlias = Annotated[
         help='Variables for the chat template, such as \'{"reasoning_effort": "low"}\'.',
     ),
 ]
+Governed: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--govern",
+        metavar="KEY=VALUE",
+        help="A key of the profile's governor, such as seconds=60 or wind_down=0.75 (several"
+        " times; false: off). All of them: docs/thinking.md.",
+        show_default=False,
+        autocompletion=lambda incomplete: _keys(incomplete),
+    ),
+]
+
+
+def governor_of(given: list[str] | None) -> dict[str, Any]:
+    """The governor's keys by what --govern says; the last of one key counts.
+
+    ProfileError for what is none.
+    """
+    from qwq_gguf.profiles import governor_settings
+
+    settings: dict[str, Any] = {}
+    for text in given or ():
+        settings |= governor_settings(text)
+    return settings
+
+
+def _keys(incomplete: str) -> list[str]:
+    from qwq_gguf.thinking import Governor
+
+    return [f"{key}=" for key in Governor.names() if key.startswith(incomplete)]
 
 
 def variables_of(text: str | None) -> dict[str, Any]:

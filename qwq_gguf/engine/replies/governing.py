@@ -1,66 +1,248 @@
-"""Ending a thought that its governor says must end, in a running generation."""
+"""What a governor decides, done to a running generation; and that there is an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qwq_gguf.chat.events import Notice
+from qwq_gguf.chat.events import FinishReason, Notice, ThoughtEnded
+from qwq_gguf.engine.replies.closing import Closing
+from qwq_gguf.sampling import Grammar
+from qwq_gguf.thinking import NOTHING, Bounds, Decision, Policy, hesitation_tokens
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from qwq_gguf.engine.model import Model
+    from qwq_gguf.engine.replies.steered import Steered
     from qwq_gguf.engine.replies.stream import ReplyStream
-    from qwq_gguf.engine.session import Generation
     from qwq_gguf.profiles import Profile
 
 __all__ = ["Governing"]
 
+_MOST_BLANK = 16  # tokens of an answer before its first word
+_LEAST_LEFT = 4  # tokens for the answer behind a word that it is given
+_MOST_ENDS = 8  # tokens that end a turn
+_PATIENCE = 3  # thoughts begun again
+_TIGHT = 64  # tokens: too few for a thought that is begun again by spelling its tag
+
 
 class Governing:
-    """One generation's governor: `begin`, then `look` after each token that is in a thought."""
+    """One generation's governor: `begin`, then `look` after each token.
+
+    A thought that the model ends its turn in is closed, too, and an answer that says nothing
+    is not over; so a reply that is not cancelled has an answer, where there is room for one.
+    A grammar decides by itself what an answer may be, and one for the whole reply what a
+    thought may be: there nothing is forced.
+    """
 
     def __init__(self, model: Model, profile: Profile) -> None:
         self._model = model
         self._governor = profile.governor
         self._tags = profile.thinking
-        self._ended = False
+        grammar = profile.chain.stage(Grammar)
+        self._grammar = None if grammar is None or grammar.off else grammar
+        #: How the last thought was closed, None where the model did it.
+        self.ended: ThoughtEnded | None = None
+        #: Why the reply is over, None while it is not.
+        self.finish_reason: FinishReason | None = None
+        self._policy: Policy | None = None
+        self._asked = False
+        self._thought = False
+        self._reason: ThoughtEnded | None = None  # of a closing under way
+        self._landing = 0  # forced tokens still to come
+        self._closings = 0
+        self._ends: set[int] = set()  # tokens that would have ended a reply without an answer
+        self._forbidden: frozenset[int] = frozenset()
+        self._forbids_spelling = False
+        self._blank = 0
+        self._spoke = False
+        self._notices: list[Notice] = []
+
+    def answer_now(self) -> None:
+        """Close the open thought with the next token; nothing outside one. From any thread."""
+        self._asked = True
+        if self._policy is not None:
+            self._policy.answer_now()
+
+    def begin(self, stream: ReplyStream, generation: Steered) -> None:
+        """Before the first token: there is no thought where there is no budget for one."""
+        self._stream, self._generation = stream, generation
+        if self._grammar is not None and self._grammar.scope == "reply":
+            return
+        governor = self._governor
+        self._closing = closing = Closing(self._model, self._tags, governor, generation.room)
+        bounds = Bounds.of(governor, generation.room, len(closing.said))
+        doubts = governor.hesitation_penalty > 0 or governor.winds_down
+        self._policy = Policy(
+            governor,
+            bounds,
+            close=closing.token,
+            hesitations=hesitation_tokens(self._model.vocabulary.encode_text)
+            if doubts
+            else frozenset(),
+        )
+        if self._asked:
+            self._policy.answer_now()
+        self._thought = stream.in_thought
+        if governor.answers:
+            generation.before_stop(self._goes_on)
+            stream.on_stop = self._goes_on_after_text
+        stream.reopens = self._model.token_id(self._tags.open) is None
+        self._do(self._policy.begin(thought=self._thought))
+        if governor.budget == 0:
+            if self._thought:
+                self._close(ThoughtEnded.BUDGET, closing.bare)
+            self._forbid()
+
+    def look(self, token: int, piece: bytes) -> Sequence[Notice]:
+        """After a token that its stream was fed."""
+        policy, stream = self._policy, self._stream
+        if policy is None:
+            return ()
+        thought = stream.in_thought
+        if self._landing:
+            self._landing -= 1
+            if self._landing:
+                return ()
+        turned = thought is not self._thought
+        if turned:
+            self._turn(policy, thought)
+        if thought:
+            generation = self._generation
+            decision = policy.in_thought(
+                token, piece, stream.thinking_tokens, generation.tokens, generation.seconds
+            )
+        else:
+            decision = policy.in_answer(token)
+            if not stream.has_answer and not turned:
+                decision = self._while_blank(decision)
+            elif self._ends or self._forbids_spelling:
+                self._ends.clear()
+                self._forbid()
+        if decision is not NOTHING:
+            self._do(decision)
+        if self._notices:
+            notices, self._notices = self._notices, []
+            return notices
+        return ()
+
+    def _turn(self, policy: Policy, thought: bool) -> None:
+        """A thought has become the answer, or the other way."""
+        self._thought = thought
+        if not thought:
+            self.ended, self._reason = self._reason, None
+        self._blank = 0
+        self._do(policy.begin(thought=thought))
+
+    def _do(self, decision: Decision) -> None:
+        if decision.bias is not None:
+            self._generation.bias(decision.bias)
+        if decision.looks:
+            self._generation.before_pick(self._see)
+        if decision.close is ThoughtEnded.MARGIN:  # it is as good as closed, without words
+            self._close(decision.close, self._closing.tag)
+        elif decision.close is not None:
+            self._close(decision.close)
+        if decision.end is not None:
+            self.finish_reason = decision.end
+
+    def _see(self, logits: npt.NDArray[np.float32]) -> None:
+        self._generation.before_pick(None)
+        if self._policy is not None and not self._landing:
+            self._do(self._policy.see(logits))
+
+    def _close(self, reason: ThoughtEnded, tokens: Sequence[int] | None = None) -> None:
+        """End the thought, the first one in words, and let an answer follow."""
+        closing = self._closing
+        if tokens is None:
+            tokens = closing.bare if self._closings else closing.said
+        self._reason = reason
+        self._closings += 1
+        if self._closings > _PATIENCE and self._grammar is None:
+            tokens = [*tokens, *closing.opener]
+        self._generation.before_pick(None)
+        self._generation.force(tokens)
+        self._landing = len(tokens)
+        self._stream.reopens = True  # it may be spelled, where its token is forbidden
+        self._forbid()
+        self._say(reason)
+
+    def _forbid(self) -> None:
+        """An answer follows: some models would open the next thought at once, or say nothing."""
+        tokens = set(self._ends)
+        if self._closings or self._governor.budget == 0:
+            opening = self._model.token_id(self._tags.open)
+            if opening is not None:
+                tokens.add(opening)
+            again = self._closings > 1 or self._left < _TIGHT
+            self._forbids_spelling = again and not self._stream.has_answer
+            if self._forbids_spelling:
+                tokens |= self._closing.openings
+        if tokens != self._forbidden:
+            self._forbidden = frozenset(tokens)
+            self._generation.forbid(self._forbidden)
+
+    def _goes_on(self, token: int) -> bool:
+        """Whether there is more to come after a token that would end the reply."""
+        if self._stream.in_thought:
+            return self._ends_turn_in_thought()
+        if self._stream.has_answer or self._grammar is not None:
+            return False
+        if token in self._ends or len(self._ends) >= _MOST_ENDS:
+            return self._speak()
+        self._ends.add(token)
+        self._forbid()
+        return True
+
+    def _goes_on_after_text(self, in_thought: bool) -> bool:
+        """The same after a stop text."""
+        if in_thought:
+            return self._ends_turn_in_thought()
+        return not self._stream.has_answer and self._speak()
+
+    def _ends_turn_in_thought(self) -> bool:
+        if self._stream.ends_in_calls or self._left <= len(self._closing.bare):
+            return False
+        self._close(ThoughtEnded.STOP, self._closing.bare)
+        return True
+
+    def _while_blank(self, decision: Decision) -> Decision:
+        """The answer has said nothing yet: it is no loop, and not for ever."""
+        self._blank += 1
+        if not self._governor.answers:
+            return decision
+        few = self._left <= len(self._closing.opener) + _LEAST_LEFT
+        if decision.end is not None or few or self._blank >= _MOST_BLANK:
+            return NOTHING if self._speak() else decision
+        return decision
 
     @property
-    def ended(self) -> bool:
-        """Whether it has ended a thought."""
-        return self._ended
+    def _left(self) -> int:
+        """Tokens that there is room for."""
+        return self._generation.room - self._generation.tokens
 
-    def begin(self, stream: ReplyStream, generation: Generation) -> None:
-        """Before the first token: there is no thought where there is no budget for one."""
-        if not self._governor.ends(0):
-            return
-        if stream.in_thought:
-            self._end(generation, "\n")
-        self._forbid_thoughts(generation)
+    def _speak(self) -> bool:
+        """Give the answer its first word; once."""
+        opener = self._closing.opener
+        if self._spoke or self._grammar is not None or self._left <= len(opener):
+            return False
+        self._spoke = True
+        self._generation.force(opener)
+        self._landing = len(opener)
+        return True
 
-    def look(self, stream: ReplyStream, generation: Generation) -> Iterator[Notice]:
-        """Make the model close its thought when the budget of this round is used up."""
-        if self._ended or not self._governor.ends(stream.thinking_tokens):
-            return
-        self._end(generation, self._governor.last_words if self._governor.budget else "\n")
-        self._forbid_thoughts(generation)
-        if self._governor.budget:
-            yield Notice(
-                f"the thought is ended: its budget of {self._governor.budget:,} is used up"
-            )
-
-    def _end(self, generation: Generation, last_words: str) -> None:
-        self._ended = True
-        vocabulary, close = self._model.vocabulary, self._model.token_id(self._tags.close)
-        tokens = vocabulary.encode_text(last_words)
-        tokens += vocabulary.encode_text(self._tags.close) if close is None else [close]
-        generation.force(tokens)
-
-    def _forbid_thoughts(self, generation: Generation) -> None:
-        """An answer follows: some models would open the next thought at once.
-
-        Only a token of its own can open another one (see `ThoughtSplitter`).
-        """
-        opening = self._model.token_id(self._tags.open)
-        if opening is not None:
-            generation.forbid((opening,))
+    def _say(self, reason: ThoughtEnded) -> None:
+        governor = self._governor
+        why = {
+            ThoughtEnded.BUDGET: f"its budget of {governor.budget or 0:,} is used up",
+            ThoughtEnded.TIME: f"its {governor.seconds:g} seconds are over"
+            if governor.seconds is not None
+            else "",
+            ThoughtEnded.RESERVE: "what room is left is the answer's",
+            ThoughtEnded.LOOP: "it went in circles",
+            ThoughtEnded.STOP: "the model ended its turn in it",
+        }.get(reason)
+        if why and not (reason is ThoughtEnded.BUDGET and not governor.budget):
+            self._notices.append(Notice(f"the thought is ended: {why}"))

@@ -5,7 +5,7 @@ Knows nothing of models: it is fed tokens with their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from qwq_gguf.chat.events import (
     AnswerDelta,
@@ -54,6 +54,11 @@ class ReplyStream:
         self._undecided = splitter.undecided
         self._parts: dict[Phase, list[str]] = {Phase.THINKING: [], Phase.ANSWER: []}
         self.stopped = False
+        #: Whether any visible text of an answer has come.
+        self.has_answer = False
+        #: Asked at a stop text, which is left out, whether the reply goes on after it; is told
+        #: whether it came in a thought.
+        self.on_stop: Callable[[bool], bool] | None = None
 
     @property
     def in_thought(self) -> bool:
@@ -87,10 +92,26 @@ class ReplyStream:
         """Tokens of the answer so far."""
         return self._splitter.answer_tokens
 
-    def thought_ended(self, reason: FinishReason, *, governed: bool) -> ThoughtEnded:
+    @property
+    def ends_in_calls(self) -> bool:
+        """Whether the thought so far ends in tool calls, which a turn may end in, too."""
+        if self._format is None:
+            return False
+        return self._format.trailing_calls(self.thinking[self._earlier :]) is not None
+
+    @property
+    def reopens(self) -> bool:
+        """Whether an opening tag that is spelled begins a thought where an answer would begin."""
+        return self._splitter.reopens
+
+    @reopens.setter
+    def reopens(self, reopens: bool) -> None:
+        self._splitter.reopens = reopens
+
+    def thought_ended(self, reason: FinishReason, *, governed: ThoughtEnded | None) -> ThoughtEnded:
         """How the last thought ended, once all is fed and `finish` was called.
 
-        `reason` is why the generation ended; `governed`: a thought was closed from outside.
+        `reason` is why the generation ended, `governed` why the thought was closed from outside.
         """
         if self._ended_in_calls:
             return ThoughtEnded.TOOL_CALL
@@ -100,7 +121,7 @@ class ReplyStream:
             return ThoughtEnded(reason)
         if not self._splitter.opened:
             return ThoughtEnded.NONE
-        return ThoughtEnded.BUDGET if governed else ThoughtEnded.CLOSED
+        return governed or ThoughtEnded.CLOSED
 
     def feed(self, token: int, piece: bytes) -> Iterator[Delta]:
         """Take a token; gives what may be shown now. Read it to its end."""
@@ -135,11 +156,14 @@ class ReplyStream:
                 self._earlier = len(self.thinking)
             passed, match = self._stops.feed(text)
             yield from self._pass(passed)
-            if match is not None:
+            if match is not None and not self._goes_on():
                 self.stopped = True
                 return
         # Only now: what came before a tag in this piece was not decided yet.
         self._undecided = self._splitter.undecided
+
+    def _goes_on(self) -> bool:
+        return self.on_stop is not None and self.on_stop(self._phase is Phase.THINKING)
 
     def _flush(self) -> Iterator[Delta]:
         yield from self._pass(self._stops.flush())
@@ -155,6 +179,7 @@ class ReplyStream:
             if text:
                 yield ThinkingDelta(text)
             return
+        self.has_answer = self.has_answer or not text.isspace()
         if not self._calling:
             text, match = self._calls.feed(text)
             if text:
@@ -190,7 +215,7 @@ class ReplyStream:
             self._unshown.clear()
         self._parts[Phase.THINKING] += self._parts[Phase.ANSWER]
         self._parts[Phase.ANSWER] = []
-        self._calling = self._undecided = False
+        self._calling = self._undecided = self.has_answer = False
 
     def _end_in_calls(self) -> Iterator[Delta]:
         """Calls that a thought ends in are moved to the answer, unshown."""

@@ -1,0 +1,60 @@
+"""The tokens that close a thought, of one model."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from qwq_gguf.chat.prompt import cut_prompt
+from qwq_gguf.chat.sandbox.marked import TRUSTED
+from qwq_gguf.thinking import Governor, ThinkingTags, closing_of
+
+if TYPE_CHECKING:
+    from qwq_gguf.engine.model import Model
+
+__all__ = ["OPENER", "Closing"]
+
+# What is put into the mouth of a model that says nothing.
+OPENER = "Answer:"
+
+_WORDS_SHARE = 4  # last words take at most this part of a reply
+
+
+class Closing:
+    """What is said to close a thought: the `tag`, `bare` on a line of its own, or as it is to be
+    `said`, with last words.
+
+    `token` is the one that closes it by itself, or begins to and means nothing else; None
+    where the closing is spelled with ordinary tokens.
+    """
+
+    def __init__(self, model: Model, tags: ThinkingTags, governor: Governor, room: int) -> None:
+        """Of a reply that has `room` for so many tokens."""
+        self._model = model
+        self._tags = tags
+        text = closing_of(tags)
+        segments = cut_prompt(text, TRUSTED * len(text), model.control_tokens).segments
+        tag: list[int] = []
+        for segment in segments:
+            token = model.token_id(segment.text) if segment.control else None
+            tag += self.encode(segment.text) if token is None else [token]
+        self.token = tag[0] if segments[0].control else None
+        self.tag = tag
+        self.bare = [*self.encode("\n"), *tag]
+        said = [*self.encode(governor.last_words), *tag]
+        self.said = said if len(said) * _WORDS_SHARE <= room else self.bare
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of plain text."""
+        return list(self._model.vocabulary.encode_text(text))
+
+    @cached_property
+    def opener(self) -> list[int]:
+        """The first word of an answer."""
+        return self.encode(OPENER)
+
+    @cached_property
+    def openings(self) -> frozenset[int]:
+        """Tokens with which the opening tag may begin where it is spelled."""
+        alone, behind = self.encode(self._tags.open), self.encode("\n" + self._tags.open)
+        return frozenset((*alone[:1], *behind[1:2]))

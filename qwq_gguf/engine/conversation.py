@@ -47,10 +47,8 @@ class Conversation:
 
     Thoughts of earlier turns are not sent again (the profile's history policy), and the
     KV cache is computed anew only from where a prompt differs from the last one. When the
-    context is full, the oldest turns are no longer sent (`chat.fitting`). Use it
-    from one thread; `interrupt` may come from any, or from a signal handler.
-    KV cache is computed anew only from where a prompt differs from the last one. Use it
-    from one thread; `interrupt` and `answer_now` may come from any, or from a signal handler.
+    context is full, the oldest turns are no longer sent (`chat.fitting`). Use it from one
+    thread; `interrupt` and `answer_now` may come from any, or from a signal handler.
     """
 
     def __init__(

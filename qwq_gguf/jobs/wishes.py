@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import UsageError
-from qwq_gguf.jobs.settings import wanted_thoughts, with_thoughts
+from qwq_gguf.jobs.settings import asked_budget, wanted_thoughts, with_thoughts
 from qwq_gguf.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Wishes:
     """What was asked for, by flags or in the chat; None leaves it to the file.
 
     `settings` are single numbers of the chain, `think` turns thoughts on or off, `budget`
-    closes one after so many tokens (below 0: never), `variables` go to the chat template.
+    closes one after so many tokens (below 0: never), `variables` go to the chat template,
+    `governor` are single keys of the governor.
     """
 
     profile: str | None = None
@@ -36,6 +37,7 @@ class Wishes:
     think: bool | None = None
     budget: int | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    governor: Mapping[str, Any] = field(default_factory=dict)
 
     def with_thinking(self, think: bool) -> Wishes:
         """Thoughts on or off, whatever was said of them before."""
@@ -70,11 +72,12 @@ def settle(metadata: Mapping[str, KeyValue], wishes: Wishes) -> Settled:
     """
     from qwq_gguf.profiles import resolve, thoughts_of
 
-    wanted = wanted_thoughts(wishes.think, wishes.budget, wishes.variables)
+    budget = asked_budget(wishes.budget, wishes.governor)
+    wanted = wanted_thoughts(wishes.think, budget, wishes.variables)
     resolved = resolve(
         metadata, requested=wishes.profile, overrides=wishes.settings, thinking=wanted
     )
-    profile = with_thoughts(resolved.profile, wanted, wishes.budget)
+    profile = with_thoughts(resolved.profile, wanted, budget, wishes.governor)
     return Settled(resolved, profile, thoughts_of(metadata, profile, wishes.variables))
 
 

@@ -226,6 +226,7 @@ def chat(
         think=thinking,
         budget=thought_budget,
         variables=thought_flags.variables_of(template_kwargs),
+        governor=thought_flags.governor_of(governed),
     )
     report = Bars() if quiet else Terminal()
     named = gguf_named(source, Bars())

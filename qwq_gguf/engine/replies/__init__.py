@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qwq_gguf.engine.replies.governing import Governing
+from qwq_gguf.engine.replies.steered import Steered
 from qwq_gguf.engine.replies.stream import Delta, ReplyStream
 
-__all__ = ["Delta", "Governing", "ReplyStream"]
+__all__ = ["Delta", "Governing", "ReplyStream", "Steered"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from qwq_gguf.conversion.vocabulary.bpe import byte_letters
 from qwq_gguf.exporters.chatml import ChatMl, read_chatml
 from qwq_gguf.metadata import KeyValue
-from qwq_gguf.profiles import family_of
+from qwq_gguf.profiles import is_reasoner
 from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
 from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, form_of
 
@@ -96,7 +96,7 @@ def gguf_facts(
         template=template,
         chatml=None if template is None else read_chatml(template, thought),
         thought=thought,
-        reasoner=family_of(metadata) is not None,
+        reasoner=is_reasoner(metadata),
         license="\n".join(part for part in licenses if part) or None,
         base=None if base is None else base[1],
         size=_text(metadata, "general.size_label"),

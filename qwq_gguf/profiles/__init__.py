@@ -1,6 +1,6 @@
 """Profiles: how a reasoning model is meant to be run, one TOML each."""
 
-from qwq_gguf.profiles.auto import Choice, choose_profile, family_of
+from qwq_gguf.profiles.auto import Choice, choose_profile, family_of, is_reasoner
 from qwq_gguf.profiles.edited import EditedKey, edited_keys, edited_of
 from qwq_gguf.profiles.gguf_keys import SamplingKeys, sampling_keys
 from qwq_gguf.profiles.load import (
@@ -28,6 +28,7 @@ __all__ = [
     "edited_keys",
     "edited_of",
     "family_of",
+    "is_reasoner",
     "load_profile",
     "parse_profile",
     "profile_names",

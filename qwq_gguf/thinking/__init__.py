@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from qwq_gguf.thinking.channels import ChannelSplitter
 from qwq_gguf.thinking.closing import closing_of
 from qwq_gguf.thinking.form import (
+    EFFORTS,
     NO_THOUGHT,
     Switch,
     ThoughtForm,
@@ -12,16 +14,29 @@ from qwq_gguf.thinking.form import (
 )
 from qwq_gguf.thinking.governor import Governor
 from qwq_gguf.thinking.reading import form_of, read_form
-from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter, WasThought
-from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
-from qwq_gguf.thinking.thoughts import Thoughts
+from qwq_gguf.thinking.splitter import (
+    Called,
+    Phase,
+    Split,
+    Splitter,
+    ThoughtSplitter,
+    WasThought,
+)
+from qwq_gguf.thinking.tags import KNOWN_TAGS, Channels, ThinkingTags
+from qwq_gguf.thinking.thoughts import History, Thoughts
 
 __all__ = [
+    "EFFORTS",
     "KNOWN_TAGS",
     "NO_THOUGHT",
+    "Called",
+    "ChannelSplitter",
+    "Channels",
     "Governor",
+    "History",
     "Phase",
     "Split",
+    "Splitter",
     "Switch",
     "ThinkingTags",
     "ThoughtForm",

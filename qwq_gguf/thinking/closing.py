@@ -9,4 +9,4 @@ __all__ = ["closing_of"]
 
 def closing_of(tags: ThinkingTags) -> str:
     """The text, control tokens spelled out, that leads from a thought to its answer."""
-    return tags.close
+    return tags.closing_text

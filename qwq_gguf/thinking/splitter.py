@@ -2,7 +2,8 @@
 
 Rules, in the order they decide:
 
-1. A token that *is* a tag (its id is known) is that tag, wherever it stands.
+1. A token that *is* a tag (its id is known) is that tag, wherever it stands, and so is one
+   that begins an opening tag of several tokens, if the others follow.
 2. Text that spells a tag is one too, as some models write it with ordinary tokens, and
    may be spread over any number of pieces. Where the ids are known only at the start of
    a line, so that a thought may mention `</think>` in passing. An opening tag counts
@@ -20,11 +21,12 @@ and are left out; so is white space at the very end. Nothing else is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-__all__ = ["Phase", "Split", "ThoughtSplitter", "WasThought"]
+__all__ = ["Called", "Phase", "Split", "Splitter", "ThoughtSplitter", "WasThought"]
 
 
 class Phase(StrEnum):
@@ -46,12 +48,42 @@ class WasThought:
     """All text handed over so far was the thought: its closing tag has come."""
 
 
+class Called(NamedTuple):
+    """A message to a tool, whole: the recipient, and the arguments as they were written."""
+
+    name: str
+    arguments: str
+
+
+class Splitter(Protocol):
+    """What tells thought from answer in a stream: one of two, as `Thoughts.splitter` knows."""
+
+    @property
+    def phase(self) -> Phase: ...
+    @property
+    def opened(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def undecided(self) -> bool: ...
+    @property
+    def closing_text(self) -> str: ...
+    @property
+    def thinking_tokens(self) -> int: ...
+    @property
+    def answer_tokens(self) -> int: ...
+    def feed(self, text: str, token: int | None = None) -> list[Split | WasThought | Called]: ...
+    def finish(self) -> list[Split | WasThought | Called]: ...
+
+
 class ThoughtSplitter:
     """Feed it pieces, read `Split`s; `finish()` hands over what it held back.
 
     `open_id` and `close_id` are the token ids of the tags, None where a tag is no single
-    token. `starts_inside` says that the prompt ended with the opening tag, `may_be_open`
-    that it left the thought to a model that may begin one without a tag.
+    token; `also` are further closing tags with theirs, and `lead_id` is the token that an
+    opening tag of several begins with. `starts_inside` says that the prompt ended with the
+    opening tag, `may_be_open` that it left the thought to a model that may begin one without
+    a tag.
     """
 
     def __init__(
@@ -63,11 +95,17 @@ class ThoughtSplitter:
         may_be_open: bool = False,
         open_id: int | None = None,
         close_id: int | None = None,
+        lead_id: int | None = None,
+        also: Mapping[str, int | None] | None = None,
     ) -> None:
-        if not open or not close:
+        closes = {close: close_id, **(also or {})}
+        if not open or not all(closes):
             raise ValueError("a thinking tag cannot be empty")
         self._open, self._close = open, close
-        self._open_id, self._close_id = open_id, close_id
+        self._open_id, self._closes = open_id, closes
+        self._lead_id = lead_id
+        self._led: str | None = None  # text since a token that may begin the opening tag
+        self._by_id = {token: text for text, token in closes.items() if token is not None}
         self._phase = Phase.THINKING if starts_inside else Phase.ANSWER
         self._opened = starts_inside
         self._closed = False
@@ -99,6 +137,11 @@ class ThoughtSplitter:
         return self._undecided
 
     @property
+    def closing_text(self) -> str:
+        """What to force so that the answer follows."""
+        return self._close
+
+    @property
     def thinking_tokens(self) -> int:
         """Tokens fed while inside a thought, a generated tag included."""
         return self._tokens[Phase.THINKING]
@@ -108,15 +151,17 @@ class ThoughtSplitter:
         """All other tokens fed."""
         return self._tokens[Phase.ANSWER]
 
-    def feed(self, text: str, token: int | None = None) -> list[Split | WasThought]:
+    def feed(self, text: str, token: int | None = None) -> list[Split | WasThought | Called]:
         """Take the text of one more token (of several, or of a part, without `token`)."""
         before = self._phase
         closed = self._closed
-        out: list[Split | WasThought] = []
-        if token is not None and token == self._close_id and self._may_close():
-            self._take_tag(text, self._close, out)
+        out: list[Split | WasThought | Called] = []
+        if token is not None and token in self._by_id and self._may_close():
+            self._take_tag(text, self._by_id[token], out)
         elif token is not None and token == self._open_id and self._may_open():
             self._take_tag(text, self._open, out)
+        elif self._led is not None or self._is_lead(token):
+            self._follow_lead(text, out)
         else:
             self._take_text(text, out)
         if token is not None:
@@ -124,10 +169,11 @@ class ThoughtSplitter:
             self._tokens[Phase.THINKING if inside else Phase.ANSWER] += 1
         return out
 
-    def finish(self) -> list[Split | WasThought]:
+    def finish(self) -> list[Split | WasThought | Called]:
         """The text held back as a possible tag, at the end of the stream."""
-        out: list[Split | WasThought] = []
-        self._emit(self._held, out)
+        out: list[Split | WasThought | Called] = []
+        self._emit(self._held + (self._led or ""), out)
+        self._led = None
         self._held = self._space = ""
         self._undecided = False
         return out
@@ -138,15 +184,30 @@ class ThoughtSplitter:
     def _may_open(self) -> bool:
         return self._phase is Phase.ANSWER or not self._begun
 
-    def _take_tag(self, text: str, tag: str, out: list[Split | WasThought]) -> None:
+    def _is_lead(self, token: int | None) -> bool:
+        return token is not None and token == self._lead_id and self._may_open()
+
+    def _take_tag(self, text: str, tag: str, out: list[Split | WasThought | Called]) -> None:
         """A tag known by its id; `text` may begin with the rest of a broken character."""
         lead = text.removesuffix(tag) if text.endswith(tag) else ""
         # What was held back as the beginning of a spelled tag was none: a tag follows.
-        self._emit(self._held + lead, out)
-        self._held = ""
+        self._emit(self._held + (self._led or "") + lead, out)
+        self._held, self._led = "", None
         self._switch(tag, out)
 
-    def _take_text(self, text: str, out: list[Split | WasThought]) -> None:
+    def _follow_lead(self, text: str, out: list[Split | WasThought | Called]) -> None:
+        """Whether this is the opening tag is known when all of it could have come."""
+        text = (self._led or "") + text
+        self._led = None
+        if text.startswith(self._open):
+            self._take_tag(self._open, self._open, out)
+            self._take_text(text[len(self._open) :], out)
+        elif self._open.startswith(text):
+            self._led = text
+        else:
+            self._take_text(text, out)
+
+    def _take_text(self, text: str, out: list[Split | WasThought | Called]) -> None:
         text = self._held + text
         self._held = ""
         while text:
@@ -166,10 +227,11 @@ class ThoughtSplitter:
 
     def _wanted(self) -> tuple[str, ...]:
         """The tags that mean something here when spelled out."""
+        closing = tuple(self._closes)
         if self._phase is Phase.THINKING:
-            return (self._close,) if self._begun else (self._close, self._open)
+            return closing if self._begun else (*closing, self._open)
         opening = () if self._begun or self._opened else (self._open,)
-        return (*opening, self._close) if self._undecided else opening
+        return (*opening, *closing) if self._undecided else opening
 
     def _find(self, text: str, tag: str) -> int:
         at = text.find(tag)
@@ -188,12 +250,12 @@ class ThoughtSplitter:
         """Whether a tag spelled out after this text of the same phase is a tag."""
         if tag == self._open:
             return not before.strip()
-        if self._close_id is None:
+        if self._closes[tag] is None:
             return True
         _, newline, line = before.rpartition("\n")
         return not line.strip() and (bool(newline) or self._line_blank)
 
-    def _switch(self, tag: str, out: list[Split | WasThought]) -> None:
+    def _switch(self, tag: str, out: list[Split | WasThought | Called]) -> None:
         if tag == self._open:
             self._phase, self._opened = Phase.THINKING, True
         else:
@@ -205,7 +267,7 @@ class ThoughtSplitter:
         self._space = ""
         self._line_blank = True
 
-    def _take_back(self, out: list[Split | WasThought]) -> None:
+    def _take_back(self, out: list[Split | WasThought | Called]) -> None:
         """What looked like the answer was the thought."""
         self._opened = True
         if self._begun:
@@ -213,7 +275,7 @@ class ThoughtSplitter:
         self._tokens[Phase.THINKING] += self._tokens[Phase.ANSWER]
         self._tokens[Phase.ANSWER] = 0
 
-    def _emit(self, text: str, out: list[Split | WasThought]) -> None:
+    def _emit(self, text: str, out: list[Split | WasThought | Called]) -> None:
         if not text:
             return
         _, newline, line = text.rpartition("\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qwq_gguf.chat.addressed_calls import read_addressed
 from qwq_gguf.chat.events import FinishReason, Notice, Responded, Response, ResponseEvent
 from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
 from qwq_gguf.engine.replies.governing import Governing
@@ -68,12 +69,13 @@ class ReplyDriver:
         stream, generation = self._stream, self._begun
         written = stream.answer
         parsed = parse_tool_calls(written) if self._has_tools else ParsedAnswer(written, (), ())
+        calls, unread = read_addressed(stream.addressed)
         return Response(
             thinking=stream.thinking,
             answer=parsed.text,
             written=written,
-            calls=parsed.calls,
-            unread=parsed.errors,
+            calls=parsed.calls + calls,
+            unread=parsed.errors + unread,
             thinking_tokens=stream.thinking_tokens,
             answer_tokens=stream.answer_tokens,
             prompt_tokens=generation.prompt_tokens,

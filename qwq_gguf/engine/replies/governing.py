@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import Notice
+from qwq_gguf.engine.marks import marked_tokens, opening_token
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -35,32 +36,30 @@ class Governing:
         if not self._governor.ends(0):
             return
         if stream.in_thought:
-            self._end(generation, "\n")
+            self._end(stream, generation, "\n")
         self._forbid_thoughts(generation)
 
     def look(self, stream: ReplyStream, generation: Steered) -> Iterator[Notice]:
         """Make the model close its thought when the budget of this round is used up."""
         if self._ended or not self._governor.ends(stream.thinking_tokens):
             return
-        self._end(generation, self._governor.last_words if self._governor.budget else "\n")
+        self._end(stream, generation, self._governor.last_words if self._governor.budget else "\n")
         self._forbid_thoughts(generation)
         if self._governor.budget:
             yield Notice(
                 f"the thought is ended: its budget of {self._governor.budget:,} is used up"
             )
 
-    def _end(self, generation: Steered, last_words: str) -> None:
+    def _end(self, stream: ReplyStream, generation: Steered, last_words: str) -> None:
         self._ended = True
-        vocabulary, close = self._model.vocabulary, self._model.token_id(self._tags.close)
-        tokens = vocabulary.encode_text(last_words)
-        tokens += vocabulary.encode_text(self._tags.close) if close is None else [close]
-        generation.force(tokens)
+        tokens = self._model.vocabulary.encode_text(last_words)
+        generation.force(tokens + marked_tokens(self._model, stream.closing_text))
 
     def _forbid_thoughts(self, generation: Steered) -> None:
         """An answer follows: some models would open the next thought at once.
 
         Only a token of its own can open another one (see `ThoughtSplitter`).
         """
-        opening = self._model.token_id(self._tags.open)
+        opening = opening_token(self._model, self._tags)
         if opening is not None:
             generation.forbid((opening,))

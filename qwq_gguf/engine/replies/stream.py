@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from qwq_gguf.chat.addressed_calls import written_out
 from qwq_gguf.chat.events import (
     AnswerDelta,
     AnswerWasThought,
@@ -18,7 +19,7 @@ from qwq_gguf.chat.tool_calls import OPEN as TOOL_CALL
 from qwq_gguf.chat.tool_calls import may_be_last, trailing_calls
 from qwq_gguf.engine.replies.detokenizer import Detokenizer
 from qwq_gguf.engine.replies.watch import Suspense, Watch
-from qwq_gguf.thinking import Phase, Split, ThoughtSplitter, WasThought
+from qwq_gguf.thinking import Called, Phase, Split, Splitter, WasThought
 
 __all__ = ["Delta", "ReplyStream"]
 
@@ -35,7 +36,7 @@ class ReplyStream:
 
     def __init__(
         self,
-        splitter: ThoughtSplitter,
+        splitter: Splitter,
         *,
         stops: Collection[str] = (),
         holds_tool_calls: bool = False,
@@ -53,6 +54,7 @@ class ReplyStream:
         self._ended_in_calls = False
         self._undecided = splitter.undecided
         self._parts: dict[Phase, list[str]] = {Phase.THINKING: [], Phase.ANSWER: []}
+        self._addressed: list[Called] = []
         self.stopped = False
 
     @property
@@ -71,6 +73,16 @@ class ReplyStream:
         return "".join(self._parts[Phase.ANSWER])
 
     @property
+    def addressed(self) -> tuple[Called, ...]:
+        """The calls that were messages of their own, and no part of the answer."""
+        return tuple(self._addressed)
+
+    @property
+    def closing_text(self) -> str:
+        """What to force so that the answer follows."""
+        return self._splitter.closing_text
+
+    @property
     def thinking_tokens(self) -> int:
         """Tokens of the thought so far."""
         return self._splitter.thinking_tokens
@@ -87,12 +99,12 @@ class ReplyStream:
         """
         if self._ended_in_calls:
             return ThoughtEnded.TOOL_CALL
+        if not self._splitter.opened:
+            return ThoughtEnded.NONE
         # What came after a stop text in the same piece is no part of the reply.
         last = self._phase if self.stopped else self._splitter.phase
         if last is Phase.THINKING:
             return ThoughtEnded(reason)
-        if not self._splitter.opened:
-            return ThoughtEnded.NONE
         return ThoughtEnded.BUDGET if governed else ThoughtEnded.CLOSED
 
     def feed(self, token: int, piece: bytes) -> Iterator[Delta]:
@@ -114,11 +126,16 @@ class ReplyStream:
             yield from self._end_in_calls()
         yield from self._show_held()
 
-    def _take(self, splits: list[Split | WasThought]) -> Iterator[Delta]:
+    def _take(self, splits: list[Split | WasThought | Called]) -> Iterator[Delta]:
         for split in splits:
             if isinstance(split, WasThought):
                 yield from self._take_back()
                 continue
+            if isinstance(split, Called):
+                if self._holds:
+                    self._addressed.append(split)
+                    continue
+                split = Split(Phase.ANSWER, written_out([split]))
             phase, text = split
             if phase is not self._phase:
                 yield from self._flush()

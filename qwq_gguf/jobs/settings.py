@@ -33,8 +33,12 @@ def wanted_thoughts(
     return next((value for value in said if isinstance(value, bool)), None)
 
 
-def with_thoughts(profile: Profile, think: bool | None, budget: int | None) -> Profile:
+def with_thoughts(
+    profile: Profile, think: bool | None, budget: int | None, effort: str | None = None
+) -> Profile:
     """The profile with that; a budget below 0 is none. ProfileError for one out of range."""
+    if effort is not None:
+        profile = profile.with_effort(effort)
     if think is not None:
         profile = profile.with_thinking(think)
     if budget is not None:
@@ -48,6 +52,7 @@ def profile_for(
     *,
     think: bool | None = None,
     budget: int | None = None,
+    effort: str | None = None,
     settings: Mapping[str, SettingValue] | None = None,
     variables: Mapping[str, Any] | None = None,
 ) -> tuple[Profile, tuple[str, ...]]:
@@ -67,4 +72,4 @@ def profile_for(
     else:
         resolved = resolve(metadata, requested=asked, overrides=settings, thinking=wanted)
         profile, notes = resolved.profile, resolved.notes
-    return with_thoughts(profile, wanted, budget), notes
+    return with_thoughts(profile, wanted, budget, effort), notes

@@ -15,7 +15,7 @@ from qwq_gguf.profiles.load import DEFAULT_PROFILE, load_profile, profile_names
 from qwq_gguf.profiles.profile import Profile
 from qwq_gguf.thinking import ThoughtForm, ThoughtStart, form_of
 
-__all__ = ["Choice", "choose_profile", "family_of", "is_reasoner"]
+__all__ = ["Choice", "choose_profile", "family_of", "is_reasoner", "made_for"]
 
 _CLOSED = ThoughtStart.CLOSED
 
@@ -56,12 +56,24 @@ def is_reasoner(metadata: Mapping[str, KeyValue]) -> bool:
     return bool(sure) and any(fits.match(metadata, form_of(metadata)) for fits in sure)
 
 
+def made_for(metadata: Mapping[str, KeyValue]) -> Profile | None:
+    """The profile that is made for a model, on or off; None for one that no profile fits."""
+    form = form_of(metadata)
+    found = [
+        (fits.certainty, profile.name, profile)
+        for profile, fits in _fits()
+        if fits.match(metadata, form)
+    ]
+    return max(found, key=lambda each: each[:2])[2] if found else None
+
+
 def choose_profile(metadata: Mapping[str, KeyValue], *, thinking: bool | None = None) -> Choice:
     """Choose by architecture, and by what the model's chat template does about thoughts.
 
     `thinking` is whether thoughts are turned on or off; None for the template's default.
     Whatever thinks and is nothing else is run as QwQ is, with the numbers that its author
-    gives. What does not think has none of our numbers.
+    gives. What does not think has none of our numbers, but those that its family is run with
+    in either case.
     """
     form, family = form_of(metadata), family_of(metadata)
     if family is not None and form.start(True) is not _CLOSED:
@@ -69,13 +81,13 @@ def choose_profile(metadata: Mapping[str, KeyValue], *, thinking: bool | None = 
         if any(fits.has_shape(metadata) for p, fits in _fits() if p.name == name and fits.names):
             return Choice(name, reason)
         return Choice(name, f"{reason}, though of another shape")
-    if not _thinks(metadata, form, thinking):
+    thinks, made = _thinks(metadata, form, thinking), made_for(metadata)
+    if made is not None and (thinks or any(fits.always for fits in made.fits)):
+        kind = f"it is a {metadata['general.architecture'].value} model"
+        shown = "that thinks, by its chat template"
+        return Choice(made.name, f"{kind} {shown if thinks else 'of the family it is made for'}")
+    if not thinks:
         return Choice(None, _why_not(form, thinking))
-    made = [(fits.certainty, p.name) for p, fits in _fits() if fits.match(metadata, form)]
-    if made:
-        entry = metadata["general.architecture"]
-        reason = f"it is a {entry.value} model that thinks, by its chat template"
-        return Choice(max(made)[1], reason)
     return Choice(DEFAULT_PROFILE, "its chat template says that it thinks")
 
 

@@ -8,6 +8,7 @@
     prompt = "[gMASK]"                  # a text of the template
     keeps = "preserve_thinking"         # the variable by which it keeps earlier thoughts
     thinks = true                       # also where the template does not show it
+    always = true                       # the numbers hold for replies without a thought, too
 
     [[wrong]]                           # numbers that files of such models have by mistake
     values = { repeat_penalty = 1.05 }
@@ -51,6 +52,7 @@ class Fits:
     prompt: str | None = None
     keeps: str | None = None
     thinks: bool = False
+    always: bool = False
 
     def __post_init__(self) -> None:
         if not self.architectures:

@@ -56,7 +56,8 @@
     message = "I have to answer now."
     source = "..."
 
-`[[fits]]` and `[[wrong]]` are for shipped profiles (qwq_gguf/profiles/fits.py).
+`[[fits]]`, `[[wrong]]` (qwq_gguf/profiles/fits.py) and `[runtimes]`, which says what others
+call what reads and writes for such models (`profile.RUNTIME_NAMES`), are for shipped profiles.
 
 Unknown keys are refused: a misspelt number must not silently be a default.
 """
@@ -72,7 +73,7 @@ from qwq_gguf.errors import ProfileError
 from qwq_gguf.files.reading import user_path
 from qwq_gguf.profiles.fits import Fits, Wrong
 from qwq_gguf.profiles.load_chain import read_chain
-from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
+from qwq_gguf.profiles.profile import RUNTIME_NAMES, Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.resources import profiles_dir
 from qwq_gguf.sampling.settings import SETTINGS
 from qwq_gguf.thinking import Channels, Governor, History
@@ -135,7 +136,7 @@ def _locate(name_or_path: str | Path) -> Path:
 
 
 def _profile(data: Table, folder: Path | None) -> Profile:
-    data.only(("schema", "name", "description", "chain", "fits", "wrong", *_TABLES))
+    data.only(("schema", "name", "description", "chain", "fits", "wrong", "runtimes", *_TABLES))
     if data.values.get("schema") != SCHEMA:
         data.wrong("schema", "is not one this version reads", SCHEMA)
     if "chain" not in data:
@@ -156,6 +157,7 @@ def _profile(data: Table, folder: Path | None) -> Profile:
         sources=sources,
         fits=_fits(data),
         wrong=_wrong(data),
+        runtimes=_runtimes(data),
         **parts,
     )
 
@@ -205,7 +207,7 @@ def _thinking(table: Table) -> dict[str, Any]:
         channels = table.table("channels")
         lists = [each.name for each in fields(Channels) if isinstance(each.default, tuple)]
         channels.only([each.name for each in fields(Channels)])
-        values = {
+        values: dict[str, Any] = {
             name: channels.texts(name) if name in lists else channels.text(name)
             for name in channels.values
         }
@@ -229,7 +231,8 @@ def _fits(data: Table) -> tuple[Fits, ...]:
 
 def _fit(table: Table) -> Fits:
     words, texts = ("architectures", "names"), ("opens", "prompt", "keeps")
-    table.only((*words, "shapes", *texts, "thinks"))
+    flags = ("thinks", "always")
+    table.only((*words, "shapes", *texts, *flags))
     shapes = table.values.get("shapes", [])
     if not isinstance(shapes, list) or not all(
         isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair)
@@ -238,7 +241,8 @@ def _fit(table: Table) -> Fits:
         table.wrong("shapes", "must be a list of pairs: layers and width")
     values: dict[str, Any] = {name: table.texts(name) for name in words if name in table}
     values |= {name: table.text(name) for name in texts if name in table}
-    return Fits(**values, shapes=tuple(map(tuple, shapes)), thinks=table.flag("thinks") or False)
+    values |= {name: table.flag(name) or False for name in flags}
+    return Fits(**values, shapes=tuple(map(tuple, shapes)))
 
 
 def _wrong(data: Table) -> tuple[Wrong, ...]:
@@ -251,6 +255,15 @@ def _wrong(data: Table) -> tuple[Wrong, ...]:
                 values.wrong(name, "is no number of a chain")
         found.append(Wrong(dict(values.values), table.text("source")))
     return tuple(found)
+
+
+def _runtimes(data: Table) -> dict[str, str]:
+    if "runtimes" not in data:
+        return {}
+    table = data.table("runtimes")
+    table.only((*RUNTIME_NAMES, "source"))
+    table.text("source")
+    return {name: table.text(name) for name in RUNTIME_NAMES if name in table}
 
 
 # One reader a table, giving Profile's fields; a new table is one more line.

@@ -17,7 +17,10 @@ from qwq_gguf.sampling import SamplerChain
 from qwq_gguf.sampling.settings import SETTINGS, SettingValue
 from qwq_gguf.thinking import EFFORTS, Governor, History, ThinkingTags
 
-__all__ = ["MIN_CONTEXT", "Profile", "TemplatePolicy", "ThinkingTags"]
+__all__ = ["MIN_CONTEXT", "RUNTIME_NAMES", "Profile", "TemplatePolicy", "ThinkingTags"]
+
+# The instructions of a Modelfile and the flags of vLLM that take a name of a model's family.
+RUNTIME_NAMES = ("ollama_renderer", "ollama_parser", "vllm_reasoning", "vllm_tools")
 
 MIN_CONTEXT = 256
 _MAX_CONTEXT = 1 << 24
@@ -63,7 +66,8 @@ class Profile:
     is; the rest are llama.cpp's defaults, which our own engine needs and nobody should
     write down. None for a profile that means every one of its numbers. `fits` says which
     models it is made for, nothing for one that is only ever asked for; `wrong` are numbers
-    that their files are known to have by mistake.
+    that their files are known to have by mistake, and `runtimes` what other runtimes call what
+    reads and writes for them (see `RUNTIME_NAMES`).
     """
 
     name: str
@@ -79,6 +83,7 @@ class Profile:
     named: frozenset[str] | None = None
     fits: tuple[Fits, ...] = ()
     wrong: tuple[Wrong, ...] = ()
+    runtimes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not MIN_CONTEXT <= self.context <= _MAX_CONTEXT:

@@ -17,6 +17,7 @@ from qwq_gguf.thinking.reading import form_of, read_form
 from qwq_gguf.thinking.splitter import (
     Called,
     Phase,
+    Piece,
     Split,
     Splitter,
     ThoughtSplitter,
@@ -35,6 +36,7 @@ __all__ = [
     "Governor",
     "History",
     "Phase",
+    "Piece",
     "Split",
     "Splitter",
     "Switch",

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 
 from qwq_gguf.thinking.form import ThoughtStart
-from qwq_gguf.thinking.splitter import Called, Phase, Split, WasThought
+from qwq_gguf.thinking.splitter import Called, Phase, Split
 from qwq_gguf.thinking.tags import Channels
 
 __all__ = ["ChannelSplitter"]
@@ -107,9 +107,9 @@ class ChannelSplitter:
         """All other tokens fed."""
         return self._tokens[Phase.ANSWER] + self._header_tokens
 
-    def feed(self, text: str, token: int | None = None) -> list[Split | WasThought | Called]:
+    def feed(self, text: str, token: int | None = None) -> list[Split | Called]:
         """Take the text of one more token (of several, or of a part, without `token`)."""
-        out: list[Split | WasThought | Called] = []
+        out: list[Split | Called] = []
         before, in_header = self._body, self._header is not None
         mark = None if token is None else self._marks.get(token)
         if mark is None:
@@ -122,9 +122,9 @@ class ChannelSplitter:
             self._count(before, in_header)
         return out
 
-    def finish(self) -> list[Split | WasThought | Called]:
+    def finish(self) -> list[Split | Called]:
         """The rest: text held back, and a call that the end of the turn ends."""
-        out: list[Split | WasThought | Called] = []
+        out: list[Split | Called] = []
         self._take_words(self._held, out)
         self._held = ""
         self._end_call(out)
@@ -140,7 +140,7 @@ class ChannelSplitter:
         else:
             self._tokens[before] += 1
 
-    def _take_text(self, text: str, out: list[Split | WasThought | Called]) -> None:
+    def _take_text(self, text: str, out: list[Split | Called]) -> None:
         text = self._held + text
         self._held = ""
         while text:
@@ -155,7 +155,7 @@ class ChannelSplitter:
             self._take_mark(mark, out)
             text = text[at + len(mark) :]
 
-    def _take_mark(self, mark: str, out: list[Split | WasThought | Called]) -> None:
+    def _take_mark(self, mark: str, out: list[Split | Called]) -> None:
         channels = self._channels
         if mark == channels.message:
             if self._header is not None:
@@ -169,7 +169,7 @@ class ChannelSplitter:
         else:
             self._header, self._given = mark if mark == channels.start else "", 0
 
-    def _take_words(self, text: str, out: list[Split | WasThought | Called]) -> None:
+    def _take_words(self, text: str, out: list[Split | Called]) -> None:
         if not text:
             return
         if self._header is None:
@@ -208,18 +208,18 @@ class ChannelSplitter:
         self._texts[phase].begin()
         self._opened |= phase is Phase.THINKING
 
-    def _end_message(self, out: list[Split | WasThought | Called]) -> None:
+    def _end_message(self, out: list[Split | Called]) -> None:
         self._end_call(out)
         if self._body is Phase.THINKING:
             self._closed = True
 
-    def _end_call(self, out: list[Split | WasThought | Called]) -> None:
+    def _end_call(self, out: list[Split | Called]) -> None:
         if self._recipient is not None and self._header is None:
             out.append(Called(self._recipient, "".join(self._call)))
         self._recipient = None
         self._call.clear()
 
-    def _emit(self, text: str, out: list[Split | WasThought | Called]) -> None:
+    def _emit(self, text: str, out: list[Split | Called]) -> None:
         if self._recipient is not None:
             self._call.append(text)
         elif shown := self._texts[self._body].take(text):

@@ -21,12 +21,12 @@ and are left out; so is white space at the very end. Nothing else is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
-__all__ = ["Called", "Phase", "Split", "Splitter", "ThoughtSplitter", "WasThought"]
+__all__ = ["Called", "Phase", "Piece", "Split", "Splitter", "ThoughtSplitter", "WasThought"]
 
 
 class Phase(StrEnum):
@@ -55,6 +55,9 @@ class Called(NamedTuple):
     arguments: str
 
 
+Piece: TypeAlias = Split | WasThought | Called
+
+
 class Splitter(Protocol):
     """What tells thought from answer in a stream: one of two, as `Thoughts.splitter` knows."""
 
@@ -72,8 +75,8 @@ class Splitter(Protocol):
     def thinking_tokens(self) -> int: ...
     @property
     def answer_tokens(self) -> int: ...
-    def feed(self, text: str, token: int | None = None) -> list[Split | WasThought | Called]: ...
-    def finish(self) -> list[Split | WasThought | Called]: ...
+    def feed(self, text: str, token: int | None = None) -> Sequence[Piece]: ...
+    def finish(self) -> Sequence[Piece]: ...
 
 
 class ThoughtSplitter:
@@ -151,11 +154,11 @@ class ThoughtSplitter:
         """All other tokens fed."""
         return self._tokens[Phase.ANSWER]
 
-    def feed(self, text: str, token: int | None = None) -> list[Split | WasThought | Called]:
+    def feed(self, text: str, token: int | None = None) -> list[Split | WasThought]:
         """Take the text of one more token (of several, or of a part, without `token`)."""
         before = self._phase
         closed = self._closed
-        out: list[Split | WasThought | Called] = []
+        out: list[Split | WasThought] = []
         if token is not None and token in self._by_id and self._may_close():
             self._take_tag(text, self._by_id[token], out)
         elif token is not None and token == self._open_id and self._may_open():
@@ -169,9 +172,9 @@ class ThoughtSplitter:
             self._tokens[Phase.THINKING if inside else Phase.ANSWER] += 1
         return out
 
-    def finish(self) -> list[Split | WasThought | Called]:
+    def finish(self) -> list[Split | WasThought]:
         """The text held back as a possible tag, at the end of the stream."""
-        out: list[Split | WasThought | Called] = []
+        out: list[Split | WasThought] = []
         self._emit(self._held + (self._led or ""), out)
         self._led = None
         self._held = self._space = ""
@@ -187,7 +190,7 @@ class ThoughtSplitter:
     def _is_lead(self, token: int | None) -> bool:
         return token is not None and token == self._lead_id and self._may_open()
 
-    def _take_tag(self, text: str, tag: str, out: list[Split | WasThought | Called]) -> None:
+    def _take_tag(self, text: str, tag: str, out: list[Split | WasThought]) -> None:
         """A tag known by its id; `text` may begin with the rest of a broken character."""
         lead = text.removesuffix(tag) if text.endswith(tag) else ""
         # What was held back as the beginning of a spelled tag was none: a tag follows.
@@ -195,7 +198,7 @@ class ThoughtSplitter:
         self._held, self._led = "", None
         self._switch(tag, out)
 
-    def _follow_lead(self, text: str, out: list[Split | WasThought | Called]) -> None:
+    def _follow_lead(self, text: str, out: list[Split | WasThought]) -> None:
         """Whether this is the opening tag is known when all of it could have come."""
         text = (self._led or "") + text
         self._led = None
@@ -207,7 +210,7 @@ class ThoughtSplitter:
         else:
             self._take_text(text, out)
 
-    def _take_text(self, text: str, out: list[Split | WasThought | Called]) -> None:
+    def _take_text(self, text: str, out: list[Split | WasThought]) -> None:
         text = self._held + text
         self._held = ""
         while text:
@@ -255,7 +258,7 @@ class ThoughtSplitter:
         _, newline, line = before.rpartition("\n")
         return not line.strip() and (bool(newline) or self._line_blank)
 
-    def _switch(self, tag: str, out: list[Split | WasThought | Called]) -> None:
+    def _switch(self, tag: str, out: list[Split | WasThought]) -> None:
         if tag == self._open:
             self._phase, self._opened = Phase.THINKING, True
         else:
@@ -267,7 +270,7 @@ class ThoughtSplitter:
         self._space = ""
         self._line_blank = True
 
-    def _take_back(self, out: list[Split | WasThought | Called]) -> None:
+    def _take_back(self, out: list[Split | WasThought]) -> None:
         """What looked like the answer was the thought."""
         self._opened = True
         if self._begun:
@@ -275,7 +278,7 @@ class ThoughtSplitter:
         self._tokens[Phase.THINKING] += self._tokens[Phase.ANSWER]
         self._tokens[Phase.ANSWER] = 0
 
-    def _emit(self, text: str, out: list[Split | WasThought | Called]) -> None:
+    def _emit(self, text: str, out: list[Split | WasThought]) -> None:
         if not text:
             return
         _, newline, line = text.rpartition("\n")

@@ -7,7 +7,7 @@ a switch it has is what turns thoughts on and off. What it leaves open is decide
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from qwq_gguf.chat.history import with_thoughts, with_thoughts_in_text, without_thoughts
@@ -101,7 +101,8 @@ class Thoughts:
         """The messages with their thoughts where the template is to find them, or without."""
         tags, field = self.tags, self.form.field
         if self.history != "answers" and field is not None:
-            return with_thoughts(messages, field, close=tags.close)
+            given = with_thoughts(messages, field, close=tags.close)
+            return given if tags.channels is None else tuple(map(_one_of_both, given))
         if self.history == "all" and tags.channels is None:
             return with_thoughts_in_text(messages, open=tags.open, close=tags.close)
         return without_thoughts(messages, close=tags.close)
@@ -176,3 +177,10 @@ class Thoughts:
         if form.thinks:
             return "the chat template has no way to turn thoughts off, so the model may think"
         return "nothing says that this model thinks, so there is nothing to turn off"
+
+
+def _one_of_both(message: Message) -> Message:
+    """Before a call gpt-oss's template has room for a thought or for words, and refuses both."""
+    if message.tool_calls and message.thinking and message.content:
+        return replace(message, content="")
+    return message

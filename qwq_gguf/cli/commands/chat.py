@@ -116,6 +116,7 @@ def chat(
         ),
     ] = None,
     thinking: thought_flags.Thinking = None,
+    effort: thought_flags.Effort = None,
     template_kwargs: thought_flags.TemplateKwargs = None,
     show_chain: Annotated[
         bool,
@@ -198,7 +199,7 @@ def chat(
             grammar=grammar,
             grammar_file=grammar_file,
         )
-        profile = with_thoughts(resolved.profile, wanted, thought_budget)
+        profile = with_thoughts(resolved.profile, wanted, thought_budget, effort)
         # Asks for the vocabulary, which is read from the header only now.
         thoughts = thoughts_of(gguf.metadata, profile, variables)
     if show_chain:

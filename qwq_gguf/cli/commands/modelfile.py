@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.chain import complete_profile
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -40,6 +42,7 @@ def modelfile(
             autocompletion=complete_profile,
         ),
     ] = "auto",
+    effort: thought_flags.Effort = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     revision: Revision = None,
     token: Token = None,
@@ -74,7 +77,7 @@ def modelfile(
             bring_gguf(located, Terminal())
         # What is open already leads somewhere that we do not know.
         folder = target.parent if descriptor is None else Path()
-        resolved = _resolve(gguf, profile_name)
+        resolved = _resolve(gguf, profile_name, effort)
         origins = origins_of(located.parts, folder) if name is None else (name,)
         made = modelfile_of(gguf, resolved.profile, origins)
         refuse_sources([target], located.parts)
@@ -93,10 +96,14 @@ def modelfile(
     note(f"{target} is written. To use it:\n  {create}")
 
 
-def _resolve(gguf: GgufFile, name: str) -> Resolved:
-    from qwq_gguf.profiles import resolve
+def _resolve(gguf: GgufFile, name: str, effort: str | None) -> Resolved:
+    from qwq_gguf.profiles import resolve, thoughts_of
 
     resolved = resolve(gguf.metadata, requested=name)
+    if effort is not None:
+        resolved = replace(resolved, profile=resolved.profile.with_effort(effort))
+        if notice := thoughts_of(gguf.metadata, resolved.profile).notice:
+            note(f"note: {notice}")
     note(f"profile {resolved.profile.name}: {resolved.reason}")
     for sentence in resolved.notes:
         note(f"note: {sentence}")

@@ -5,7 +5,7 @@ Knows nothing of models: it is fed tokens with their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from qwq_gguf.chat.addressed_calls import written_out
 from qwq_gguf.chat.events import (
@@ -19,7 +19,7 @@ from qwq_gguf.chat.tool_calls import OPEN as TOOL_CALL
 from qwq_gguf.chat.tool_calls import may_be_last, trailing_calls
 from qwq_gguf.engine.replies.detokenizer import Detokenizer
 from qwq_gguf.engine.replies.watch import Suspense, Watch
-from qwq_gguf.thinking import Called, Phase, Split, Splitter, WasThought
+from qwq_gguf.thinking import Called, Phase, Piece, Split, Splitter, WasThought
 
 __all__ = ["Delta", "ReplyStream"]
 
@@ -126,7 +126,7 @@ class ReplyStream:
             yield from self._end_in_calls()
         yield from self._show_held()
 
-    def _take(self, splits: list[Split | WasThought | Called]) -> Iterator[Delta]:
+    def _take(self, splits: Sequence[Piece]) -> Iterator[Delta]:
         for split in splits:
             if isinstance(split, WasThought):
                 yield from self._take_back()

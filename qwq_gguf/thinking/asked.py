@@ -45,10 +45,10 @@ class Asked:
         said = Message("assistant", answer, thinking=thinking, thought_in=tuple(fields))
         return self._text((*_ASK, said, Message("user", "more")), variables)
 
-    def within_turn(self, field: str) -> str:
+    def within_turn(self, field: str, variables: _Variables | None = None) -> str:
         """A prompt after a call that was thought about, and its result."""
         call = Message("assistant", "", tool_calls=(_CALL,), thinking=THOUGHT, thought_in=(field,))
-        return self._text((*_ASK, call, Message("tool", "result", name=_CALL.name)), None)
+        return self._text((*_ASK, call, Message("tool", "result", name=_CALL.name)), variables)
 
     def _text(self, talk: Sequence[Message], variables: _Variables | None) -> str:
         made = self._made(talk, variables or {})

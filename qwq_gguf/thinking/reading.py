@@ -192,10 +192,12 @@ def _further(asked: Asked, form: ThoughtForm) -> ThoughtForm:
     """The form with what else the template takes: fields of messages, effort, a budget."""
     if form == NO_THOUGHT:
         return form
-    field = next((name for name in FIELDS if _reads(asked, name)), None)
+    # Some look only where the model is told to think.
+    on = form.variables(True)
+    field = next((name for name in FIELDS if _reads(asked, name, on)), None)
     keeps = None
     if field is not None and THOUGHT not in asked.history(ANSWER, THOUGHT, fields=(field,)):
-        keeps = next((pair for pair in _KEEPS if _kept(asked, field, pair)), None)
+        keeps = next((pair for pair in _KEEPS if _kept(asked, field, pair, on)), None)
     return replace(
         form,
         drops_history=form.drops_history or keeps is not None,
@@ -206,17 +208,19 @@ def _further(asked: Asked, form: ThoughtForm) -> ThoughtForm:
     )
 
 
-def _reads(asked: Asked, field: str) -> bool:
-    if field not in asked.source:
-        return False
-    return THOUGHT in asked.within_turn(field) or THOUGHT in asked.history(
-        ANSWER, THOUGHT, fields=(field,)
+def _reads(asked: Asked, field: str, on: Mapping[str, SwitchValue]) -> bool:
+    return field in asked.source and any(
+        THOUGHT in asked.within_turn(field, variables)
+        or THOUGHT in asked.history(ANSWER, THOUGHT, fields=(field,), variables=variables)
+        for variables in ({}, on)
     )
 
 
-def _kept(asked: Asked, field: str, pair: tuple[str, SwitchValue]) -> bool:
+def _kept(
+    asked: Asked, field: str, pair: tuple[str, SwitchValue], on: Mapping[str, SwitchValue]
+) -> bool:
     return pair[0] in asked.source and THOUGHT in asked.history(
-        ANSWER, THOUGHT, fields=(field,), variables=dict((pair,))
+        ANSWER, THOUGHT, fields=(field,), variables={**on, **dict((pair,))}
     )
 
 

@@ -99,13 +99,13 @@ class Thoughts:
 
     def earlier(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """The messages with their thoughts where the template is to find them, or without."""
-        tags, field = self.tags, self.form.field
+        tags, field, close = self.tags, self.form.field, self.tags.closing_text
         if self.history != "answers" and field is not None:
-            given = with_thoughts(messages, field, close=tags.close)
+            given = with_thoughts(messages, field, close=close)
             return given if tags.channels is None else tuple(map(_one_of_both, given))
         if self.history == "all" and tags.channels is None:
             return with_thoughts_in_text(messages, open=tags.open, close=tags.close)
-        return without_thoughts(messages, close=tags.close)
+        return without_thoughts(messages, close=close)
 
     def splitter(self, prompt: RenderedPrompt, token_id: Callable[[str], int | None]) -> Splitter:
         """What tells thought from answer in the reply to a prompt that `begin` has made.

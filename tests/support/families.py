@@ -4,6 +4,8 @@ The templates are ours: of each published one they have the parts that thoughts,
 earlier turns hang on, and the marks to the letter.
 """
 
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -79,7 +81,7 @@ _GLM = (
     "[gMASK]<sop>"
     "{%- for m in messages -%}"
     "{%- if m.role == 'assistant' %}<|assistant|>"
-    "{%- if m.reasoning_content and clear_thinking is defined and not clear_thinking %}"
+    "{%- if m.reasoning_content and (m.tool_calls or clear_thinking is false) %}"
     "<think>{{ m.reasoning_content }}</think>{% else %}</think>{% endif %}"
     "{{ m.content.split('</think>')[-1] }}"
     "{%- else %}<|{{ m.role }}|>{{ m.content }}{% endif -%}"

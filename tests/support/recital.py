@@ -8,6 +8,7 @@ has seen last, and that decides with it what follows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def write_recital(
         output[path_of[0], number(text)] = 2
     known: dict[int, list[int]] = {}  # what may follow a token, in the order of its places
     memories: dict[int, int] = {}  # a token that is there once -> its slot
-    for place, (now, following) in enumerate(zip(path_of, path_of[1:], strict=False)):
+    for place, (now, following) in enumerate(pairwise(path_of)):
         before = known.setdefault(now, [])
         if not before:
             output[following, now] = 2

@@ -38,17 +38,22 @@ def write_recital(
     *,
     after: Sequence[str],
     controls: Sequence[str] = (),
+    turns: Sequence[str] = (),
     end: str = "<|im_end|>",
     context: int = 1024,
     keys: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Recites `chain`, then `end`, behind a prompt whose last token is one of `after`."""
+    """Recites `chain`, then `end`, behind a prompt whose last token is one of `after`.
+
+    What follows a token that comes several times changes with each of the `turns` between.
+    """
     words = recital_words(list(dict.fromkeys(chain)), list(dict.fromkeys([*controls, end])))
 
     def number(text: str) -> int:
         special = text in words.tokens and words.tokens.index(text) >= 256
         return words.id(text if special else byte_level(text.encode()))
 
+    marks = [number(text) for text in turns]
     path_of = [*map(number, chain), number(end)]
     count = len(words.tokens)
     width = -(-(count + _HEAD) // _HEAD) * _HEAD
@@ -67,7 +72,7 @@ def write_recital(
         if not before:
             output[following, now] = 2
         elif following != before[-1]:
-            mark = next(t for t in reversed(path_of[:place]) if path_of.count(t) == 1)
+            mark = next(t for t in reversed(path_of[:place]) if t in marks)
             slot = memories.setdefault(mark, len(memories))
             query[_STILL, now] = 1
             key[_STILL, mark] = 1 + slot

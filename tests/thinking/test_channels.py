@@ -81,11 +81,7 @@ ASKED = Called("calculator", '{"x": 1}')
         # gpt-oss-20b says a channel twice at times.
         ((CHANNEL, "commentary", *ANALYSIS, *FINAL), FREE, ("I think.", "It is Paris.", [])),
         # Marks that are forgotten.
-        (
-            (CHANNEL, "analysis", MESSAGE, "I think.", *FINAL),
-            FREE,
-            ("I think.", "It is Paris.", []),
-        ),
+        ((*ANALYSIS[:4], *FINAL), FREE, ("I think.", "It is Paris.", [])),
         (("It is", " Paris."), FREE, ("", "It is Paris.", [])),
         ((CHANNEL, "final", MESSAGE, "a", MESSAGE, "b"), FREE, ("", "ab", [])),
         ((CHANNEL, "x" * 600), FREE, ("", f"{CHANNEL}{'x' * 600}", [])),
@@ -181,7 +177,7 @@ def test_tags_in_channels_say_what_opens_and_closes() -> None:
         {"thought": ()},
         {"end": "<|start|>"},
         {"ends": ("x",) * 9},
-        {"role": "x" * 300},
+        {"role": ""},
     ],
 )
 def test_channels_that_could_not_be_told_apart_are_refused(values: dict[str, object]) -> None:

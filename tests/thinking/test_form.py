@@ -221,7 +221,7 @@ def test_what_a_template_takes_besides(
         (EFFORT, ("low", "medium", "high")),
         (CHATML, ()),
         ("{# reasoning_effort #}" + CHATML, ()),
-        ("{{ 'Think hard.' if reasoning_effort == 'max' }}" + CHATML, ("max",)),
+        ("{{ 'Think hard.' if reasoning_effort == 'max' }}" + OPENS, ("max",)),
         (
             "{{ 'Think ' ~ reasoning_effort if enable_thinking }}" + IF_ASKED,
             ("low", "medium", "high"),

@@ -46,6 +46,11 @@ HARMONY = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt %}<|start|>assistant{% endif -%}"
 )
+_LAST = (  # the user's last message: thoughts behind it are those of the turn that goes on
+    "{%- set ns = namespace(last=-1) -%}"
+    "{%- for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}"
+    "{% endfor -%}"
+)
 _GEMMA = (
     "{%- if enable_thinking or tools %}<|turn>system\n"
     "{%- if enable_thinking %}<|think|>\n{% endif %}"
@@ -53,7 +58,10 @@ _GEMMA = (
     "{%- for m in messages -%}"
     "<|turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
     "{%- if m.reasoning and m.tool_calls %}<|channel>thought\n{{ m.reasoning }}\n<channel|>"
-    "{%- endif %}{{ m.content.split('<channel|>')[-1] }}<turn|>\n"
+    "{%- endif %}"
+    "{%- for c in m.tool_calls %}{{ '<|tool_call>call:' + c.function.name }}<tool_call|>"
+    "{% endfor %}"
+    "{{ m.content.split('<channel|>')[-1] }}<turn|>\n"
     "{%- endfor -%}"
     "{%- if add_generation_prompt %}{{ '<|turn>model\n' }}"
     "{%- if not enable_thinking %}{{ '<|channel>thought\n<channel|>' }}{% endif %}{% endif -%}"
@@ -61,7 +69,9 @@ _GEMMA = (
 _MISTRAL = (
     "{{ '[SYSTEM_PROMPT]Write [THINK]your thoughts[/THINK] and an answer.[/SYSTEM_PROMPT]' }}"
     "{%- for m in messages -%}"
-    "{%- if m.role == 'assistant' %}{{ m.content + '</s>' }}"
+    "{%- if m.role == 'assistant' %}{{ m.content }}"
+    "{%- for c in m.tool_calls %}{{ '[TOOL_CALLS]' + c.function.name + '[ARGS]'"
+    " + (c.function.arguments | tojson) }}{% endfor %}{{ '</s>' }}"
     "{%- else %}{{ '[INST]' + m.content + '[/INST]' }}{% endif -%}"
     "{%- endfor -%}"
 )
@@ -78,10 +88,10 @@ _SEED = (
     "{{ '<seed:think>\n</seed:think>' }}{% endif %}{% endif -%}"
 )
 _GLM = (
-    "[gMASK]<sop>"
+    _LAST + "[gMASK]<sop>"
     "{%- for m in messages -%}"
     "{%- if m.role == 'assistant' %}<|assistant|>"
-    "{%- if m.reasoning_content and (m.tool_calls or clear_thinking is false) %}"
+    "{%- if m.reasoning_content and (loop.index0 > ns.last or clear_thinking is false) %}"
     "<think>{{ m.reasoning_content }}</think>{% else %}</think>{% endif %}"
     "{{ m.content.split('</think>')[-1] }}"
     "{%- else %}<|{{ m.role }}|>{{ m.content }}{% endif -%}"
@@ -98,9 +108,9 @@ _DEEPSEEK = (
     "{%- if add_generation_prompt %}<｜Assistant｜><think>\n{% endif -%}"
 )
 _QWEN35 = (
-    "{%- for m in messages -%}"
+    _LAST + "{%- for m in messages -%}"
     "{{ '<|im_start|>' + m.role + '\n' }}"
-    "{%- if m.reasoning_content and (m.tool_calls or preserve_thinking) %}"
+    "{%- if m.reasoning_content and (loop.index0 > ns.last or preserve_thinking) %}"
     "{{ '<think>\n' + m.reasoning_content + '\n</think>\n\n' }}{% endif -%}"
     "{{ m.content.split('</think>')[-1] + '<|im_end|>\n' }}"
     "{%- endfor -%}"

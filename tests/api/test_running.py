@@ -133,6 +133,7 @@ def test_two_streams_at_once_are_an_error_and_chats_are_not(model: qwq_gguf.Mode
         (lambda model: model.chat(tools=7), "tools is a list"),
         (lambda model: model.chat(system=7), "system is a text"),
         (lambda model: model.chat(think="yes"), "think is True or False"),
+        (lambda model: model.chat(reasoning_effort=3), "reasoning_effort is a text"),
         (lambda model: model.chat(thought_budget="a"), "thought_budget is a whole number"),
         (lambda model: model.chat(settings=[1]), "settings is a dict of names"),
         (lambda model: model.chat(settings={"source": 1}), "no sampler setting called source"),

@@ -171,6 +171,7 @@ class Model:
         max_tokens: int | None = None,
         think: bool | None = None,
         thought_budget: int | None = None,
+        reasoning_effort: str | None = None,
         settings: Mapping[str, SettingValue] | None = None,
         governor: Mapping[str, Any] | None = None,
         template_variables: Mapping[str, Any] | None = None,
@@ -179,15 +180,16 @@ class Model:
 
         `tools` are functions with types and a docstring, or `Tool` values, which the model may
         call. With a `seed` the n-th reply has the seed `seed + n`. `think` turns thoughts on or
-        off, `thought_budget` closes one after so many tokens. `settings` are single numbers of
-        the chain, such as {"temperature": 0.2}, `governor` single keys of it, such as
-        {"seconds": 60}; `template_variables` go to the chat template.
+        off, `thought_budget` closes one after so many tokens, and `reasoning_effort` is how hard
+        the model is to think ("low", "medium", "high"), where its template knows the word.
+        `settings` are single numbers of the chain, such as {"temperature": 0.2}, `governor` single
+        keys of the governor, such as {"seconds": 60}; `template_variables` go to the chat template.
         Each conversation has a KV cache; `close` frees it, and so does closing the model.
         """
         from qwq_gguf.engine.conversation import Conversation
 
         with in_python():
-            check_texts(system=system)
+            check_texts(system=system, reasoning_effort=reasoning_effort)
             check_numbers(max_tokens=max_tokens)
             check_numbers(-1, thought_budget=thought_budget)
             check_flags(think=think)
@@ -199,6 +201,7 @@ class Model:
                 self.profile if profile is None else _checked(profile),
                 think=think,
                 budget=thought_budget,
+                effort=reasoning_effort,
                 settings=settings,
                 variables=template_variables,
                 governor=governor,

@@ -56,8 +56,9 @@ class ToolSpec:
 class Message:
     """One turn. `name` is the tool that answers, in a turn of the role `tool`.
 
-    `thinking` is the thought that preceded an assistant's content, kept for those who
-    want to see it; no template gets it (see `qwq_gguf.chat.history`).
+    `thinking` is the thought that preceded an assistant's content, kept for those who want
+    to see it. A template gets it in the fields `thought_in`, of which there are none unless
+    somebody decides so (see `qwq_gguf.chat.history`).
     """
 
     role: Role
@@ -65,6 +66,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     name: str | None = None
     thinking: str = ""
+    thought_in: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # A role is printed between control tokens, so it is one of a few known words.
@@ -84,4 +86,6 @@ class Message:
             data["tool_calls"] = [call.to_json() for call in self.tool_calls]
         if self.name is not None:
             data["name"] = self.name
+        if self.thinking:
+            data |= dict.fromkeys(self.thought_in, self.thinking)
         return data

@@ -46,29 +46,40 @@ class RenderedPrompt:
         return "".join(segment.text for segment in self.segments)
 
     def ends_with(self, tag: str) -> bool:
-        """Whether the prompt ends in this tag as the template wrote it, spaces aside."""
+        """Whether the prompt ends in this tag as the template wrote it, spaces aside.
+
+        A tag may be several segments: tokens, and words between them.
+        """
         kept = [segment for segment in self.segments if segment.text.strip()]
-        if not kept:
-            return False
-        last = kept[-1]
-        return last.text == tag if last.control else last.text.rstrip().endswith(tag)
+        rest, was_text = tag, False
+        for segment in reversed(kept):
+            # A text that follows a text was cut, because somebody only spelled a token.
+            if was_text and not segment.control:
+                return False
+            was_text = not segment.control
+            text = segment.text.rstrip() if rest == tag and was_text else segment.text
+            if text == rest or (was_text and text.endswith(rest)):
+                return True
+            if not rest.endswith(text):
+                return False
+            rest = rest[: len(rest) - len(text)]
+        return False
 
     def opened(self, tag: str, control_tokens: Collection[str]) -> RenderedPrompt:
         """The prompt with an opening tag and a newline at its end, added if need be."""
-        if self.ends_with(tag):
-            return self
-        opening = cut_prompt(f"{tag}\n", TRUSTED * (len(tag) + 1), control_tokens)
-        return RenderedPrompt(self.segments + opening.segments, self.cut_tokens)
+        return self if self.ends_with(tag) else self.followed_by(f"{tag}\n", control_tokens)
 
     def closed(self, open: str, close: str, control_tokens: Collection[str]) -> RenderedPrompt:
         """The prompt with an empty, closed thought at its end, as Qwen3's template writes it."""
         if not self.ends_with(open):
-            added = f"{open}\n\n{close}\n\n"
-        else:
-            lines = "\n" if self.text.endswith("\n") else "\n\n"
-            added = f"{lines}{close}\n\n"
-        closing = cut_prompt(added, TRUSTED * len(added), control_tokens)
-        return RenderedPrompt(self.segments + closing.segments, self.cut_tokens)
+            return self.followed_by(f"{open}\n\n{close}\n\n", control_tokens)
+        lines = "\n" if self.text.endswith("\n") else "\n\n"
+        return self.followed_by(f"{lines}{close}\n\n", control_tokens)
+
+    def followed_by(self, words: str, control_tokens: Collection[str]) -> RenderedPrompt:
+        """The prompt with these words behind it, as if its template had written them."""
+        added = cut_prompt(words, TRUSTED * len(words), control_tokens)
+        return RenderedPrompt(self.segments + added.segments, self.cut_tokens)
 
 
 def cut_prompt(text: str, marks: bytes, control_tokens: Collection[str]) -> RenderedPrompt:

@@ -11,13 +11,13 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import FinishReason, ResponseEvent
-from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_formats import ToolUse, read_tool_use
 from qwq_gguf.chat.tool_place import takes_tools
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.llama.native_stages import with_token_ids
+from qwq_gguf.engine.marks import opening_token
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.replies import Governing, ReplyDriver, ReplyStream
 from qwq_gguf.engine.session import Generation, PromptProgress, Session
@@ -82,8 +82,8 @@ class Responder:
         control = model.control_tokens
         self._stop_tokens = {control[stop] for stop in profile.stops if stop in control}
         self._stop_texts = tuple(stop for stop in profile.stops if stop not in control)
-        opening = self.thoughts.tags.open
-        self._thought_token = model.token_id(opening) if self.thoughts.has_thoughts else None
+        has_thoughts = self.thoughts.has_thoughts
+        self._thought_token = opening_token(model, self.thoughts.tags) if has_thoughts else None
 
     def under(self, profile: Profile, template_variables: Mapping[str, Any] | None) -> Responder:
         """The same one, its KV cache too, under another profile; it takes this one's place.
@@ -141,14 +141,10 @@ class Responder:
 
     def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> RenderedPrompt:
         """The prompt, up to a thought that it opens or closes."""
-        tags = self.thoughts.tags
-        if self.profile.template.history == "answers":
-            messages = without_thoughts(messages, close=tags.close)
-        else:
-            messages = tuple(_with_thought(m, tags.open, tags.close) for m in messages)
+        control = self.model.control_tokens
+        messages = self.thoughts.earlier(messages)
         if any(message.tool_calls or message.role == "tool" for message in messages):
             messages = self.tool_use.shaped(messages)
-        control = self.model.control_tokens
         prompt = self._template.render(
             messages,
             tools,
@@ -247,10 +243,3 @@ class Responding(Iterator[ResponseEvent]):
 def new_seed() -> int:
     """One that nobody has asked for."""
     return secrets.randbelow(MOST_SEED + 1)
-
-
-def _with_thought(message: Message, open: str, close: str) -> Message:
-    if message.role != "assistant" or not message.thinking:
-        return message
-    content = f"{open}\n{message.thinking}\n{close}\n\n{message.content}"
-    return Message("assistant", content, message.tool_calls, message.name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from qwq_gguf.conversion.vocabulary.bpe import byte_letters
 from qwq_gguf.exporters.chatml import ChatMl, read_chatml
 from qwq_gguf.metadata import KeyValue
-from qwq_gguf.profiles import family_of
+from qwq_gguf.profiles import is_reasoner, made_for
 from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
 from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, form_of
 
@@ -27,8 +27,9 @@ class GgufFacts:
     several files it is the first, and `parts` are all of them. `context` is the
     most tokens the model knows. `chatml` are the words of its `template`, where that is
     ChatML, `thought` says what the template does about thoughts, and `reasoner` that the model's
-    names are of a family that thinks. `base` is the Hub
-    repository it was made from. `ids` are ids of the texts that were asked for and of the
+    names are of a family that thinks. `names` are what runtimes call what reads and writes for
+    its family (`Profile.runtimes`). `base` is the Hub repository it was made from.
+    `ids` are ids of the texts that were asked for and of the
     tags, as far as they are single tokens.
     """
 
@@ -39,6 +40,7 @@ class GgufFacts:
     chatml: ChatMl | None = None
     thought: ThoughtForm = NO_THOUGHT
     reasoner: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
     license: str | None = None
     base: str | None = None
     size: str | None = None
@@ -85,7 +87,8 @@ def gguf_facts(
     architecture = _text(metadata, "general.architecture")
     template = _text(metadata, "tokenizer.chat_template")
     thought = form_of(metadata)
-    tags = {thought.tags.open, thought.tags.close} if thought.tags else set()
+    tags = set(thought.tags.texts) if thought.tags else set()
+    family = made_for(metadata)
     licenses = (_text(metadata, f"general.license{part}") for part in ("", ".name", ".link"))
     base = _HUB.fullmatch(_text(metadata, "general.base_model.0.repo_url") or "")
     return GgufFacts(
@@ -96,7 +99,8 @@ def gguf_facts(
         template=template,
         chatml=None if template is None else read_chatml(template, thought),
         thought=thought,
-        reasoner=family_of(metadata) is not None,
+        reasoner=is_reasoner(metadata),
+        names={} if family is None else family.runtimes,
         license="\n".join(part for part in licenses if part) or None,
         base=None if base is None else base[1],
         size=_text(metadata, "general.size_label"),

@@ -104,7 +104,12 @@ def _after_thought(stage: Grammar, tags: ThinkingTags, *, opened: bool) -> str:
         prefix += "-"
     rules = _until(tags.close, prefix)
     lead = f"{prefix}0 [\\n]{{0,4}}"
-    if not opened:
+    if tags.channels is not None:  # behind the end of a thought the next message begins
+        begins = f"{tags.channels.start}{tags.channels.role}"
+        thought = f"{prefix}0 {_literal(begins)}"
+        thought = thought if opened else f"({_literal(tags.open)} {thought})?"
+        lead = f"{thought} {_literal(tags.no_thought)}"
+    elif not opened:
         lead = f"({_literal(tags.open)} {lead})?"
     return "\n".join([f"root ::= {lead} {answer}", *rules, text])
 

@@ -88,7 +88,7 @@ def operation_fields(
     if profile.stops:
         fields.append(("stopStrings", list(profile.stops)))
     thoughts = spoken_thoughts(profile, facts)
-    if thoughts.tags is not None:
+    if thoughts.tags is not None and thoughts.tags.channels is None:
         tags = {"startString": thoughts.tags.open, "endString": thoughts.tags.close}
         fields.append(("reasoning.parsing", {"enabled": True, **tags}))
     if thoughts.possible and thoughts.budget is not None:
@@ -146,6 +146,7 @@ def export(
         *VOCABULARY.unsaid(profile, facts.sampling),
         *spoken_biases(profile, facts).unsaid,
         *thoughts.unsaid,
+        *thoughts.by_itself("LM Studio"),
         *thoughts.untold("of these files model.yaml alone says it"),
     ]
     flat = flatten(profile, facts.context)

@@ -152,6 +152,7 @@ def render_modelfile(
     chatml: ChatMl | None = None,
     tags: ThinkingTags | None = None,
     license: str | None = None,
+    built_in: tuple[str, str] | None = None,
     about: Sequence[str] = (),
     sampling: FileSampling | None = None,
     system: str | None = None,
@@ -162,11 +163,14 @@ def render_modelfile(
     model. `context` is the most the model knows; the profile's is used up to that. `chatml`
     is the model's prompt format, with it a TEMPLATE is written, and without it Ollama uses
     the GGUF's own; `tags` are those of its thoughts. A PARSER without a TEMPLATE would not
-    do: it makes Ollama render the prompt itself, from a TEMPLATE. `sampling` is what the
-    GGUF itself says.
+    do: it makes Ollama render the prompt itself, from a TEMPLATE. `built_in` are RENDERER and
+    PARSER that Ollama has for the family, in the place of both. `sampling` is what the GGUF
+    itself says.
     """
     instructions: list[tuple[str, ...]] = [("FROM", file) for file in files]
-    if chatml is not None:
+    if built_in is not None:
+        instructions += zip(("RENDERER", "PARSER"), built_in, strict=True)
+    elif chatml is not None:
         instructions.append(("TEMPLATE", chatml_template(chatml, tags)))
         if tags == ThinkingTags():
             instructions.append(("PARSER", _PARSER))
@@ -192,7 +196,11 @@ def _parameters(profile: Profile, context: int | None) -> list[tuple[str, float 
 
 def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) -> Modelfile:
     """The Modelfile of a GGUF."""
-    chatml, about = _prompt(profile, facts)
+    built_in = _built_in(facts)
+    if built_in is None:
+        chatml, about = _prompt(profile, facts)
+    else:
+        chatml, about = None, _built_in_unsaid(profile, facts, built_in[0])
     return render_modelfile(
         profile,
         facts.files,
@@ -200,6 +208,7 @@ def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) 
         chatml=chatml,
         tags=spoken_tags(profile, facts),
         license=facts.license,
+        built_in=built_in,
         about=about,
         sampling=facts.sampling,
         system=system,
@@ -239,12 +248,35 @@ def export(
     )
 
 
+def _built_in(facts: GgufFacts) -> tuple[str, str] | None:
+    """What Ollama renders prompts of this family with, and reads replies (model/renderers,
+    model/parsers); None where it has nothing of its own for it.
+    """
+    renderer, parser = (facts.names.get(f"ollama_{name}") for name in ("renderer", "parser"))
+    return None if renderer is None or parser is None else (renderer, parser)
+
+
+def _built_in_unsaid(profile: Profile, facts: GgufFacts, renderer: str) -> tuple[str, ...]:
+    told: tuple[str, ...] = (
+        f"the chat template in the GGUF: Ollama renders prompts of this family by its own "
+        f"{renderer}, which knows its thoughts and tools",
+    )
+    thoughts = spoken_thoughts(profile, facts)
+    if profile.wants_thoughts is not None or (thoughts.possible and not thoughts.on):
+        on = "on" if thoughts.on else "off"
+        told += (f"thinking {on}: the client says it, by `think` or /set think and nothink",)
+    return told
+
+
 def _prompt(profile: Profile, facts: GgufFacts) -> tuple[ChatMl | None, tuple[str, ...]]:
     """The prompt to write as a TEMPLATE, None for none, and what to know of it."""
     if facts.template is None:
         return None, ("the chat template: this GGUF has none, so Ollama will guess one",)
     if (chatml := facts.chatml) is None:
-        return None, (f"the chat template: it is not ChatML throughout, so {_LEFT}",)
+        return None, (
+            f"the chat template: it is not ChatML throughout, so {_LEFT}",
+            *_unseen(profile, facts),
+        )
     if facts.thought.switch is not None and chatml.opening_on is chatml.opening_off is None:
         return None, (
             f"the chat template: its switch for thinking changes other words, so {_LEFT}",
@@ -262,3 +294,16 @@ def _prompt(profile: Profile, facts: GgufFacts) -> tuple[ChatMl | None, tuple[st
             "thought; `think: false` or /set nothink is for the client to say",
         )
     return chatml, ()
+
+
+def _unseen(profile: Profile, facts: GgufFacts) -> tuple[str, ...]:
+    """Thoughts in a template that Ollama leaves to llama-server, and takes for a plain model's
+    (server/images.go, chatTemplateHasThinkingSupport).
+    """
+    tags = spoken_thoughts(profile, facts).tags
+    if tags is None or all(tag in (facts.template or "") for tag in ("<think>", "</think>")):
+        return ()
+    return (
+        f"thoughts in {tags.open}: Ollama knows a thinking model by <think>, so it takes this "
+        "one for a plain one and refuses `think`",
+    )

@@ -73,7 +73,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if biases.by_id:
         params["logit_bias"] = ",".join(f"{token}:{_whole(b)}" for token, b in biases.by_id)
     thoughts = spoken_thoughts(profile, facts)
-    if thoughts.tags is not None:
+    if thoughts.tags is not None and thoughts.tags.channels is None:
         params["reasoning_tags"] = [thoughts.tags.open, thoughts.tags.close]
     custom: dict[str, object] = {}
     if flat.says("order"):
@@ -88,7 +88,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if (grammar := spoken_grammar(profile, facts)) is not None:
         custom["grammar"] = grammar
     if thoughts.switch:
-        params["think"] = thoughts.on  # for Ollama
+        params["think"] = thoughts.effort or thoughts.on  # for Ollama
         custom["chat_template_kwargs"] = dict(thoughts.switch)  # for llama-server and vLLM
     params["custom_params"] = custom
     model = {
@@ -100,6 +100,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         "is_active": True,
     }
     unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
+    unsaid += thoughts.by_itself("the server")
     rough = [show(bias) for _, bias in biases.by_id if _whole(bias) != bias]
     if rough:
         unsaid.append(f"logit bias {', '.join(rough)}: whole numbers from -100 to 100 are all")

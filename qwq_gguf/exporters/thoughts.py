@@ -7,7 +7,7 @@ harms a model that does not think. So no exporter asks a word of the template; a
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qwq_gguf.chat.prompt import cut_prompt
 from qwq_gguf.chat.sandbox.marked import TRUSTED
@@ -32,9 +32,9 @@ class SpokenThoughts:
     `possible`: the model is known to think, if need be when it is told to; `tags` are then
     those around its thoughts, None where they are none of the usual. `on` says whether there
     is a thought when a client says nothing, and `opened` whether the template opens it.
-    `switch` are the variables that have to be told to the template for that, empty where it
-    does so by itself. `budget` is the most tokens of a thought, 1 where a budget is all that
-    keeps it away; `unsaid` has sentences about it.
+    `effort` is the word for how hard to think. `switch` are the variables that have to be told
+    to the template for all that, empty where it does so by itself. `budget` is the most tokens
+    of a thought, 1 where a budget is all that keeps it away; `unsaid` has sentences about it.
     """
 
     possible: bool = False
@@ -42,6 +42,7 @@ class SpokenThoughts:
     on: bool = False
     switch: tuple[tuple[str, SwitchValue], ...] = ()
     opened: bool = False
+    effort: str | None = None
     budget: int | None = None
     unsaid: tuple[str, ...] = ()
 
@@ -51,6 +52,12 @@ class SpokenThoughts:
             return ()
         told = ", ".join(f"{name} = {json.dumps(value)}" for name, value in self.switch)
         return (f"thinking {'on' if self.on else 'off'} ({told} for the template): {how}",)
+
+    def by_itself(self, who: str) -> tuple[str, ...]:
+        """A sentence for a runtime whose two texts cannot describe channels; `who` has to."""
+        if self.tags is None or self.tags.channels is None:
+            return ()
+        return (f"the channels of thought and answer: {who} has to know this format by itself",)
 
 
 def spoken_thoughts(profile: Profile, facts: GgufFacts) -> SpokenThoughts:
@@ -63,8 +70,8 @@ def spoken_thoughts(profile: Profile, facts: GgufFacts) -> SpokenThoughts:
     on = by_itself if wanted is None else wanted
     # Servers have notions of their own of a template's default, so a default that is off is told.
     told = on if wanted is not None or (form.switch is not None and not form.default_on) else None
-    switch = tuple(form.variables(told).items())
     mine = _thoughts(profile, facts)
+    switch = tuple(replace(mine, wanted=told).variables.items())
     budget, unsaid = _budget(profile, facts)
     return SpokenThoughts(
         possible=True,
@@ -72,6 +79,7 @@ def spoken_thoughts(profile: Profile, facts: GgufFacts) -> SpokenThoughts:
         on=on,
         switch=switch,
         opened=form.start(told) is ThoughtStart.OPENED,
+        effort=mine.effort if on and mine.effort in form.efforts else None,
         budget=_NO_THOUGHT if wanted is False and not switch else budget or None,
         unsaid=() if wanted is False else unsaid,
     )
@@ -93,6 +101,9 @@ def _thoughts(profile: Profile, facts: GgufFacts, thinking: bool | None = None) 
         opens=profile.template.opens_thought,
         reasoner=facts.reasoner,
         asked_tags=profile.thinking,
+        history=profile.template.history,
+        effort=profile.template.effort,
+        budget=profile.governor.budget,
     )
 
 

@@ -99,8 +99,9 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if thoughts.switch:
         told = shlex.quote(json.dumps(dict(thoughts.switch)))
         words.append(f"--default-chat-template-kwargs {told}")
-    if facts.chatml is not None and facts.chatml.tools_end is not None:
-        words.append("--enable-auto-tool-choice --tool-call-parser hermes")
+    hermes = facts.chatml is not None and facts.chatml.tools_end is not None
+    if caller := facts.names.get("vllm_tools") or ("hermes" if hermes else None):
+        words.append(f"--enable-auto-tool-choice --tool-call-parser {caller}")
     request: dict[str, object] = {"stop": list(profile.stops)}
     biases = spoken_biases(profile, facts)
     if biases.by_id:
@@ -140,10 +141,12 @@ def _parser(thoughts: SpokenThoughts, facts: GgufFacts) -> tuple[str | None, lis
     """The reasoning parser for these thoughts, and why there is none."""
     if not thoughts.possible:
         return None, []
-    tags = thoughts.tags
+    tags, named = thoughts.tags, facts.names.get("vllm_reasoning")
+    if named is not None:
+        return named, []
     if tags not in _PARSERS:
-        named = "thoughts that are not in tags it knows" if tags is None else tags.open
-        return None, [f"a reasoning parser: vLLM has none that is known to fit {named}"]
+        what = "thoughts that are not in tags it knows" if tags is None else tags.open
+        return None, [f"a reasoning parser: vLLM has none that is known to fit {what}"]
     if missing := [text for text in (tags.open, tags.close) if text not in facts.ids]:
         texts = " and ".join(missing)
         return None, [f"a reasoning parser: this vocabulary has no token {texts}"]

@@ -187,8 +187,7 @@ def summarize(file: GgufFile, files: int = 1) -> FileSummary:
         chat_template=template,
         chat_templates=tuple(texts(file, "tokenizer.chat_templates")),
         thought=thought,
-        single_tokens=thought.tags is not None
-        and {thought.tags.open, thought.tags.close} <= set(tokens),
+        single_tokens=thought.tags is not None and set(thought.tags.texts) <= set(tokens),
         metadata={key: entry for key, entry in file.metadata.items() if not is_room(key)},
         oddities=find_oddities(file),
     )

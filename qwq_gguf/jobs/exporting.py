@@ -33,6 +33,7 @@ class Exporting:
     source: str | Path
     out: Path | None = None
     profile: str = "auto"
+    effort: str | None = None
     system: str | None = None
     hub: bool = False
     install: bool = False
@@ -67,7 +68,7 @@ def export_settings(wanted: Exporting, report: Report) -> Exported:
     source = str(wanted.source)
     with gguf_header(source, wanted.revision, wanted.token) as (located, gguf), one_budget():
         origins = _origins(located, folder, wanted, report)
-        resolved, facts = _facts(gguf, origins, wanted.profile, report)
+        resolved, facts = _facts(gguf, origins, wanted, report)
         made = _render(wanted, resolved.profile, facts)
         lines = signature(resolved.profile, resolved.reason)
         made = replace(made, files=sign_all(made.files, lines))
@@ -124,13 +125,17 @@ def _origins(
 
 
 def _facts(
-    gguf: GgufFile, origins: tuple[str, ...], profile_name: str, report: Report
+    gguf: GgufFile, origins: tuple[str, ...], wanted: Exporting, report: Report
 ) -> tuple[Resolved, GgufFacts]:
     from qwq_gguf.exporters.facts import gguf_facts
     from qwq_gguf.exporters.forbidding import words_of
-    from qwq_gguf.profiles import resolve
+    from qwq_gguf.profiles import resolve, thoughts_of
 
-    resolved = resolve(gguf.metadata, requested=profile_name)
+    resolved = resolve(gguf.metadata, requested=wanted.profile)
+    if wanted.effort is not None:
+        resolved = replace(resolved, profile=resolved.profile.with_effort(wanted.effort))
+        if notice := thoughts_of(gguf.metadata, resolved.profile).notice:
+            report(Remark(notice))
     report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
     for sentence in resolved.notes:
         report(Remark(sentence))

@@ -38,6 +38,7 @@ def with_thoughts(
     think: bool | None,
     budget: int | None,
     governor: Mapping[str, Any] | None = None,
+    effort: str | None = None,
 ) -> Profile:
     """The profile with that; a budget below 0 is none. `governor` are single keys of it.
 
@@ -47,6 +48,8 @@ def with_thoughts(
         from qwq_gguf.profiles import with_governor_settings
 
         profile = profile.with_governor(with_governor_settings(profile.governor, governor))
+    if effort is not None:
+        profile = profile.with_effort(effort)
     if think is not None:
         profile = profile.with_thinking(think)
     if budget is not None:
@@ -70,6 +73,7 @@ def profile_for(
     *,
     think: bool | None = None,
     budget: int | None = None,
+    effort: str | None = None,
     settings: Mapping[str, SettingValue] | None = None,
     variables: Mapping[str, Any] | None = None,
     governor: Mapping[str, Any] | None = None,
@@ -92,4 +96,4 @@ def profile_for(
     else:
         resolved = resolve(metadata, requested=asked, overrides=settings, thinking=wanted)
         profile, notes = resolved.profile, resolved.notes
-    return with_thoughts(profile, wanted, budget, governor), notes
+    return with_thoughts(profile, wanted, budget, governor, effort), notes

@@ -29,7 +29,8 @@ class Wishes:
 
     `settings` are single numbers of the chain, `think` turns thoughts on or off, `budget`
     closes one after so many tokens (below 0: never), `variables` go to the chat template,
-    `governor` are single keys of the governor.
+    `governor` are single keys of the governor, `effort` is how hard to think, in the template's
+    words.
     """
 
     profile: str | None = None
@@ -38,6 +39,7 @@ class Wishes:
     budget: int | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     governor: Mapping[str, Any] = field(default_factory=dict)
+    effort: str | None = None
 
     def with_thinking(self, think: bool) -> Wishes:
         """Thoughts on or off, whatever was said of them before."""
@@ -77,7 +79,7 @@ def settle(metadata: Mapping[str, KeyValue], wishes: Wishes) -> Settled:
     resolved = resolve(
         metadata, requested=wishes.profile, overrides=wishes.settings, thinking=wanted
     )
-    profile = with_thoughts(resolved.profile, wanted, budget, wishes.governor)
+    profile = with_thoughts(resolved.profile, wanted, budget, wishes.governor, wishes.effort)
     return Settled(resolved, profile, thoughts_of(metadata, profile, wishes.variables))
 
 

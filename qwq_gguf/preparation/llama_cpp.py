@@ -12,7 +12,6 @@ how a thought ends. A test asks a real llama-server about each of these.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.of_file import TEMPLATE_KEY, special_texts, template_of
@@ -34,13 +33,6 @@ _NOTE = "{# llama.cpp knows a thinking model's template by these words: " + _WOR
 _FIELD = "reasoning_content"
 _THOUGHT, _ANSWER = "QthoughtQ", "QanswerQ"
 _ASK = Message("user", "QaskQ")
-
-
-class _WithThought(Message):
-    """An assistant's turn with its thought in the field that llama.cpp fills."""
-
-    def to_json(self) -> dict[str, Any]:
-        return Message.to_json(self) | {_FIELD: self.thinking}
 
 
 @one_budget()
@@ -68,7 +60,7 @@ def remedy(template: str) -> str:
 def _is_seen(template: str, names: Mapping[str, str]) -> bool:
     if _FIELD not in template:
         return _WORDS in template
-    said = _WithThought("assistant", _ANSWER, thinking=_THOUGHT)
+    said = Message("assistant", _ANSWER, thinking=_THOUGHT, thought_in=(_FIELD,))
     text = (
         ChatTemplate(template)
         .render(

@@ -70,7 +70,7 @@ def _family(metadata: Mapping[str, KeyValue]) -> str | None:
     if any(isinstance(name, str) and _WITHOUT in name for name in names):
         return None
     family = family_of(metadata)
-    return None if family is None else _FAMILIES[family[0]]
+    return None if family is None else _FAMILIES.get(family[0])
 
 
 def _has_tokens(metadata: Mapping[str, KeyValue], tags: ThinkingTags) -> bool:

@@ -12,10 +12,10 @@ from qwq_gguf.gguf_file.room import with_room
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, tell_llama_cpp
 from qwq_gguf.preparation.opening import open_thought
-from qwq_gguf.preparation.sampling import with_profile
+from qwq_gguf.preparation.sampling import AuthorsNumbers, authors_numbers, with_profile
 from qwq_gguf.preparation.template import check_template
 from qwq_gguf.preparation.tokens import repair_tokens
-from qwq_gguf.profiles import Profile, choose_profile, family_of, load_profile
+from qwq_gguf.profiles import Profile, choose_profile, is_reasoner, load_profile
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def prepare(
     """Repair tokens, check the template, and let a reasoning model carry its profile.
 
     `profile` was asked for, and is carried by any model; None chooses one for a model that
-    reasons, unless it carries somebody's choice already. Of a family that the profile is
-    made for, its numbers replace the author's; another model's author has the last word.
+    reasons, unless it carries somebody's choice already. The numbers of the model's author
+    have the last word, but those that are known to be there by mistake (`Profile.wrong`).
     `sampling` and `repair` switch these off; `room` reserves space in the header for later
     changes. Keys in `keep` are what the user set, and stay.
     """
@@ -77,14 +77,16 @@ def prepare(
                 f"general.sampling.* stays as in the source; --profile {given.name} sets it anew"
             )
         elif sampling:
-            own = () if chosen.kin else _own_numbers(entries, keep)
-            why_unnamed = "the author gives another of its numbers" if own else None
-            made, unsaid = with_profile(entries, given, keep={*keep, *own}, unnamed=why_unnamed)
+            own = authors_numbers(entries, given, keep) if profile is None else AuthorsNumbers()
+            why_unnamed = "the author gives another of its numbers" if own.kept else None
+            made, unsaid = with_profile(
+                entries, given, keep={*keep, *own.kept}, unnamed=why_unnamed
+            )
             entries = list(made)
             changes.append(f"general.sampling.*: those of profile {given.name}, {why}")
-            if own:
-                named = ", ".join(key.removeprefix(SAMPLING) for key in own)
-                changes[-1] += f"; {named} as the author has it"
+            if own.differ:
+                changes[-1] += f"; {own.differ} as the author has it"
+            changes += own.mistakes
             notes += [f"not in general.sampling.*: {line}" for line in unsaid]
     else:
         notes += _template_lines(entries, broken_only=True)
@@ -104,17 +106,11 @@ def _carries_chain(entries: Sequence[KeyValue], keep: Collection[str]) -> bool:
     return any(entry.key in chosen for entry in entries)
 
 
-def _own_numbers(entries: Sequence[KeyValue], keep: Collection[str]) -> tuple[str, ...]:
-    """The samplers' numbers that the author gives."""
-    return tuple(e.key for e in entries if e.key.startswith(SAMPLING) and e.key not in keep)
-
-
 class _Chosen(NamedTuple):
-    """Whose settings, why, and whether they are made for this family."""
+    """Whose settings, and why."""
 
     profile: Profile
     why: str
-    kin: bool = True
 
 
 def _choose(entries: Sequence[KeyValue], asked: Profile | None) -> _Chosen | None:
@@ -124,7 +120,7 @@ def _choose(entries: Sequence[KeyValue], asked: Profile | None) -> _Chosen | Non
     choice = choose_profile({entry.key: entry for entry in entries})
     if choice.profile is None:
         return None
-    return _Chosen(load_profile(choice.profile), f"because {choice.reason}", choice.kin)
+    return _Chosen(load_profile(choice.profile), f"because {choice.reason}")
 
 
 def _template_lines(entries: Sequence[KeyValue], *, broken_only: bool = False) -> tuple[str, ...]:
@@ -136,7 +132,7 @@ def _template_lines(entries: Sequence[KeyValue], *, broken_only: bool = False) -
     check = check_template(template, special_texts(metadata))
     if broken_only and check.broken is None:
         return ()
-    lines = check.lines(reasoner=family_of(metadata) is not None)
+    lines = check.lines(reasoner=is_reasoner(metadata))
     if lines:
         lines = (
             *lines,

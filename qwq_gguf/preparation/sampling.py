@@ -3,14 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles import Profile, load_profile, profile_names, sampling_keys
-from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING
+from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 
-__all__ = ["put_sampling", "with_profile", "without_profile_name"]
+__all__ = [
+    "AuthorsNumbers",
+    "authors_numbers",
+    "put_sampling",
+    "with_profile",
+    "without_profile_name",
+]
 
 _BEFORE = ("general.architecture", "general.type")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorsNumbers:
+    """What a model's author says about sampling.
+
+    `kept` are the keys that stay, `differ` names those whose numbers are not the profile's,
+    and `mistakes` says which are replaced, and why that is known to be right.
+    """
+
+    kept: tuple[str, ...] = ()
+    differ: str = ""
+    mistakes: tuple[str, ...] = ()
+
+
+def authors_numbers(
+    entries: Sequence[KeyValue], profile: Profile, keep: Collection[str] = ()
+) -> AuthorsNumbers:
+    """The author's numbers beside a profile's; what `keep` names is the user's."""
+    there = {e.key: e for e in entries if e.key.startswith(SAMPLING) and e.key not in keep}
+    said = read_sampling(there)
+    mistaken: set[str] = set()
+    mistakes = []
+    for wrong in profile.wrong:
+        if wrong.match(said.values):
+            mistaken |= {said.keys[name] for name in wrong.values}
+            numbers = ", ".join(f"{name} {value:g}" for name, value in wrong.values.items())
+            mistakes.append(f"{numbers} of the source give way to the profile's: {wrong.source}")
+    written = {e.key: e.value for e in sampling_keys(profile, context=profile.context).keys}
+    kept = [key for key in there if key not in mistaken]
+    differ = [key for key in kept if written.get(key) != there[key].value]
+    return AuthorsNumbers(
+        tuple(kept), ", ".join(key.removeprefix(SAMPLING) for key in differ), tuple(mistakes)
+    )
 
 
 def with_profile(

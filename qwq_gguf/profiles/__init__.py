@@ -1,6 +1,6 @@
 """Profiles: how a reasoning model is meant to be run, one TOML each."""
 
-from qwq_gguf.profiles.auto import Choice, choose_profile, family_of
+from qwq_gguf.profiles.auto import Choice, choose_profile, family_of, is_reasoner, made_for
 from qwq_gguf.profiles.edited import EditedKey, edited_keys, edited_of
 from qwq_gguf.profiles.gguf_keys import SamplingKeys, sampling_keys
 from qwq_gguf.profiles.load import (
@@ -30,7 +30,9 @@ __all__ = [
     "edited_of",
     "family_of",
     "governor_settings",
+    "is_reasoner",
     "load_profile",
+    "made_for",
     "parse_profile",
     "profile_names",
     "profile_text",

@@ -1,35 +1,23 @@
-"""Which shipped profile fits a model, by what its GGUF says about itself."""
+"""Which shipped profile fits a model, by what its GGUF says about itself.
+
+What a profile is made for stands in its own file (`qwq_gguf.profiles.fits`).
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from qwq_gguf.chat.of_file import template_of
 from qwq_gguf.metadata import KeyValue
+from qwq_gguf.profiles.fits import Fits
+from qwq_gguf.profiles.load import DEFAULT_PROFILE, load_profile, profile_names
+from qwq_gguf.profiles.profile import Profile
 from qwq_gguf.thinking import ThoughtForm, ThoughtStart, form_of
 
-__all__ = ["Choice", "choose_profile", "family_of"]
+__all__ = ["Choice", "choose_profile", "family_of", "is_reasoner", "made_for"]
 
-_NAME_KEYS = (
-    "general.name",
-    "general.basename",
-    "general.finetune",
-    "general.base_model.0.name",
-    "general.base_model.0.repo_url",
-)
-_MAX_NAME = 200
-
-# Words in a model's names; the first match wins, so a distilled R1 "of Qwen3" is an R1.
-_BY_NAME = (
-    ("r1-distill", re.compile(r"r1-?(0528-)?distill|deepseek-?r1")),
-    ("qwq", re.compile(r"qwq")),
-)
-# DeepSeek writes its tokens with full-width bars.
-_DEEPSEEK = "<\uff5cAssistant\uff5c>"
-# Architectures of one family each: a longer name that begins so is another family.
-_BY_ARCHITECTURE = {"qwen3": "qwen3-thinking", "qwen3moe": "qwen3-thinking"}
+_CLOSED = ThoughtStart.CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,53 +25,84 @@ class Choice:
     """A profile's name, and why it.
 
     `profile` is None for a model that no shipped profile is made for: then only what its
-    file says counts. `kin`: the model's names name the family that the profile is made for.
-    To another model that thinks it only lends what the author leaves open.
+    file says counts. Any profile only lends what the author of the file leaves open.
     """
 
     profile: str | None
     reason: str
-    kin: bool = False
 
 
 def family_of(metadata: Mapping[str, KeyValue]) -> tuple[str, str] | None:
-    """The profile of the reasoning family that a model's names name, and the reason."""
-    for profile, pattern in _BY_NAME:
-        for key in _NAME_KEYS:
-            name = _text(metadata, key)[:_MAX_NAME]
-            if pattern.search(re.sub(r"[\s_]+", "-", name.lower())):
-                return profile, f"{key} is {name}"
-    return None
+    """The profile of the reasoning family that a model's names name, and the reason.
+
+    It says that the model thinks. A model of another architecture is of no family.
+    """
+    found = [
+        (len(named[0]), profile.name, named[1])
+        for profile, fits in _fits()
+        if (named := fits.named(metadata)) is not None
+    ]
+    if not found:
+        return None
+    _, name, reason = max(found, key=lambda each: each[0])
+    return name, reason
+
+
+def is_reasoner(metadata: Mapping[str, KeyValue]) -> bool:
+    """Whether the model is of a family that is known to think, whatever its template shows."""
+    if family_of(metadata) is not None:
+        return True
+    sure = [fits for _, fits in _fits() if fits.thinks and fits.architecture(metadata)]
+    return bool(sure) and any(fits.match(metadata, form_of(metadata)) for fits in sure)
+
+
+def made_for(metadata: Mapping[str, KeyValue]) -> Profile | None:
+    """The profile that is made for a model, on or off; None for one that no profile fits."""
+    form = form_of(metadata)
+    found = [
+        (fits.certainty, profile.name, profile)
+        for profile, fits in _fits()
+        if fits.match(metadata, form)
+    ]
+    return max(found, key=lambda each: each[:2])[2] if found else None
 
 
 def choose_profile(metadata: Mapping[str, KeyValue], *, thinking: bool | None = None) -> Choice:
-    """Choose by the model's names, then by what its chat template does about thoughts.
+    """Choose by architecture, and by what the model's chat template does about thoughts.
 
     `thinking` is whether thoughts are turned on or off; None for the template's default.
     Whatever thinks and is nothing else is run as QwQ is, with the numbers that its author
-    gives. What does not think has none of our numbers.
+    gives. What does not think has none of our numbers, but those that its family is run with
+    in either case.
     """
     form, family = form_of(metadata), family_of(metadata)
     if family is not None and form.start(True) is not _CLOSED:
-        return Choice(*family, kin=True)
-    if not _thinks(form, thinking):
+        name, reason = family
+        if any(fits.has_shape(metadata) for p, fits in _fits() if p.name == name and fits.names):
+            return Choice(name, reason)
+        return Choice(name, f"{reason}, though of another shape")
+    thinks, made = _thinks(metadata, form, thinking), made_for(metadata)
+    if made is not None and (thinks or any(fits.always for fits in made.fits)):
+        kind = f"it is a {metadata['general.architecture'].value} model"
+        shown = "that thinks, by its chat template"
+        return Choice(made.name, f"{kind} {shown if thinks else 'of the family it is made for'}")
+    if not thinks:
         return Choice(None, _why_not(form, thinking))
-    if _DEEPSEEK in (template_of(metadata) or ""):
-        return Choice("r1-distill", "its chat template is DeepSeek's, with thoughts")
-    architecture = _text(metadata, "general.architecture")[:_MAX_NAME]
-    profile = _BY_ARCHITECTURE.get(architecture)
-    if profile is not None:
-        return Choice(profile, f"it is a {architecture} model that thinks, by its chat template")
-    return Choice("qwq", "its chat template says that it thinks")
+    return Choice(DEFAULT_PROFILE, "its chat template says that it thinks")
 
 
-_CLOSED = ThoughtStart.CLOSED
+@lru_cache(maxsize=1)
+def _fits() -> tuple[tuple[Profile, Fits], ...]:
+    """Everything that any shipped profile is made for."""
+    profiles = map(load_profile, profile_names())
+    return tuple((profile, fits) for profile in profiles for fits in profile.fits)
 
 
-def _thinks(form: ThoughtForm, thinking: bool | None) -> bool:
-    if thinking is None:
-        return form.thinks
-    return thinking and form.can_think and form.start(True) is not _CLOSED
+def _thinks(metadata: Mapping[str, KeyValue], form: ThoughtForm, thinking: bool | None) -> bool:
+    if thinking is False or form.start(thinking) is _CLOSED:
+        return False
+    known = form.thinks if thinking is None else form.can_think
+    return known or is_reasoner(metadata)
 
 
 def _why_not(form: ThoughtForm, thinking: bool | None) -> str:
@@ -92,8 +111,3 @@ def _why_not(form: ThoughtForm, thinking: bool | None) -> str:
     if form.start(thinking) is _CLOSED:
         return "its chat template closes the thought before the reply begins"
     return "nothing says that it thinks"
-
-
-def _text(metadata: Mapping[str, KeyValue], key: str) -> str:
-    entry = metadata.get(key)
-    return entry.value if entry is not None and isinstance(entry.value, str) else ""

@@ -30,13 +30,26 @@
 
     [template]
     opens_thought = true            # where the template leaves that to a model that thinks
-    history = "answers"             # or "all"
+    history = "template"            # as that wants; "answers": no thoughts; "all": all of them
     thinking = "on"                 # or "off"; without it the template decides.
                                     # enable_thinking = true or false says the same
+    reasoning_effort = "high"       # for templates that know the word
 
-    [thinking]
+    [thinking]                      # one token, several, or spelled with ordinary ones
     open = "<think>"
     close = "</think>"
+    also = []                       # further texts that close a thought
+
+    [thinking.channels]             # in place of the two: a reply in messages, each for a channel
+    start = "<|start|>"             # these are OpenAI's, and what is left out is as there
+    channel = "<|channel|>"
+    message = "<|message|>"
+    end = "<|end|>"
+    ends = ["<|call|>", "<|return|>"]
+    role = "assistant"
+    thought = ["analysis"]
+    answer = "final"
+    tools = "functions."
 
     [governor]                      # docs/thinking.md; all but the source may be left out
     budget = 12288                  # tokens; then the thought is closed; 0: no thought
@@ -51,21 +64,29 @@
     margin = 1.0                    # logits; closed where closing is that near to the best
     source = "..."
 
+`[[fits]]`, `[[wrong]]` (qwq_gguf/profiles/fits.py) and `[runtimes]`, which says what others
+call what reads and writes for such models (`profile.RUNTIME_NAMES`), are for shipped profiles.
+
 Unknown keys are refused: a misspelt number must not silently be a default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from qwq_gguf.errors import ProfileError
 from qwq_gguf.files.reading import user_path
+from qwq_gguf.profiles.fits import Fits, Wrong
 from qwq_gguf.profiles.load_chain import read_chain
 from qwq_gguf.profiles.load_governor import read_governor
-from qwq_gguf.profiles.profile import Profile, TemplatePolicy, ThinkingTags
+from qwq_gguf.profiles.profile import RUNTIME_NAMES, Profile, TemplatePolicy, ThinkingTags
 from qwq_gguf.resources import profiles_dir
+from qwq_gguf.sampling.settings import SETTINGS
+from qwq_gguf.thinking import Channels, History
+from qwq_gguf.thinking.form import EFFORT
 from qwq_gguf.toml_table import Table, read_toml, toml_table
 from qwq_gguf.words import did_you_mean
 
@@ -124,7 +145,7 @@ def _locate(name_or_path: str | Path) -> Path:
 
 
 def _profile(data: Table, folder: Path | None) -> Profile:
-    data.only(("schema", "name", "description", "chain", *_TABLES))
+    data.only(("schema", "name", "description", "chain", "fits", "wrong", "runtimes", *_TABLES))
     if data.values.get("schema") != SCHEMA:
         data.wrong("schema", "is not one this version reads", SCHEMA)
     if "chain" not in data:
@@ -143,6 +164,9 @@ def _profile(data: Table, folder: Path | None) -> Profile:
         chain=chain,
         given=given,
         sources=sources,
+        fits=_fits(data),
+        wrong=_wrong(data),
+        runtimes=_runtimes(data),
         **parts,
     )
 
@@ -160,12 +184,13 @@ def _context(table: Table) -> dict[str, Any]:
 
 
 def _template(table: Table) -> dict[str, Any]:
-    table.only(("opens_thought", "history", "thinking", "enable_thinking"))
+    table.only(("opens_thought", "history", "thinking", "enable_thinking", EFFORT))
     opens = table.flag("opens_thought")
-    history = table.values.get("history", "answers")
-    if history not in ("answers", "all"):
-        table.wrong("history", "is unknown", "answers, all")
-    return {"template": TemplatePolicy(opens is not False, history, _switched(table))}
+    history = table.values.get("history", "template")
+    if history not in get_args(History):
+        table.wrong("history", "is unknown", ", ".join(get_args(History)))
+    effort = table.text(EFFORT) if EFFORT in table else None
+    return {"template": TemplatePolicy(opens is not False, history, _switched(table), effort)}
 
 
 def _switched(table: Table) -> bool | None:
@@ -184,12 +209,67 @@ def _on(table: Table, thinking: object) -> bool:
 
 
 def _thinking(table: Table) -> dict[str, Any]:
-    table.only(("open", "close"))
-    return {"thinking": ThinkingTags(**{name: table.text(name) for name in table.values})}
+    table.only(("open", "close", "also", "channels"))
+    if "channels" in table:
+        if len(table.values) > 1:
+            table.refuse("thinking.channels stands in the place of thinking.open and close")
+        channels = table.table("channels")
+        lists = [each.name for each in fields(Channels) if isinstance(each.default, tuple)]
+        channels.only([each.name for each in fields(Channels)])
+        values: dict[str, Any] = {
+            name: channels.texts(name) if name in lists else channels.text(name)
+            for name in channels.values
+        }
+        return {"thinking": ThinkingTags.in_channels(Channels(**values))}
+    tags: dict[str, Any] = {n: table.text(n) for n in ("open", "close") if n in table}
+    if "also" in table:
+        tags["also"] = table.texts("also")
+    return {"thinking": ThinkingTags(**tags)}
 
 
 def _governor(table: Table) -> dict[str, Any]:
     return {"governor": read_governor(table)}
+
+
+def _fits(data: Table) -> tuple[Fits, ...]:
+    return tuple(_fit(table) for table in data.tables("fits"))
+
+
+def _fit(table: Table) -> Fits:
+    words, texts = ("architectures", "names"), ("opens", "prompt", "keeps")
+    flags = ("thinks", "always")
+    table.only((*words, "shapes", *texts, *flags))
+    shapes = table.values.get("shapes", [])
+    if not isinstance(shapes, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair)
+        for pair in shapes
+    ):
+        table.wrong("shapes", "must be a list of pairs: layers and width")
+    values: dict[str, Any] = {name: table.texts(name) for name in words if name in table}
+    values |= {name: table.text(name) for name in texts if name in table}
+    values |= {name: table.flag(name) or False for name in flags}
+    return Fits(**values, shapes=tuple(map(tuple, shapes)))
+
+
+def _wrong(data: Table) -> tuple[Wrong, ...]:
+    found = []
+    for table in data.tables("wrong"):
+        table.only(("values", "source"))
+        values = table.table("values")
+        for name, value in values.values.items():
+            if name not in SETTINGS or not isinstance(value, (int, float)):
+                values.wrong(name, "is no number of a chain")
+        found.append(Wrong(dict(values.values), table.text("source")))
+    return tuple(found)
+
+
+def _runtimes(data: Table) -> dict[str, str]:
+    if "runtimes" not in data:
+        return {}
+    table = data.table("runtimes")
+    table.only((*RUNTIME_NAMES, "source"))
+    table.text("source")
+    return {name: table.text(name) for name in RUNTIME_NAMES if name in table}
 
 
 # One reader a table, giving Profile's fields; a new table is one more line.

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
 
 from qwq_gguf.errors import ProfileError
+from qwq_gguf.profiles.fits import Fits, Wrong
 from qwq_gguf.sampling import SamplerChain
 from qwq_gguf.sampling.settings import SETTINGS, SettingValue
-from qwq_gguf.thinking import Governor, ThinkingTags
+from qwq_gguf.thinking import EFFORTS, Governor, History, ThinkingTags
 
-__all__ = ["MIN_CONTEXT", "Profile", "TemplatePolicy", "ThinkingTags"]
+__all__ = ["MIN_CONTEXT", "RUNTIME_NAMES", "Profile", "TemplatePolicy", "ThinkingTags"]
+
+# The instructions of a Modelfile and the flags of vLLM that take a name of a model's family.
+RUNTIME_NAMES = ("ollama_renderer", "ollama_parser", "vllm_reasoning", "vllm_tools")
 
 MIN_CONTEXT = 256
 _MAX_CONTEXT = 1 << 24
@@ -31,14 +34,24 @@ class TemplatePolicy:
 
     `opens_thought`: the generation prompt ends in the opening tag and a newline; they are
     added when the template of a model that thinks leaves them out, never behind a thought
-    that it closes. `history`: `answers` sends earlier turns without their thoughts, `all` as
-    they were. `thinking` turns thoughts on or off, by the template's switch where it has
-    one; None leaves it to the template.
+    that it closes. `history`: `template` gives earlier thoughts to a template that looks for
+    them, which keeps those that its model wants, `answers` gives none, `all` keeps all.
+    `thinking` turns thoughts on or off, by the template's switch where it has one; None leaves
+    it to the template. `effort` is how hard the model is to think, in a word of its template.
     """
 
     opens_thought: bool = True
-    history: Literal["answers", "all"] = "answers"
+    history: History = "template"
     thinking: bool | None = None
+    effort: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.effort is not None and self.effort not in EFFORTS:
+            raise ProfileError(
+                "template: there is no such effort",
+                found=repr(self.effort)[:80],
+                expected=", ".join(EFFORTS),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,10 @@ class Profile:
     says where each number comes from: by setting name, or `order`, `stops`, `context`,
     `governor`. `named` are the settings that somebody decided, `order` among them where it
     is; the rest are llama.cpp's defaults, which our own engine needs and nobody should
-    write down. None for a profile that means every one of its numbers.
+    write down. None for a profile that means every one of its numbers. `fits` says which
+    models it is made for, nothing for one that is only ever asked for; `wrong` are numbers
+    that their files are known to have by mistake, and `runtimes` what other runtimes call what
+    reads and writes for them (see `RUNTIME_NAMES`).
     """
 
     name: str
@@ -65,6 +81,9 @@ class Profile:
     given: Mapping[str, SettingValue] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     named: frozenset[str] | None = None
+    fits: tuple[Fits, ...] = ()
+    wrong: tuple[Wrong, ...] = ()
+    runtimes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not MIN_CONTEXT <= self.context <= _MAX_CONTEXT:
@@ -113,6 +132,10 @@ class Profile:
             governor = replace(governor, budget=None)
         template = replace(self.template, thinking=thinking)
         return replace(self, template=template, governor=governor)
+
+    def with_effort(self, effort: str) -> Profile:
+        """The profile with a model that thinks so hard. ProfileError for a word of nobody's."""
+        return replace(self, template=replace(self.template, effort=effort))
 
     def with_thought_budget(self, budget: int | None, source: str = "command line") -> Profile:
         """The profile with another budget for a thought, in tokens (0: no thought), or none."""

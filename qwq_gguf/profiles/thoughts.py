@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.metadata import KeyValue
-from qwq_gguf.profiles.auto import family_of
+from qwq_gguf.profiles.auto import is_reasoner
 from qwq_gguf.profiles.profile import Profile
 from qwq_gguf.thinking import Thoughts, form_of
 
@@ -21,7 +21,10 @@ def thoughts_of(
         form_of(metadata),
         profile.wants_thoughts,
         opens=profile.template.opens_thought,
-        reasoner=family_of(metadata) is not None,
+        reasoner=is_reasoner(metadata),
         asked_tags=profile.thinking,
         given=given or {},
+        history=profile.template.history,
+        effort=profile.template.effort,
+        budget=profile.governor.budget,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from qwq_gguf.thinking.bounds import Bounds
-from qwq_gguf.thinking.closing import closing_of
+from qwq_gguf.thinking.channels import ChannelSplitter
 from qwq_gguf.thinking.form import (
+    EFFORTS,
     NO_THOUGHT,
     Switch,
     ThoughtForm,
@@ -16,11 +17,20 @@ from qwq_gguf.thinking.hesitation import hesitation_tokens
 from qwq_gguf.thinking.loops import Loop, LoopDetector, LoopSettings
 from qwq_gguf.thinking.policy import NOTHING, Decision, Policy
 from qwq_gguf.thinking.reading import form_of, read_form
-from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter, WasThought
-from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
-from qwq_gguf.thinking.thoughts import Thoughts
+from qwq_gguf.thinking.splitter import (
+    Called,
+    Phase,
+    Piece,
+    Split,
+    Splitter,
+    ThoughtSplitter,
+    WasThought,
+)
+from qwq_gguf.thinking.tags import KNOWN_TAGS, Channels, ThinkingTags
+from qwq_gguf.thinking.thoughts import History, Thoughts
 
 __all__ = [
+    "EFFORTS",
     "KNOWN_TAGS",
     "NOTHING",
     "NO_THOUGHT",
@@ -32,7 +42,13 @@ __all__ = [
     "LoopSettings",
     "Phase",
     "Policy",
+    "Called",
+    "ChannelSplitter",
+    "Channels",
+    "History",
+    "Piece",
     "Split",
+    "Splitter",
     "Switch",
     "ThinkingTags",
     "ThoughtForm",
@@ -40,7 +56,6 @@ __all__ = [
     "ThoughtStart",
     "Thoughts",
     "WasThought",
-    "closing_of",
     "form_of",
     "hesitation_tokens",
     "read_form",

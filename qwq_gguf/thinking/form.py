@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -9,7 +10,22 @@ from typing import Any, TypeAlias
 from qwq_gguf.chat.prompt import RenderedPrompt
 from qwq_gguf.thinking.tags import ThinkingTags
 
-__all__ = ["NO_THOUGHT", "Switch", "SwitchValue", "ThoughtForm", "ThoughtStart", "thought_start"]
+__all__ = [
+    "BUDGET",
+    "EFFORT",
+    "EFFORTS",
+    "NO_THOUGHT",
+    "Switch",
+    "SwitchValue",
+    "ThoughtForm",
+    "ThoughtStart",
+    "thought_start",
+]
+
+# What templates call how hard the model is to think, and for how many tokens.
+EFFORT, BUDGET = "reasoning_effort", "thinking_budget"
+# The words for that, from little to much; each template knows some of them.
+EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
 
 SwitchValue: TypeAlias = bool | str | int
 
@@ -45,6 +61,11 @@ class ThoughtForm:
     same. `default_on`: nobody saying anything is the same as on. `asks`: when nobody says
     anything, the prompt tells the model in words to think in the tags. `drops_history`:
     thoughts of earlier turns are left out of the prompt.
+
+    `field` is where it looks for the thought of an assistant's message, None where it looks
+    nowhere but in the text; `keeps` is the variable, and its value, that makes it leave the
+    thoughts of earlier turns in. `efforts` are the words that its variable
+    `reasoning_effort` takes, and `budgets` says that it tells the model a `thinking_budget`.
     """
 
     tags: ThinkingTags | None = None
@@ -55,6 +76,10 @@ class ThoughtForm:
     default_on: bool = False
     asks: bool = False
     drops_history: bool = False
+    field: str | None = None
+    keeps: tuple[str, SwitchValue] | None = None
+    efforts: tuple[str, ...] = ()
+    budgets: bool = False
 
     @property
     def thinks(self) -> bool:
@@ -88,7 +113,7 @@ class ThoughtForm:
         """All of it in a line, for a person."""
         if self == NO_THOUGHT:
             return "no sign of them"
-        tags = "tags unknown" if self.tags is None else f"{self.tags.open} ... {self.tags.close}"
+        tags = "tags unknown" if self.tags is None else self.tags.describe()
         said = [tags, _STARTS[self.unset]]
         if self.asks:
             said[1] = "asked for by the template"
@@ -96,8 +121,13 @@ class ThoughtForm:
             said.append(
                 f"switch {self.switch.name} ({'on' if self.default_on else 'off'} unless set)"
             )
+        if self.efforts:
+            said.append(f"{EFFORT} {'/'.join(self.efforts)}")
+        if self.budgets:
+            said.append(f"a {BUDGET} in the prompt")
         if self.drops_history:
-            said.append("earlier ones are left out")
+            kept = f" unless {self.keeps[0]} is {json.dumps(self.keeps[1])}" if self.keeps else ""
+            said.append(f"earlier ones are left out{kept}")
         return ", ".join(said)
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +144,11 @@ class ThoughtForm:
             "switch": switch and {"name": switch.name, "on": switch.on, "off": switch.off},
             "asks": self.asks,
             "drops_history": self.drops_history,
+            "channels": self.tags is not None and self.tags.channels is not None,
+            "field": self.field,
+            "keeps": self.keeps and {"name": self.keeps[0], "value": self.keeps[1]},
+            "efforts": list(self.efforts),
+            "budgets": self.budgets,
         }
 
 
@@ -129,4 +164,5 @@ def thought_start(prompt: RenderedPrompt, tags: ThinkingTags) -> ThoughtStart:
     """Where a prompt, as its template wrote it, leaves the reply."""
     if prompt.ends_with(tags.open):
         return ThoughtStart.OPENED
-    return ThoughtStart.CLOSED if prompt.ends_with(tags.close) else ThoughtStart.FREE
+    closed = tags.closes if tags.channels is None else (tags.no_thought,)
+    return ThoughtStart.CLOSED if any(map(prompt.ends_with, closed)) else ThoughtStart.FREE

@@ -9,18 +9,20 @@ each switch that templates are known to have unset, on and off. Everything that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
-from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.of_file import special_texts, template_of
 from qwq_gguf.chat.prompt import RenderedPrompt
 from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue
+from qwq_gguf.thinking.asked import ANSWER, FIELDS, THOUGHT, Asked
 from qwq_gguf.thinking.form import (
+    BUDGET,
+    EFFORT,
+    EFFORTS,
     NO_THOUGHT,
     Switch,
     SwitchValue,
@@ -44,8 +46,16 @@ _SWITCHES = (
     Switch("reasoning_effort", "high", "no_think"),
     Switch("thinking_budget", None, 0),
 )
-_QUESTION, _THOUGHT, _ANSWER, _WORD = "QquestionQ", "QthoughtQ", "QanswerQ", "QwordQ"
-_ASK = (Message("user", _QUESTION),)
+_WORD = "QwordQ"
+# Those that make a template leave earlier thoughts in: GLM; Qwen3.6; Nemotron; LFM2.5;
+# DeepSeek-V3.2; Kimi.
+_KEEPS: tuple[tuple[str, SwitchValue], ...] = (
+    ("clear_thinking", False),
+    ("preserve_thinking", True),
+    ("truncate_history_thinking", False),
+    ("keep_past_thinking", True),
+    ("drop_thinking", False),
+)
 
 
 def read_form(template: str, special_tokens: Mapping[str, str] | None = None) -> ThoughtForm:
@@ -66,6 +76,11 @@ def form_of(metadata: Mapping[str, KeyValue]) -> ThoughtForm:
     return NO_THOUGHT if template is None else read_form(template, special_texts(metadata))
 
 
+def _switches(asked: Asked) -> list[Switch]:
+    # What is not in the text cannot be read by it.
+    return [switch for switch in _SWITCHES if switch.name in asked.source]
+
+
 class _Spent(Exception):
     """Somebody else's questions have used up the budget, so this is no answer to remember."""
 
@@ -80,62 +95,21 @@ def _read(template: str, special_tokens: tuple[tuple[str, str], ...]) -> Thought
             if not fresh:
                 raise _Spent
             return NO_THOUGHT
-    return max(found, key=_certainty, default=NO_THOUGHT)
+    return found
 
 
-def _ask(template: str, special_tokens: tuple[tuple[str, str], ...]) -> list[ThoughtForm]:
+def _ask(template: str, special_tokens: tuple[tuple[str, str], ...]) -> ThoughtForm:
     try:
-        asked = _Asked(ChatTemplate(template), dict(special_tokens))
+        asked = Asked(ChatTemplate(template), dict(special_tokens))
     except TemplateError:
-        return []
+        return NO_THOUGHT
     plain = asked.prompt({})
     if plain is None:
-        return []
-    turns = [None, *filter(None, (_turn(asked, plain, s) for s in asked.switches))]
+        return NO_THOUGHT
+    turns = [None, *filter(None, (_turn(asked, plain, s) for s in _switches(asked)))]
     forms = (_form(asked, plain, tags, turn) for tags in KNOWN_TAGS for turn in turns)
-    return [form for form in forms if form is not None]
-
-
-class _WithThought(Message):
-    """An assistant's turn with its thought in the fields that templates look in."""
-
-    def to_json(self) -> dict[str, Any]:
-        fields = ("reasoning_content", "reasoning", "thinking")
-        return Message.to_json(self) | dict.fromkeys(fields, self.thinking)
-
-
-class _Asked:
-    """A template, the switches it may have, and the prompts it made."""
-
-    def __init__(self, template: ChatTemplate, special_tokens: Mapping[str, str]) -> None:
-        self._template, self._special = template, special_tokens
-        # What is not in the text cannot be read by it.
-        self.switches = tuple(switch for switch in _SWITCHES if switch.name in template.source)
-        self._prompts: dict[object, RenderedPrompt | None] = {}
-
-    def prompt(self, variables: Mapping[str, SwitchValue]) -> RenderedPrompt | None:
-        """The prompt after one question, None if these variables are refused."""
-        return self._made(tuple(variables.items()), _ASK, variables)
-
-    def history(self, answer: str, thinking: str = "") -> str:
-        """A prompt in which something was answered before; empty if it is refused."""
-        kind = _WithThought if thinking else Message
-        talk = (*_ASK, kind("assistant", answer, thinking=thinking), Message("user", "more"))
-        made = self._made((answer, thinking), talk, {})
-        return "" if made is None else made.text
-
-    def _made(
-        self, key: object, talk: Sequence[Message], variables: Mapping[str, SwitchValue]
-    ) -> RenderedPrompt | None:
-        if key not in self._prompts:
-            try:
-                made: RenderedPrompt | None = self._template.render(
-                    talk, variables=variables, special_tokens=self._special
-                )
-            except TemplateError:
-                made = None
-            self._prompts[key] = made
-        return self._prompts[key]
+    found = (form for form in forms if form is not None)
+    return _further(asked, max(found, key=_certainty, default=NO_THOUGHT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +122,7 @@ class _Turn:
     default_on: bool
 
 
-def _turn(asked: _Asked, plain: RenderedPrompt, switch: Switch) -> _Turn | None:
+def _turn(asked: Asked, plain: RenderedPrompt, switch: Switch) -> _Turn | None:
     """What a switch does; None for one that changes nothing."""
     on, off = (
         plain if value is None else asked.prompt({switch.name: value})
@@ -168,26 +142,25 @@ def _turn(asked: _Asked, plain: RenderedPrompt, switch: Switch) -> _Turn | None:
     return _Turn(usable, on, off, default_on)
 
 
-def _repeats(asked: _Asked, switch: Switch, made: RenderedPrompt) -> bool:
+def _repeats(asked: Asked, switch: Switch, made: RenderedPrompt) -> bool:
     """Whether any other word would be printed just as well."""
     other = asked.prompt({switch.name: _WORD})
     return other is not None and other.text.replace(_WORD, str(switch.off)) == made.text
 
 
 def _form(
-    asked: _Asked, plain: RenderedPrompt, tags: ThinkingTags, turn: _Turn | None
+    asked: Asked, plain: RenderedPrompt, tags: ThinkingTags, turn: _Turn | None
 ) -> ThoughtForm | None:
     """What the template does about thoughts in these tags; None if it has no notion of any."""
     on, off = (plain, plain) if turn is None else (turn.on, turn.off)
     unset, when_on, when_off = (thought_start(made, tags) for made in (plain, on, off))
-    text = asked.history(f"{tags.open}\n{_THOUGHT}\n{tags.close}\n\n{_ANSWER}")
-    drops = _THOUGHT not in text and _ANSWER in text
+    drops = _drops(asked, tags)
     asks = _written(plain.text, tags) and unset is ThoughtStart.FREE
     seen = (
         drops
         or asks
         or _written(on.text, tags)
-        or _written(asked.history(_ANSWER, _THOUGHT), tags)
+        or _written(asked.history(ANSWER, THOUGHT), tags)
         or {unset, when_on, when_off} != {ThoughtStart.FREE}
     )
     if not seen and turn is None:
@@ -202,6 +175,85 @@ def _form(
         asks=asks,
         drops_history=drops,
     )
+
+
+def _drops(asked: Asked, tags: ThinkingTags) -> bool:
+    """Whether the thought of an earlier answer is left out, wherever it was given."""
+    channels = tags.channels
+    if channels is None:
+        text = asked.history(f"{tags.open}\n{THOUGHT}\n{tags.close}\n\n{ANSWER}")
+        return THOUGHT not in text and ANSWER in text
+    answered = f"{channels.opening(channels.answer)}{ANSWER}{channels.end}"
+    text = asked.history(ANSWER, THOUGHT)
+    return answered in text and THOUGHT not in text
+
+
+def _further(asked: Asked, form: ThoughtForm) -> ThoughtForm:
+    """The form with what else the template takes: fields of messages, effort, a budget."""
+    if form == NO_THOUGHT:
+        return form
+    # Some look only where the model is told to think.
+    on = form.variables(True)
+    field = next((name for name in FIELDS if _reads(asked, name, on)), None)
+    keeps = None
+    if field is not None and THOUGHT not in asked.history(ANSWER, THOUGHT, fields=(field,)):
+        keeps = next((pair for pair in _KEEPS if _kept(asked, field, pair, on)), None)
+    return replace(
+        form,
+        drops_history=form.drops_history or keeps is not None,
+        field=field,
+        keeps=keeps,
+        efforts=_efforts(asked),
+        budgets=_tells(asked, {BUDGET: 1023}) and _tells(asked, {BUDGET: 2047}, {BUDGET: 1023}),
+    )
+
+
+def _reads(asked: Asked, field: str, on: Mapping[str, SwitchValue]) -> bool:
+    return field in asked.source and any(
+        THOUGHT in asked.within_turn(field, variables)
+        or THOUGHT in asked.history(ANSWER, THOUGHT, fields=(field,), variables=variables)
+        for variables in ({}, on)
+    )
+
+
+def _kept(
+    asked: Asked, field: str, pair: tuple[str, SwitchValue], on: Mapping[str, SwitchValue]
+) -> bool:
+    return pair[0] in asked.source and THOUGHT in asked.history(
+        ANSWER, THOUGHT, fields=(field,), variables={**on, **dict((pair,))}
+    )
+
+
+def _efforts(asked: Asked) -> tuple[str, ...]:
+    """The words that the template has a prompt for: it prints any, or knows some."""
+    if EFFORT not in asked.source:
+        return ()
+    # Some speak of an effort only where there is a thought.
+    on: dict[str, SwitchValue] = {
+        s.name: s.on for s in _switches(asked) if s.on is not None and s.name != EFFORT
+    }
+    other = asked.prompt({**on, EFFORT: _WORD})
+    made = {word: asked.prompt({**on, EFFORT: word}) for word in EFFORTS}
+    texts = {word: prompt.text for word, prompt in made.items() if prompt is not None}
+    if other is None:  # it refuses words that it does not know
+        known = list(texts)
+    elif _WORD in other.text:  # any word will do
+        known = [word for word in ("low", "medium", "high") if word in texts]
+    else:
+        known = [word for word, text in texts.items() if text != other.text]
+    return tuple(known) if len({texts[word] for word in known}) > 1 or len(known) == 1 else ()
+
+
+def _tells(
+    asked: Asked,
+    variables: Mapping[str, SwitchValue],
+    than: Mapping[str, SwitchValue] | None = None,
+) -> bool:
+    """Whether the prompt is another one with these variables."""
+    if not all(name in asked.source for name in variables):
+        return False
+    made, other = asked.prompt(variables), asked.prompt(than or {})
+    return made is not None and other is not None and made.text != other.text
 
 
 def _written(text: str, tags: ThinkingTags) -> bool:

@@ -2,7 +2,8 @@
 
 Rules, in the order they decide:
 
-1. A token that *is* a tag (its id is known) is that tag, wherever it stands.
+1. A token that *is* a tag (its id is known) is that tag, wherever it stands, and so is one
+   that begins an opening tag of several tokens, if the others follow.
 2. Text that spells a tag is one too, as some models write it with ordinary tokens, and
    may be spread over any number of pieces. Where the ids are known only at the start of
    a line, so that a thought may mention `</think>` in passing. An opening tag counts
@@ -21,11 +22,12 @@ and are left out; so is white space at the very end. Nothing else is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeAlias
 
-__all__ = ["Phase", "Split", "ThoughtSplitter", "WasThought"]
+__all__ = ["Called", "Phase", "Piece", "Split", "Splitter", "ThoughtSplitter", "WasThought"]
 
 
 class Phase(StrEnum):
@@ -47,12 +49,50 @@ class WasThought:
     """All text handed over so far was the thought: its closing tag has come."""
 
 
+class Called(NamedTuple):
+    """A message to a tool, whole: the recipient, and the arguments as they were written."""
+
+    name: str
+    arguments: str
+
+
+Piece: TypeAlias = Split | WasThought | Called
+
+
+class Splitter(Protocol):
+    """What tells thought from answer in a stream: one of two, as `Thoughts.splitter` knows."""
+
+    #: Whether a spelled opening tag may begin another thought after the first.
+    reopens: bool
+
+    @property
+    def phase(self) -> Phase: ...
+    @property
+    def opened(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def undecided(self) -> bool: ...
+    @property
+    def closing_text(self) -> str: ...
+    @property
+    def calling(self) -> bool: ...
+    @property
+    def thinking_tokens(self) -> int: ...
+    @property
+    def answer_tokens(self) -> int: ...
+    def feed(self, text: str, token: int | None = None) -> Sequence[Piece]: ...
+    def finish(self) -> Sequence[Piece]: ...
+
+
 class ThoughtSplitter:
     """Feed it pieces, read `Split`s; `finish()` hands over what it held back.
 
     `open_id` and `close_id` are the token ids of the tags, None where a tag is no single
-    token. `starts_inside` says that the prompt ended with the opening tag, `may_be_open`
-    that it left the thought to a model that may begin one without a tag.
+    token; `also` are further closing tags with theirs, and `lead_id` is the token that an
+    opening tag of several begins with. `starts_inside` says that the prompt ended with the
+    opening tag, `may_be_open` that it left the thought to a model that may begin one without
+    a tag.
     """
 
     def __init__(
@@ -64,13 +104,19 @@ class ThoughtSplitter:
         may_be_open: bool = False,
         open_id: int | None = None,
         close_id: int | None = None,
+        lead_id: int | None = None,
+        also: Mapping[str, int | None] | None = None,
     ) -> None:
-        if not open or not close:
+        closes = {close: close_id, **(also or {})}
+        if not open or not all(closes):
             raise ValueError("a thinking tag cannot be empty")
         self._open, self._close = open, close
-        self._open_id, self._close_id = open_id, close_id
+        self._open_id, self._closes = open_id, closes
         #: Whether a spelled opening tag may begin another thought after the first.
         self.reopens = False
+        self._lead_id = lead_id
+        self._led: str | None = None  # text since a token that may begin the opening tag
+        self._by_id = {token: text for text, token in closes.items() if token is not None}
         self._phase = Phase.THINKING if starts_inside else Phase.ANSWER
         self._opened = starts_inside
         self._closed = False
@@ -102,6 +148,16 @@ class ThoughtSplitter:
         return self._undecided
 
     @property
+    def closing_text(self) -> str:
+        """What to force so that the answer follows."""
+        return self._close
+
+    @property
+    def calling(self) -> bool:
+        """Never: calls are part of an answer here."""
+        return False
+
+    @property
     def thinking_tokens(self) -> int:
         """Tokens fed while inside a thought, a generated tag included."""
         return self._tokens[Phase.THINKING]
@@ -116,10 +172,12 @@ class ThoughtSplitter:
         before = self._phase
         closed = self._closed
         out: list[Split | WasThought] = []
-        if token is not None and token == self._close_id and self._may_close():
-            self._take_tag(text, self._close, out)
+        if token is not None and token in self._by_id and self._may_close():
+            self._take_tag(text, self._by_id[token], out)
         elif token is not None and token == self._open_id and self._may_open():
             self._take_tag(text, self._open, out)
+        elif self._led is not None or self._is_lead(token):
+            self._follow_lead(text, out)
         else:
             self._take_text(text, out)
         if token is not None:
@@ -130,7 +188,8 @@ class ThoughtSplitter:
     def finish(self) -> list[Split | WasThought]:
         """The text held back as a possible tag, at the end of the stream."""
         out: list[Split | WasThought] = []
-        self._emit(self._held, out)
+        self._emit(self._held + (self._led or ""), out)
+        self._led = None
         self._held = self._space = ""
         self._undecided = False
         return out
@@ -141,13 +200,28 @@ class ThoughtSplitter:
     def _may_open(self) -> bool:
         return self._phase is Phase.ANSWER or not self._begun
 
+    def _is_lead(self, token: int | None) -> bool:
+        return token is not None and token == self._lead_id and self._may_open()
+
     def _take_tag(self, text: str, tag: str, out: list[Split | WasThought]) -> None:
         """A tag known by its id; `text` may begin with the rest of a broken character."""
         lead = text.removesuffix(tag) if text.endswith(tag) else ""
         # What was held back as the beginning of a spelled tag was none: a tag follows.
-        self._emit(self._held + lead, out)
-        self._held = ""
+        self._emit(self._held + (self._led or "") + lead, out)
+        self._held, self._led = "", None
         self._switch(tag, out)
+
+    def _follow_lead(self, text: str, out: list[Split | WasThought]) -> None:
+        """Whether this is the opening tag is known when all of it could have come."""
+        text = (self._led or "") + text
+        self._led = None
+        if text.startswith(self._open):
+            self._take_tag(self._open, self._open, out)
+            self._take_text(text[len(self._open) :], out)
+        elif self._open.startswith(text):
+            self._led = text
+        else:
+            self._take_text(text, out)
 
     def _take_text(self, text: str, out: list[Split | WasThought]) -> None:
         text = self._held + text
@@ -169,10 +243,11 @@ class ThoughtSplitter:
 
     def _wanted(self) -> tuple[str, ...]:
         """The tags that mean something here when spelled out."""
+        closing = tuple(self._closes)
         if self._phase is Phase.THINKING:
-            return (self._close,) if self._begun else (self._close, self._open)
+            return closing if self._begun else (*closing, self._open)
         opening = () if self._begun or (self._opened and not self.reopens) else (self._open,)
-        return (*opening, self._close) if self._undecided else opening
+        return (*opening, *closing) if self._undecided else opening
 
     def _find(self, text: str, tag: str) -> int:
         at = text.find(tag)
@@ -191,7 +266,7 @@ class ThoughtSplitter:
         """Whether a tag spelled out after this text of the same phase is a tag."""
         if tag == self._open:
             return not before.strip()
-        if self._close_id is None:
+        if self._closes[tag] is None:
             return True
         _, newline, line = before.rpartition("\n")
         return not line.strip() and (bool(newline) or self._line_blank)

@@ -137,6 +137,7 @@ def load_with(model: Any, **options: Any) -> object:
         (lambda model: model.chat(tools=7), "tools is a list"),
         (lambda model: model.chat(system=7), "system is a text"),
         (lambda model: model.chat(think="yes"), "think is True or False"),
+        (lambda model: model.chat(reasoning_effort=3), "reasoning_effort is a text"),
         (lambda model: model.chat(thought_budget="a"), "thought_budget is a whole number"),
         (lambda model: model.chat(settings=[1]), "settings is a dict of names"),
         (lambda model: model.chat(settings={"source": 1}), "no sampler setting called source"),

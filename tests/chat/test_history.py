@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from qwq_gguf.chat.history import answer_only, without_thoughts
+from qwq_gguf.chat.history import (
+    answer_only,
+    with_thoughts,
+    with_thoughts_in_text,
+    without_thoughts,
+)
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.errors import TemplateError
 
@@ -59,3 +64,29 @@ def test_the_shape_templates_expect() -> None:
         "content": "1",
         "name": "calculator",
     }
+
+
+TURNS = (
+    Message("user", "what is </think>?"),
+    Message("assistant", "hm</think>\n\na tag", thinking="hm"),
+    Message("assistant", "b"),
+)
+
+
+def test_a_template_finds_the_thought_in_its_field() -> None:
+    user, first, second = (m.to_json() for m in with_thoughts(TURNS, "reasoning_content"))
+    assert user == TURNS[0].to_json()
+    assert first == {"role": "assistant", "content": "a tag", "reasoning_content": "hm"}
+    assert second == {"role": "assistant", "content": "b"}
+
+
+def test_a_template_without_a_field_finds_it_in_the_text() -> None:
+    _, first, second = with_thoughts_in_text(
+        (TURNS[0], Message("assistant", "a", thinking="hm"), TURNS[2]), open="[T]", close="[/T]"
+    )
+    assert first.to_json() == {"role": "assistant", "content": "[T]\nhm\n[/T]\n\na"}
+    assert second == TURNS[2]
+
+
+def test_a_thought_is_nobodys_business_unless_somebody_says_so() -> None:
+    assert TURNS[1].to_json() == {"role": "assistant", "content": "hm</think>\n\na tag"}

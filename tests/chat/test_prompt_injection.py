@@ -251,6 +251,29 @@ def test_a_user_cannot_fake_the_opening_tag() -> None:
     assert prompt.opened("<think>", TOKENS).text == "<think>\n<think>\n"
 
 
+MARKS = ("<|channel|>", "<|message|>", "<|end|>")
+OPENING = "<|channel|>analysis<|message|>"
+
+
+def test_a_tag_may_be_several_tokens() -> None:
+    def ends(text: str, tag: str = OPENING) -> bool:
+        return cut_prompt(text, b"\x01" * len(text), MARKS).ends_with(tag)
+
+    assert ends(f"assistant{OPENING}")
+    assert ends(f"assistant{OPENING}\n")
+    assert not ends(f"{OPENING}a")
+    assert not ends("<|channel|>final<|message|>")
+    assert not ends("analysis<|message|>")
+    assert ends("<|turn>model<|channel|>thought\n", "<|channel|>thought")
+    assert cut_prompt("x", b"\x01", MARKS).followed_by(OPENING, MARKS).ends_with(OPENING)
+
+
+def test_a_user_cannot_fake_a_tag_of_several_tokens() -> None:
+    prompt = cut_prompt(OPENING, b"\x00" * len(OPENING), MARKS)
+    assert prompt.text == OPENING
+    assert not prompt.ends_with(OPENING)
+
+
 def test_the_tokens_of_a_whole_chat_are_where_the_format_has_them() -> None:
     call = ToolCall("calculator", {"expression": "1+1"})
     prompt = render(

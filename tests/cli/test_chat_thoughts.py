@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from qwq_gguf.cli.app import app
 from qwq_gguf.cli.terminal.errors import NO_ANSWER
 from support.chat_templates import CHATML, CLOSES, IF_ASKED, OPENS, STRIPS, UNLESS_TOLD
+from support.families import HARMONY
 from support.tiny_gguf import byte_level, vocab, write_bigram
 
 runner = CliRunner()
@@ -162,6 +163,18 @@ def test_flags_that_make_no_sense(arguments: list[str], words: str, reciter: Rec
     refused = chat(reciter(CHATML), "-p", "Hi", *arguments)
     assert refused.exit_code == 2
     assert words in " ".join(refused.stderr.split())
+
+
+def test_an_effort_is_told_to_a_template_that_knows_the_word(reciter: Reciter) -> None:
+    file = reciter(HARMONY)
+    known = chat(file, "--show-chain", "--reasoning-effort", "low")
+    assert "reasoning_effort low/medium/high" in known.output
+    assert "knows no effort" not in known.output
+    other = chat(file, "--show-chain", "--reasoning-effort", "max")
+    assert "the chat template knows no effort max" in other.output
+    nonsense = chat(file, "--reasoning-effort", "huge")
+    assert nonsense.exit_code == 2
+    assert "is none of" in nonsense.stderr.replace("\n", " ")
 
 
 def test_a_value_of_think_is_no_question(reciter: Callable[[str], Path]) -> None:

@@ -40,8 +40,10 @@ def test_the_profile_and_the_repairs_are_written_and_said(thinker: Path, tmp_pat
     done = quantize(thinker, out)
     file = read_gguf(out)
     assert file.text("general.sampling.sequence") == "temperature;top_k;top_p;min_p;penalties"
-    assert file.integer("general.sampling.top_k") == 40
-    assert "set: general.sampling.*: those of profile qwq" in done.stderr
+    assert file.integer("general.sampling.top_k") == 7
+    assert file.text("qwq_gguf.profile") is None
+    said = "those of profile qwq, because general.name is QwQ Thinker, though of another shape"
+    assert f"set: general.sampling.*: {said}; top_k as the author has it" in done.stderr
     assert "set: end of sequence:" in done.stderr
     assert "note: not in general.sampling.*: presence penalty" in done.stderr
     dry = quantize(thinker, out, "--dry-run", "--json")

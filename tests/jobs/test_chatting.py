@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import pytest
 
@@ -47,7 +47,7 @@ class Kept(Conversation):
         if self.refused is not None:
             raise self.refused
         state, *said = json.loads(Path(path).read_text())
-        roles = itertools.cycle(("user", "assistant"))
+        roles = itertools.cycle[Literal["user", "assistant"]](("user", "assistant"))
         self.resume([Message(role, text) for role, text in zip(roles, said, strict=False)])
         self.state = f"loaded {state}"
         return self.why

@@ -19,14 +19,19 @@ from support.chat_templates import CHATML, CLOSES, IF_ASKED, QWQ, STRIPS
 from support.checkpoints import byte_tokenizer, write_checkpoint
 
 OWN = {"temperature": 0.9, "top_k": 7, "min_p": 0.3, "repetition_penalty": 1.2}
+# As QwQ-32B has them, and as Qwen2.5-Instruct does.
+QWQS = {"temperature": 0.6, "top_k": 40, "top_p": 0.95, "repetition_penalty": 1.0}
+QWENS = {"temperature": 0.7, "top_k": 20, "top_p": 0.8, "repetition_penalty": 1.05}
 
 
-def conversion(folder: Path, template: str = QWQ, name: str = "QwQ-Tiny") -> Conversion:
+def conversion(
+    folder: Path, template: str = QWQ, name: str = "QwQ-Tiny", own: dict[str, float] = OWN
+) -> Conversion:
     path = write_checkpoint(
         folder / name,
         "qwen2",
         tokenizer=byte_tokenizer(chat_template=template),
-        generation_config=OWN,
+        generation_config=own,
     )
     return convert(open_checkpoint(path))
 
@@ -36,10 +41,11 @@ def keys(metadata: tuple[KeyValue, ...]) -> dict[str, KeyValue]:
 
 
 def test_a_model_of_the_family_carries_qwqs_chain(tmp_path: Path) -> None:
-    prepared = prepare(conversion(tmp_path))
+    prepared = prepare(conversion(tmp_path, own=QWQS))
     entries = keys(prepared.conversion.metadata)
     assert entries["general.sampling.sequence"].value == "temperature;top_k;top_p;min_p;penalties"
     assert entries["qwq_gguf.profile"].value == "qwq"
+    assert not [line for line in prepared.changes if "as the author has it" in line]
     assert entries["general.sampling.top_k"].value == 40
     window = entries["general.sampling.penalty_last_n"].value
     assert isinstance(window, int)
@@ -50,8 +56,22 @@ def test_a_model_of_the_family_carries_qwqs_chain(tmp_path: Path) -> None:
     assert resolve(entries).profile == load_profile("qwq")
 
 
-def test_another_models_author_has_the_last_word(tmp_path: Path) -> None:
-    before = conversion(tmp_path, name="Some-Model")
+def test_numbers_that_came_along_by_mistake_are_replaced_and_said(tmp_path: Path) -> None:
+    prepared = prepare(conversion(tmp_path, own=QWENS))
+    assert resolve(keys(prepared.conversion.metadata)).profile == load_profile("qwq")
+    (said,) = [line for line in prepared.changes if "give way" in line]
+    assert "repeat_penalty 1.05" in said
+    assert "Qwen2.5-Instruct" in said
+    # Only all of them together are that mistake.
+    other = prepare(conversion(tmp_path / "other", own=QWENS | {"temperature": 0.8}))
+    entries = keys(other.conversion.metadata)
+    assert entries["general.sampling.penalty_repeat"].value == pytest.approx(1.05)
+    assert not [line for line in other.changes if "give way" in line]
+
+
+@pytest.mark.parametrize("name", ["QwQ-Tiny", "Some-Model"])
+def test_the_author_has_the_last_word(name: str, tmp_path: Path) -> None:
+    before = conversion(tmp_path, name=name)
     prepared = prepare(before)
     entries = keys(prepared.conversion.metadata)
     assert entries["general.sampling.sequence"].value == "temperature;top_k;top_p;min_p;penalties"
@@ -143,7 +163,7 @@ def test_the_checkpoints_own_numbers(tmp_path: Path) -> None:
 
 
 def test_a_key_that_the_user_set_stays(tmp_path: Path) -> None:
-    before = conversion(tmp_path)
+    before = conversion(tmp_path, own={"top_k": 7})
     mine = keys(before.metadata)["general.sampling.top_k"]
     after = keys(prepare(before, keep=[mine.key]).conversion.metadata)
     assert after[mine.key] == mine
@@ -151,7 +171,7 @@ def test_a_key_that_the_user_set_stays(tmp_path: Path) -> None:
 
 
 def test_a_changed_number_is_not_hidden_behind_a_profiles_name(tmp_path: Path) -> None:
-    before = conversion(tmp_path)  # its own top_k is 7
+    before = conversion(tmp_path, own={"top_k": 7})
     prepared = prepare(before, keep=["general.sampling.top_k"])
     entries = keys(prepared.conversion.metadata)
     assert "qwq_gguf.profile" not in entries

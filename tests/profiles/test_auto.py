@@ -31,13 +31,22 @@ def metadata(**values: str) -> dict[str, KeyValue]:
         ({"basename": "DeepSeek-R1-0528-Qwen3"}, "r1-distill", "general.basename is"),
         ({"name": "R1_Distill-QwQ"}, "r1-distill", "general.name is"),
         ({"name": "QwQ NoThink", "template": CLOSES}, None, "closes the thought"),
-        ({"name": "x", "template": DEEPSEEK}, "r1-distill", "its chat template is DeepSeek's"),
+        (
+            {"architecture": "llama", "template": DEEPSEEK},
+            "r1-distill",
+            "a llama model that thinks",
+        ),
+        ({"architecture": "deepseek2", "template": DEEPSEEK}, "deepseek-r1", "a deepseek2"),
+        # A name of another architecture's model decides nothing.
+        ({"name": "QwQ 32B", "architecture": "gemma3", "template": STRIPS}, None, "nothing says"),
+        ({"name": "QwQ 32B", "architecture": "qwen3", "template": THINKS}, "qwen3-thinking", "a q"),
         ({"architecture": "qwen3moe", "template": THINKS}, "qwen3-thinking", "qwen3moe model"),
         ({"architecture": "qwen3", "template": UNLESS_TOLD}, "qwen3-thinking", "qwen3 model"),
         ({"architecture": "qwen3", "template": STRIPS}, None, "nothing says that it thinks"),
         ({"architecture": "qwen3", "template": IF_ASKED}, None, "closes the thought"),
-        # Another family, although its architecture's name begins in the same way.
-        ({"architecture": "qwen35", "template": THINKS}, "qwq", "it thinks"),
+        # Other families, although their architectures' names begin in the same way.
+        ({"architecture": "qwen35", "template": THINKS}, "qwen3.5", "a qwen35 model"),
+        ({"architecture": "qwen3vl", "template": THINKS}, "qwq", "it thinks"),
         ({"name": "Qwen3 4B", "architecture": "llama", "template": THINKS}, "qwq", "it thinks"),
         ({"architecture": "llama", "template": THINKS}, "qwq", "it thinks"),
         ({"architecture": "llama", "template": "{{ '<think> ends in </think>.' }}"}, "qwq", "it"),
@@ -55,10 +64,14 @@ def test_a_model_gets_the_profile_of_its_kin(
     assert profile is None or profile in profile_names()
 
 
-def test_only_families_that_a_profile_is_made_for_are_its_kin() -> None:
-    assert choose_profile(metadata(name="QwQ 32B")).kin
-    assert not choose_profile(metadata(architecture="qwen3", template=UNLESS_TOLD)).kin
-    assert not choose_profile(metadata(architecture="qwen35", template=THINKS)).kin
+@pytest.mark.parametrize(
+    "layers, width, reason", [(64, 5120, "QwQ 32B"), (36, 2048, "QwQ 32B, though of another shape")]
+)
+def test_a_name_is_not_believed_about_the_shape(layers: int, width: int, reason: str) -> None:
+    shape = [u32("qwen2.block_count", layers), u32("qwen2.embedding_length", width)]
+    model = metadata(name="QwQ 32B", architecture="qwen2", template=STRIPS)
+    choice = choose_profile(model | {entry.key: entry for entry in shape})
+    assert (choice.profile, choice.reason) == ("qwq", f"general.name is {reason}")
 
 
 @pytest.mark.parametrize(

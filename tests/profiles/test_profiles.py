@@ -175,6 +175,25 @@ def test_a_profile_may_turn_thoughts_on_or_off(table: str, wanted: bool | None) 
     assert profile.with_thinking(False).wants_thoughts is False
 
 
+def test_what_thoughts_look_like_is_data() -> None:
+    tags = parse_profile(
+        SMALL + "[thinking]\nopen = '<t>'\nclose = '</t>'\nalso = ['<a>']"
+    ).thinking
+    assert tags == ThinkingTags("<t>", "</t>", ("<a>",))
+    words = "thought = ['inner', 'plan']\nanswer = 'said'\nrole = 'bot'"
+    tags = parse_profile(SMALL + f"[thinking.channels]\n{words}").thinking
+    assert tags.open == "<|channel|>inner<|message|>"
+    assert tags.closing_text == "<|end|><|start|>bot<|channel|>said<|message|>"
+
+
+def test_an_effort_is_a_word_of_a_profile() -> None:
+    profile = parse_profile(SMALL + "[template]\nreasoning_effort = 'low'")
+    assert profile.template.effort == "low"
+    assert profile.with_effort("high").template.effort == "high"
+    with pytest.raises(ProfileError):
+        profile.with_effort("huge")
+
+
 def test_a_profile_means_all_of_its_numbers() -> None:
     profile = load_profile("qwq")
     assert profile.named is None
@@ -242,6 +261,19 @@ def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
         (("", "[governor]\nmargin = inf\nsource='s'"), "governor.margin must be a number", None),
         (("", "[governor]\nwind_down = 2\nsource='s'"), "wind_down is out of range", None),
         (("", "[governor]\nloops = 1\nsource='s'"), "governor.loops must be true or false", None),
+        (("", "[template]\nreasoning_effort = 'huge'"), "there is no such effort", None),
+        (("", "[thinking]\nalso = 'x'"), "thinking.also must be a list", None),
+        (("", "[thinking]\nalso = ['<think>']"), "must differ", None),
+        (("", "[thinking.channels]\nstart = 1"), "channels.start must be a text", None),
+        (("", "[thinking.channels]\nstart = '<|end|>'"), "marks of channels must differ", None),
+        (("", "[thinking.channels]\nname = 'x'"), "unknown key thinking.channels.name", None),
+        (("", "[thinking]\nopen = 'x'\n[thinking.channels]"), "in the place of", None),
+        (("", "[[fits]]\nnames = ['x']"), "fits.architectures names none", None),
+        (("", "[[fits]]\narchitectures = ['x']\nshapes = [[1]]"), "must be a list of pairs", None),
+        (("", "[[wrong]]\nsource = 's'\n[wrong.values]\nx = 1"), "no number of a chain", None),
+        (("", "[[wrong]]\n[wrong.values]\ntop_k = 1"), "source must be a text", None),
+        (("", "[runtimes]\nvllm = 'x'\nsource = 's'"), "unknown key runtimes.vllm", None),
+        (("", "[runtimes]\nvllm_tools = 'x'"), "runtimes.source must be a text", None),
         (("", "[governor]\nbudget = true\nsource='s'"), "must be a whole number", None),
         (("", "[governor]\nbudget = -1\nsource='s'"), "the budget is out of range", None),
         (("", "[governor]\nbudget = 9"), "governor.source must be a text", None),

@@ -16,6 +16,7 @@ from support.chat_templates import (
     UNLESS_TOLD,
     beginning,
 )
+from support.families import FAMILIES, HARMONY
 
 OPENED, CLOSED, FREE = ThoughtStart.OPENED, ThoughtStart.CLOSED, ThoughtStart.FREE
 # As DeepSeek-V3.1's: a bare closing tag stands for no thought.
@@ -178,3 +179,56 @@ def test_an_answer_that_somebody_elses_questions_cut_short_is_not_kept() -> None
         ChatTemplate(template).render([Message("user", "q")])
         assert read_form(template) == ThoughtForm()
     assert read_form(template).unset is OPENED
+
+
+def test_channels_are_found_by_rendering() -> None:
+    form = read_form(HARMONY)
+    assert form.tags is not None
+    assert form.tags.channels is not None
+    assert (form.unset, form.thinks, form.drops_history) == (FREE, True, True)
+    assert form.field == "thinking"
+    assert form.efforts == ("low", "medium", "high")
+    assert "efforts" in form.to_json()
+    assert "reasoning_effort low/medium/high" in form.describe()
+    # The words alone are none.
+    assert read_form("{# <|channel|>analysis<|message|> #}" + CHATML) == ThoughtForm()
+    assert read_form(CHATML.replace("<|im_start|>", "<|start|>")) == ThoughtForm()
+
+
+@pytest.mark.parametrize(
+    "name, field, keeps, budgets",
+    [
+        ("gemma4", "reasoning", None, False),
+        ("seed-oss", "reasoning_content", None, True),
+        ("glm", "reasoning_content", ("clear_thinking", False), False),
+        ("qwen3.6", "reasoning_content", ("preserve_thinking", True), False),
+        ("deepseek-r1", None, None, False),
+        ("magistral", None, None, False),
+    ],
+)
+def test_what_a_template_takes_besides(
+    name: str, field: str | None, keeps: tuple[str, object] | None, budgets: bool
+) -> None:
+    form = read_form(FAMILIES[name].template)
+    assert (form.field, form.keeps, form.budgets) == (field, keeps, budgets)
+
+
+@pytest.mark.parametrize(
+    "template, efforts",
+    [
+        (OWN_WORD, ("high",)),
+        (KNOWN_EFFORT, ("high",)),
+        (EFFORT, ("low", "medium", "high")),
+        (CHATML, ()),
+        ("{# reasoning_effort #}" + CHATML, ()),
+        ("{{ 'Think hard.' if reasoning_effort == 'max' }}" + OPENS, ("max",)),
+        (
+            "{{ 'Think ' ~ reasoning_effort if enable_thinking }}" + IF_ASKED,
+            ("low", "medium", "high"),
+        ),
+    ],
+)
+def test_the_words_for_an_effort_are_those_that_change_the_prompt(
+    template: str, efforts: tuple[str, ...]
+) -> None:
+    assert read_form(template).efforts == efforts

@@ -230,3 +230,36 @@ def test_the_cut_depends_on_the_text_alone_and_loses_none_of_it(
     rest_of = iter(given_)
     assert all(character in rest_of for character in kept)  # nothing moved, nothing made up
     assert kept.count("xy") == given_.count("xy")
+
+
+def test_any_of_several_tags_closes_a_thought() -> None:
+    for close, token in (("</think>", CLOSE), ("<answer>", 9), ("[END]", None)):
+        splitter = ThoughtSplitter(
+            starts_inside=True, close_id=CLOSE, also={"<answer>": 9, "[END]": None}
+        )
+        splits = splitter.feed("hm", 1) + splitter.feed(close, token) + splitter.feed("yes", 2)
+        assert join(splits + splitter.finish()) == ("hm", "yes")
+        assert splitter.closed
+
+
+LEAD = ("<|channel>", 5)
+
+
+def led(*pieces: str) -> tuple[str, str]:
+    """Of a tag of several tokens, of which the first is special."""
+    splitter = ThoughtSplitter(
+        "<|channel>thought", "<channel|>", starts_inside=False, close_id=6, lead_id=LEAD[1]
+    )
+    tokens = {LEAD[0]: LEAD[1], "<channel|>": 6}
+    splits = [split for piece in pieces for split in splitter.feed(piece, tokens.get(piece, 1))]
+    return join(splits + splitter.finish())
+
+
+def test_an_opening_tag_may_be_a_token_and_what_follows_it() -> None:
+    assert led("<|channel>", "thought", "\n", "hm", "<channel|>", "yes") == ("hm", "yes")
+    assert led("<|channel>", "thought\nhm", "<channel|>", "yes") == ("hm", "yes")
+    # Wherever it stands: some close an answer with one more, empty.
+    assert led("yes", "<|channel>", "thought", "\n", "<channel|>") == ("", "yes")
+    assert led("<|channel>", "other", " yes") == ("", "<|channel>other yes")
+    assert led("yes", "<|channel>") == ("", "yes<|channel>")
+    assert led("a <|chan", "nel>thought b") == ("", "a <|channel>thought b")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.thinking import Phase, ThinkingTags, Thoughts, read_form
 from support.chat_templates import CHATML, CLOSES, IF_ASKED, OPENS, STRIPS, UNLESS_TOLD, beginning
+from support.families import FAMILIES, HARMONY, THOUGHT
 
 OPENED, EMPTY = "<think>\n", "<think>\n\n</think>\n\n"
 # As gpt-oss's: nothing turns thoughts off, and their tags are not known.
@@ -124,3 +125,93 @@ def test_the_reply_is_split_from_where_the_prompt_leaves_it(
     if phase is Phase.THINKING:
         splitter.feed("x </think>", 7)  # the token that is the tag, wherever it stands
         assert splitter.closed
+
+
+def harmony(**options: Any) -> str:
+    """What the prompt has behind the last `assistant`."""
+    thoughts = Thoughts(read_form(HARMONY), **options)
+    made = ChatTemplate(HARMONY).render([Message("user", "q")], variables=thoughts.variables)
+    return thoughts.begin(made, ()).text.rpartition("assistant")[2]
+
+
+def test_a_reply_in_channels_begins_as_it_likes_or_with_the_answer() -> None:
+    assert harmony() == harmony(wanted=True) == harmony(opens=True) == ""
+    assert harmony(wanted=False) == "<|channel|>final<|message|>"
+    off = Thoughts(read_form(HARMONY), False)
+    assert off.notice is not None
+    assert "the prompt begins the answer" in off.notice
+
+
+TALK = (
+    Message("user", "q"),
+    Message("assistant", "a", thinking=THOUGHT),
+    Message("user", "more"),
+)
+
+
+def history(name: str, **options: Any) -> str:
+    template = FAMILIES[name].template
+    thoughts = Thoughts(read_form(template), **options)
+    messages = thoughts.earlier(TALK)
+    return ChatTemplate(template).render(messages, variables=thoughts.variables).text
+
+
+@pytest.mark.parametrize(
+    "name, kept",
+    [
+        ("gpt-oss", False),
+        ("gemma4", False),
+        ("glm", False),
+        ("qwen3.6", False),
+        ("seed-oss", True),
+        ("magistral", False),
+        ("deepseek-r1", False),
+    ],
+)
+def test_the_history_has_the_thoughts_that_its_template_wants(name: str, kept: bool) -> None:
+    assert (THOUGHT in history(name)) is kept
+    assert THOUGHT not in history(name, history="answers")
+
+
+@pytest.mark.parametrize("name", ["glm", "qwen3.6", "seed-oss", "magistral"])
+def test_all_thoughts_stay_where_the_template_lets_them(name: str) -> None:
+    assert THOUGHT in history(name, history="all")
+
+
+def test_before_a_call_gpt_oss_is_told_its_thought() -> None:
+    call = ToolCall("calculator", {"expression": "6*7"})
+    talk = (
+        Message("user", "q"),
+        Message("assistant", "I look it up.", (call,), thinking=THOUGHT),
+        Message("tool", "42", name="calculator"),
+    )
+    (_, said, _) = Thoughts(read_form(HARMONY)).earlier(talk)
+    assert (said.content, said.to_json()["thinking"]) == ("", THOUGHT)
+
+
+@pytest.mark.parametrize(
+    "template, options, variables",
+    [
+        (HARMONY, {"effort": "low"}, {"reasoning_effort": "low"}),
+        (HARMONY, {"effort": "low", "wanted": True}, {"reasoning_effort": "low"}),
+        (HARMONY, {"effort": "low", "wanted": False}, {}),
+        (HARMONY, {"effort": "low", "given": {"reasoning_effort": "x"}}, {"reasoning_effort": "x"}),
+        (HARMONY, {"effort": "max"}, {}),
+        (FAMILIES["seed-oss"].template, {"budget": 512}, {"thinking_budget": 512}),
+        (FAMILIES["seed-oss"].template, {"budget": 0, "wanted": False}, {"thinking_budget": 0}),
+        (HARMONY, {"budget": 512}, {}),
+        (FAMILIES["glm"].template, {"history": "all"}, {"clear_thinking": False}),
+    ],
+)
+def test_a_template_is_told_what_it_knows_a_word_for(
+    template: str, options: dict[str, Any], variables: dict[str, Any]
+) -> None:
+    assert Thoughts(read_form(template), **options).variables == variables
+
+
+def test_an_effort_that_a_template_does_not_know_is_said() -> None:
+    assert Thoughts(read_form(HARMONY), effort="low").notice is None
+    notice = Thoughts(read_form(HARMONY), effort="max").notice
+    assert notice == "the chat template knows no effort max (it knows: low, medium, high)"
+    notice = Thoughts(read_form(CHATML), effort="low").notice
+    assert notice == "the chat template knows no effort low (it knows: none)"

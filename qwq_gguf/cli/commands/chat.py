@@ -118,6 +118,7 @@ def chat(
     hide_thinking: Annotated[
         bool, typer.Option("--hide-thinking", help="Show how far a thought is, not its text.")
     ] = False,
+    effort: thought_flags.Effort = None,
     template_kwargs: thought_flags.TemplateKwargs = None,
     governed: thought_flags.Governed = None,
     show_chain: Annotated[
@@ -227,6 +228,7 @@ def chat(
         budget=thought_budget,
         variables=thought_flags.variables_of(template_kwargs),
         governor=thought_flags.governor_of(governed),
+        effort=effort,
     )
     report = Bars() if quiet else Terminal()
     named = gguf_named(source, Bars())

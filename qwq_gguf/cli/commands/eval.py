@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from qwq_gguf.cli.flags import context as context_flags
+from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.chain import resolved_for
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
@@ -71,6 +72,7 @@ def thinking(
             show_default=True,
         ),
     ] = "auto",
+    effort: thought_flags.Effort = None,
     samples: Annotated[
         int, typer.Option("--samples", metavar="N", min=1, help="Replies to each problem.")
     ] = 1,
@@ -130,6 +132,8 @@ def thinking(
     from qwq_gguf.cli.chatting.loading import load_model
     from qwq_gguf.evaluation.problems import suite
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
+    from qwq_gguf.jobs.settings import with_thoughts
+    from qwq_gguf.profiles import thoughts_of
 
     if force and out is None:
         raise typer.BadParameter("--force goes with --out")
@@ -140,7 +144,13 @@ def thinking(
             name: resolved_for(gguf.metadata, name)
             for name in map(str.strip, profile_names.split(","))
         }
-    profiles = {resolved.profile.name: resolved.profile for resolved in settings.values()}
+        profiles = {
+            each.profile.name: with_thoughts(each.profile, None, None, effort=effort)
+            for each in settings.values()
+        }
+        if effort is not None:
+            thoughts = thoughts_of(gguf.metadata, next(iter(profiles.values())))
+            note(f"note: {thoughts.notice}" if thoughts.notice else f"effort {effort}")
     if len(profiles) <= profile_names.count(","):
         raise typer.BadParameter(f"--profile names one twice: {profile_names}")
     for name, resolved in settings.items():

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import note
@@ -58,6 +59,7 @@ def export(
         str | None,
         typer.Option("--system", metavar="TEXT", help="A system prompt (ollama, lmstudio)."),
     ] = None,
+    effort: thought_flags.Effort = None,
     hub: Annotated[
         bool, typer.Option("--hub", help="ollama: the files for a repository on the Hub.")
     ] = False,
@@ -95,6 +97,7 @@ def export(
             source,
             out=out,
             profile=profile_name,
+            effort=effort,
             system=system,
             hub=hub,
             install=install,

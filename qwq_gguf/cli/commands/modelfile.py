@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.chain import complete_profile
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -35,6 +36,7 @@ def modelfile(
             autocompletion=complete_profile,
         ),
     ] = "auto",
+    effort: thought_flags.Effort = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     revision: Revision = None,
     token: Token = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
-__all__ = ["Governed", "TemplateKwargs", "Thinking", "governor_of", "variables_of"]
+__all__ = ["Effort", "Governed", "TemplateKwargs", "Thinking", "governor_of", "variables_of"]
 
 _MAX_JSON = 64 * 1024  # characters
 # What a chat makes itself, and nobody may put in its place.
@@ -19,6 +19,18 @@ Thinking: TypeAlias = Annotated[
         "--think/--no-think",
         help="Turn thoughts on or off.  [default: the profile's, or as the template has it]",
         show_default=False,
+    ),
+]
+Effort: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--reasoning-effort",
+        metavar="WORD",
+        help="How hard the model is to think, where its template knows the word: low, medium,"
+        " high; some know others.  [default: the profile's, or the template's]",
+        show_default=False,
+        callback=lambda word: _effort(word),
+        autocompletion=lambda incomplete: [w for w in _efforts() if w.startswith(incomplete)],
     ),
 ]
 TemplateKwargs: TypeAlias = Annotated[
@@ -59,6 +71,18 @@ def _keys(incomplete: str) -> list[str]:
     from qwq_gguf.thinking import Governor
 
     return [f"{key}=" for key in Governor.names() if key.startswith(incomplete)]
+
+
+def _efforts() -> tuple[str, ...]:
+    from qwq_gguf.thinking import EFFORTS
+
+    return EFFORTS
+
+
+def _effort(word: str | None) -> str | None:
+    if word is not None and word.lower() not in _efforts():
+        raise typer.BadParameter(f"{word[:60]} is none of {', '.join(_efforts())}")
+    return None if word is None else word.lower()
 
 
 def variables_of(text: str | None) -> dict[str, Any]:

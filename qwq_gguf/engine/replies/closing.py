@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qwq_gguf.chat.prompt import cut_prompt
-from qwq_gguf.chat.sandbox.marked import TRUSTED
-from qwq_gguf.thinking import Governor, ThinkingTags, closing_of
+from qwq_gguf.engine.marks import marked_tokens
+from qwq_gguf.thinking import Governor, ThinkingTags
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -28,18 +27,14 @@ class Closing:
     where the closing is spelled with ordinary tokens.
     """
 
-    def __init__(self, model: Model, tags: ThinkingTags, governor: Governor, room: int) -> None:
-        """Of a reply that has `room` for so many tokens."""
+    def __init__(
+        self, model: Model, tags: ThinkingTags, governor: Governor, room: int, text: str
+    ) -> None:
+        """By a `text`, control tokens spelled out, in a reply with `room` for so many tokens."""
         self._model = model
         self._tags = tags
-        text = closing_of(tags)
-        segments = cut_prompt(text, TRUSTED * len(text), model.control_tokens).segments
-        tag: list[int] = []
-        for segment in segments:
-            token = model.token_id(segment.text) if segment.control else None
-            tag += self.encode(segment.text) if token is None else [token]
-        self.token = tag[0] if segments[0].control else None
-        self.tag = tag
+        self.tag = tag = marked_tokens(model, text)
+        self.token = tag[0] if tag[0] in model.control_tokens.values() else None
         self.bare = [*self.encode("\n"), *tag]
         said = [*self.encode(governor.last_words), *tag]
         self.said = said if len(said) * _WORDS_SHARE <= room else self.bare

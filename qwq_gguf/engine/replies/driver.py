@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qwq_gguf.chat.addressed_calls import read_addressed
 from qwq_gguf.chat.events import FinishReason, Notice, Responded, Response, ResponseEvent
 from qwq_gguf.engine.replies.governing import Governing
 from qwq_gguf.engine.replies.steered import Steered
@@ -67,12 +68,13 @@ class ReplyDriver:
     def _response(self, reason: FinishReason) -> Response:
         stream, generation = self._stream, self._begun
         parsed = stream.parsed
+        calls, unread = read_addressed(stream.addressed)
         return Response(
             thinking=stream.thinking,
             answer=parsed.text,
             written=stream.answer,
-            calls=parsed.calls,
-            unread=parsed.errors,
+            calls=parsed.calls + calls,
+            unread=parsed.errors + unread,
             thinking_tokens=stream.thinking_tokens,
             answer_tokens=stream.answer_tokens,
             prompt_tokens=generation.prompt_tokens,

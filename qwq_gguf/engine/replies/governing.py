@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import FinishReason, Notice, ThoughtEnded
+from qwq_gguf.engine.marks import opening_token
 from qwq_gguf.engine.replies.closing import Closing
 from qwq_gguf.sampling import Grammar
 from qwq_gguf.thinking import NOTHING, Bounds, Decision, Policy, hesitation_tokens
@@ -47,6 +48,8 @@ class Governing:
         self.ended: ThoughtEnded | None = None
         #: Why the reply is over, None while it is not.
         self.finish_reason: FinishReason | None = None
+        self._opening = opening_token(model, self._tags)
+        self._closing_texts: dict[str, Closing] = {}
         self._policy: Policy | None = None
         self._asked = False
         self._thought = False
@@ -72,7 +75,7 @@ class Governing:
         if self._grammar is not None and self._grammar.scope == "reply":
             return
         governor = self._governor
-        self._closing = closing = Closing(self._model, self._tags, governor, generation.room)
+        closing = self._closing
         bounds = Bounds.of(governor, generation.room, len(closing.said))
         doubts = governor.hesitation_penalty > 0 or governor.winds_down
         self._policy = Policy(
@@ -89,7 +92,7 @@ class Governing:
         if governor.answers:
             generation.before_stop(self._goes_on)
             stream.on_stop = self._goes_on_after_text
-        stream.reopens = self._model.token_id(self._tags.open) is None
+        stream.reopens = self._opening is None
         self._do(self._policy.begin(thought=self._thought))
         if governor.budget == 0:
             if self._thought:
@@ -173,9 +176,8 @@ class Governing:
         """An answer follows: some models would open the next thought at once, or say nothing."""
         tokens = set(self._ends)
         if self._closings or self._governor.budget == 0:
-            opening = self._model.token_id(self._tags.open)
-            if opening is not None:
-                tokens.add(opening)
+            if self._opening is not None:
+                tokens.add(self._opening)
             again = self._closings > 1 or self._left < _TIGHT
             self._forbids_spelling = again and not self._stream.has_answer
             if self._forbids_spelling:
@@ -188,7 +190,8 @@ class Governing:
         """Whether there is more to come after a token that would end the reply."""
         if self._stream.in_thought:
             return self._ends_turn_in_thought()
-        if self._stream.has_answer or self._grammar is not None:
+        stream = self._stream
+        if stream.has_answer or stream.has_called or self._grammar is not None:
             return False
         if token in self._ends or len(self._ends) >= _MOST_ENDS:
             return self._speak()
@@ -217,6 +220,16 @@ class Governing:
         if decision.end is not None or few or self._blank >= _MOST_BLANK:
             return NOTHING if self._speak() else decision
         return decision
+
+    @property
+    def _closing(self) -> Closing:
+        """How a thought is closed here: between the messages of channels by other marks."""
+        text = self._stream.closing_text
+        if text not in self._closing_texts:
+            self._closing_texts[text] = Closing(
+                self._model, self._tags, self._governor, self._generation.room, text
+            )
+        return self._closing_texts[text]
 
     @property
     def _left(self) -> int:

@@ -5,8 +5,9 @@ Knows nothing of models: it is fed tokens with their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
+from qwq_gguf.chat.addressed_calls import written_out
 from qwq_gguf.chat.events import (
     AnswerDelta,
     AnswerWasThought,
@@ -17,7 +18,7 @@ from qwq_gguf.chat.events import (
 from qwq_gguf.chat.tool_formats import ParsedAnswer, ToolFormat
 from qwq_gguf.engine.replies.detokenizer import Detokenizer
 from qwq_gguf.engine.replies.watch import Suspense, Watch
-from qwq_gguf.thinking import Phase, Split, ThoughtSplitter, WasThought
+from qwq_gguf.thinking import Called, Phase, Piece, Split, Splitter, WasThought
 
 __all__ = ["Delta", "ReplyStream"]
 
@@ -34,7 +35,7 @@ class ReplyStream:
 
     def __init__(
         self,
-        splitter: ThoughtSplitter,
+        splitter: Splitter,
         *,
         stops: Collection[str] = (),
         tool_format: ToolFormat | None = None,
@@ -53,6 +54,7 @@ class ReplyStream:
         self._ended_in_calls = False
         self._undecided = splitter.undecided
         self._parts: dict[Phase, list[str]] = {Phase.THINKING: [], Phase.ANSWER: []}
+        self._addressed: list[Called] = []
         self.stopped = False
         #: Whether any visible text of an answer has come.
         self.has_answer = False
@@ -83,6 +85,16 @@ class ReplyStream:
         return self._format.parse(self.answer)
 
     @property
+    def addressed(self) -> tuple[Called, ...]:
+        """The calls that were messages of their own, and no part of the answer."""
+        return tuple(self._addressed)
+
+    @property
+    def closing_text(self) -> str:
+        """What to force so that the answer follows."""
+        return self._splitter.closing_text
+
+    @property
     def thinking_tokens(self) -> int:
         """Tokens of the thought so far."""
         return self._splitter.thinking_tokens
@@ -93,8 +105,15 @@ class ReplyStream:
         return self._splitter.answer_tokens
 
     @property
+    def has_called(self) -> bool:
+        """Whether a message of its own to a tool has come, or has begun."""
+        return bool(self._addressed) or self._splitter.calling
+
+    @property
     def ends_in_calls(self) -> bool:
         """Whether the thought so far ends in tool calls, which a turn may end in, too."""
+        if self.has_called:
+            return True
         if self._format is None:
             return False
         return self._format.trailing_calls(self.thinking[self._earlier :]) is not None
@@ -115,12 +134,14 @@ class ReplyStream:
         """
         if self._ended_in_calls:
             return ThoughtEnded.TOOL_CALL
+        if not self._splitter.opened:
+            return ThoughtEnded.NONE
+        if not self._splitter.opened:
+            return ThoughtEnded.NONE
         # What came after a stop text in the same piece is no part of the reply.
         last = self._phase if self.stopped else self._splitter.phase
         if last is Phase.THINKING:
             return ThoughtEnded(reason)
-        if not self._splitter.opened:
-            return ThoughtEnded.NONE
         return governed or ThoughtEnded.CLOSED
 
     def feed(self, token: int, piece: bytes) -> Iterator[Delta]:
@@ -144,11 +165,16 @@ class ReplyStream:
         if self._unshown and not self._ended_in_calls:
             yield from self._show_words()
 
-    def _take(self, splits: list[Split | WasThought]) -> Iterator[Delta]:
+    def _take(self, splits: Sequence[Piece]) -> Iterator[Delta]:
         for split in splits:
             if isinstance(split, WasThought):
                 yield from self._take_back()
                 continue
+            if isinstance(split, Called):
+                if self._format is not None:
+                    self._addressed.append(split)
+                    continue
+                split = Split(Phase.ANSWER, written_out([split]))
             phase, text = split
             if phase is not self._phase:
                 yield from self._flush()

@@ -1,0 +1,148 @@
+"""Models that write their thoughts in other ways than QwQ: each recites a reply of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from qwq_gguf.chat.events import (
+    Finished,
+    FinishReason,
+    Reply,
+    Responded,
+    Response,
+    ThoughtEnded,
+)
+from qwq_gguf.chat.messages import Message, ToolCall
+from qwq_gguf.engine.conversation import Conversation
+from qwq_gguf.engine.model import Model
+from qwq_gguf.engine.responder import Responder
+from qwq_gguf.metadata import text
+from qwq_gguf.profiles import Profile, choose_profile, load_profile
+from qwq_gguf.thinking import Governor
+from qwq_gguf.tools.calculator import Calculator
+from support.families import ANSWER, CALL, FAMILIES, THOUGHT, write_family
+
+Load = Callable[..., Model]
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
+    folder = tmp_path_factory.mktemp("families")
+    loaded: dict[tuple[str, bool], Model] = {}
+
+    def load(name: str, *, calls: bool = False) -> Model:
+        key = name, calls
+        if key not in loaded:
+            path = write_family(folder / f"{name}-{calls}.gguf", name, calls=calls)
+            loaded[key] = Model.load(path, threads=1)
+        return loaded[key]
+
+    yield load
+    for model in loaded.values():
+        model.close()
+
+
+def ask(model: Model, name: str, profile: Profile | None = None) -> Reply:
+    family = FAMILIES[name]
+    conversation = Conversation(
+        model,
+        load_profile(family.profile) if profile is None else profile,
+        seed=1,
+        template_variables=family.variables,
+    )
+    with closing(conversation):
+        *_, last = conversation.stream("What is the capital of France?")
+    assert isinstance(last, Finished)
+    return last.reply
+
+
+def respond(model: Model, profile: Profile) -> Response:
+    """One round, without tools."""
+    with closing(Responder(model, profile)) as responder:
+        *_, last = responder.respond([Message("user", "hi")], seed=1, max_tokens=60)
+    assert isinstance(last, Responded)
+    return last.response
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_thought_and_answer_come_apart(name: str, load: Load) -> None:
+    reply = ask(load(name), name)
+    assert (reply.thinking, reply.answer) == (THOUGHT, ANSWER)
+    assert reply.thought_ended is ThoughtEnded.CLOSED
+    assert reply.finish_reason is FinishReason.STOP
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_auto_knows_the_family_by_architecture_and_template(name: str) -> None:
+    family = FAMILIES[name]
+    said = {"general.architecture": family.architecture, "tokenizer.chat_template": family.template}
+    metadata = {key: text(key, value) for key, value in said.items()}
+    assert choose_profile(metadata, thinking=True).profile == family.profile
+    other = metadata | {"general.architecture": text("general.architecture", "other")}
+    assert choose_profile(other, thinking=True).profile == "qwq"
+
+
+@pytest.mark.parametrize("name", ["gpt-oss", "gemma4", "glm"])
+def test_thoughts_that_are_turned_off_do_not_begin(name: str, load: Load) -> None:
+    profile = load_profile(FAMILIES[name].profile).with_thinking(False)
+    responder = Responder(load(name), profile)
+    with closing(responder):
+        prompt = responder.render([Message("user", "hi")])
+    assert prompt.ends_with(responder.thoughts.tags.no_thought.strip().split("\n")[-1])
+    assert respond(load(name), profile).thinking == ""
+
+
+def test_a_budget_leads_from_the_channel_of_the_thought_to_the_answer(load: Load) -> None:
+    model = load("gpt-oss")
+    governed = replace(load_profile("gpt-oss"), governor=Governor(4, "I answer now."))
+    response = respond(model, governed)
+    assert response.thinking == f"{THOUGHT}\nI answer now."
+    assert response.thought_ended is ThoughtEnded.BUDGET
+    assert response.answer == ANSWER
+
+
+def test_a_grammar_binds_the_answer_and_no_mark_before_it(load: Load) -> None:
+    bound = load_profile("gpt-oss").with_overrides(grammar=f'root ::= "{ANSWER}"')
+    reply = ask(load("gpt-oss"), "gpt-oss", bound)
+    assert (reply.thinking, reply.answer) == (THOUGHT, ANSWER)
+    other = load_profile("gpt-oss").with_overrides(grammar='root ::= "---"')
+    reply = ask(load("gpt-oss"), "gpt-oss", other)
+    assert (reply.thinking, reply.answer) == (THOUGHT, "---")
+
+
+def test_a_call_on_a_channel_is_run(load: Load) -> None:
+    conversation = Conversation(
+        load("gpt-oss", calls=True),
+        load_profile("gpt-oss"),
+        tools=(Calculator(),),
+        seed=1,
+        tool_rounds=1,
+    )
+    with closing(conversation):
+        prompts = []
+        render = conversation.responder.render
+
+        def watched(*arguments: object, **options: object) -> object:
+            prompts.append(render(*arguments, **options))  # type: ignore[arg-type]
+            return prompts[-1]
+
+        conversation.responder.render = watched  # type: ignore[method-assign, assignment]
+        *_, last = conversation.stream("What is 6*7?")
+    assert isinstance(last, Finished)
+    assert last.reply.tool_calls == (ToolCall("calculator", CALL),)
+    assert last.reply.finish_reason is FinishReason.TOOL_LIMIT
+    # Its thought is told again before the call, as the template wants it.
+    again = prompts[1].text
+    assert f"<|channel|>analysis<|message|>{THOUGHT}<|end|>" in again
+    assert "<|start|>functions.calculator to=assistant<|channel|>commentary<|message|>" in again
+    assert "42" in again
+
+
+def test_without_tools_a_call_is_shown_as_what_it_is(load: Load) -> None:
+    response = respond(load("gpt-oss", calls=True), load_profile("gpt-oss"))
+    assert response.calls == ()
+    assert response.answer == 'calculator({"expression": "6*7"})'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,10 +282,17 @@ class Conversation:
                     if isinstance(event, Responded):
                         return event.response
                     yield event
+                    if (notice := self._take_notice()) is not None:
+                        yield Notice(notice)
         except PromptTooLongError:
             if not rounds:
                 raise
         return no_room(FinishReason.CONTEXT, seed)  # filled by what tools have said
+
+    def _take_notice(self) -> str | None:
+        """Of the session, where it is one that says such things."""
+        take: Callable[[], str | None] | None = getattr(self.responder.session, "take_notice", None)
+        return None if take is None else take()
 
     def _make_room(self, turn: Sequence[Message]) -> Iterator[Notice]:
         """Leave out the oldest turns where the context is too full for a reply to this one."""

@@ -111,6 +111,10 @@ class Session:
         """End the running generation at once (a prompt) or with its next token."""
         self._context.abort.set()
 
+    def take_notice(self) -> str | None:
+        """What the user should know of how it goes, once; now only that the computer is busy."""
+        return self._context.busy.take_notice()
+
     def state(self) -> SequenceState:
         """The tokens in the KV cache and what was computed of them, to go on from later."""
         return self._context.state()

@@ -6,13 +6,17 @@ large is not refused by malloc: the process dies by a signal while it clears it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qwq_gguf.errors import ModelError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.memory import available_memory
+
+if TYPE_CHECKING:
+    from qwq_gguf.metadata import KeyValue
 
 __all__ = ["KvShape", "ModelHeader", "check_cache_fits"]
 
@@ -26,13 +30,18 @@ class ModelHeader(Protocol):
     @property
     def architecture(self) -> str | None: ...
 
+    @property
+    def metadata(self) -> Mapping[str, KeyValue]: ...
+
     def integer(self, key: str) -> int | None:
         """A whole number of the header, None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class KvShape:
-    """What one token is in a KV cache: a row of `key` and one of `value` numbers a head a layer."""
+    """What one token is in a KV cache: a row of `key` and one of `value` numbers a head, in each
+    of the `layers` that attend. Recurrent ones have a state, whatever the number of tokens.
+    """
 
     layers: int
     heads: int
@@ -48,9 +57,16 @@ class KvShape:
         width = header.integer(f"{arch}.embedding_length")
         if not layers or not heads or not width:
             return None
+        kv_heads = header.integer(f"{arch}.attention.head_count_kv") or heads
+        each = header.metadata.get(f"{arch}.attention.head_count_kv")
+        if each is not None and each.element is not None:  # a number for each layer
+            counts = [n for n in each.items[:layers] if isinstance(n, int) and n > 0]
+            layers, kv_heads = len(counts), max(counts, default=0)
+        elif interval := header.integer(f"{arch}.full_attention_interval"):
+            layers = -(-layers // max(1, interval))
         return cls(
             layers,
-            header.integer(f"{arch}.attention.head_count_kv") or heads,
+            kv_heads,
             header.integer(f"{arch}.attention.key_length") or width // heads,
             header.integer(f"{arch}.attention.value_length") or width // heads,
         )

@@ -74,7 +74,7 @@ RAISES: Mapping[str, str] = {
 ANSWERS: Mapping[str, str] = {
     "Model": f"{_FACTS} control_tokens special_tokens token_id close",
     "Vocabulary": "token_id pieces",
-    "Session": "context_size cached_tokens interrupt close",
+    "Session": "context_size cached_tokens interrupt take_notice close",
     "Generation": "__iter__ tokens_per_second force forbid interrupt supersede close",
     "NativeChain": "forbid close",
     "Responder": "check_tools render close",

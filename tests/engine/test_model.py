@@ -237,6 +237,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "a layer too many": {"keys": {"qwen2.block_count": 3}},
     "no context": {"keys": {"qwen2.context_length": 0}},
     "no heads": {"keys": {"qwen2.attention.head_count": 0}},
+    "no heads but a state": {"keys": {"qwen2.attention.head_count": 0, "qwen2.ssm.state_size": 16}},
     "no width": {"keys": {"qwen2.embedding_length": None}},
     "odd rotation": {"keys": {"qwen2.rope.dimension_count": 3}},
     "unknown scaling": {"keys": {"qwen2.rope.scaling.type": "bogus"}},

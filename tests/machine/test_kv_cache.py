@@ -9,6 +9,7 @@ from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.machine import KvShape, check_cache_fits
 from support.tiny_gguf import write_random
+from support.tiny_states import write_lfm2
 
 
 def test_the_cache_of_qwq_is_a_quarter_of_a_megabyte_a_token(tmp_path: Path) -> None:
@@ -59,6 +60,20 @@ def test_heads_have_to_fill_the_blocks_of_a_type(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="cannot be kept in q") as caught:
             check_cache_fits(gguf, 16, **types, available=1 << 30)
         assert caught.value.found == "heads of 16 numbers"
+
+
+def test_layers_without_attention_take_none(tmp_path: Path) -> None:
+    gguf = read_gguf(write_lfm2(tmp_path / "lfm2.gguf"))
+    assert KvShape.of(gguf) == KvShape(layers=1, heads=2, key=16, value=16)
+    # Qwen3-Next attends in each fourth layer.
+    keys = {"qwen2.block_count": 48, "qwen2.full_attention_interval": 4}
+    shape = KvShape.of(read_gguf(write_random(tmp_path / "next.gguf", keys=keys)))
+    assert shape is not None
+    assert shape.layers == 12
+    odd = {"qwen2.attention.head_count_kv": [0, 0]}
+    shape = KvShape.of(read_gguf(write_random(tmp_path / "none.gguf", keys=odd)))
+    assert shape is not None
+    assert shape.nbytes(10**6) == 0
 
 
 def test_a_header_that_does_not_say_is_no_reason_to_refuse(tmp_path: Path) -> None:

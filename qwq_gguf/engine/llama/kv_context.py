@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.engine.llama.abort import AbortFlag
+from qwq_gguf.engine.llama.busy import BusyWatch, clocks
 from qwq_gguf.engine.llama.checkpoints import Checkpoints, turn_places
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings, Observer
 from qwq_gguf.engine.llama.interruptible import run_aside
@@ -62,6 +63,8 @@ class KvContext:
             check_cache_fits(model.gguf, size, keys=keys, values=values)
         self.batch_size = settings.batch_size(_GPU_BATCH if model.gpu_layers else _CPU_BATCH)
         self.abort = AbortFlag(api)
+        # Where a card computes there is no telling by the processors.
+        self.busy = BusyWatch(1 if model.gpu_layers else model.threads)
         on_tensor = settings.on_tensor
         self._observer = None if on_tensor is None else Observer(api, on_tensor)
         params = api.llama_context_default_params()
@@ -148,7 +151,12 @@ class KvContext:
     def compute_token(self, token: int) -> int:
         """Decode one token; llama_decode's status, 0 for success."""
         self._step[0] = token
-        status = self._decode(self._step_batch)
+        if self.busy.done:
+            status = self._decode(self._step_batch)
+        else:
+            before = clocks()
+            status = self._decode(self._step_batch)
+            self.busy.computed(before, clocks())
         self._check_owner()
         if status == 0:
             self._cached.append(token)

@@ -99,3 +99,35 @@ def test_what_only_looked_like_a_call_is_shown(form: str) -> None:
     _, reply, events, _ = talk(form, [answer])
     shown = "".join(event.text for event in events if isinstance(event, AnswerDelta))
     assert reply.answer == shown == answer
+
+
+@pytest.mark.parametrize("form", [form for form in CALLS if form != "llama"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '```json\n{\n  "name": "double",\n  "arguments": {\n    "number": 7\n  }\n}\n```',
+        '{"name": "double", "arguments": {"number": 7}}',
+        "{'name': 'double', 'parameters': {'number': 7}}",
+    ],
+)
+def test_an_answer_that_is_nothing_but_a_call_is_one(form: str, answer: str) -> None:
+    """As small models write it that were not trained on their template."""
+    tool, reply, events, _ = talk(form, [answer, "14"])
+    assert (tool.given, reply.answer) == ([7], "14")
+    assert "".join(event.text for event in events if isinstance(event, AnswerDelta)) == "14"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'Write {"name": "double", "arguments": {"number": 7}}',
+        '{"name": "double", "arguments": {"number": 7}} would be it',
+        '{"name": "Ada", "arguments": {"number": 7}}',
+        '{"name": "double", "arguments": {"number": 7}',
+        '```json\n{\n  "name": "Ada"\n}\n```',
+    ],
+)
+def test_an_answer_that_only_shows_a_call_is_none(answer: str) -> None:
+    tool, reply, events, _ = talk("hermes", [answer])
+    assert (tool.given, reply.answer) == ([], answer)
+    assert "".join(event.text for event in events if isinstance(event, AnswerDelta)) == answer

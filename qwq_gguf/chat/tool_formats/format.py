@@ -40,6 +40,13 @@ class Body:
     end: int
 
 
+# How a call begins that has no opening. One with more before it is text that shows one.
+_WHOLE = tuple(
+    f"{fence}{brace}{quote}name{quote}"
+    for fence in ("", "```json\n", "```\n")
+    for brace in ("{", "{ ", "{\n  ", "{\n    ")
+    for quote in ('"', "'")
+)
 ReadBody: TypeAlias = Callable[[str, int], Body]
 """Reads an answer from a place on: behind an opening text, or at one that is part of the call."""
 
@@ -63,7 +70,8 @@ class ToolFormat:
     calls end by themselves. `bare` are texts that begin a call and are part of it. `wrappers`
     stand around all calls of an answer, and mean nothing. `leads`: a bare call is one only
     where the answer begins with it. `begun` says whether what follows an opening looks like
-    a call. `tools`, once known, tell what kinds the arguments are of (see `knowing`).
+    a call. `whole_body` reads an answer that is a call without any opening, as small models
+    write it. `tools`, once known, tell which names and kinds there are (see `knowing`).
     """
 
     name: str
@@ -74,12 +82,18 @@ class ToolFormat:
     bare: tuple[str, ...] = ()
     wrappers: tuple[str, ...] = ()
     leads: bool = False
+    whole_body: ReadBody | None = None
     tools: tuple[ToolSpec, ...] = ()
 
     @property
     def watched(self) -> tuple[str, ...]:
         """The texts from which on an answer may be a call."""
         return (*self.wrappers, *self.openings, *self.bare)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The texts from which on an answer is not shown before it is clear what it is."""
+        return self.watched if self.whole_body is None else (*self.watched, *_WHOLE)
 
     def writes(self, text: str) -> bool:
         """Whether a call in this text is written the format's own way, and not a cousin's."""
@@ -113,6 +127,8 @@ class ToolFormat:
         if calls or errors:
             for wrapper in self.wrappers:
                 text = text.replace(wrapper, "")
+        if not calls and not errors and (whole := self._whole(answer)):
+            text, calls = "", list(whole)
         found = tuple(self._fit(call) for call in calls[:MAX_CALLS])
         return ParsedAnswer(text.strip(), found, tuple(errors))
 
@@ -169,6 +185,16 @@ class ToolFormat:
         for wrapper in self.wrappers:
             text = text.replace(wrapper, "")
         return text.strip()
+
+    def _whole(self, answer: str) -> tuple[ToolCall, ...]:
+        """The calls of an answer that is nothing but calls of known tools, in a fence perhaps."""
+        if self.whole_body is None or not answer.lstrip().startswith(("{", "[", "```")):
+            return ()
+        body = self.whole_body(answer, 0)
+        known = {tool.name for tool in self.tools}
+        if body.errors or answer[body.end :].strip("`}]; \n"):
+            return ()
+        return body.calls if all(call.name in known for call in body.calls) else ()
 
     def _fit(self, call: ToolCall) -> ToolCall:
         """Its arguments in the kinds that its tool has them in, as far as they can be."""

@@ -41,7 +41,14 @@ def _json_in_tag(text: str, start: int) -> Body:
 
 
 # QwQ, Qwen2.5, Qwen3, and the Hermes models it is named after.
-HERMES = ToolFormat("hermes", _in_tag(_json_in_tag), begins_json, openings=(_OPEN,), close=_CLOSE)
+HERMES = ToolFormat(
+    "hermes",
+    _in_tag(_json_in_tag),
+    begins_json,
+    openings=(_OPEN,),
+    close=_CLOSE,
+    whole_body=json_calls,
+)
 # Qwen3-Coder and the Qwens since 3.5, Nemotron 3, Step 3.5. They leave the outer tag out at times.
 QWEN_XML = ToolFormat(
     "qwen-xml",
@@ -50,13 +57,16 @@ QWEN_XML = ToolFormat(
     openings=(_OPEN,),
     close=_CLOSE,
     bare=("<function=",),
+    whole_body=json_calls,
 )
 # Seed-OSS: the same in a tag of its own.
 SEED = replace(
     QWEN_XML, name="seed", openings=("<seed:tool_call>",), close="</seed:tool_call>", bare=()
 )
 # GLM since 4.5.
-GLM = ToolFormat("glm", _in_tag(glm_body), begins_glm, openings=(_OPEN,), close=_CLOSE)
+GLM = ToolFormat(
+    "glm", _in_tag(glm_body), begins_glm, openings=(_OPEN,), close=_CLOSE, whole_body=json_calls
+)
 # DeepSeek R1, its distills, V3 and V3.1.
 DEEPSEEK = ToolFormat(
     "deepseek",
@@ -65,9 +75,12 @@ DEEPSEEK = ToolFormat(
     openings=("<｜tool▁call▁begin｜>",),  # noqa: RUF001
     close="<｜tool▁call▁end｜>",  # noqa: RUF001
     wrappers=("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"),  # noqa: RUF001
+    whole_body=json_calls,
 )
 # Mistral, Magistral, Ministral, Devstral.
-MISTRAL = ToolFormat("mistral", mistral_body, begins_named, openings=("[TOOL_CALLS]",))
+MISTRAL = ToolFormat(
+    "mistral", mistral_body, begins_named, openings=("[TOOL_CALLS]",), whole_body=json_calls
+)
 # Llama 3.1 to 3.3: bare JSON, if it is all that is answered, or behind a token.
 LLAMA = ToolFormat(
     "llama",

@@ -45,7 +45,7 @@ class ReplyStream:
         self._stops = Watch(stops)
         self._format = tool_format
         watched = () if tool_format is None else tool_format.watched
-        self._calls = Watch(watched)
+        self._calls = Watch(() if tool_format is None else tool_format.held)
         self._calls_in_thought = Suspense(watched, self._may_be_last)
         self._calling = False
         self._unshown: list[str] = []  # of the answer: calls
@@ -225,9 +225,14 @@ class ReplyStream:
 
     def _show_words(self) -> Iterator[Delta]:
         """What looked like calls all along, and is none: text about them, or other JSON."""
-        parsed = self.parsed
-        if not parsed.calls and not parsed.errors:
-            yield AnswerDelta("".join(self._unshown), sure=not self._undecided)
+        parsed, words = self.parsed, "".join(self._unshown)
+        if parsed.calls or parsed.errors:
+            watched = () if self._format is None else self._format.watched
+            words = words[
+                : min((at for each in watched if (at := words.find(each)) >= 0), default=0)
+            ]
+        if words:
+            yield AnswerDelta(words, sure=not self._undecided)
 
     def _may_be_last(self, text: str) -> bool:
         return self._format is not None and self._format.may_be_last(text)

@@ -73,7 +73,7 @@ def test_each_runtime_is_told_in_its_own_words(name: str) -> None:
     fields = {f["key"]: f["value"] for f in model["config"]["operation"]["fields"]}
     parsing: dict[str, Any] | None = fields.get("llm.prediction.reasoning.parsing")
     (webui,) = json.loads(made["openwebui"].files["openwebui.json"])
-    around = parsing and (parsing["startString"], parsing["endString"])
+    around = (parsing["startString"], parsing["endString"]) if parsing else None
     tags = webui["params"].get("reasoning_tags")
     assert (tags and tuple(tags)) == around
     renderer = lines.get("RENDERER")

@@ -87,6 +87,11 @@ class ChannelSplitter:
         return False
 
     @property
+    def calling(self) -> bool:
+        """Whether a call is being written: the turn may end with it."""
+        return self._recipient is not None
+
+    @property
     def closing_text(self) -> str:
         """What to force so that the answer follows, wherever the reply is."""
         channels = self._channels

@@ -74,6 +74,8 @@ class Splitter(Protocol):
     @property
     def undecided(self) -> bool: ...
     @property
+    def calling(self) -> bool: ...
+    @property
     def closing_text(self) -> str: ...
     @property
     def calling(self) -> bool: ...
@@ -146,6 +148,11 @@ class ThoughtSplitter:
     def undecided(self) -> bool:
         """Whether the answer so far may still turn out to be the thought."""
         return self._undecided
+
+    @property
+    def calling(self) -> bool:
+        """Never: calls are part of the text."""
+        return False
 
     @property
     def closing_text(self) -> str:

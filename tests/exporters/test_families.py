@@ -130,3 +130,10 @@ def test_a_grammar_lets_the_marks_of_channels_pass() -> None:
     assert first.startswith('root ::= ("<|channel|>analysis<|message|>" thought')
     assert '"<|start|>assistant")? "<|channel|>final<|message|>"' in first
     assert "root" in rules.rules.names
+
+
+def test_what_a_built_in_renderer_leaves_out_is_said() -> None:
+    made = EXPORTERS["ollama"](load_profile("gemma4").with_thinking(False), facts_of("gemma4"))
+    assert [line for line in made.unsaid if line.startswith("the chat template in the GGUF")]
+    assert [line for line in made.unsaid if line.startswith("thinking off: the client says it")]
+    assert not [line for line in made.unsaid if "not ChatML" in line]

@@ -146,10 +146,13 @@ ANSWER = f"{CHANNEL}final{MESSAGE}"
         (*ANALYSIS, CHANNEL, "final"),
     ],
 )
-def test_from_anywhere_its_closing_text_leads_to_the_answer(so_far: Sequence[str]) -> None:
+@pytest.mark.parametrize("knows_where", [True, False])
+def test_from_anywhere_its_closing_text_leads_to_the_answer(
+    knows_where: bool, so_far: Sequence[str]
+) -> None:
     made = splitter()
     out = [split for piece in so_far for split in made.feed(piece, IDS.get(piece, 7))]
-    rest = made.closing_text
+    rest = made.closing_text if knows_where else closing_of(ThinkingTags.in_channels(CHANNELS))
     while rest:
         mark = next((text for text in IDS if rest.startswith(text)), rest[0])
         out += made.feed(mark, IDS.get(mark, 7))
@@ -159,6 +162,18 @@ def test_from_anywhere_its_closing_text_leads_to_the_answer(so_far: Sequence[str
     thought, answer, _ = parted(out)
     assert thought in ("", "I think.")
     assert answer == "It is Paris."
+
+
+def test_a_call_is_known_while_it_is_written() -> None:
+    made = splitter()
+    for piece in (*ANALYSIS, *CALL, '{"x"'):
+        assert not made.calling
+        made.feed(piece, IDS.get(piece, 7))
+        if piece == MESSAGE and made.phase is Phase.ANSWER:
+            break
+    assert made.calling
+    made.feed("<|call|>", IDS["<|call|>"])
+    assert not made.calling
 
 
 def test_tags_in_channels_say_what_opens_and_closes() -> None:

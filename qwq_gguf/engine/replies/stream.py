@@ -90,6 +90,11 @@ class ReplyStream:
         return tuple(self._addressed)
 
     @property
+    def calling(self) -> bool:
+        """Whether a call is being written that is a message of its own."""
+        return self._splitter.calling
+
+    @property
     def closing_text(self) -> str:
         """What to force so that the answer follows."""
         return self._splitter.closing_text

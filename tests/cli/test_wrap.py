@@ -67,6 +67,7 @@ def test_no_word_of_a_note_is_broken(width: int) -> None:
 def test_what_goes_on_stands_below_its_words() -> None:
     lines = for_width(ERROR, 40).split("\n")
     assert "            its answer, and go on from" in lines
-    assert "    they began, however long they are" in lines
+    assert lines[-1].startswith("    ")
+    assert lines[-1][4] != " "
     assert for_width(ERROR, None) == ERROR
     assert cells("\u4e00a\u0301") == 3

@@ -81,11 +81,13 @@ class Conversation:
         self._tools = {tool.spec.name: tool for tool in tools}
         self._specs = tuple(tool.spec for tool in self._tools.values())
         self.responder.check_tools(self._specs)
-        self._system = [Message("system", system)] if system else []
+        self._system: list[Message] = []
+        self.set_system(system)
         self._history: list[Message] = []
         self._seed = seed
         self._turns = 0
-        self._max_tokens = max_tokens
+        #: The most tokens of a reply over all its rounds of tools; None: what the context holds.
+        self.max_tokens = max_tokens
         self._tool_rounds = tool_rounds
         self._interrupted = False
         self._responding: Responding | None = None
@@ -176,15 +178,6 @@ class Conversation:
         self.responder.check_tools(specs)
         self._tools, self._specs = named, specs
 
-    @property
-    def max_tokens(self) -> int | None:
-        """The most tokens of a reply over all its rounds of tools; None: what the context holds."""
-        return self._max_tokens
-
-    def set_max_tokens(self, most: int | None) -> None:
-        """Another limit from the next turn on, or none."""
-        self._max_tokens = most
-
     def set_seed(self, seed: int | None) -> None:
         """The seed of the next reply, later ones counting on from it; None: one is drawn."""
         self._seed, self._turns = seed, 0
@@ -221,8 +214,8 @@ class Conversation:
     ) -> Generator[ChatEvent, None, Response]:
         """One round's events; returns what came of it."""
         left = None
-        if self._max_tokens is not None:
-            left = self._max_tokens - sum(map(_tokens, rounds))
+        if self.max_tokens is not None:
+            left = self.max_tokens - sum(map(_tokens, rounds))
             if left < 1:
                 return _nothing(FinishReason.LENGTH, seed)
         try:

@@ -141,7 +141,7 @@ class Chat:
                 self._seed = _whole(name, text)
                 self.conversation.set_seed(self._seed)
             case "max_tokens":
-                self.conversation.set_max_tokens(_whole(name, text, least=1))
+                self.conversation.max_tokens = _whole(name, text, least=1)
             case "thought_budget":
                 self._follow(self.wishes.with_budget(_whole(name, text, least=-1)))
             case _:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from qwq_gguf.cli.terminal.wrap import StreamWrapper
+from qwq_gguf.cli.terminal.wrap import StreamWrapper, cells, for_width
 
 
 def wrap(text: str, width: int, indent: int = 0, pieces: int = 1) -> str:
@@ -46,3 +47,27 @@ def test_a_word_wider_than_the_line_is_cut() -> None:
 
 def test_indentation_of_the_text_itself_stays() -> None:
     assert wrap("  7\n * 43\n----", 30, 2) == "    7\n   * 43\n  ----"
+
+
+ERROR = """\
+error: the demonstration checkpoint cannot be found where it should have been
+  try:      qwq-gguf quantize demo, which is to be copied as it stands and is not broken
+  /undo     forget the last question and its answer, and go on from there
+    indented words go on as deep as they began, however long they are"""
+
+
+@pytest.mark.parametrize("width", range(14, 120))
+def test_no_word_of_a_note_is_broken(width: int) -> None:
+    shown = for_width(ERROR, width)
+    assert shown.split() == ERROR.split()
+    for line in shown.split("\n"):
+        assert len(line) <= width or line.startswith("  try:") or " " not in line.strip()
+
+
+def test_what_goes_on_stands_below_its_words() -> None:
+    lines = for_width(ERROR, 40).split("\n")
+    assert "            its answer, and go on from" in lines
+    assert lines[-1].startswith("    ")
+    assert lines[-1][4] != " "
+    assert for_width(ERROR, None) == ERROR
+    assert cells("\u4e00a\u0301") == 3

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import pytest
 
@@ -47,8 +47,13 @@ class Kept(Conversation):
         if self.refused is not None:
             raise self.refused
         state, *said = json.loads(Path(path).read_text())
-        roles = itertools.cycle[Literal["user", "assistant"]](("user", "assistant"))
-        self.resume([Message(role, text) for role, text in zip(roles, said, strict=False)])
+        answers = itertools.cycle((False, True))
+        self.resume(
+            [
+                Message("assistant" if answer else "user", text)
+                for answer, text in zip(answers, said, strict=False)
+            ]
+        )
         self.state = f"loaded {state}"
         return self.why
 

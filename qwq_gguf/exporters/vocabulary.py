@@ -157,6 +157,11 @@ class Vocabulary:
             found.append(
                 f"the thought budget of {budget} tokens: {self.runtime} is told nothing of it"
             )
+        steered = profile.governor.steering()
+        if steered:
+            found.append(
+                f"the governor's {', '.join(steered)}: {self.runtime} knows nothing like it"
+            )
         return tuple(found)
 
     def _order(self, profile: Profile, sampling: FileSampling | None) -> list[str]:

@@ -87,6 +87,16 @@ class Governor:
         """Whether it does anything to a thought before its bounds."""
         return self.winds_down or self.hesitation_penalty > 0 or self.margin is not None
 
+    def steering(self) -> tuple[str, ...]:
+        """The keys that are on and have no kin in other runtimes."""
+        kept = {
+            "seconds": self.seconds is not None,
+            "wind_down": self.winds_down,
+            "hesitation_penalty": self.hesitation_penalty > 0,
+            "margin": self.margin is not None,
+        }
+        return tuple(name for name, on in kept.items() if on)
+
     @property
     def winds_down(self) -> bool:
         """Whether the bounds are announced to the model before they are reached."""

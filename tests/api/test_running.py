@@ -59,6 +59,25 @@ def test_settings_of_a_chat(model: qwq_gguf.Model) -> None:
     same.close()
 
 
+def test_keys_of_a_chats_governor(model: qwq_gguf.Model) -> None:
+    chat = model.chat(governor={"seconds": 60, "loops": False, "budget": None})
+    assert chat.profile.governor.seconds == 60.0
+    assert not chat.profile.governor.loops
+    assert chat.profile.governor.budget is None
+    chat.close()
+    off = model.chat(governor={"budget": 0})
+    assert off.profile.wants_thoughts is False
+    off.close()
+    with pytest.raises(qwq_gguf.QwqGgufError, match=r"unknown key governor\.secconds"):
+        model.chat(governor={"secconds": 60})
+    with pytest.raises(qwq_gguf.QwqGgufError, match="given twice"):
+        model.chat(governor={"budget": 3}, thought_budget=4)
+    with pytest.raises(qwq_gguf.QwqGgufError, match="contradict"):
+        model.chat(governor={"budget": 0}, think=True)
+    with pytest.raises(qwq_gguf.QwqGgufError, match="governor is a dict"):
+        model.chat(governor=["seconds"])  # type: ignore[arg-type]
+
+
 def test_a_function_is_called(model: qwq_gguf.Model) -> None:
     calls: list[str] = []
 

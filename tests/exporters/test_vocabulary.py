@@ -122,3 +122,7 @@ def test_stops_and_context_are_missed_where_there_are_no_words() -> None:
         "the thought budget of 5000 tokens: Mute is told nothing of it"
     }
     assert not any("budget" in said for said in unsaid("llama-server", bounded))
+    steered = replace(bounded, governor=Governor(seconds=5.0, wind_down=0.5))
+    assert set(mute.unsaid(steered)) - set(found) == {
+        "the governor's seconds, wind_down: Mute knows nothing like it"
+    }

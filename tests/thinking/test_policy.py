@@ -29,7 +29,7 @@ def test_the_default_lets_an_honest_thought_be() -> None:
 
 def looping(governed: Policy, *, thought: bool) -> list[Decision]:
     governed.begin(thought=thought)
-    tokens = [1, 2, 3] * 100
+    tokens = [1, 2, 3] * 300
     if thought:
         return [governed.in_thought(token, b"so", *FAR) for token in tokens]
     return [governed.in_answer(token) for token in tokens]

@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.engine.llama.native_stages import init_stage
+from qwq_gguf.engine.llama.native_stages import init_stage, seen_before
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
-from qwq_gguf.sampling.stages import Grammar, Stage, TypicalP, Window
+from qwq_gguf.sampling.stages import Grammar, Stage, TypicalP
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -101,18 +101,13 @@ class NativeChain:
                 self._steps.append((stage, sampler))
                 api.llama_sampler_chain_add(handle, sampler)
                 if not stage.off:
-                    for token in _seen_before(stage.lookback, prompt):
+                    for token in seen_before(stage.lookback, prompt):
                         api.llama_sampler_accept(sampler, token)
         self._begin(after_thought=False)
 
     @classmethod
     def of(
-        cls,
-        model: Model,
-        chain: SamplerChain,
-        *,
-        seed: int,
-        prompt: Sequence[int] = (),
+        cls, model: Model, chain: SamplerChain, *, seed: int, prompt: Sequence[int] = ()
     ) -> NativeChain:
         """The chain for a generation with this model."""
         return cls(
@@ -301,9 +296,3 @@ class NativeChain:
                 hint="the grammar and the logit biases together forbid all that could come next",
             )
         return candidates
-
-
-def _seen_before(window: Window, prompt: Sequence[int]) -> Sequence[int]:
-    if window == "generation" or window == 0:
-        return ()
-    return prompt if window == "context" else prompt[-window:]

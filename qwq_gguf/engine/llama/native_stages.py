@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ChainError, ModelError
@@ -27,7 +28,7 @@ from qwq_gguf.sampling.stages import (
 if TYPE_CHECKING:
     from qwq_gguf.engine.llama.vocabulary import Vocabulary
 
-__all__ = ["init_stage", "with_token_ids"]
+__all__ = ["init_stage", "seen_before", "with_token_ids"]
 
 # Truncating stages never leave less than the best token.
 _MIN_KEEP = 1
@@ -63,6 +64,13 @@ def with_token_ids(chain: SamplerChain, vocabulary: Vocabulary) -> SamplerChain:
             for stage in chain.stages
         )
     )
+
+
+def seen_before(window: Window, prompt: Sequence[int]) -> Sequence[int]:
+    """What of a prompt a stage with this window has seen before the first token."""
+    if window == "generation" or window == 0:
+        return ()
+    return prompt if window == "context" else prompt[-window:]
 
 
 def _init(

@@ -104,11 +104,6 @@ class ChannelSplitter:
         return f"{channels.message}{channels.next_answer}"
 
     @property
-    def calling(self) -> bool:
-        """Whether the message that is being written is a call."""
-        return self._recipient is not None
-
-    @property
     def thinking_tokens(self) -> int:
         """Tokens fed while inside a thought, its marks included."""
         return self._tokens[Phase.THINKING]

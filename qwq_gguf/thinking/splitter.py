@@ -78,8 +78,6 @@ class Splitter(Protocol):
     @property
     def closing_text(self) -> str: ...
     @property
-    def calling(self) -> bool: ...
-    @property
     def thinking_tokens(self) -> int: ...
     @property
     def answer_tokens(self) -> int: ...
@@ -158,11 +156,6 @@ class ThoughtSplitter:
     def closing_text(self) -> str:
         """What to force so that the answer follows."""
         return self._close
-
-    @property
-    def calling(self) -> bool:
-        """Never: calls are part of an answer here."""
-        return False
 
     @property
     def thinking_tokens(self) -> int:

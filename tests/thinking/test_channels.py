@@ -152,7 +152,7 @@ def test_from_anywhere_its_closing_text_leads_to_the_answer(
 ) -> None:
     made = splitter()
     out = [split for piece in so_far for split in made.feed(piece, IDS.get(piece, 7))]
-    rest = made.closing_text if knows_where else closing_of(ThinkingTags.in_channels(CHANNELS))
+    rest = made.closing_text if knows_where else ThinkingTags.in_channels(CHANNELS).closing_text
     while rest:
         mark = next((text for text in IDS if rest.startswith(text)), rest[0])
         out += made.feed(mark, IDS.get(mark, 7))

@@ -169,7 +169,7 @@ class ChannelSplitter:
         if self._header is None:
             self._end_message(out)
             self._header = ""
-        if mark == channels.channel:
+        if mark == channels.channel and len(self._header) < _MAX_HEADER:
             self._header += mark
         else:
             self._header, self._given = mark if mark == channels.start else "", 0

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 
 from qwq_gguf.thinking.form import ThoughtStart
-from qwq_gguf.thinking.splitter import Called, Phase, Split
+from qwq_gguf.thinking.splits import Called, Phase, Split
 from qwq_gguf.thinking.tags import Channels
 
 __all__ = ["ChannelSplitter"]

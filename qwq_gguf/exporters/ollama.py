@@ -15,6 +15,7 @@ from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters.chatml import ChatMl
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.go_template import chatml_template
+from qwq_gguf.exporters.ollama_families import built_in_of, built_in_unsaid, unseen_thoughts
 from qwq_gguf.exporters.thoughts import begun, spoken_thoughts
 from qwq_gguf.exporters.value import Command, Export
 from qwq_gguf.exporters.vocabulary import Vocabulary, flatten
@@ -196,11 +197,11 @@ def _parameters(profile: Profile, context: int | None) -> list[tuple[str, float 
 
 def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) -> Modelfile:
     """The Modelfile of a GGUF."""
-    built_in = _built_in(facts)
+    built_in = built_in_of(facts)
     if built_in is None:
         chatml, about = _prompt(profile, facts)
     else:
-        chatml, about = None, _built_in_unsaid(profile, facts, built_in[0])
+        chatml, about = None, built_in_unsaid(profile, facts, built_in[0])
     return render_modelfile(
         profile,
         facts.files,
@@ -248,26 +249,6 @@ def export(
     )
 
 
-def _built_in(facts: GgufFacts) -> tuple[str, str] | None:
-    """What Ollama renders prompts of this family with, and reads replies (model/renderers,
-    model/parsers); None where it has nothing of its own for it.
-    """
-    renderer, parser = (facts.names.get(f"ollama_{name}") for name in ("renderer", "parser"))
-    return None if renderer is None or parser is None else (renderer, parser)
-
-
-def _built_in_unsaid(profile: Profile, facts: GgufFacts, renderer: str) -> tuple[str, ...]:
-    told: tuple[str, ...] = (
-        f"the chat template in the GGUF: Ollama renders prompts of this family by its own "
-        f"{renderer}, which knows its thoughts and tools",
-    )
-    thoughts = spoken_thoughts(profile, facts)
-    if profile.wants_thoughts is not None or (thoughts.possible and not thoughts.on):
-        on = "on" if thoughts.on else "off"
-        told += (f"thinking {on}: the client says it, by `think` or /set think and nothink",)
-    return told
-
-
 def _prompt(profile: Profile, facts: GgufFacts) -> tuple[ChatMl | None, tuple[str, ...]]:
     """The prompt to write as a TEMPLATE, None for none, and what to know of it."""
     if facts.template is None:
@@ -275,7 +256,7 @@ def _prompt(profile: Profile, facts: GgufFacts) -> tuple[ChatMl | None, tuple[st
     if (chatml := facts.chatml) is None:
         return None, (
             f"the chat template: it is not ChatML throughout, so {_LEFT}",
-            *_unseen(profile, facts),
+            *unseen_thoughts(profile, facts),
         )
     if facts.thought.switch is not None and chatml.opening_on is chatml.opening_off is None:
         return None, (
@@ -294,16 +275,3 @@ def _prompt(profile: Profile, facts: GgufFacts) -> tuple[ChatMl | None, tuple[st
             "thought; `think: false` or /set nothink is for the client to say",
         )
     return chatml, ()
-
-
-def _unseen(profile: Profile, facts: GgufFacts) -> tuple[str, ...]:
-    """Thoughts in a template that Ollama leaves to llama-server, and takes for a plain model's
-    (server/images.go, chatTemplateHasThinkingSupport).
-    """
-    tags = spoken_thoughts(profile, facts).tags
-    if tags is None or all(tag in (facts.template or "") for tag in ("<think>", "</think>")):
-        return ()
-    return (
-        f"thoughts in {tags.open}: Ollama knows a thinking model by <think>, so it takes this "
-        "one for a plain one and refuses `think`",
-    )

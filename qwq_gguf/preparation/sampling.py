@@ -44,8 +44,7 @@ def authors_numbers(
     for wrong in profile.wrong:
         if wrong.match(said.values):
             mistaken |= {said.keys[name] for name in wrong.values}
-            numbers = ", ".join(f"{name} {value:g}" for name, value in wrong.values.items())
-            mistakes.append(f"{numbers} of the source give way to the profile's: {wrong.source}")
+            mistakes.append(wrong.said("of the source"))
     written = {e.key: e.value for e in sampling_keys(profile, context=profile.context).keys}
     kept = [key for key in there if key not in mistaken]
     differ = [key for key in kept if written.get(key) != there[key].value]

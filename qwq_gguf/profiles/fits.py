@@ -104,6 +104,11 @@ class Wrong:
         """Whether a file with these numbers has them."""
         return all(values.get(name) == value for name, value in self.values.items())
 
+    def said(self, where: str) -> str:
+        """The sentence for who is not given the numbers that are there."""
+        numbers = ", ".join(f"{name} {value:g}" for name, value in self.values.items())
+        return f"{numbers} {where} give way to the profile's: {self.source}"
+
 
 def named_like(metadata: Mapping[str, KeyValue], words: tuple[str, ...]) -> tuple[str, str] | None:
     """The longest of the words that one of the model's names has, and which name has it."""

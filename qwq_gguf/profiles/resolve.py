@@ -83,6 +83,7 @@ def resolve(
         reason = choice.reason
         if choice.profile is not None:
             base = load_profile(choice.profile)
+            sampling = _without_mistakes(sampling, base, notes)
             profile, origins = _with_file(base, f"profile {base.name}", sampling, notes)
             reason += _own(origins)
         else:
@@ -133,6 +134,19 @@ def _open_profile() -> Profile:
         name="file",
         description="what the file itself says; the rest is llama.cpp's default",
     )
+
+
+def _without_mistakes(sampling: FileSampling, base: Profile, notes: list[str]) -> FileSampling:
+    """What the file says, but for numbers that are known to be there by mistake."""
+    for wrong in base.wrong:
+        if wrong.match(sampling.values):
+            notes.append(wrong.said("in the file"))
+            sampling = replace(
+                sampling,
+                values={n: v for n, v in sampling.values.items() if n not in wrong.values},
+                keys={n: key for n, key in sampling.keys.items() if n not in wrong.values},
+            )
+    return sampling
 
 
 def _with_file(

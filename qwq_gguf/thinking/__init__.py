@@ -17,15 +17,15 @@ from qwq_gguf.thinking.hesitation import hesitation_tokens
 from qwq_gguf.thinking.loops import Loop, LoopDetector, LoopSettings
 from qwq_gguf.thinking.policy import NOTHING, Decision, Policy
 from qwq_gguf.thinking.reading import form_of, read_form
-from qwq_gguf.thinking.splitter import (
+from qwq_gguf.thinking.splits import (
     Called,
     Phase,
     Piece,
     Split,
     Splitter,
-    ThoughtSplitter,
     WasThought,
 )
+from qwq_gguf.thinking.splitter import ThoughtSplitter
 from qwq_gguf.thinking.tags import KNOWN_TAGS, Channels, ThinkingTags
 from qwq_gguf.thinking.thoughts import History, Thoughts
 

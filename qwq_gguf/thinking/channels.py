@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 
 from qwq_gguf.thinking.form import ThoughtStart
-from qwq_gguf.thinking.splitter import Called, Phase, Split
+from qwq_gguf.thinking.splits import Called, Phase, Split
 from qwq_gguf.thinking.tags import Channels
 
 __all__ = ["ChannelSplitter"]
@@ -170,7 +170,7 @@ class ChannelSplitter:
         if self._header is None:
             self._end_message(out)
             self._header = ""
-        if mark == channels.channel:
+        if mark == channels.channel and len(self._header) < _MAX_HEADER:
             self._header += mark
         else:
             self._header, self._given = mark if mark == channels.start else "", 0

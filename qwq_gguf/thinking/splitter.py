@@ -22,67 +22,11 @@ and are left out; so is white space at the very end. Nothing else is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Mapping
 
-__all__ = ["Called", "Phase", "Piece", "Split", "Splitter", "ThoughtSplitter", "WasThought"]
+from qwq_gguf.thinking.splits import Phase, Split, WasThought
 
-
-class Phase(StrEnum):
-    """What a piece of text belongs to."""
-
-    THINKING = "thinking"
-    ANSWER = "answer"
-
-
-class Split(NamedTuple):
-    """A piece of text and what it belongs to. Never empty."""
-
-    phase: Phase
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class WasThought:
-    """All text handed over so far was the thought: its closing tag has come."""
-
-
-class Called(NamedTuple):
-    """A message to a tool, whole: the recipient, and the arguments as they were written."""
-
-    name: str
-    arguments: str
-
-
-Piece: TypeAlias = Split | WasThought | Called
-
-
-class Splitter(Protocol):
-    """What tells thought from answer in a stream: one of two, as `Thoughts.splitter` knows."""
-
-    #: Whether a spelled opening tag may begin another thought after the first.
-    reopens: bool
-
-    @property
-    def phase(self) -> Phase: ...
-    @property
-    def opened(self) -> bool: ...
-    @property
-    def closed(self) -> bool: ...
-    @property
-    def undecided(self) -> bool: ...
-    @property
-    def calling(self) -> bool: ...
-    @property
-    def closing_text(self) -> str: ...
-    @property
-    def thinking_tokens(self) -> int: ...
-    @property
-    def answer_tokens(self) -> int: ...
-    def feed(self, text: str, token: int | None = None) -> Sequence[Piece]: ...
-    def finish(self) -> Sequence[Piece]: ...
+__all__ = ["ThoughtSplitter"]
 
 
 class ThoughtSplitter:

@@ -15,7 +15,8 @@ from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.prompt import RenderedPrompt
 from qwq_gguf.thinking.channels import ChannelSplitter
 from qwq_gguf.thinking.form import BUDGET, EFFORT, ThoughtForm, ThoughtStart, thought_start
-from qwq_gguf.thinking.splitter import Splitter, ThoughtSplitter
+from qwq_gguf.thinking.splits import Splitter
+from qwq_gguf.thinking.splitter import ThoughtSplitter
 from qwq_gguf.thinking.tags import ThinkingTags
 
 __all__ = ["History", "Thoughts"]

@@ -18,6 +18,7 @@ from qwq_gguf.errors import ExportError, OutputError
 from qwq_gguf.exporters.lmstudio_places import HOME_POINTER
 from qwq_gguf.exporters.runtimes import EXPORTERS
 from qwq_gguf.jobs.installing import install, plan_install
+from support.families import write_family
 from support.tiny_gguf import write_random
 
 runner = CliRunner()
@@ -114,6 +115,19 @@ def test_the_settings_of_the_file_are_taken_unless_another_profile_is_named(
     assert json.loads(Path("own/generation_config.json").read_text())["temperature"] == 0.25
     export("transformers", "own.gguf", "-o", "named", "--profile", "qwq")
     assert json.loads(Path("named/generation_config.json").read_text())["temperature"] == 0.6
+
+
+def test_an_effort_is_exported_or_said_to_be_unknown(gguf: Path) -> None:
+    write_family(gguf.parent / "oss.gguf", "gpt-oss")
+    done = export("llama-server", "oss.gguf", "--reasoning-effort", "low", "-o", "out")
+    assert done.exit_code == 0, done.output
+    assert '{"reasoning_effort": "low"}' in Path("out/llama-server.sh").read_text()
+    assert "knows no effort" not in done.stderr
+    other = export("llama-server", "tiny.gguf", "--reasoning-effort", "low", "-o", "other")
+    assert "the chat template knows no effort low" in other.stderr
+    assert "reasoning_effort" not in Path("other/llama-server.sh").read_text()
+    made = runner.invoke(app, ["modelfile", "tiny.gguf", "--reasoning-effort", "low"])
+    assert "the chat template knows no effort low" in made.stderr
 
 
 def test_the_files_for_the_hub(gguf: Path) -> None:

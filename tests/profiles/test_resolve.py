@@ -59,6 +59,19 @@ def test_the_files_numbers_count_more_than_the_guess() -> None:
     assert "presence_penalty" not in own
 
 
+def test_numbers_that_are_there_by_mistake_do_not_count() -> None:
+    qwens = {"top_k": i32(PREFIX + "top_k", 20), "temp": f32(PREFIX + "temp", 0.7)}
+    rest = (f32(PREFIX + "top_p", 0.8), f32(PREFIX + "penalty_repeat", 1.05))
+    found = resolve(as_metadata(QWQ_NAME, *qwens.values(), *rest))
+    assert found.profile.chain == load_profile("qwq").chain
+    (note,) = found.notes
+    assert "repeat_penalty 1.05 in the file give way to the profile's" in note
+    # One number apart, they are what somebody meant.
+    other = resolve(as_metadata(QWQ_NAME, qwens["temp"], i32(PREFIX + "top_k", 30), *rest))
+    assert other.profile.chain.settings()["repeat_penalty"] == 1.05
+    assert other.notes == ()
+
+
 def test_the_files_order_counts_more_than_the_guess() -> None:
     found = resolve(as_metadata(QWQ_NAME, text(PREFIX + "sequence", "top_k;typ_p;temperature")))
     assert found.profile.chain.order == ("top_k", "typ_p", "temperature", "dist")

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qwq_gguf.errors import ProfileError
 from qwq_gguf.thinking import (
@@ -197,3 +199,26 @@ def test_tags_in_channels_say_what_opens_and_closes() -> None:
 def test_channels_that_could_not_be_told_apart_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ProfileError):
         Channels(**values)  # type: ignore[arg-type]
+
+
+WORDS = ("analysis", "final", " to=functions.x", "a", "\n", "\ufffd")
+PIECES = st.lists(st.sampled_from((*IDS, *WORDS)))
+
+
+@given(pieces=PIECES, start=st.sampled_from(list(ThoughtStart)))
+def test_whatever_comes_comes_apart(pieces: list[str], start: ThoughtStart) -> None:
+    """Nothing is made up, and no text of a message is lost."""
+    made = splitter(start)
+    thought, answer, calls = parted(feed(made, pieces))
+    said = thought + answer + "".join(call.arguments for call in calls)
+    assert said.count("a") <= "".join(pieces).count("a")
+    assert made.thinking_tokens + made.answer_tokens == len(pieces)
+    again = parted(feed(splitter(start), [*pieces, END, START, "assistant", *FINAL]))
+    assert again[1].endswith("It is Paris.")
+
+
+def test_a_header_without_end_is_bounded() -> None:
+    made = splitter()
+    for _ in range(2000):
+        assert made.feed(CHANNEL, IDS[CHANNEL]) == []
+    assert len(made._header or "") < 1000

@@ -25,7 +25,7 @@ __all__ = ["Ended", "Ran", "run_confined"]
 _INSIDE = Path(__file__).with_name("inside.py")
 _READY = 6  # the byte that says that all fences stand
 _LANDLOCK_CREATE, _LANDLOCK_VERSION = 444, 1
-_STARTING = 10  # seconds for the interpreter, on a machine that does much else
+_STARTING = 30  # seconds for the interpreter, on a machine that does much else
 _SECONDS_AFTER = 1  # by the clock, for a program whose seconds of the core are over
 _CHUNK = 1 << 16
 

@@ -87,6 +87,11 @@ class ChannelSplitter:
         return False
 
     @property
+    def between(self) -> bool:
+        """Whether a header is being written: words would be none here, but part of it."""
+        return self._header is not None
+
+    @property
     def calling(self) -> bool:
         """Whether a call is being written: the turn may end with it."""
         return self._recipient is not None

@@ -92,6 +92,11 @@ class ThoughtSplitter:
         return self._undecided
 
     @property
+    def between(self) -> bool:
+        """Never: all that is said is either thought or answer."""
+        return False
+
+    @property
     def calling(self) -> bool:
         """Never: calls are part of the text."""
         return False

@@ -63,7 +63,7 @@ def ask(model: Model, name: str, profile: Profile | None = None) -> Reply:
 def respond(model: Model, profile: Profile) -> Response:
     """One round, without tools."""
     with closing(Responder(model, profile)) as responder:
-        *_, last = responder.respond([Message("user", "hi")], seed=1, max_tokens=60)
+        *_, last = responder.respond([Message("user", "hi")], seed=1, max_tokens=200)
     assert isinstance(last, Responded)
     return last.response
 
@@ -98,11 +98,19 @@ def test_thoughts_that_are_turned_off_do_not_begin(name: str, load: Load) -> Non
 
 def test_a_budget_leads_from_the_channel_of_the_thought_to_the_answer(load: Load) -> None:
     model = load("gpt-oss")
-    governed = replace(load_profile("gpt-oss"), governor=Governor(4, "I answer now."))
+    governed = replace(load_profile("gpt-oss"), governor=Governor(4, "So: France."))
     response = respond(model, governed)
-    assert response.thinking == f"{THOUGHT}\nI answer now."
+    assert response.thinking == f"{THOUGHT}\nSo: France."
     assert response.thought_ended is ThoughtEnded.BUDGET
     assert response.answer == ANSWER
+
+
+@pytest.mark.parametrize("budget", [1, 2, 5])
+def test_no_words_are_put_into_a_header(budget: int, load: Load) -> None:
+    governed = replace(load_profile("gpt-oss"), governor=Governor(budget, "So: France."))
+    response = respond(load("gpt-oss"), governed)
+    assert "So: France." not in response.answer
+    assert response.answer.endswith(ANSWER)
 
 
 def test_a_grammar_binds_the_answer_and_no_mark_before_it(load: Load) -> None:

@@ -159,7 +159,9 @@ class Governing:
     def _close(self, reason: ThoughtEnded, tokens: Sequence[int] | None = None) -> None:
         """End the thought, the first one in words, and let an answer follow."""
         closing = self._closing
-        if tokens is None:
+        if self._stream.between:
+            tokens = closing.tag
+        elif tokens is None:
             tokens = closing.bare if self._closings else closing.said
         self._reason = reason
         self._closings += 1

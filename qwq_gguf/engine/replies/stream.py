@@ -95,6 +95,11 @@ class ReplyStream:
         return self._splitter.calling
 
     @property
+    def between(self) -> bool:
+        """Whether what comes next is neither thought nor answer, but says what follows it."""
+        return self._splitter.between
+
+    @property
     def closing_text(self) -> str:
         """What to force so that the answer follows."""
         return self._splitter.closing_text

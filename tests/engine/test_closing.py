@@ -75,11 +75,12 @@ ANSWERS: Mapping[str, str] = {
     "Model": f"{_FACTS} control_tokens special_tokens token_id close",
     "Vocabulary": "token_id pieces",
     "Session": "context_size cached_tokens interrupt take_notice close",
-    "Generation": "__iter__ tokens_per_second force forbid interrupt supersede close",
-    "NativeChain": "forbid close",
+    "Generation": "__iter__ tokens_per_second force forbid interrupt supersede close "
+    "room bias before_pick before_stop",
+    "NativeChain": "forbid bias close",
     "Responder": "check_tools render close",
-    "Responding": "cancel close",
-    "Conversation": "messages context_size used_tokens interrupt clear close",
+    "Responding": "cancel answer_now close",
+    "Conversation": "messages context_size used_tokens interrupt answer_now clear close",
 }
 ARGUMENTS: Mapping[str, str] = {
     "encode": "[Segment('a', False), Segment('<think>', True)]",
@@ -94,6 +95,9 @@ ARGUMENTS: Mapping[str, str] = {
     "expect_thought": "1, begun=False",
     "force": "[1]",
     "forbid": "[1]",
+    "bias": "{1: 2.0}",
+    "before_pick": "None",
+    "before_stop": "None",
     "sample": "context",
     "accept": "1",
     "apply": "[0.0] * size",

@@ -10,6 +10,7 @@ from qwq_gguf.thinking.form import (
     thought_start,
 )
 from qwq_gguf.thinking.governor import Governor
+from qwq_gguf.thinking.loops import Loop, LoopDetector, LoopSettings
 from qwq_gguf.thinking.reading import form_of, read_form
 from qwq_gguf.thinking.splitter import Phase, Split, ThoughtSplitter, WasThought
 from qwq_gguf.thinking.tags import KNOWN_TAGS, ThinkingTags
@@ -19,6 +20,9 @@ __all__ = [
     "KNOWN_TAGS",
     "NO_THOUGHT",
     "Governor",
+    "Loop",
+    "LoopDetector",
+    "LoopSettings",
     "Phase",
     "Split",
     "Switch",

@@ -1,0 +1,173 @@
+"""Finding that a generation goes round in circles, from its tokens alone.
+
+Two kinds of evidence. A **periodic** tail: the last tokens are one block over and over. A
+**near** repeat: nearly all of a long stretch was said before, and not long ago, though with
+other numbers or names in it, or in another order.
+
+Honest texts repeat themselves, too: rulers, zeros, digits of 1/7, tables of equal rows. What is
+enough therefore depends on how much a block says, and the measure of that is how many different
+tokens it has. docs/thinking.md gives the reasons, and what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from qwq_gguf.errors import ProfileError
+from qwq_gguf.thinking.recurrence import Recurrence
+
+__all__ = ["Loop", "LoopDetector", "LoopSettings"]
+
+_MOST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop that was found.
+
+    `period` is the length of a round in tokens, for a near repeat that of a usual one.
+    `repeats` is how many rounds there have been, the first included. `begin` is the index,
+    from the last reset, of the token with which the looping stretch began.
+    """
+
+    kind: Literal["periodic", "near"]
+    period: int
+    repeats: float
+    begin: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """When repeating is looping. ProfileError for numbers that make no sense.
+
+    A block of `telling` different tokens or more is a loop after `repeats` rounds; one of fewer,
+    d, after `repeats - 1 + (telling / d) ** 2` of them, or after `enough` tokens if that comes
+    first. `longest` is the longest period that is looked for.
+
+    For near repeats a sum grows by one with each token that was said before and falls by
+    `novelty` with each that was not, never below zero (Page's CUSUM, 1954): a text of which less
+    than novelty / (1 + novelty) is old never gets anywhere. It is a loop at `near_tokens`, of
+    d < `near_telling` different tokens at `(near_telling / d) ** 2` times as many, and never
+    before it has gone round: at `near_rounds` times the usual distance of the repeats. So what
+    is said a second time, a program or a table, is no loop, however long it is.
+    """
+
+    repeats: float = 2.75
+    telling: int = 40
+    enough: int = 300
+    longest: int = 4096
+    novelty: float = 3.0
+    near_tokens: int = 96
+    near_telling: int = 32
+    near_rounds: float = 1.5
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("repeats", 2, 1000),
+            ("telling", 1, _MOST),
+            ("enough", 2, _MOST),
+            ("longest", 1, _MOST),
+            ("novelty", 0.01, 1000),
+            ("near_tokens", 1, _MOST),
+            ("near_telling", 1, _MOST),
+            ("near_rounds", 1, 1000),
+        ):
+            value = getattr(self, name)
+            if not least <= value <= most:  # NaN is not, either
+                raise ProfileError(
+                    f"loops: {name} makes no sense", found=value, expected=f"{least} to {most}"
+                )
+
+    def periodic_tokens(self, period: int, different: int) -> int:
+        """How long a tail of this period, with so many different tokens in it, is a loop."""
+        rounds = max(self.repeats, self.repeats - 1 + (self.telling / different) ** 2)
+        needed = max(self.repeats * period, min(rounds * period, self.enough))
+        return math.ceil(needed)
+
+    def near_sum(self, distance: float, different: int) -> float:
+        """The sum at which near repeats of this usual distance are a loop."""
+        thin = max(1.0, (self.near_telling / different) ** 2)
+        return max(self.near_tokens * thin, self.near_rounds * distance)
+
+
+class LoopDetector:
+    """Feed it tokens, and it says when they have become a loop.
+
+    A few microseconds a token, whatever came before, in bounded memory (a few megabytes). After
+    a loop was returned it says nothing new until `reset`.
+    """
+
+    def __init__(self, settings: LoopSettings = LoopSettings()) -> None:
+        self.settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all tokens."""
+        settings = self.settings
+        self._seen = Recurrence(math.ceil(max(settings.repeats, 3) * settings.longest))
+        self._different: dict[int, int] = {}
+        self._near = _NearRepeats(settings)
+
+    def feed(self, token: int) -> Loop | None:
+        """Take one more token; the loop that it completes, or goes on with."""
+        distance = self._seen.feed(token)
+        near = self._near.feed(token, distance)
+        return self._periodic() or near
+
+    def _periodic(self) -> Loop | None:
+        settings, seen = self.settings, self._seen
+        for lag, run in seen.lags.items():
+            length = run + lag
+            if lag > settings.longest or length < settings.repeats * lag:
+                continue
+            if length >= settings.periodic_tokens(lag, self._different_of(lag)):
+                return Loop("periodic", lag, length / lag, len(seen) - length)
+        return None
+
+    def _different_of(self, lag: int) -> int:
+        """Different tokens in a period: the same for as long as it goes on."""
+        if lag not in self._different:
+            kept = {old: self._different[old] for old in self._different if old in self._seen.lags}
+            self._different = {**kept, lag: len(set(self._seen.tail(lag)))}
+        return self._different[lag]
+
+
+class _NearRepeats:
+    """The sum of what was said before against what is new."""
+
+    def __init__(self, settings: LoopSettings) -> None:
+        self._settings = settings
+        self._fed = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._sum = 0.0
+        self._old = 0
+        self._distances = 0
+        self._since = self._fed
+        self._tokens: set[int] = set()
+
+    def feed(self, token: int, distance: int) -> Loop | None:
+        """Take a token and how long ago it was said, 0 for never."""
+        if distance:
+            self._sum += 1
+            self._old += 1
+            self._distances += distance
+            self._tokens.add(token)
+        elif self._sum:
+            self._sum -= self._settings.novelty
+            if self._sum <= 0:
+                self._clear()
+        self._fed += 1
+        if not self._sum:
+            self._since = self._fed
+            return None
+        if self._sum < self._settings.near_tokens:
+            return None
+        usual = self._distances / self._old
+        if self._sum < self._settings.near_sum(usual, len(self._tokens)):
+            return None
+        begin = max(0, self._since - round(usual))
+        return Loop("near", round(usual), (self._fed - begin) / usual, begin)

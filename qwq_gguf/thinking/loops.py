@@ -55,7 +55,7 @@ class LoopSettings:
     """
 
     repeats: float = 2.75
-    telling: int = 40
+    telling: int = 36
     enough: int = 300
     longest: int = 4096
     novelty: float = 3.0

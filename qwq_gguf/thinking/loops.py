@@ -21,6 +21,7 @@ from qwq_gguf.thinking.recurrence import Recurrence
 __all__ = ["Loop", "LoopDetector", "LoopSettings"]
 
 _MOST = 1 << 20
+_SLACK = 512  # tokens: a near repeat may be a little farther off than the longest period
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ class LoopSettings:
 
     For near repeats a sum grows by one with each token that was said before and falls by
     `novelty` with each that was not, never below zero (Page's CUSUM, 1954): a text of which less
-    than novelty / (1 + novelty) is old never gets anywhere. It is a loop at `near_tokens`, of
-    d < `near_telling` different tokens at `(near_telling / d) ** 2` times as many, and never
-    before it has gone round: at `near_rounds` times the usual distance of the repeats. So what
-    is said a second time, a program or a table, is no loop, however long it is.
+    than novelty / (1 + novelty) is old never gets anywhere. It is a loop at `near_tokens`; of
+    d < `near_telling` different tokens at `(near_telling / d) ** 2` times as many, or at `enough`;
+    and never before it has gone round, at `near_rounds` times the usual distance of the repeats.
+    So what is said a second time, a program or a table, is no loop, however long it is.
     """
 
     repeats: float = 2.75
@@ -89,7 +90,8 @@ class LoopSettings:
     def near_sum(self, distance: float, different: int) -> float:
         """The sum at which near repeats of this usual distance are a loop."""
         thin = max(1.0, (self.near_telling / different) ** 2)
-        return max(self.near_tokens * thin, self.near_rounds * distance)
+        enough = max(self.near_tokens, self.enough)
+        return max(min(self.near_tokens * thin, enough), self.near_rounds * distance)
 
 
 class LoopDetector:
@@ -106,7 +108,7 @@ class LoopDetector:
     def reset(self) -> None:
         """Forget all tokens."""
         settings = self.settings
-        self._seen = Recurrence(math.ceil(max(settings.repeats, 3) * settings.longest))
+        self._seen = Recurrence(settings.longest + _SLACK)
         self._different: dict[int, int] = {}
         self._near = _NearRepeats(settings)
 

@@ -26,12 +26,14 @@ def looping_row(name: str, found: Sequence[Found]) -> str:
     """A row of the table of looping texts."""
     delays = sorted(each.delay for each in found if each.delay is not None)
     periods = sorted(each.periods for each in found if each.periods is not None)
-    late = delays[int(0.95 * (len(delays) - 1))]
+    spread = "- | - | -"
+    if delays:
+        late = delays[int(0.95 * (len(delays) - 1))]
+        spread = f"{median(delays):g} | {late} | {median(periods):.1f}"
     return (
         f"| {name} | {len(found)} | {share(len(delays), len(found))} "
         f"| {share(sum(each.within(3, FLOOR) for each in found), len(found))} "
-        f"| {share(sum(each.within(3) for each in found), len(found))} "
-        f"| {median(delays):g} | {late} | {median(periods):.1f} |"
+        f"| {share(sum(each.within(3) for each in found), len(found))} | {spread} |"
     )
 
 
@@ -55,14 +57,14 @@ def table(looping: Sequence[Looping], honest: Sequence[Honest]) -> str:
         "|---|--:|--:|--:|--:|--:|--:|--:|",
         *(looping_row(name, rows) for name, rows in groups if rows),
         "",
-        "| honest texts | texts | of them tokenized | tokens | false alarms |",
+        "| honest texts | texts | token sequences | tokens | texts with a false alarm |",
         "|---|--:|--:|--:|--:|",
     ]
     halves: list[tuple[str, Sequence[Honest]]] = [("**all**", honest)]
     halves += [(half, [h for h in honest if h.half == half]) for half in ("tuning", "held-out")]
     for name, texts in halves:
         ids = [tokens for text in texts for tokens in text.tokens.values()]
-        wrong = sum(any(text is alarm[0] for text in texts) for alarm in alarms)
+        wrong = sum(any(text is alarm[0] for alarm in alarms) for text in texts)
         lines.append(f"| {name} | {len(texts)} | {len(ids)} | {sum(map(len, ids)):,} | {wrong} |")
     caught = sum(each.delay is not None for each in found)
     wrong_texts = len({id(alarm[0]) for alarm in alarms})

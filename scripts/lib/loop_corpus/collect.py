@@ -12,6 +12,7 @@ from typing import Any
 
 from loop_corpus.criterion import label
 from loop_corpus.honest import honest_texts
+from loop_corpus.measure import FLOOR
 from loop_corpus.store import HONEST, LOOPING, Half, Honest, Looping, write
 from qwq_gguf.engine.model import Model
 
@@ -58,6 +59,8 @@ def collect(made: Path, tokenizers: dict[str, Model]) -> None:
             seen.add(same)
             half = _half(entry["prompt"])
             found = label(tokens)
+            if found is not None and end == "length" and len(tokens) - found.begin < FLOOR:
+                continue  # it ends before a detector has had all the time it is given
             if found is not None:
                 labels = (found.kind, found.period, found.begin)
                 looping.append(Looping(half, entry, end, *labels, text, tokens))

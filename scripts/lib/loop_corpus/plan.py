@@ -60,7 +60,7 @@ class Subject:
 SUBJECTS = (
     Subject("demo-f16", "demo-F16.gguf", "QwQ-Demo", "F16", 100, demo=True, forbids="the end"),
     Subject(
-        "demo-lines", "demo-F16.gguf", "QwQ-Demo", "F16", 96, most=420, demo=True, forbids=_LINES
+        "demo-lines", "demo-F16.gguf", "QwQ-Demo", "F16", 96, most=640, demo=True, forbids=_LINES
     ),
     Subject(
         "demo-lines-q3",
@@ -68,7 +68,7 @@ SUBJECTS = (
         "QwQ-Demo",
         "Q3_K_S",
         64,
-        most=420,
+        most=640,
         demo=True,
         forbids=_LINES,
     ),
@@ -78,7 +78,7 @@ SUBJECTS = (
         "QwQ-Demo",
         "Q2_K",
         64,
-        most=420,
+        most=640,
         demo=True,
         forbids=_LINES,
     ),

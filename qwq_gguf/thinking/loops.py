@@ -1,35 +1,37 @@
-"""Whether a stream of tokens goes in circles: an exact period, many times over."""
+"""Finding that a generation goes round in circles, from its tokens alone.
+
+Two kinds of evidence. A **periodic** tail: the last tokens are one block over and over. A
+**near** repeat: nearly all of a long stretch was said before, and not long ago, though with
+other numbers or names in it, or in another order.
+
+Honest texts repeat themselves, too: rulers, zeros, digits of 1/7, tables of equal rows. What is
+enough therefore depends on how much a block says, and the measure of that is how many different
+tokens it has. docs/thinking.md gives the reasons, and what was measured.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from qwq_gguf.errors import ProfileError
+from qwq_gguf.thinking.recurrence import Recurrence
 
 __all__ = ["Loop", "LoopDetector", "LoopSettings"]
 
-
-@dataclass(frozen=True, slots=True)
-class LoopSettings:
-    """From when on a repetition is a loop: so many repeats of a period, and so many tokens."""
-
-    longest_period: int = 1024
-    repeats: int = 6
-    least_tokens: int = 96
-
-    def __post_init__(self) -> None:
-        for name, least in (("longest_period", 1), ("repeats", 2), ("least_tokens", 2)):
-            if getattr(self, name) < least:
-                raise ProfileError(
-                    f"loops: {name} is too small", found=getattr(self, name), expected=least
-                )
+_MOST = 1 << 20
+_SLACK = 512  # tokens: a near repeat may be a little farther off than the longest period
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A loop that has been found; `begin` is the index of the token at which it began."""
+    """A loop that was found.
+
+    `period` is the length of a round in tokens, for a near repeat that of a usual one.
+    `repeats` is how many rounds there have been, the first included. `begin` is the index,
+    from the last reset, of the token with which the looping stretch began.
+    """
 
     kind: Literal["periodic", "near"]
     period: int
@@ -37,38 +39,137 @@ class Loop:
     begin: int
 
 
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """When repeating is looping. ProfileError for numbers that make no sense.
+
+    A block of `telling` different tokens or more is a loop after `repeats` rounds; one of fewer,
+    d, after `repeats - 1 + (telling / d) ** 2` of them, or after `enough` tokens if that comes
+    first. `longest` is the longest period that is looked for.
+
+    For near repeats a sum grows by one with each token that was said before and falls by
+    `novelty` with each that was not, never below zero (Page's CUSUM, 1954): a text of which less
+    than novelty / (1 + novelty) is old never gets anywhere. It is a loop at `near_tokens`; of
+    d < `near_telling` different tokens at `(near_telling / d) ** 2` times as many, or at `enough`;
+    and never before it has gone round, at `near_rounds` times the usual distance of the repeats.
+    So what is said a second time, a program or a table, is no loop, however long it is.
+    """
+
+    repeats: float = 2.75
+    telling: int = 36
+    enough: int = 300
+    longest: int = 4096
+    novelty: float = 3.0
+    near_tokens: int = 96
+    near_telling: int = 32
+    near_rounds: float = 1.5
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("repeats", 2, 1000),
+            ("telling", 1, _MOST),
+            ("enough", 2, _MOST),
+            ("longest", 1, _MOST),
+            ("novelty", 0.01, 1000),
+            ("near_tokens", 1, _MOST),
+            ("near_telling", 1, _MOST),
+            ("near_rounds", 1, 1000),
+        ):
+            value = getattr(self, name)
+            if not least <= value <= most:  # NaN is not, either
+                raise ProfileError(
+                    f"loops: {name} makes no sense", found=value, expected=f"{least} to {most}"
+                )
+
+    def periodic_tokens(self, period: int, different: int) -> int:
+        """How long a tail of this period, with so many different tokens in it, is a loop."""
+        rounds = max(self.repeats, self.repeats - 1 + (self.telling / different) ** 2)
+        needed = max(self.repeats * period, min(rounds * period, self.enough))
+        return math.ceil(needed)
+
+    def near_sum(self, distance: float, different: int) -> float:
+        """The sum at which near repeats of this usual distance are a loop."""
+        thin = max(1.0, (self.near_telling / different) ** 2)
+        enough = max(self.near_tokens, self.enough)
+        return max(min(self.near_tokens * thin, enough), self.near_rounds * distance)
+
+
 class LoopDetector:
-    """Feed it tokens. After a `Loop` it goes on when it is `reset`."""
+    """Feed it tokens, and it says when they have become a loop.
+
+    A few microseconds a token, whatever came before, in bounded memory (a few megabytes). After
+    a loop was returned it says nothing new until `reset`.
+    """
 
     def __init__(self, settings: LoopSettings = LoopSettings()) -> None:
-        self._settings = settings
+        self.settings = settings
         self.reset()
 
     def reset(self) -> None:
         """Forget all tokens."""
-        self._seen: deque[int] = deque(maxlen=self._settings.longest_period)
-        self._last: dict[int, int] = {}
-        self._runs: dict[int, int] = {}  # period: tokens in a row that were the same before it
-        self._count = 0
+        settings = self.settings
+        self._seen = Recurrence(settings.longest + _SLACK)
+        self._different: dict[int, int] = {}
+        self._near = _NearRepeats(settings)
 
     def feed(self, token: int) -> Loop | None:
-        """Take a token; the loop that it completes, or None."""
-        settings, seen, at = self._settings, self._seen, self._count
-        self._count += 1
-        runs: dict[int, int] = {}
-        for period, run in self._runs.items():
-            if seen[-period] == token:
-                runs[period] = run + 1
-        last = self._last.get(token)
-        if last is not None and at - last <= len(seen):
-            runs.setdefault(at - last, 1)
-        self._runs = runs
-        if len(seen) == settings.longest_period and self._last.get(seen[0]) == at - len(seen):
-            del self._last[seen[0]]
-        seen.append(token)
-        self._last[token] = at
-        for period, run in runs.items():
-            whole = run + period
-            if whole >= settings.least_tokens and whole >= settings.repeats * period:
-                return Loop("periodic", period, whole / period, at + 1 - whole)
+        """Take one more token; the loop that it completes, or goes on with."""
+        distance = self._seen.feed(token)
+        near = self._near.feed(token, distance)
+        return self._periodic() or near
+
+    def _periodic(self) -> Loop | None:
+        settings, seen = self.settings, self._seen
+        for lag, run in seen.lags.items():
+            length = run + lag
+            if lag > settings.longest or length < settings.repeats * lag:
+                continue
+            if length >= settings.periodic_tokens(lag, self._different_of(lag)):
+                return Loop("periodic", lag, length / lag, len(seen) - length)
         return None
+
+    def _different_of(self, lag: int) -> int:
+        """Different tokens in a period: the same for as long as it goes on."""
+        if lag not in self._different:
+            kept = {old: self._different[old] for old in self._different if old in self._seen.lags}
+            self._different = {**kept, lag: len(set(self._seen.tail(lag)))}
+        return self._different[lag]
+
+
+class _NearRepeats:
+    """The sum of what was said before against what is new."""
+
+    def __init__(self, settings: LoopSettings) -> None:
+        self._settings = settings
+        self._fed = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._sum = 0.0
+        self._old = 0
+        self._distances = 0
+        self._since = self._fed
+        self._tokens: set[int] = set()
+
+    def feed(self, token: int, distance: int) -> Loop | None:
+        """Take a token and how long ago it was said, 0 for never."""
+        if distance:
+            self._sum += 1
+            self._old += 1
+            self._distances += distance
+            self._tokens.add(token)
+        elif self._sum:
+            self._sum -= self._settings.novelty
+            if self._sum <= 0:
+                self._clear()
+        self._fed += 1
+        if not self._sum:
+            self._since = self._fed
+            return None
+        if self._sum < self._settings.near_tokens:
+            return None
+        usual = self._distances / self._old
+        if self._sum < self._settings.near_sum(usual, len(self._tokens)):
+            return None
+        begin = max(0, self._since - round(usual))
+        return Loop("near", round(usual), (self._fed - begin) / usual, begin)

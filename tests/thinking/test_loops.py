@@ -1,34 +1,180 @@
+"""Loops found in tokens, against trying every period at every place."""
+
 from __future__ import annotations
 
 import itertools
+import math
+import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from qwq_gguf.errors import ProfileError
-from qwq_gguf.thinking import LoopDetector, LoopSettings
+from qwq_gguf.thinking import Loop, LoopDetector, LoopSettings
+
+# Small numbers, so that short texts have loops; no near repeats.
+SMALL = LoopSettings(telling=6, enough=60, longest=300, near_tokens=1 << 20)
 
 
-@pytest.mark.parametrize("period", [1, 2, 3, 17, 100, 400])
-def test_an_exact_period_is_found_and_its_begin_known(period: int) -> None:
+def feed(detector: LoopDetector, tokens: list[int]) -> tuple[Loop, int] | None:
+    """The first loop and after how many tokens."""
+    for count, token in enumerate(tokens, 1):
+        if loop := detector.feed(token):
+            return loop, count
+    return None
+
+
+def every_period(tokens: list[int], settings: LoopSettings) -> dict[int, int]:
+    """The periods at which a text is a loop by the rule, with the lengths of their tails."""
+    out = {}
+    text = np.array(tokens)
+    for period in range(1, min(settings.longest, len(tokens) // 2) + 1):
+        if text[-1] != text[-1 - period]:
+            continue
+        same = text[:-period] == text[period:]
+        run = len(same) if same.all() else int(same[::-1].argmin())
+        needed = settings.periodic_tokens(period, len(set(tokens[-period:])))
+        if run >= period and run + period >= needed:
+            out[period] = run + period
+    return out
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_it_agrees_with_trying_every_period(seed: int) -> None:
+    draw = random.Random(seed)
+    kinds = draw.choice((2, 4, 30))
+    text = [draw.randrange(kinds) for _ in range(draw.randrange(100))]
+    for _ in range(3):
+        block = [draw.randrange(kinds) for _ in range(draw.choice((1, 2, 3, 7, 20, 60, 150)))]
+        text += (block * 60)[: int(len(block) * draw.uniform(1.5, 4)) + draw.randrange(70)]
+        text += [draw.randrange(kinds) for _ in range(draw.randrange(30))]
+    detector = LoopDetector(SMALL)
+    for count, token in enumerate(text, 1):
+        loop = detector.feed(token)
+        expected = every_period(text[:count], SMALL)
+        assert bool(loop) == bool(expected), (count, loop, expected)
+        if loop:
+            assert loop.kind == "periodic"
+            assert expected[loop.period] == count - loop.begin
+            assert loop.repeats == (count - loop.begin) / loop.period
+
+
+@pytest.mark.parametrize("period", [1, 2, 5, 12, 13, 31, 64, 100, 500, 1000, 4096])
+def test_a_block_said_again_and_again_is_found_at_the_very_token(period: int) -> None:
+    settings = LoopSettings(near_tokens=1 << 20)
+    lead = [10_000 + i for i in range(37)]
+    text = lead + list(itertools.islice(itertools.cycle(range(period)), 4 * period + 400))
+    found = feed(LoopDetector(settings), text)
+    assert found is not None
+    loop, count = found
+    assert (loop.kind, loop.period, loop.begin) == ("periodic", period, 37)
+    assert count - 37 == settings.periodic_tokens(period, period)
+
+
+def test_long_blocks_are_found_within_three_rounds_and_short_ones_need_more() -> None:
+    settings = LoopSettings()
+    needed = {d: settings.periodic_tokens(d, d) / d for d in (1, 2, 6, 10, 20, 40, 400)}
+    assert needed[40] <= 3
+    assert needed[400] <= 3
+    assert list(needed.values()) == sorted(needed.values(), reverse=True)
+    assert needed[6] * 6 > 200  # the digits of 1/7
+    assert settings.periodic_tokens(1, 1) == settings.enough
+    # A long block of few different tokens, as rows of zeros are: tokens count, but three rounds.
+    assert settings.periodic_tokens(30, 5) == settings.enough
+    assert settings.periodic_tokens(1000, 5) == math.ceil(settings.repeats * 1000)
+
+
+def test_a_longer_period_than_is_looked_for_is_no_loop() -> None:
+    settings = LoopSettings(longest=100, near_rounds=1000)
+    assert feed(LoopDetector(settings), list(range(101)) * 6) is None
+    assert feed(LoopDetector(settings), list(range(100)) * 6) is not None
+
+
+SENTENCE = list(range(100, 140))
+
+
+def varied(draw: random.Random, rounds: int) -> list[int]:
+    """The same forty tokens over and over, with a token or two changed or left out each time."""
+    out: list[int] = []
+    for number in range(rounds):
+        copy = SENTENCE.copy()
+        copy[20] = 1000 + number
+        if draw.random() < 0.3:
+            del copy[0]
+        out += copy
+    return out
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_same_with_small_changes_is_a_loop(seed: int) -> None:
+    draw = random.Random(seed)
+    lead = [draw.randrange(5000, 9000) for _ in range(200)]
+    settings = LoopSettings(novelty=1.0)
+    found = feed(LoopDetector(settings), lead + varied(draw, 60))
+    assert found is not None
+    loop, _ = found
+    assert loop.kind == "near"
+    assert 36 <= loop.period <= 60  # the repeats of what stands near a change are farther off
+    assert 150 <= loop.begin <= 300
+    assert loop.repeats > 3
+
+
+def test_changes_in_every_line_of_a_table_are_honest() -> None:
+    draw = random.Random(1)
+    row = list(range(12))
+    table = [t for _ in range(200) for t in (*row, *(draw.randrange(20, 30) for _ in range(6)))]
+    assert feed(LoopDetector(), table) is None
+
+
+@pytest.mark.parametrize("length", [100, 400, 2000])
+def test_what_is_said_a_second_time_is_no_loop(length: int) -> None:
+    draw = random.Random(length)
+    program = [draw.randrange(5000) for _ in range(length)]
+    between = [draw.randrange(5000) for _ in range(length // 4)]
+    assert feed(LoopDetector(), program + between + program) is None
+    again = feed(LoopDetector(), program * 4)
+    assert again is not None
+    assert again[1] <= 3 * length
+
+
+def test_a_reset_forgets_everything() -> None:
     detector = LoopDetector()
-    honest = list(range(1000, 1300))
-    tokens = itertools.chain(honest, itertools.cycle(range(period)))
-    found = map(detector.feed, itertools.islice(tokens, 300 + max(100, 7 * period)))
-    loop = next(filter(None, found))
-    assert loop.kind == "periodic"
-    assert loop.period == period
-    assert loop.begin == 300
-    assert loop.repeats >= 3
+    text = list(range(50)) * 3
+    first = feed(detector, text)
+    assert first is not None
+    detector.reset()
+    assert feed(detector, text) == first
+    detector.reset()
+    assert feed(detector, text[:100]) is None
+    detector.reset()
+    assert feed(detector, text[:100]) is None
 
 
-def test_what_is_forgotten_is_no_loop() -> None:
+def test_it_goes_on_saying_so_until_the_loop_breaks() -> None:
     detector = LoopDetector()
-    for _ in range(50):
-        for token in range(12):
-            assert detector.feed(token) is None
-        detector.reset()
+    said = [detector.feed(token) for token in list(range(50)) * 4]
+    first = next(at for at, loop in enumerate(said) if loop)
+    assert all(said[first:])
+    said = [detector.feed(1000 + number) for number in range(100)]
+    assert said[-1] is None
 
 
-def test_settings_that_make_no_sense() -> None:
-    with pytest.raises(ProfileError):
-        LoopSettings(**{LoopSettings.__match_args__[0]: -1})
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"repeats": 1.0},
+        {"repeats": math.nan},
+        {"telling": 0},
+        {"enough": 1},
+        {"longest": 0},
+        {"longest": 1 << 21},
+        {"novelty": 0.0},
+        {"near_tokens": 0},
+        {"near_telling": 0},
+        {"near_rounds": math.inf},
+    ],
+)
+def test_settings_that_make_no_sense(change: dict[str, float]) -> None:
+    with pytest.raises(ProfileError, match=f"loops: {next(iter(change))}"):
+        replace(LoopSettings(), **change)  # type: ignore[arg-type]

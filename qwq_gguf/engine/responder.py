@@ -9,16 +9,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.chat.events import FinishReason, Responded, Response, ResponseEvent
+from qwq_gguf.chat.events import FinishReason, ResponseEvent
 from qwq_gguf.chat.history import without_thoughts
 from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
-from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
 from qwq_gguf.chat.tool_place import takes_tools
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.llama.native_stages import with_token_ids
 from qwq_gguf.engine.one_reader import OneReader
-from qwq_gguf.engine.replies import Governing, ReplyStream
+from qwq_gguf.engine.replies import Governing, ReplyDriver, ReplyStream
 from qwq_gguf.engine.session import Generation, PromptProgress, Session
 from qwq_gguf.errors import ChainError, ModelError
 from qwq_gguf.profiles.thoughts import thoughts_of
@@ -112,12 +111,10 @@ class Responder:
         )
         tokens = self.model.encode(prompt.segments, most=self.session.context_size - 1)
         seed = new_seed() if seed is None else seed
+        governing = Governing(self.model, self.profile)
         return Responding(
             partial(self._begin, tokens, stream, seed, max_tokens),
-            stream,
-            Governing(self.model, self.profile),
-            has_tools=bool(tools),
-            seed=seed,
+            ReplyDriver(stream, governing, has_tools=bool(tools), seed=seed),
         )
 
     def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> RenderedPrompt:
@@ -164,21 +161,10 @@ class Responding(Iterator[ResponseEvent]):
     from whatever is read after its session began another one, or was closed.
     """
 
-    def __init__(
-        self,
-        begin: Callable[[], Generation],
-        stream: ReplyStream,
-        governing: Governing,
-        *,
-        has_tools: bool,
-        seed: int,
-    ) -> None:
+    def __init__(self, begin: Callable[[], Generation], driver: ReplyDriver) -> None:
         """Made by `Responder.respond`. `begin` is called when the first event is read."""
         self._begin = begin
-        self._stream = stream
-        self._governing = governing
-        self._has_tools = has_tools
-        self._seed = seed
+        self._driver = driver
         self._cancelled = False
         self._generation: Generation | None = None
         self._events = OneReader(self._run(), "this response")
@@ -209,48 +195,22 @@ class Responding(Iterator[ResponseEvent]):
                 yield from self._follow(generation)
         finally:
             self._generation = None
-        reason = FinishReason.STOP if self._stream.stopped else generation.finish_reason
+        reason = FinishReason.STOP if self._driver.done else generation.finish_reason
         if reason is None:
             raise ModelError(
                 "this reply was ended from elsewhere: its session began another one, or was closed",
                 hint="read a reply to its end before the next question, or give each "
                 "conversation a session of its own",
             )
-        yield from self._stream.finish(turn_ended=reason is FinishReason.STOP)
-        yield Responded(self._response(generation, reason))
+        yield from self._driver.finish(reason)
 
     def _follow(self, generation: Generation) -> Generator[ResponseEvent, None, None]:
-        """The deltas of each token, and what is done about its thought."""
-        stream, governing = self._stream, self._governing
-        governing.begin(stream, generation)
+        driver = self._driver
+        driver.begin(generation)
         for token, piece in generation:
-            thought = stream.in_thought
-            yield from stream.feed(token, piece)
-            if stream.stopped:
+            yield from driver.feed(token, piece)
+            if driver.done:
                 break
-            if thought and not stream.in_thought:
-                generation.begin_answer()
-            elif thought or stream.in_thought:
-                yield from governing.look(stream, generation)
-
-    def _response(self, generation: Generation, reason: FinishReason) -> Response:
-        stream = self._stream
-        written = stream.answer
-        parsed = parse_tool_calls(written) if self._has_tools else ParsedAnswer(written, (), ())
-        return Response(
-            thinking=stream.thinking,
-            answer=parsed.text,
-            written=written,
-            calls=parsed.calls,
-            unread=parsed.errors,
-            thinking_tokens=stream.thinking_tokens,
-            answer_tokens=stream.answer_tokens,
-            prompt_tokens=generation.prompt_tokens,
-            seed=self._seed,
-            seconds=generation.seconds,
-            finish_reason=reason,
-            thought_ended=stream.thought_ended(reason, governed=self._governing.ended),
-        )
 
 
 def new_seed() -> int:

@@ -9,8 +9,8 @@ from qwq_gguf.chat.events import Notice
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
+    from qwq_gguf.engine.replies.steered import Steered
     from qwq_gguf.engine.replies.stream import ReplyStream
-    from qwq_gguf.engine.session import Generation
     from qwq_gguf.profiles import Profile
 
 __all__ = ["Governing"]
@@ -30,7 +30,7 @@ class Governing:
         """Whether it has ended a thought."""
         return self._ended
 
-    def begin(self, stream: ReplyStream, generation: Generation) -> None:
+    def begin(self, stream: ReplyStream, generation: Steered) -> None:
         """Before the first token: there is no thought where there is no budget for one."""
         if not self._governor.ends(0):
             return
@@ -38,7 +38,7 @@ class Governing:
             self._end(generation, "\n")
         self._forbid_thoughts(generation)
 
-    def look(self, stream: ReplyStream, generation: Generation) -> Iterator[Notice]:
+    def look(self, stream: ReplyStream, generation: Steered) -> Iterator[Notice]:
         """Make the model close its thought when the budget of this round is used up."""
         if self._ended or not self._governor.ends(stream.thinking_tokens):
             return
@@ -49,14 +49,14 @@ class Governing:
                 f"the thought is ended: its budget of {self._governor.budget:,} is used up"
             )
 
-    def _end(self, generation: Generation, last_words: str) -> None:
+    def _end(self, generation: Steered, last_words: str) -> None:
         self._ended = True
         vocabulary, close = self._model.vocabulary, self._model.token_id(self._tags.close)
         tokens = vocabulary.encode_text(last_words)
         tokens += vocabulary.encode_text(self._tags.close) if close is None else [close]
         generation.force(tokens)
 
-    def _forbid_thoughts(self, generation: Generation) -> None:
+    def _forbid_thoughts(self, generation: Steered) -> None:
         """An answer follows: some models would open the next thought at once.
 
         Only a token of its own can open another one (see `ThoughtSplitter`).

@@ -1,0 +1,84 @@
+"""One reply driven token by token: by who pulls tokens, or by a scheduler that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qwq_gguf.chat.events import FinishReason, Notice, Responded, Response, ResponseEvent
+from qwq_gguf.chat.tool_calls import ParsedAnswer, parse_tool_calls
+from qwq_gguf.engine.replies.governing import Governing
+from qwq_gguf.engine.replies.steered import Steered
+from qwq_gguf.engine.replies.stream import Delta, ReplyStream
+
+__all__ = ["ReplyDriver"]
+
+
+class ReplyDriver:
+    """What becomes of a generation's tokens, and what is done to it meanwhile.
+
+    `begin` it with the generation, `feed` each token and read its events to their end, before
+    the next token is picked; then `finish`. Whoever drives it ends the generation once it is
+    `done`.
+    """
+
+    def __init__(
+        self, stream: ReplyStream, governing: Governing, *, has_tools: bool, seed: int
+    ) -> None:
+        """`has_tools`: calls are looked for in the answer. `seed` is told in the response."""
+        self._stream = stream
+        self._governing = governing
+        self._has_tools = has_tools
+        self._seed = seed
+        self._generation: Steered | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether a stop text has come: no token after it is of any use."""
+        return self._stream.stopped
+
+    def begin(self, generation: Steered) -> None:
+        """Before the first token."""
+        self._generation = generation
+        self._governing.begin(self._stream, generation)
+
+    def feed(self, token: int, piece: bytes) -> Iterator[Delta | Notice]:
+        """The events of a token; what has to be done about its thought is done by their end."""
+        stream, generation = self._stream, self._begun
+        thought = stream.in_thought
+        yield from stream.feed(token, piece)
+        if stream.stopped:
+            return
+        if thought and not stream.in_thought:
+            generation.begin_answer()
+        elif thought or stream.in_thought:
+            yield from self._governing.look(stream, generation)
+
+    def finish(self, reason: FinishReason) -> Iterator[ResponseEvent]:
+        """What was held back, and the response. `reason`: why the generation ended by itself."""
+        reason = FinishReason.STOP if self.done else reason
+        yield from self._stream.finish(turn_ended=reason is FinishReason.STOP)
+        yield Responded(self._response(reason))
+
+    @property
+    def _begun(self) -> Steered:
+        assert self._generation is not None, "begin it first"
+        return self._generation
+
+    def _response(self, reason: FinishReason) -> Response:
+        stream, generation = self._stream, self._begun
+        written = stream.answer
+        parsed = parse_tool_calls(written) if self._has_tools else ParsedAnswer(written, (), ())
+        return Response(
+            thinking=stream.thinking,
+            answer=parsed.text,
+            written=written,
+            calls=parsed.calls,
+            unread=parsed.errors,
+            thinking_tokens=stream.thinking_tokens,
+            answer_tokens=stream.answer_tokens,
+            prompt_tokens=generation.prompt_tokens,
+            seed=self._seed,
+            seconds=generation.seconds,
+            finish_reason=reason,
+            thought_ended=stream.thought_ended(reason, governed=self._governing.ended),
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.events import FinishReason
@@ -152,6 +152,8 @@ class Generation:
         self._chain = chain
         self._stops = stop_tokens
         self._forced: deque[int] = deque()
+        self._look: Callable[[npt.NDArray[np.float32]], None] | None = None
+        self._goes_on: Callable[[int], bool] | None = None
         self._superseded = False
         self._stream = OneReader(self._run(prompt, on_prompt), "this generation")
 
@@ -176,6 +178,11 @@ class Generation:
         """Generated tokens a second of our own time: neither prompt nor consumer count."""
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
 
+    @property
+    def room(self) -> int:
+        """The most tokens that it may have, by its limit and by the context."""
+        return min(self._most, self._room)
+
     def expect_thought(self, token: int | None, *, begun: bool) -> None:
         """Before the first token: a thought comes first; see `NativeChain.expect_thought`."""
         self._chain.expect_thought(token, begun=begun)
@@ -191,6 +198,18 @@ class Generation:
     def forbid(self, tokens: Collection[int]) -> None:
         """Do not pick any of these from now on; `force` may still say them."""
         self._chain.forbid(tokens)
+
+    def bias(self, biases: Mapping[int, float]) -> None:
+        """Add these to the raw logits from the next pick on, in the place of those before."""
+        self._chain.bias(biases)
+
+    def before_pick(self, look: Callable[[npt.NDArray[np.float32]], None] | None) -> None:
+        """Show the raw logits to `look` before each pick; see `Steered`."""
+        self._look = look
+
+    def before_stop(self, goes_on: Callable[[int], bool] | None) -> None:
+        """Ask whether to go on at a token that would end it; see `Steered`."""
+        self._goes_on = goes_on
 
     def interrupt(self) -> None:
         """End it at once (a prompt) or with its next token; from any thread."""
@@ -230,6 +249,8 @@ class Generation:
         since = clock()
         while True:
             context.check_logits()
+            if self._look is not None and not self._forced:
+                context.show_logits(self._look)
             if self._forced:
                 token: int | None = self._next_forced()
             else:
@@ -239,6 +260,8 @@ class Generation:
                 self.finish_reason = FinishReason.STOP
                 break
             if token in stops:
+                if self._goes_on is not None and self._goes_on(token):
+                    continue
                 self.end_token = token
                 self.finish_reason = FinishReason.STOP
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qwq_gguf.thinking.closing import closing_of
 from qwq_gguf.thinking.form import (
     NO_THOUGHT,
     Switch,
@@ -28,6 +29,7 @@ __all__ = [
     "ThoughtStart",
     "Thoughts",
     "WasThought",
+    "closing_of",
     "form_of",
     "read_form",
     "thought_start",

@@ -149,6 +149,11 @@ class Candidates:
         self.array = api.llama_token_data_array(pointer, len(ids), -1, False)
         self.pointer = ctypes.byref(self.array)
 
+    @classmethod
+    def of(cls, api: Any, logits: npt.NDArray[np.float32]) -> Candidates:
+        """All tokens, with one logit a token."""
+        return cls(api, np.arange(len(logits), dtype=np.int32), logits)
+
     def __len__(self) -> int:
         return int(self.array.size)
 

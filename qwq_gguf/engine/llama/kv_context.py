@@ -195,6 +195,16 @@ class KvContext:
                 raise ModelError("nothing was computed yet", path=self._model.path)
             return np.ctypeslib.as_array(logits, (self._model.vocab_size,)).copy()
 
+    def show_logits(self, look: Callable[[npt.NDArray[np.float32]], None]) -> None:
+        """Let somebody look at the same without a copy, which is theirs for this call only."""
+        import numpy as np
+
+        with self.owned as handle:
+            logits = self._api.llama_get_logits_ith(handle, -1)
+            view = np.ctypeslib.as_array(logits, (self._model.vocab_size,))
+            view.flags.writeable = False
+            look(view)
+
     def forget(self) -> None:
         """Empty the KV cache."""
         self._cached.clear()

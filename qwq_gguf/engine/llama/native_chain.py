@@ -7,15 +7,15 @@ prompt. Nor does a grammar, and one for the answer alone hears nothing of the th
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.engine.llama.native_stages import init_stage
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
-from qwq_gguf.sampling.stages import Grammar, Stage, Window
+from qwq_gguf.sampling.stages import Grammar, Stage, TypicalP, Window
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from qwq_gguf.engine.llama.forbidding import Candidates, GrammarSampler
     from qwq_gguf.engine.llama.library import Library
+    from qwq_gguf.engine.llama.logit_edit import LogitEdit
     from qwq_gguf.engine.llama.vocabulary import Vocabulary
     from qwq_gguf.engine.model import Model
     from qwq_gguf.sampling.chain import SamplerChain
@@ -86,8 +87,11 @@ class NativeChain:
         self._grammar_stage = chain.stage(Grammar)
         self._grammar: GrammarSampler | None = None
         self._thought_token: int | None = None
-        self._forbids = any(stage.bans for stage in chain.stages)
+        self._bans = any(stage.bans for stage in chain.stages)
+        self._typical = any(isinstance(s, TypicalP) and not s.off for s in chain.stages)
         self._forbidden: tuple[int, ...] = ()
+        self._biases: dict[int, float] = {}
+        self._edit: LogitEdit | None = None
         with self._owned as handle:
             for stage in chain.stages:
                 if isinstance(stage, Grammar):
@@ -128,13 +132,18 @@ class NativeChain:
         when the stages forbid every token before that.
         """
         with self._owned as handle:
-            if not self._forbids:
+            if self._edit is None and not self._stepwise:
                 token: int = self._fused(handle, context, -1)
                 return token
             import numpy as np
 
-            logits = self._api.llama_get_logits_ith(context, -1)
-            candidates = self._run(np.ctypeslib.as_array(logits, (self._vocab_size,)))
+            pointer = self._api.llama_get_logits_ith(context, -1)
+            logits = np.ctypeslib.as_array(pointer, (self._vocab_size,))
+            with self._edited(logits):
+                if not self._stepwise:
+                    token = self._fused(handle, context, -1)
+                    return token
+                candidates = self._run(logits)
             if candidates is None:
                 return None
             picked = candidates.selected()
@@ -176,29 +185,52 @@ class NativeChain:
     def forbid(self, tokens: Collection[int]) -> None:
         """From now on none of these is picked. Replaces what was forbidden so before."""
         self._forbidden = tuple(tokens)
-        self._forbids = self._forbids or bool(self._forbidden)
+        self._make_edit()
+
+    def bias(self, biases: Mapping[int, float]) -> None:
+        """From now on these are added to the raw logits, before the first stage.
+
+        Replaces what was added so before. ModelError for a token that the model lacks.
+        """
+        self._biases = dict(biases)
+        self._make_edit()
+
+    @property
+    def _stepwise(self) -> bool:
+        """Whether the stages run one by one, so that forbidden tokens leave the candidates.
+
+        Few forbidden ones may stay, with no chance, except where typ_p makes NaN of them.
+        """
+        return self._bans or (self._typical and bool(self._forbidden))
+
+    def _edited(self, logits: npt.NDArray[np.float32]) -> AbstractContextManager[None]:
+        """They are the model's own again afterwards: others may look, or pick once more."""
+        return nullcontext() if self._edit is None else self._edit.made_in(logits)
+
+    def _make_edit(self) -> None:
+        if self._edit is None and not self._biases and not self._forbidden:
+            return
+        from qwq_gguf.engine.llama.logit_edit import LogitEdit
+
+        forbidden = () if self._stepwise else self._forbidden
+        self._edit = LogitEdit.of(self._biases, forbidden, self._vocab_size)
 
     def apply(self, logits: Sequence[float]) -> Picked:
         """Run the chain on these logits, one a token, and pick without accepting."""
-        with self._owned as handle:
-            return self._apply(handle, logits)
+        import numpy as np
 
-    def _apply(self, handle: int, logits: Sequence[float]) -> Picked:
-        api = self._api
-        if self._forbids:
-            import numpy as np
+        from qwq_gguf.engine.llama.forbidding import Candidates
 
-            candidates = self._run(np.array(logits, dtype=np.float32))
-            if candidates is None:
-                raise ModelError("the text is complete, and no token may follow")
-            return Picked(candidates.selected(), candidates.kept())
-        data = (api.llama_token_data * len(logits))(
-            *((token, logit, 0.0) for token, logit in enumerate(logits))
-        )
-        array = api.llama_token_data_array(data, len(logits), -1, False)
-        api.llama_sampler_apply(handle, ctypes.byref(array))
-        kept = tuple((array.data[i].id, array.data[i].p) for i in range(array.size))
-        return Picked(kept[array.selected][0], kept)
+        numbers = np.array(logits, dtype=np.float32)
+        with self._owned as handle, self._edited(numbers):
+            if self._stepwise:
+                candidates = self._run(numbers)
+            else:
+                candidates = Candidates.of(self._api, numbers)
+                self._api.llama_sampler_apply(handle, candidates.pointer)
+        if candidates is None:
+            raise ModelError("the text is complete, and no token may follow")
+        return Picked(candidates.selected(), candidates.kept())
 
     def names(self) -> tuple[str, ...]:
         """What llama.cpp calls the stages; a `?` in front marks one that does nothing."""
@@ -249,7 +281,7 @@ class NativeChain:
         from qwq_gguf.engine.llama.forbidding import Candidates
 
         apply = self._api.llama_sampler_apply
-        candidates = Candidates(self._api, np.arange(len(logits), dtype=np.int32), logits)
+        candidates = Candidates.of(self._api, logits)
         if self._forbidden:
             candidates.keep(~np.isin(candidates.rows()["id"], self._forbidden))
         for stage, sampler in self._steps:

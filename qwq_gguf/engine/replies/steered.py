@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from qwq_gguf.chat.events import FinishReason
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["Steered"]
 
@@ -26,6 +30,10 @@ class Steered(Protocol):
         """Tokens of the prompt."""
 
     @property
+    def room(self) -> int:
+        """The most tokens that it may have, by its limit and by the context."""
+
+    @property
     def finish_reason(self) -> FinishReason | None:
         """Why it has ended; None until then."""
 
@@ -34,6 +42,27 @@ class Steered(Protocol):
 
     def forbid(self, tokens: Collection[int]) -> None:
         """Do not pick any of these from now on; `force` may still say them."""
+
+    def bias(self, biases: Mapping[int, float]) -> None:
+        """Add these to the raw logits, before the chain, from the next pick on.
+
+        They replace what was said before, and none ends it. A pick without any is as fast as
+        if there were no such thing; one with some hundred costs microseconds.
+        """
+
+    def before_pick(self, look: Callable[[npt.NDArray[np.float32]], None] | None) -> None:
+        """Before each pick, forced tokens aside, show `look` the raw logits; None ends it.
+
+        It gets a view of shape (n_vocab,) that it may neither change nor keep, and may force,
+        forbid and bias.
+        """
+
+    def before_stop(self, goes_on: Callable[[int], bool] | None) -> None:
+        """Ask `goes_on` at each picked token that would end the generation; None ends that.
+
+        When it says True the token is dropped. What it has forced comes next, or another pick
+        from the same logits: so it forces something, or forbids that token.
+        """
 
     def begin_answer(self) -> None:
         """The thought ended with the last token: a grammar for the answer acts from the next."""

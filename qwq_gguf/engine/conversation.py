@@ -19,10 +19,11 @@ from qwq_gguf.chat.events import (
     ToolResult,
 )
 from qwq_gguf.chat.messages import Message, ToolCall
+from qwq_gguf.engine.generating import Generates
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.responder import Responder, Responding, new_seed
-from qwq_gguf.engine.session import PromptProgress, Session
+from qwq_gguf.engine.session import PromptProgress
 from qwq_gguf.errors import PromptTooLongError, ToolError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Conversation:
         max_tokens: int | None = None,
         tool_rounds: int = _TOOL_ROUNDS,
         template_variables: Mapping[str, Any] | None = None,
-        session: Session | None = None,
+        session: Generates | None = None,
         on_prompt: PromptProgress | None = None,
     ) -> None:
         """Prepare a chat; nothing is computed yet.

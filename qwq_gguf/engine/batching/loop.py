@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.engine.batching.limits import Limits
 from qwq_gguf.engine.batching.scheduler import Scheduler
-from qwq_gguf.engine.batching.text import Copy, Cut, Run
+from qwq_gguf.engine.batching.text import Copy, Cut, Run, Text
 from qwq_gguf.engine.llama.kv_context import ABORTED, FULL
 from qwq_gguf.engine.llama.shared_context import Piece, SharedContext
 from qwq_gguf.errors import BusyError, ModelError
@@ -185,11 +186,14 @@ class Loop:
             self._mend(status, runs)
             return
         self._scheduler.done(runs)
+        ends = list(accumulate(run.size for run in runs))
+        sound = self._context.sound_logits
+        if not all(sound(end - 1) for run, end in zip(runs, ends, strict=True) if run.last):
+            self._find_damage(runs)
+            return
         took = time.perf_counter() - began
-        at = -1
-        for run in runs:
+        for run, end in zip(runs, ends, strict=True):
             generation = self._making[run.text]
-            at += run.size
             if generation.tokens and run.size == 1:
                 generation.seconds += took
             else:
@@ -197,29 +201,38 @@ class Loop:
                 generation.reused_tokens = run.text.reused
                 generation.tell(run.first + run.size)
             if run.last:
-                self._advance(generation, run, at)
+                self._advance(generation, run.text, end - 1)
 
-    def _advance(self, generation: SharedGeneration, run: Run, at: int) -> None:
+    def _advance(self, generation: SharedGeneration, text: Text, at: int) -> None:
         """The next token of a text; whatever is wrong with it is no other's trouble."""
         try:
-            if not self._context.sound_logits(at):
-                raise self._context.damaged()
             token = generation.step(self._context, at)
         except BaseException as error:
-            self._finish(generation, None, error, keep=False)
+            self._finish(generation, None, error)
             return
         if token is None:
             self._finish(generation, FinishReason.STOP)
             return
-        self._scheduler.write(run.text, token)
-        run.text.ready = generation.wanted
-        if not run.text.ready and generation.in_step:
+        self._scheduler.write(text, token)
+        text.ready = generation.wanted
+        if not text.ready and generation.in_step:
             self._awaited.add(generation)
+
+    def _find_damage(self, runs: Sequence[Run]) -> None:
+        """Some logits are no numbers. In a shared cache what one text has may get into others."""
+        if len(runs) == 1:
+            self._finish(self._making[runs[0].text], None, self._context.damaged())
+        self._context.empty()
+        self._scheduler.restart(suspect=len(runs) > 1)
 
     def _mend(self, status: int, runs: Sequence[Run]) -> None:
         """A batch that was not computed."""
-        for run in runs:
-            self._context.cut(run.seat, run.first)
+        if self._context.cuttable:
+            for run in runs:
+                self._context.cut(run.seat, run.first)
+        else:
+            self._context.empty()
+            self._scheduler.restart(suspect=False)
         if status == ABORTED:  # whoever did it is heard next
             if not self._stopping:
                 self._context.abort.clear()

@@ -13,6 +13,7 @@ class Text:
     """`tokens` are prompt and what was written; the first `computed` of them are in its seat.
 
     `ready`: somebody wants its next token. `idle` counts the plans for which nobody did.
+    One that is `suspect` is computed alone, until its next token is written.
     `reused` tokens were there when it first got a seat, that is when it had `begun`.
     """
 
@@ -22,6 +23,7 @@ class Text:
     seat: int | None = None
     ready: bool = True
     idle: int = 0
+    suspect: bool = False
     begun: bool = False
     reused: int = 0
 

@@ -84,6 +84,7 @@ class SharedGeneration(Writing, Iterator[Generated]):
         self._joined = False
         self._ended = False
         self._superseded: BaseException | None = None
+        self._made: list[object] = []  # what `hand_over` puts into the outbox
         self._outbox: SimpleQueue[Any] = SimpleQueue()
         self._stream: OneReader[Any] = OneReader(self._read(), "this generation")
 
@@ -173,7 +174,7 @@ class SharedGeneration(Writing, Iterator[Generated]):
         return not self.paused
 
     def step(self, context: KvContext, index: int) -> int | None:
-        """Pick the next token and hand over what comes of it; None at the end of the text."""
+        """Pick the next token and see what comes of it; None at the end of the text."""
         picked = self._pick(context, index)
         if picked is None:
             return None
@@ -190,7 +191,7 @@ class SharedGeneration(Writing, Iterator[Generated]):
     def tell(self, done: int) -> None:
         """So many tokens of the prompt are computed."""
         if self._on_prompt is not None and self.tokens == 0:
-            self._outbox.put(_Progress(done, self.prompt_tokens))
+            self._made.append(_Progress(done, self.prompt_tokens))
 
     def end(self, reason: FinishReason | None, error: BaseException | None = None) -> None:
         """It has ended, for this reason if for none of its own, or by an error."""
@@ -200,8 +201,19 @@ class SharedGeneration(Writing, Iterator[Generated]):
         if self.finish_reason is None and error is None:
             self.finish_reason = reason
         self._chain.close()
-        self._outbox.put(_End(error))
+        self._made.append(_End(error))
+        self.hand_over()
+
+    def hand_over(self) -> None:
+        """Let the reader have what was made meanwhile.
+
+        Not at once: a reader that wakes while others' tokens are picked takes turns with the
+        engine's thread, at each of its native calls. Later it runs beside the next decode.
+        """
+        for item in self._made:
+            self._outbox.put(item)
+        self._made.clear()
 
     def _give(self, item: object) -> None:
         self._given += 1
-        self._outbox.put(item)
+        self._made.append(item)

@@ -172,7 +172,7 @@ class Loop:
 
     def _compute(self, runs: Sequence[Run]) -> None:
         began = time.perf_counter()
-        self._computing = tuple(self._making[run.text] for run in runs)
+        self._computing = computing = tuple(self._making[run.text] for run in runs)
         status = self._context.compute(
             [
                 Piece(
@@ -202,6 +202,8 @@ class Loop:
                 generation.tell(run.first + run.size)
             if run.last:
                 self._advance(generation, run.text, end - 1)
+        for generation in computing:
+            generation.hand_over()
 
     def _advance(self, generation: SharedGeneration, text: Text, at: int) -> None:
         """The next token of a text; whatever is wrong with it is no other's trouble."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -57,11 +58,17 @@ sys.stdin.read()
 """
 
 
+def cpu_seconds(process: subprocess.Popen[str]) -> float:
+    """What it has used of all cores; unlike time, hardly more on a busy machine."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Ours:
     """A process with our engine: a line in, a line out."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, __file__, "--worker", json.dumps(asked)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -70,18 +77,18 @@ class Ours:
         self._answer()
 
     def run(self, prompts: Sequence[Sequence[int]], tokens: int) -> dict[str, float]:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([prompts, tokens]) + "\n")
-        self._process.stdin.flush()
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps([prompts, tokens]) + "\n")
+        self.process.stdin.flush()
         return self._answer()
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self.process.kill()
+        self.process.communicate()
 
     def _answer(self) -> dict[str, float]:
-        assert self._process.stdout is not None
-        value: dict[str, float] = json.loads(self._process.stdout.readline())
+        assert self.process.stdout is not None
+        value: dict[str, float] = json.loads(self.process.stdout.readline())
         return value
 
 
@@ -89,15 +96,15 @@ class Theirs:
     """A process with llama-server."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-c", _SERVER, json.dumps(asked)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        assert self._process.stdout is not None
-        lines = iter(self._process.stdout.readline, "")
+        assert self.process.stdout is not None
+        lines = iter(self.process.stdout.readline, "")
         self._address = next(line.split()[1] for line in lines if line.startswith("at "))
         self._open = build_opener(ProxyHandler({})).open
 
@@ -115,8 +122,8 @@ class Theirs:
         }
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self.process.kill()
+        self.process.communicate()
 
     def _ask(self, prompt: Sequence[int], tokens: int) -> dict[str, Any]:
         body = {
@@ -228,18 +235,22 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 kinds["a prompt"] = (1, LONG, 1)
             for kind, (count, length, tokens) in kinds.items():
                 figures: dict[str, list[float]] = {"ours": [], "theirs": []}
+                cpu: dict[str, list[float]] = {"ours": [], "theirs": []}
                 for turn in range(arguments.turns + 1):
                     prompts = texts.take(count, length)
                     order = sorted(sides, reverse=bool(turn % 2))
                     for side in order:
+                        before = cpu_seconds(sides[side].process)
                         told = sides[side].run(prompts, tokens)
+                        used = cpu_seconds(sides[side].process) - before
                         if turn == 0:
                             continue  # weights come from the disk, threads begin
+                        cpu[side].append(1000 * used / (length if tokens == 1 else count * tokens))
                         if tokens == 1:
                             figures[side].append(length / told["prompt_seconds"])
                         else:
                             figures[side].append(count * tokens / told["seconds"])
-                rows.append(_row(kind, figures))
+                rows.append(_row(kind, figures, cpu))
                 print(_line(rows[-1]), flush=True)
         finally:
             for side in sides.values():
@@ -247,19 +258,24 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(kind: str, figures: dict[str, list[float]]) -> dict[str, Any]:
+def _row(kind: str, figures: dict[str, list[float]], cpu: dict[str, list[float]]) -> dict[str, Any]:
     ratios = [a / b for a, b in zip(figures["ours"], figures["theirs"], strict=True)]
     return {
         "what": kind,
         "ours": statistics.median(figures["ours"]),
         "llama-server": statistics.median(figures["theirs"]),
         "ratio": statistics.median(ratios),
+        "cpu": {side: statistics.median(used) for side, used in cpu.items()},
         "turns": figures,
     }
 
 
 def _line(row: dict[str, Any]) -> str:
-    return f"{row['what']:14}{row['ours']:10.1f}{row['llama-server']:14.1f}{row['ratio']:8.2f}"
+    cpu = row["cpu"]
+    return (
+        f"{row['what']:14}{row['ours']:10.1f}{row['llama-server']:14.1f}{row['ratio']:8.2f}"
+        f"{cpu['ours']:12.2f}{cpu['theirs']:10.2f}"
+    )
 
 
 def flat(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -317,7 +333,8 @@ def main() -> int:
         rows = flat(arguments)
     else:
         print(f"{arguments.model.name}, {arguments.threads} threads; tokens a second\n")
-        print("                    ours  llama-server   ratio")
+        print("                                            CPU milliseconds a token")
+        print("                    ours  llama-server   ratio        ours    theirs")
         rows = compare(arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")

@@ -16,7 +16,7 @@ from qwq_gguf.engine.llama.context_settings import (
     MOST_SEQUENCES,
     ContextSettings,
 )
-from qwq_gguf.engine.llama.shared_context import SharedContext
+from qwq_gguf.engine.llama.shared_context import SharedContext, can_be_cut
 from qwq_gguf.errors import ModelError
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class Engine:
             )
         self.model = model
         self.sequences = sequences
-        seats = min(MOST_SEQUENCES, sequences + _STORED)
+        # A state that cannot be cut serves no other text, and is large.
+        stored = _STORED if can_be_cut(model) else 0
+        seats = min(MOST_SEQUENCES, sequences + stored)
         context = SharedContext(model, replace(settings, sequences=seats))
         chunk = _GPU_CHUNK if model.gpu_layers else _CPU_CHUNK
         limits = Limits(
@@ -89,6 +91,16 @@ class Engine:
     def open(self) -> int:
         """Texts that are in the making, or wait for it."""
         return self._loop.open
+
+    @property
+    def running(self) -> int:
+        """Texts that are in the making."""
+        return self._loop.running
+
+    @property
+    def used_tokens(self) -> int:
+        """Tokens of the context that are taken, by ended texts, too, until others want the room."""
+        return self._loop.used_cells
 
     def sequence(self) -> EngineSequence:
         """A place for one text at a time, to be used like a session."""
@@ -193,8 +205,9 @@ class EngineSequence:
 
     def _check(self) -> None:
         self.model.owned.check()
-        if self._closed or self._loop.ended:
+        if self._closed:
             raise _closed()
+        self._loop.check()
 
     def _supersede(self) -> None:
         if self._running is not None:
@@ -207,6 +220,4 @@ class EngineSequence:
 
 
 def _closed() -> ModelError:
-    return ModelError(
-        "this sequence, or its engine, is closed", hint="make a new one from an engine"
-    )
+    return ModelError("this sequence is closed", hint="make a new one from its engine")

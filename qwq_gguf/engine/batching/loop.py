@@ -26,7 +26,7 @@ from qwq_gguf.errors import BusyError, ModelError
 if TYPE_CHECKING:
     from qwq_gguf.engine.batching.generation import SharedGeneration
 
-__all__ = ["Loop"]
+__all__ = ["Loop", "closed"]
 
 # Readers in step with their tokens are waited for so long, to have them all in one batch.
 _GRACE = 0.001
@@ -60,9 +60,21 @@ class Loop:
         return len(self._open)
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing is computed any more."""
-        return self._stopping or self._ended is not None
+    def running(self) -> int:
+        """Generations that have a turn; of `open` ones the others wait."""
+        return len(self._scheduler.running)
+
+    @property
+    def used_cells(self) -> int:
+        """Cells of the cache that are taken, by ended texts, too."""
+        return self._scheduler.used_cells
+
+    def check(self) -> None:
+        """The error that it has ended by, if it has."""
+        if self._ended is not None:
+            raise self._ended
+        if self._stopping:
+            raise closed()
 
     def start(self) -> None:
         """Begin to compute what is handed in."""
@@ -131,7 +143,7 @@ class Loop:
                 self._step()
         except BaseException as error:
             failed = error
-        self._ended = failed or ModelError("the engine is closed", hint="make a new one")
+        self._ended = failed or closed()
         for generation in list(self._open):
             self._leave_open(generation, self._ended)
         self._context.close()
@@ -285,3 +297,8 @@ class Loop:
     def _leave_open(self, generation: SharedGeneration, error: BaseException) -> None:
         self._open.pop(generation, None)
         generation.end(None, error)
+
+
+def closed() -> ModelError:
+    """What to say of an engine that was closed."""
+    return ModelError("the engine is closed", hint="make a new one; this one cannot be used again")

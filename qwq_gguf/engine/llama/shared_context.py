@@ -18,7 +18,17 @@ from qwq_gguf.engine.llama.kv_context import KvContext
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
 
-__all__ = ["Piece", "SharedContext"]
+__all__ = ["Piece", "SharedContext", "can_be_cut"]
+
+
+def can_be_cut(model: Model) -> bool:
+    """Whether a sequence can be cut back to, and copied up to, any of its tokens.
+
+    Recurrent models have one state for all that they have read.
+    """
+    api = model.library.api
+    with model.owned as handle:
+        return not (api.llama_model_is_recurrent(handle) or api.llama_model_is_hybrid(handle))
 
 
 class Piece(NamedTuple):
@@ -36,10 +46,7 @@ class SharedContext(KvContext):
     def __init__(self, model: Model, settings: ContextSettings) -> None:
         super().__init__(model, settings)
         api, size = self._api, self.batch_size
-        model_handle = model.vocabulary.owner
-        with model_handle as handle:
-            recurrent = api.llama_model_is_recurrent(handle) or api.llama_model_is_hybrid(handle)
-        self.cuttable = not recurrent
+        self.cuttable = can_be_cut(model)
         self._tokens = (ctypes.c_int32 * size)()
         self._places = (ctypes.c_int32 * size)()
         self._counts = (ctypes.c_int32 * size)(*[1] * size)

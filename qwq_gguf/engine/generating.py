@@ -23,6 +23,10 @@ class Generating(Protocol):
     def finish_reason(self) -> FinishReason | None:
         """Why it has ended; None until then."""
 
+    @property
+    def reused_tokens(self) -> int:
+        """Tokens of the prompt that were computed before."""
+
     def expect_thought(self, token: int | None, *, begun: bool) -> None:
         """Before the first token: a thought comes first."""
 

@@ -134,9 +134,9 @@ def test_each_gets_what_it_would_get_alone(demo: Model, sequences: int) -> None:
 
     alone = [said(ask(None, *each)) for each in work]
     with Engine(demo, sequences=sequences) as engine:
-        together = at_once(*(lambda each=each: ask(engine, *each) for each in work))  # type: ignore[misc]
+        together = at_once(*(lambda each=each: ask(engine, *each) for each in work))
         assert engine.open == 0
-    assert [said(each) for each in together] == alone  # type: ignore[arg-type]
+    assert [said(each) for each in together] == alone
 
 
 def test_conversations_in_threads_are_as_if_alone(demo: Model) -> None:
@@ -147,7 +147,7 @@ def test_conversations_in_threads_are_as_if_alone(demo: Model) -> None:
 
     alone = [talk(None, number) for number in range(4)]
     with Engine(demo, sequences=3) as engine:
-        together = at_once(*(lambda n=n: talk(engine, n) for n in range(4)))  # type: ignore[misc]
+        together = at_once(*(lambda n=n: talk(engine, n) for n in range(4)))
     assert together == alone
 
 
@@ -167,7 +167,7 @@ def test_texts_that_leave_do_not_change_the_others(model: Model) -> None:
             made.close()
             return tokens
 
-        calls = [lambda n=n: whole(n) if n % 2 else part(n) for n in range(6)]  # type: ignore[misc]
+        calls = [lambda n=n: whole(n) if n % 2 else part(n) for n in range(6)]
         together = at_once(*calls)
     for n, (prompt, made) in enumerate(zip(prompts, together, strict=True)):
         assert same(model, prompt, alone[n] if n % 2 else alone[n][: n + 2], made)
@@ -185,7 +185,7 @@ def test_short_of_cells_they_take_turns_and_say_the_same(tmp_path: Path) -> None
             def make(prompt: Sequence[int]) -> list[int]:
                 return [t for t, _ in engine.sequence().generate(prompt, GREEDY, seed=1)]
 
-            together = at_once(*(lambda p=p: make(p) for p in prompts))  # type: ignore[misc]
+            together = at_once(*(lambda p=p: make(p) for p in prompts))
         for prompt, one, made in zip(prompts, alone, together, strict=True):
             assert same(model, prompt, one, made)
 

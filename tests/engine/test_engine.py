@@ -461,10 +461,11 @@ def test_draining_lets_what_runs_come_to_its_end(tmp_path: Path) -> None:
 def test_an_engine_that_nobody_closed_ends_its_thread(random_gguf: Path) -> None:
     with Model.load(random_gguf, threads=1) as model:
         before = threading.active_count()
-        engine = Engine(model)
-        list(engine.sequence().generate([5, 6], GREEDY, seed=1, max_tokens=2))
+        place = Engine(model).sequence()
+        for _ in range(2):
+            assert len(list(place.generate([5, 6], GREEDY, seed=1, max_tokens=2))) == 2
         assert threading.active_count() == before + 1
-        del engine
+        del place
         until = time.monotonic() + 10
         while threading.active_count() > before and time.monotonic() < until:
             time.sleep(0.001)

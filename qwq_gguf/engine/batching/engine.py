@@ -104,7 +104,7 @@ class Engine:
 
     def sequence(self) -> EngineSequence:
         """A place for one text at a time, to be used like a session."""
-        return EngineSequence(self.model, self._loop)
+        return EngineSequence(self, self._loop)
 
     def drain(self, seconds: float) -> bool:
         """Take nothing new, and give what runs so long to end; then it is interrupted.
@@ -135,9 +135,10 @@ class EngineSequence:
     It keeps no cells of its own: what a prompt begins with is found wherever it was computed.
     """
 
-    def __init__(self, model: Model, loop: Loop) -> None:
+    def __init__(self, engine: Engine, loop: Loop) -> None:
         """Made by `Engine.sequence`."""
-        self.model = model
+        self.model = engine.model
+        self._engine = engine  # which would be closed if nobody had it any more
         self._loop = loop
         self._running: SharedGeneration | None = None
         self._closed = False

@@ -247,10 +247,10 @@ class Model:
 
 
 def _engine(loaded: engine.Model, sequences: int) -> Engine | None:
-    from qwq_gguf.engine.batching.engine import Engine
-
     if sequences == 1:
         return None
+    from qwq_gguf.engine.batching.engine import Engine
+
     try:
         return Engine(loaded, sequences=sequences)
     except BaseException:

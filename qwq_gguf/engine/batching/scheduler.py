@@ -126,7 +126,9 @@ class Scheduler:
             text.idle = 0 if text.ready or text.pending > 1 else text.idle + 1
         waiting = sum(text.ready for text in self._waiting)
         waiting -= self._limits.running - len(self._running)
-        for text in sorted(self._running, key=_idle)[: max(0, waiting)]:
+        if waiting <= 0:
+            return
+        for text in sorted(self._running, key=_idle)[:waiting]:
             if text.idle > _PATIENCE:
                 self._release(text)
                 self._wait(text)
@@ -189,7 +191,7 @@ class Scheduler:
             size = min(wanted[text], self._seats.free - step.tokens)
             if size > 0:
                 last = size == text.pending
-                step.runs.append(Run(text, text.seat, text.computed, size, last))
+                step.add(Run(text, text.seat, text.computed, size, last))
 
     def _wanted(self, texts: Sequence[Text]) -> dict[Text, int]:
         """The tokens that each of these may have in this step, as if cells were free."""

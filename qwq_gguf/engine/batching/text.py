@@ -64,11 +64,12 @@ class Step:
 
     moves: list[Cut | Copy] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    tokens: int = 0  # of the decode
 
-    @property
-    def tokens(self) -> int:
-        """Tokens of the decode."""
-        return sum(run.size for run in self.runs)
+    def add(self, run: Run) -> None:
+        """Compute this as well."""
+        self.runs.append(run)
+        self.tokens += run.size
 
 
 def common(one: list[int], other: list[int]) -> int:

@@ -26,6 +26,7 @@ from qwq_gguf.sampling import Dist, Grammar, Greedy, LogitBias, SamplerChain, Te
 from qwq_gguf.thinking import Governor
 from support.demo import make_demo
 from support.tiny_gguf import vocab, write_bigram, write_random
+from support.tiny_states import write_lfm2, write_mamba, write_sliding
 
 GREEDY = SamplerChain((Greedy(),))
 DICE = SamplerChain((Temperature(1.0), TopK(40), Dist()))
@@ -188,6 +189,33 @@ def test_short_of_cells_they_take_turns_and_say_the_same(tmp_path: Path) -> None
             together = at_once(*(lambda p=p: make(p) for p in prompts))
         for prompt, one, made in zip(prompts, alone, together, strict=True):
             assert same(model, prompt, one, made)
+
+
+@pytest.mark.parametrize("write", [write_mamba, write_lfm2, write_sliding])
+def test_models_whose_state_cannot_be_cut(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    with Model.load(write(tmp_path / "tiny.gguf"), threads=1) as model:
+        prompts = [[5 + (n * 7 + i * 3) % 90 for i in range(10 + 30 * n)] for n in range(5)]
+        alone = []
+        for prompt in prompts:
+            session = Session(model)
+            alone.append([t for t, _ in session.generate(prompt, GREEDY, seed=1, max_tokens=30)])
+            session.close()
+        with Engine(model, sequences=3) as engine:
+
+            def make(prompt: Sequence[int]) -> list[int]:
+                made = engine.sequence().generate(prompt, GREEDY, seed=1, max_tokens=30)
+                return [token for token, _ in made]
+
+            for _ in range(2):
+                together = at_once(*(lambda p=p: make(p) for p in prompts))
+                for prompt, one, made in zip(prompts, alone, together, strict=True):
+                    assert same(model, prompt, one, made)
+            # Where one has ended, the next may go on.
+            first = engine.sequence().generate(prompts[0], GREEDY, seed=1, max_tokens=3)
+            told = [*prompts[0], *(token for token, _ in first)]
+            second = engine.sequence().generate([*told, 9], GREEDY, seed=1, max_tokens=3)
+            assert len(list(second)) == 3
+            assert second.reused_tokens == len(told) - 1
 
 
 def test_a_reader_in_step_forces_forbids_biases_and_looks(model: Model) -> None:

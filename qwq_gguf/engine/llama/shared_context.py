@@ -24,11 +24,13 @@ __all__ = ["Piece", "SharedContext", "can_be_cut"]
 def can_be_cut(model: Model) -> bool:
     """Whether a sequence can be cut back to, and copied up to, any of its tokens.
 
-    Recurrent models have one state for all that they have read.
+    Recurrent models have one state for all that they have read. Of windows llama.cpp may
+    take the cells that a sequence has left behind for another one, even if all are kept.
     """
     api = model.library.api
     with model.owned as handle:
-        return not (api.llama_model_is_recurrent(handle) or api.llama_model_is_hybrid(handle))
+        recurrent = api.llama_model_is_recurrent(handle) or api.llama_model_is_hybrid(handle)
+        return not recurrent and api.llama_model_n_swa(handle) == 0
 
 
 class Piece(NamedTuple):

@@ -25,7 +25,8 @@
     ├── OutputError             the output cannot be written where it was asked for
     ├── LibraryError            the native llama.cpp library is missing, wrong or crashes
     ├── ModelError              a model cannot be loaded or run
-    │   └── PromptTooLongError      the prompt does not fit the context
+    │   ├── PromptTooLongError      the prompt does not fit the context
+    │   └── BusyError               as many ask an engine as may wait for it
     ├── ProfileError            a profile is unknown or malformed
     │   └── ChainError              a sampler chain makes no sense
     ├── TemplateError           a chat template cannot be rendered
@@ -45,6 +46,7 @@ from __future__ import annotations
 from pathlib import Path
 
 __all__ = [
+    "BusyError",
     "ChainError",
     "ConfigError",
     "DiskSpaceError",
@@ -218,6 +220,10 @@ class ModelError(QwqGgufError):
 
 class PromptTooLongError(ModelError):
     """The prompt has more tokens than the context can hold."""
+
+
+class BusyError(ModelError):
+    """An engine has as many generations as may wait for it, or is about to end: ask later."""
 
 
 class ProfileError(QwqGgufError):

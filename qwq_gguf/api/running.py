@@ -29,7 +29,9 @@ from qwq_gguf.tools import Tool, as_tools
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import ChatEvent, Reply
     from qwq_gguf.engine import model as engine
+    from qwq_gguf.engine.batching.engine import Engine
     from qwq_gguf.engine.conversation import Conversation
+    from qwq_gguf.engine.generating import Generates
     from qwq_gguf.engine.session import Session
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.sampling.settings import SettingValue
@@ -48,6 +50,7 @@ def load(
     cache_values: str | None = None,
     flash_attention: bool | None = None,
     yarn: float | None = None,
+    sequences: int = 1,
     revision: str | None = None,
     token: str | None = None,
     progress: Listener = None,
@@ -58,7 +61,9 @@ def load(
     which is quantized into this program's cache. `profile` says how it is run: a shipped one's
     name, a .toml, a Profile; unless given it is what the file asks for. `context` is in tokens
     (default: the profile's, or the model's if that is smaller), `gpu_layers` how many go to the
-    card (default: all, if this build can), `threads` the cores (default: the physical ones).
+    card (default: all, if this build can), `threads` the cores (default: the physical ones). With
+    `sequences` above 1 so many replies are computed at once, and asked for from several threads;
+    they share the context.
 
     `cache_keys` and `cache_values` are what the KV cache keeps those in: "f16" (default), "q8_0"
     or "q4_0", with `flash_attention` for the values (default: where llama.cpp can). `yarn` is a
@@ -67,7 +72,7 @@ def load(
     NotAGgufError, GgufError, ModelError and LibraryError say why it cannot be.
     """
     with in_python():
-        check_numbers(context=context, threads=threads)
+        check_numbers(context=context, threads=threads, sequences=sequences)
         check_numbers(-1, gpu_layers=gpu_layers)
         check_texts(
             revision=revision, token=token, cache_keys=cache_keys, cache_values=cache_values
@@ -91,17 +96,24 @@ def load(
             threads=threads,
             wish=wish,
         )
-        return Model(loaded, chosen, (*notes, *loaded.notices))
+        return Model(loaded, chosen, (*notes, *loaded.notices), sequences)
 
 
 class Model:
     """A loaded model, by `load`. A context manager; what is asked of it after `close` is a
-    ModelError. From one thread at a time.
+    ModelError. From one thread at a time, unless it was loaded for several sequences.
     """
 
-    def __init__(self, loaded: engine.Model, profile: Profile, remarks: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        loaded: engine.Model,
+        profile: Profile,
+        remarks: tuple[str, ...],
+        sequences: int = 1,
+    ) -> None:
         self._loaded = loaded
         self._session: Session | None = None
+        self._engine = _engine(loaded, sequences)
         self.profile = profile
         """How it is run, unless a chat says otherwise."""
         self.remarks = remarks
@@ -184,7 +196,8 @@ class Model:
         the model is to think ("low", "medium", "high"), where its template knows the word.
         `settings` are single numbers of the chain, such as {"temperature": 0.2}, `governor` single
         keys of the governor, such as {"seconds": 60}; `template_variables` go to the chat template.
-        Each conversation has a KV cache; `close` frees it, and so does closing the model.
+        Each conversation has a KV cache; `close` frees it, and so does closing the model. Those
+        of a model loaded for several sequences share one, and wait for their turn where more ask.
         """
         from qwq_gguf.engine.conversation import Conversation
 
@@ -214,6 +227,7 @@ class Model:
                 seed=_seed(seed),
                 max_tokens=max_tokens,
                 template_variables=template_variables,
+                session=None if self._engine is None else self._engine.sequence(),
             )
 
     def close(self) -> None:
@@ -231,20 +245,39 @@ class Model:
 
     def _once(self, system: str | None, seed: int | None, max_tokens: int | None) -> Conversation:
         from qwq_gguf.engine.conversation import Conversation
-        from qwq_gguf.engine.session import Session
 
         check_texts(system=system)
         check_numbers(max_tokens=max_tokens)
-        if self._session is None:
-            self._session = Session(self._loaded)
         return Conversation(
             self._loaded,
             self.profile,
             system=system,
             seed=_seed(seed),
             max_tokens=max_tokens,
-            session=self._session,
+            session=self._place(),
         )
+
+    def _place(self) -> Generates:
+        """Where a question is answered that belongs to no conversation."""
+        from qwq_gguf.engine.session import Session
+
+        if self._engine is not None:
+            return self._engine.sequence()
+        if self._session is None:
+            self._session = Session(self._loaded)
+        return self._session
+
+
+def _engine(loaded: engine.Model, sequences: int) -> Engine | None:
+    if sequences == 1:
+        return None
+    from qwq_gguf.engine.batching.engine import Engine
+
+    try:
+        return Engine(loaded, sequences=sequences)
+    except BaseException:
+        loaded.close()
+        raise
 
 
 def _checked(profile: object) -> str | Profile | None:

@@ -22,13 +22,14 @@ from qwq_gguf.chat.fitting import Sent
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.rounds import no_room, one_reply, tokens_of
 from qwq_gguf.chat.tool_arguments import ArgumentError, fitted
+from qwq_gguf.engine.generating import Generates
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.responder import Responder, Responding, new_seed
 from qwq_gguf.engine.saving.chats import load_chat, save_chat
 from qwq_gguf.engine.saving.file import SavedChat
 from qwq_gguf.engine.saving.made_with import MadeWith
-from qwq_gguf.engine.session import PromptProgress, Session
+from qwq_gguf.engine.session import PromptProgress
 from qwq_gguf.errors import PromptTooLongError, ToolError
 from qwq_gguf.words import did_you_mean
 
@@ -62,7 +63,7 @@ class Conversation:
         max_tokens: int | None = None,
         tool_rounds: int = _TOOL_ROUNDS,
         template_variables: Mapping[str, Any] | None = None,
-        session: Session | None = None,
+        session: Generates | None = None,
         on_prompt: PromptProgress | None = None,
     ) -> None:
         """Prepare a chat; nothing is computed yet.

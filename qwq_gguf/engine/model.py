@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qwq_gguf.engine.llama import library as native
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from qwq_gguf.chat.template import Segment
-    from qwq_gguf.engine.session import Session
+
+    class _Closable(Protocol):
+        """A session or an engine."""
+
+        def close(self) -> None: ...
+
 
 __all__ = ["DEFAULT_CONTEXT", "Model"]
 
@@ -71,7 +76,7 @@ class Model:
         api = library.api
         free = partial(_free, api, files)
         self.owned = Owned(handle, free, what="the model", path=self.path)
-        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._sessions: weakref.WeakSet[_Closable] = weakref.WeakSet()
         self._adopting = threading.RLock()  # reentrant: signal handlers may close
         bos, eos = (gguf.integer(f"tokenizer.ggml.{role}_token_id") for role in ("bos", "eos"))
         self.vocabulary = Vocabulary(
@@ -239,7 +244,7 @@ class Model:
         """The bytes a token stands for."""
         return self.vocabulary.piece(token)
 
-    def adopt(self, session: Session) -> None:
+    def adopt(self, session: _Closable) -> None:
         """Close this session before the model."""
         self.owned.check()
         with self._adopting:

@@ -15,12 +15,13 @@ from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
 from qwq_gguf.chat.tool_formats import ToolUse, read_tool_use
 from qwq_gguf.chat.tool_place import takes_tools
+from qwq_gguf.engine.generating import Generates, Generating
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.llama.native_stages import with_token_ids
 from qwq_gguf.engine.marks import opening_token
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.replies import Governing, ReplyDriver, ReplyStream
-from qwq_gguf.engine.session import Generation, PromptProgress, Session
+from qwq_gguf.engine.session import PromptProgress, Session
 from qwq_gguf.errors import ChainError, ModelError
 from qwq_gguf.profiles.thoughts import thoughts_of
 from qwq_gguf.sampling import Grammar, LogitBias
@@ -45,7 +46,7 @@ class Responder:
         profile: Profile,
         *,
         template_variables: Mapping[str, Any] | None = None,
-        session: Session | None = None,
+        session: Generates | None = None,
         on_prompt: PromptProgress | None = None,
     ) -> None:
         """Nothing is computed yet. `session` shares a KV cache with others.
@@ -67,7 +68,7 @@ class Responder:
         self._on_prompt = on_prompt
         self._follow_profile(profile, template_variables)
         self._owns_session = session is None
-        self.session = Session(model) if session is None else session
+        self.session: Generates = Session(model) if session is None else session
 
     def _follow_profile(
         self, profile: Profile, template_variables: Mapping[str, Any] | None
@@ -161,7 +162,7 @@ class Responder:
 
     def _begin(
         self, tokens: Sequence[int], stream: ReplyStream, seed: int, most: int | None
-    ) -> Generation:
+    ) -> Generating:
         generation = self.session.generate(
             tokens,
             self._chain,
@@ -181,12 +182,12 @@ class Responding(Iterator[ResponseEvent]):
     handler. ModelError from whatever is read after its session began another one, or was closed.
     """
 
-    def __init__(self, begin: Callable[[], Generation], driver: ReplyDriver) -> None:
+    def __init__(self, begin: Callable[[], Generating], driver: ReplyDriver) -> None:
         """Made by `Responder.respond`. `begin` is called when the first event is read."""
         self._begin = begin
         self._driver = driver
         self._cancelled = False
-        self._generation: Generation | None = None
+        self._generation: Generating | None = None
         self._events = OneReader(self._run(), "this response")
 
     def __next__(self) -> ResponseEvent:
@@ -219,7 +220,7 @@ class Responding(Iterator[ResponseEvent]):
             if self._cancelled:  # before there was anything to hear of it
                 generation.interrupt()
             with closing(generation):
-                yield from self._follow(generation)
+                yield from generation.drive(self._driver)
         finally:
             self._generation = None
         reason = FinishReason.STOP if self._driver.done else generation.finish_reason
@@ -230,14 +231,6 @@ class Responding(Iterator[ResponseEvent]):
                 "conversation a session of its own",
             )
         yield from self._driver.finish(reason)
-
-    def _follow(self, generation: Generation) -> Generator[ResponseEvent, None, None]:
-        driver = self._driver
-        driver.begin(generation)
-        for token, piece in generation:
-            yield from driver.feed(token, piece)
-            if driver.done:
-                break
 
 
 def new_seed() -> int:

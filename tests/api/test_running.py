@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,22 @@ def test_two_streams_at_once_are_an_error_and_chats_are_not(model: qwq_gguf.Mode
 
 def load_with(model: Any, **options: Any) -> object:
     return qwq_gguf.load(model.path, **options)
+
+
+def test_several_sequences_answer_threads_as_one_would(demo: Path, model: qwq_gguf.Model) -> None:
+    questions = ["What is 7*43?", "What is 12+34?", "What is 91*12?"]
+    alone = [model.ask(question, seed=1).answer for question in questions]
+    with qwq_gguf.load(demo, threads=1, sequences=2) as several, ThreadPoolExecutor(3) as pool:
+        chat = several.chat(seed=1)
+        together = list(pool.map(lambda question: several.ask(question, seed=1), questions))
+        assert chat.ask(questions[0]).answer == alone[0]
+    assert [reply.answer for reply in together] == alone
+    with pytest.raises(ModelError, match="closed"):
+        several.ask("What is 7*43?")
+    with pytest.raises(UsageError, match="sequences is a whole number"):
+        qwq_gguf.load(demo, sequences=0)
+    with pytest.raises(ModelError, match="so many sequences"):
+        qwq_gguf.load(demo, sequences=999)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.template import Segment
 from qwq_gguf.errors import ModelError
 from qwq_gguf.profiles import Profile
+from qwq_gguf.engine.batching.engine import Engine
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.llama.native_chain import NativeChain
@@ -65,6 +66,7 @@ RAISES: Mapping[str, str] = {
     "Model": "encode piece adopt",
     "Vocabulary": "handle encode encode_text encode_bytes piece text only_token",
     "Session": "generate logits state restore forget",
+    "EngineSequence": "generate",
     "Generation": "__next__ begin_answer expect_thought",
     "NativeChain": "sample accept apply names begin_answer expect_thought",
     "Responder": "respond",
@@ -75,8 +77,11 @@ ANSWERS: Mapping[str, str] = {
     "Model": f"{_FACTS} control_tokens special_tokens token_id close",
     "Vocabulary": "token_id pieces",
     "Session": "context_size cached_tokens interrupt take_notice close",
-    "Generation": "__iter__ tokens_per_second force forbid interrupt supersede close "
-    "room bias before_pick before_stop",
+    "Generation": (
+        "__iter__ tokens_per_second room force forbid bias before_pick before_stop drive "
+        "interrupt supersede close"
+    ),
+    "EngineSequence": "context_size cached_tokens interrupt forget close",
     "NativeChain": "forbid bias close",
     "Responder": "check_tools render close",
     "Responding": "cancel answer_now close",
@@ -95,9 +100,10 @@ ARGUMENTS: Mapping[str, str] = {
     "expect_thought": "1, begun=False",
     "force": "[1]",
     "forbid": "[1]",
-    "bias": "{1: 2.0}",
-    "before_pick": "None",
-    "before_stop": "None",
+    "bias": "{1: 1.0}",
+    "before_pick": "print",
+    "before_stop": "print",
+    "drive": "None",
     "sample": "context",
     "accept": "1",
     "apply": "[0.0] * size",
@@ -135,7 +141,8 @@ context = session._context.owned._state.pointer
 chain = NativeChain.of(model, GRAMMAR, seed=1)
 things = {{"Model": model, "Vocabulary": model.vocabulary, "Session": session,
           "Generation": generation, "NativeChain": chain, "Conversation": conversation,
-          "Responder": responder, "Responding": responding}}
+          "Responder": responder, "Responding": responding,
+          "EngineSequence": Engine(model).sequence()}}
 if {closes!r} == "everything":
     generation.close(); chain.close(); conversation.close(); session.close()
     responding.close(); responder.close()
@@ -144,7 +151,8 @@ model.close()
 wrong = []
 for kind, thing in things.items():
     raises, answers = set(RAISES[kind].split()), set(ANSWERS[kind].split())
-    public = {{name for name in vars(type(thing)) if name[0] != "_"}} - {{"load", "of"}}
+    own = [c for c in type(thing).__mro__ if c.__module__.startswith("qwq_gguf")]
+    public = {{name for c in own for name in vars(c) if name[0] != "_"}} - {{"load", "of"}}
     assert public <= raises | answers, public - raises - answers
     ending = {{"close", "supersede"}}
     for name in sorted((raises | answers) - ending) * 2 + sorted(ending & answers) * 2:

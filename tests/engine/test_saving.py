@@ -7,7 +7,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +21,7 @@ from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.saving import chats, key
 from qwq_gguf.engine.saving.file import SavedFile
 from qwq_gguf.engine.saving.key import own_key
-from qwq_gguf.engine.session import Generation
+from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import ModelError, OutputError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.profiles import Profile
@@ -42,11 +42,11 @@ def chat(model: Model, system: str | None = SYSTEM, **options: Any) -> Conversat
 
 def computed(conversation: Conversation, question: str) -> tuple[str, int]:
     """The answer, and how many tokens of the prompt were there already."""
-    seen: list[Generation] = []
+    seen: list[Any] = []
     session = conversation.responder.session
     generate = session.generate
 
-    def watch(*arguments: Any, **options: Any) -> Generation:
+    def watch(*arguments: Any, **options: Any) -> Any:
         seen.append(generate(*arguments, **options))
         return seen[-1]
 
@@ -81,7 +81,7 @@ def test_it_is_gone_on_with_where_it_was(loaded: Model, tmp_path: Path) -> None:
     assert second.used_tokens > 40
     here, again = computed(second, "seven")
     assert here == there
-    if not second.responder.session._context._checkpoints.needed:
+    if not cast(Session, second.responder.session)._context._checkpoints.needed:
         assert again == reused
     first.close()
     second.close()
@@ -91,12 +91,12 @@ def test_a_hybrid_state_goes_on_where_it_ended(tmp_path: Path) -> None:
     with Model.load(write_lfm2(tmp_path / "tiny.gguf"), threads=1) as model:
         first = chat(model)
         first.ask("one two three")
-        session = first.responder.session
+        session = cast(Session, first.responder.session)
         state = session.state()
         longer = [*state.tokens, 5, 6, 7]
         chain = PROFILE.chain
         there = [t for t, _ in session.generate(longer, chain, seed=1, max_tokens=8)]
-        other = chat(model).responder.session
+        other = cast(Session, chat(model).responder.session)
         assert other.restore(state)
         generation = other.generate(longer, chain, seed=1, max_tokens=8)
         assert [t for t, _ in generation] == there
@@ -185,7 +185,7 @@ def test_every_byte_of_the_state_counts(model: Model, tmp_path: Path) -> None:
     for at in (12 + length, 12 + length + 300, len(raw) - 40, len(raw) - 1):
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
         other = chat(model)
-        other.responder.session.restore = pytest.fail  # type: ignore[method-assign,assignment]
+        cast(Any, other.responder.session).restore = pytest.fail
         assert "damaged" in str(other.load_state(path))
         other.close()
 

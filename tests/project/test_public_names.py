@@ -37,6 +37,7 @@ EVENTS = {
     "ToolResult",
 }
 ERRORS = {
+    "BusyError",
     "ChainError",
     "ConfigError",
     "DiskSpaceError",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.chat.events import FinishReason, ResponseEvent
 from qwq_gguf.chat.template import Segment
+from qwq_gguf.engine.replies import ReplyDriver, Steered
 from qwq_gguf.engine.session import Generated
 from qwq_gguf.errors import PromptTooLongError
 from qwq_gguf.metadata import text
@@ -146,6 +147,13 @@ class ScriptedGeneration:
 
     def begin_answer(self) -> None:
         self.answers_began += 1
+
+    def drive(self, reply: ReplyDriver) -> Iterator[ResponseEvent]:
+        reply.begin(cast(Steered, self))
+        for token, piece in self:
+            yield from reply.feed(token, piece)
+            if reply.done:
+                break
 
     def close(self) -> None:
         self.closed = True

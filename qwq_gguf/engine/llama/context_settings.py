@@ -10,13 +10,20 @@ from qwq_gguf.errors import ModelError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file.yarn import Yarn
 
-__all__ = ["CACHE_TYPES", "DEFAULT_SETTINGS", "ContextSettings", "Observer", "TensorCallback"]
+__all__ = [
+    "CACHE_TYPES",
+    "DEFAULT_SETTINGS",
+    "MOST_SEQUENCES",
+    "ContextSettings",
+    "Observer",
+    "TensorCallback",
+]
 
 # Called for each node of a graph that is computed, with the address of its ggml_tensor: first
 # with True, to ask whether it is wanted, then if so with False, when it holds its result.
 TensorCallback = Callable[[int, bool], bool]
 
-_MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
+MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
 # What llama.cpp has kernels for.
 CACHE_TYPES = (
     GgmlType.F32,
@@ -53,11 +60,11 @@ class ContextSettings:
     on_tensor: TensorCallback | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.sequences <= _MOST_SEQUENCES:
+        if not 1 <= self.sequences <= MOST_SEQUENCES:
             raise ModelError(
                 "that many sequences cannot be in one context",
                 found=self.sequences,
-                expected=f"1 to {_MOST_SEQUENCES}",
+                expected=f"1 to {MOST_SEQUENCES}",
             )
         if self.batch is not None and self.batch < self.sequences:
             raise ModelError(

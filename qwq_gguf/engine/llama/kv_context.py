@@ -179,34 +179,46 @@ class KvContext:
         """ModelError for a status of llama_decode other than success."""
         if status != 0:
             self.forget()
-            raise ModelError(
-                "llama.cpp could not compute this prompt",
-                path=self._model.path,
-                found=self._model.library.log.reason() or f"llama_decode: {status}",
-            )
+            raise self.failure(status)
 
-    def check_logits(self) -> None:
-        """Refuse numbers that no sampler can handle; some would crash on them.
+    def failure(self, status: int) -> ModelError:
+        """What to say of such a status."""
+        return ModelError(
+            "llama.cpp could not compute this prompt",
+            path=self._model.path,
+            found=self._model.library.log.reason() or f"llama_decode: {status}",
+        )
 
-        One NaN in the network makes every logit NaN, so one is enough to look at.
+    def sound_logits(self, index: int = -1) -> bool:
+        """Whether logits are numbers; some samplers would crash on others.
+
+        `index` is their place in the batch that was computed last, as for all that follows. One
+        NaN in the network makes every logit NaN, so one is enough to look at.
         """
         with self.owned as handle:
-            logits = self._api.llama_get_logits_ith(handle, -1)
-            sound = logits and logits[0] == logits[0]
-        if not sound:
-            self.forget()
-            raise ModelError(
-                "the model computes something that is not a number",
-                path=self._model.path,
-                hint="its weights are damaged: get or make the file again",
-            )
+            logits = self._api.llama_get_logits_ith(handle, index)
+            return bool(logits and logits[0] == logits[0])
 
-    def logits(self) -> npt.NDArray[np.float32]:
+    def check_logits(self) -> None:
+        """ModelError for logits that are no numbers."""
+        if not self.sound_logits():
+            self.forget()
+            raise self.damaged()
+
+    def damaged(self) -> ModelError:
+        """What to say of logits that are no numbers."""
+        return ModelError(
+            "the model computes something that is not a number",
+            path=self._model.path,
+            hint="its weights are damaged: get or make the file again",
+        )
+
+    def logits(self, index: int = -1) -> npt.NDArray[np.float32]:
         """A copy of the last computed token's logits, one a token of the vocabulary."""
         import numpy as np  # generating needs none of it
 
         with self.owned as handle:
-            logits = self._api.llama_get_logits_ith(handle, -1)
+            logits = self._api.llama_get_logits_ith(handle, index)
             if not logits:
                 raise ModelError("nothing was computed yet", path=self._model.path)
             return np.ctypeslib.as_array(logits, (self._model.vocab_size,)).copy()
@@ -226,12 +238,12 @@ class KvContext:
         self._cached = list(state.tokens)
         return True
 
-    def show_logits(self, look: Callable[[npt.NDArray[np.float32]], None]) -> None:
+    def show_logits(self, look: Callable[[npt.NDArray[np.float32]], None], index: int = -1) -> None:
         """Let somebody look at the same without a copy, which is theirs for this call only."""
         import numpy as np
 
         with self.owned as handle:
-            logits = self._api.llama_get_logits_ith(handle, -1)
+            logits = self._api.llama_get_logits_ith(handle, index)
             view = np.ctypeslib.as_array(logits, (self._model.vocab_size,))
             view.flags.writeable = False
             look(view)

@@ -120,23 +120,24 @@ class NativeChain:
             prompt=prompt,
         )
 
-    def sample(self, context: int) -> int | None:
-        """Pick and accept a token from the last logits of a llama_context, which is held.
+    def sample(self, context: int, index: int = -1) -> int | None:
+        """Pick and accept a token from logits of a llama_context, which is held.
 
-        None when the text is complete by its grammar and no token may follow. ModelError
-        when the stages forbid every token before that.
+        `index` is their place in the batch that it computed last. None when the text is
+        complete by its grammar and no token may follow. ModelError when the stages forbid
+        every token before that.
         """
         with self._owned as handle:
             if self._edit is None and not self._stepwise:
-                token: int = self._fused(handle, context, -1)
+                token: int = self._fused(handle, context, index)
                 return token
             import numpy as np
 
-            pointer = self._api.llama_get_logits_ith(context, -1)
+            pointer = self._api.llama_get_logits_ith(context, index)
             logits = np.ctypeslib.as_array(pointer, (self._vocab_size,))
             with self._edited(logits):
                 if not self._stepwise:
-                    token = self._fused(handle, context, -1)
+                    token = self._fused(handle, context, index)
                     return token
                 candidates = self._run(logits)
             if candidates is None:

@@ -85,7 +85,10 @@ ANSWERS: Mapping[str, str] = {
     "NativeChain": "forbid bias close",
     "Responder": "check_tools render close",
     "Responding": "cancel answer_now close",
-    "Conversation": "messages context_size used_tokens interrupt answer_now clear close",
+    "Conversation": (
+        "messages context_size used_tokens interrupt answer_now clear undo resume set_system "
+        "set_profile set_tools set_seed close"
+    ),
 }
 ARGUMENTS: Mapping[str, str] = {
     "encode": "[Segment('a', False), Segment('<think>', True)]",
@@ -116,6 +119,11 @@ ARGUMENTS: Mapping[str, str] = {
     "restore": "state",
     "save_state": "saved, force=True",
     "load_state": "saved",
+    "resume": "SAID",
+    "set_system": "'be brief'",
+    "set_profile": "PROFILE",
+    "set_tools": "()",
+    "set_seed": "1",
 }
 
 

@@ -83,7 +83,7 @@ ANSWERS: Mapping[str, str] = {
     ),
     "EngineSequence": "context_size cached_tokens interrupt forget close",
     "NativeChain": "forbid bias close",
-    "Responder": "check_tools render close",
+    "Responder": "check_tools render tool_use under close",
     "Responding": "cancel answer_now close",
     "Conversation": (
         "messages context_size used_tokens interrupt answer_now clear undo resume set_system "
@@ -124,6 +124,7 @@ ARGUMENTS: Mapping[str, str] = {
     "set_profile": "PROFILE",
     "set_tools": "()",
     "set_seed": "1",
+    "under": "PROFILE, None",
 }
 
 

@@ -78,9 +78,11 @@ def _pack_sources(sdist: Path, target: Path) -> int:
             if not member.isfile() or not ours or _LEFT_OUT.match(vendored):
                 continue
             content = everything.extractfile(member)
-            member.name = inside
-            out.addfile(member, content)
-            size += member.size
+            # A member of its own: a long name of the old one would be in its headers, and win.
+            copy = tarfile.TarInfo(inside)
+            copy.size, copy.mode = member.size, member.mode
+            out.addfile(copy, content)
+            size += copy.size
     return size
 
 

@@ -17,7 +17,7 @@ from loop_corpus.store import (
 )
 
 # What holds; docs/thinking.md says what is missing to 0.95, and why.
-SOON = 0.91
+SOON = 0.87
 # Kinds of the held-out half that repeat whole blocks exactly, as their rule has it.
 TAKEN_FOR_LOOPS = {"sorting", "drum_tab"}
 HALVES: tuple[Half, ...] = ("tuning", "held-out")
@@ -76,7 +76,7 @@ def test_the_labels_are_those_of_the_criterion(looping: list[Looping]) -> None:
 
 
 def test_the_set_is_what_it_is_said_to_be(looping: list[Looping], honest: list[Honest]) -> None:
-    assert len(looping) >= 130
+    assert len(looping) >= 170
     assert len(honest) >= 300
     for entries in (looping, honest):
         halves: Counter[Half] = Counter(entry.half for entry in entries)

@@ -1,0 +1,1 @@
+"""The check on a card: what travels there, what builds there, what is compared."""

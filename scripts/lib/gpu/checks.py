@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import qwq_gguf
 from gpu.speeds import our_speeds, server_speeds
+from qwq_gguf.engine.batching.engine import Engine
 from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.llama.library import library_facts, load
 from qwq_gguf.engine.model import Model
@@ -121,6 +123,22 @@ def layers(setting: Setting) -> dict[str, Any]:
     return found
 
 
+def sequences(setting: Setting) -> dict[str, Any]:
+    """Sixteen texts at once, and each alone."""
+    prompts = [problem.question + "\n<think>\n" for problem in suite("skills", limit=4)][:16]
+    with Model.load(setting.demo, threads=4, context=8192) as model:
+        wanted = _texts(model)[: len(prompts)]
+        with Engine(model, sequences=16) as engine, ThreadPoolExecutor(16) as pool:
+            found = list(pool.map(lambda prompt: _text(engine, prompt), prompts))
+    return _agreement(wanted, found)
+
+
+def _text(engine: Engine, prompt: str) -> list[int]:
+    tokens = engine.model.vocabulary.encode_text(prompt)
+    with closing(engine.sequence().generate(tokens, _GREEDY, seed=0, max_tokens=200)) as made:
+        return [token for token, _ in made]
+
+
 def cache_types(setting: Setting) -> dict[str, Any]:
     """KV caches of each type, with flash attention and without."""
     found: dict[str, Any] = {}
@@ -155,7 +173,10 @@ def _texts(model: Model, settings: ContextSettings | None = None) -> list[list[i
 def _agreement(wanted: list[list[int]], found: list[list[int]]) -> dict[str, Any]:
     equal = sum(one == other for one, other in zip(wanted, found, strict=True))
     first = [
-        next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
+        next(
+            (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
+            None,
+        )
         for one, other in zip(wanted, found, strict=True)
         if one != other
     ]
@@ -201,6 +222,7 @@ CHECKS: tuple[Callable[[Setting], dict[str, Any]], ...] = (
     devices,
     demo,
     layers,
+    sequences,
     cache_types,
     speed,
     runtime_tests,

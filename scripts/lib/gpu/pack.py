@@ -72,7 +72,7 @@ def _pack_sources(sdist: Path, target: Path) -> int:
     size = 0
     with tarfile.open(sdist) as everything, tarfile.open(target, "w:xz") as out:
         for member in everything:
-            top, _, inside = member.name.partition("/")
+            _top, _, inside = member.name.partition("/")
             vendored = inside.removeprefix("vendor/llama.cpp/")
             ours = inside.startswith("llama_cpp/") or vendored != inside
             if not member.isfile() or not ours or _LEFT_OUT.match(vendored):

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/tmp/gpu-check"), help="is filled")
     parser.add_argument("--keep", action="store_true", help="put the build into --out, in parts")
     parser.add_argument("--built", type=Path, help="folder of a kept build: builds nothing")
+    parser.add_argument("--tree", type=Path, help="a tree that is here, instead of the one packed")
     parser.add_argument("--minutes", type=float, default=9, help="begin no check after (default 9)")
     parser.add_argument("--only", help="names of checks, with commas between")
     given = parser.parse_args()
@@ -48,9 +49,11 @@ def main() -> None:
         compile_library(work, build, given.out / "build.log")
         if given.keep:
             keep_build(build, given.out)
-    report.add("build", {"seconds": round(time.perf_counter() - began, 1), "kept": given.built is not None})
+    report.add(
+        "build", {"seconds": round(time.perf_counter() - began, 1), "kept": given.built is not None}
+    )
     began = time.perf_counter()
-    python, tree = install(work, build)
+    python, tree = install(work, given.tree and given.tree.resolve())
     report.add("install", {"seconds": round(time.perf_counter() - began, 1)})
     command = [str(python), str(tree / "scripts/lib/gpu/checks.py"), str(report.path)]
     command += ["--server", str(build / "bin/llama-server"), "--until", str(deadline)]
@@ -102,7 +105,7 @@ def output(*command: str) -> str:
 
 
 def compile_library(work: Path, build: Path, log: Path) -> None:
-    """libllama with CUDA for this card alone, and llama-server from the same sources."""
+    """Libllama with CUDA for this card alone, and llama-server from the same sources."""
     sources = work / "llama"
     with tarfile.open(HERE / "llama.tar.xz") as packed:
         packed.extractall(sources, filter="data")
@@ -116,7 +119,16 @@ def compile_library(work: Path, build: Path, log: Path) -> None:
     flags += ["-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON", "-DCMAKE_INSTALL_RPATH=$ORIGIN"]
     with log.open("wb") as file:
         for command in (
-            ["cmake", "-S", str(sources / "vendor/llama.cpp"), "-B", str(build), "-G", "Ninja", *flags],
+            [
+                "cmake",
+                "-S",
+                str(sources / "vendor/llama.cpp"),
+                "-B",
+                str(build),
+                "-G",
+                "Ninja",
+                *flags,
+            ],
             ["cmake", "--build", str(build), "--target", *_TARGETS],
         ):
             done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
@@ -167,11 +179,13 @@ def unpack_build(kept: Path, build: Path) -> None:
     packed.unlink()
 
 
-def install(work: Path, build: Path) -> tuple[Path, Path]:
+def install(work: Path, tree: Path | None) -> tuple[Path, Path]:
     """An environment with what this program needs, besides what is here; this tree."""
-    tree, environment = work / "tree", work / "venv"
-    with tarfile.open(HERE / "tree.tar.xz") as packed:
-        packed.extractall(tree, filter="data")
+    environment = work / "venv"
+    if tree is None:
+        tree = work / "tree"
+        with tarfile.open(HERE / "tree.tar.xz") as packed:
+            packed.extractall(tree, filter="data")
     subprocess.run(
         [sys.executable, "-m", "venv", "--system-site-packages", str(environment)], check=True
     )

@@ -15,18 +15,23 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from bench_engine import Pieces
+
+from qwq_gguf.engine.batching.engine import Engine
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain
 
-__all__ = ["our_speeds", "server_speeds"]
+__all__ = ["SLOTS", "our_speeds", "server_speeds"]
 
+SLOTS = (1, 4, 16)
 _TURNS = 3
+_SHORT = 16  # tokens of the prompts of texts that are written side by side
 _OPENER = build_opener(ProxyHandler({}))
 
 
 def our_speeds(path: Path, *, tokens: int, prompt: int) -> dict[str, Any]:
-    """Of one sequence: the prompt's tokens a second, and the generated ones'."""
+    """Of one sequence: the prompt's tokens a second, and the generated ones'; of several, all."""
     reading, writing = [], []
     with Model.load(path, context=prompt + tokens + 64, threads=4) as model:
         # Random weights may end their text at any time.
@@ -42,17 +47,46 @@ def our_speeds(path: Path, *, tokens: int, prompt: int) -> dict[str, Any]:
                     reading.append(prompt / made.prompt_seconds)
                     writing.append(count / made.seconds)
         layers = model.gpu_layers
-    return {
+    found: dict[str, Any] = {
         "prompt": round(statistics.median(reading), 1),
         "one": round(statistics.median(writing), 1),
         "gpu_layers": layers,
     }
+    for slots in SLOTS:
+        context = (prompt + tokens + 64) * slots
+        with (
+            Model.load(path, context=context, threads=4) as model,
+            Engine(model, sequences=slots) as engine,
+        ):
+            totals = []
+            for turn in range(_TURNS + 1):
+                began = time.perf_counter()
+                with ThreadPoolExecutor(slots) as pool:
+                    jobs = [
+                        pool.submit(_write, engine, 100 * turn + slot, tokens)
+                        for slot in range(slots)
+                    ]
+                    count = sum(job.result() for job in jobs)
+                totals.append(count / (time.perf_counter() - began))
+            found[f"{slots} at once"] = round(statistics.median(totals[1:]), 1)
+    return found
+
+
+def _write(engine: Engine, number: int, tokens: int) -> int:
+    """Tokens that came of a short prompt."""
+    text = [1000 + (number * 7 + at * 13) % 50_000 for at in range(_SHORT)]
+    place = engine.sequence()
+    chain = SamplerChain((Greedy(),))
+    with closing(place.generate(text, chain, seed=0, max_tokens=tokens)) as made:
+        for _ in made.drive(Pieces()):
+            pass
+        return made.tokens
 
 
 def server_speeds(program: Path, path: Path, *, tokens: int, prompt: int) -> dict[str, Any]:
     """The same of llama-server; also in all of 4 and of 16 sequences at once."""
     found: dict[str, Any] = {}
-    for slots in (1, 4, 16):
+    for slots in SLOTS:
         context = (prompt + tokens + 64) * slots
         with _server(program, path, slots, context) as address:
             if slots == 1:
@@ -65,7 +99,7 @@ def server_speeds(program: Path, path: Path, *, tokens: int, prompt: int) -> dic
                 began = time.perf_counter()
                 with ThreadPoolExecutor(slots) as pool:
                     jobs = [
-                        pool.submit(_complete, address, 100 * turn + slot, tokens, 16)
+                        pool.submit(_complete, address, 100 * turn + slot, tokens, _SHORT)
                         for slot in range(slots)
                     ]
                     count = sum(job.result()["tokens_predicted"] for job in jobs)

@@ -250,9 +250,10 @@ class TerminalView:
     def _redraw(self, *, now: bool = False) -> None:
         if self._region is None or not (now or self._region.due or not self._region.shown):
             return
+        began = time.monotonic()
         lines = self._live_lines()
         if lines:
-            self._region.draw(lines)
+            self._region.draw(lines, made_in=time.monotonic() - began)
         else:
             self._region.clear()
 

@@ -247,7 +247,7 @@ def chat(
     from qwq_gguf.cli.chatting.loop import answer_one, collect, talk
     from qwq_gguf.cli.chatting.screen import screen
     from qwq_gguf.cli.chatting.shown import Shown
-    from qwq_gguf.jobs.chatting import open_chat
+    from qwq_gguf.jobs.opening import open_chat
 
     bring_gguf(located, report)
     shown = Shown(thoughts=not (hide_thinking or quiet), remarks=not quiet, details=verbose)

@@ -22,8 +22,7 @@ def test_what_is_typed_during_a_reply_is_done_after_it_line_by_line(rambler: Pat
         terminal.wait_for("hm hm hm")
         assert not terminal.echoes
         terminal.type("/set seee\x7f\x7fed 5\r\r\r/set seed\r/help /un")
-        terminal.wait_for(" % of 60,000")
-        # One after the other; the one that is not ended waits.
+        # After the reply, one after the other; the one that is not ended waits.
         terminal.wait_for("seed: 5")
         terminal.wait_for("seed: 5")
         terminal.wait_for("/help /un")

@@ -6,7 +6,6 @@ All that happens between two turns is decided here; whoever has a screen shows i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,18 +20,15 @@ from qwq_gguf.chat.transcript import (
 from qwq_gguf.errors import QwqGgufError, SourceError, UsageError
 from qwq_gguf.files.reading import read_given, user_path
 from qwq_gguf.files.writing import write_file
-from qwq_gguf.jobs.events import Activity, Report, activity
 from qwq_gguf.jobs.wishes import OFF, Wishes, changeable, read_number, settle
 from qwq_gguf.words import count
 
 if TYPE_CHECKING:
     from qwq_gguf.chat.events import ChatEvent
     from qwq_gguf.engine.conversation import Conversation
-    from qwq_gguf.engine.model import Model
-    from qwq_gguf.engine.session import PromptProgress
     from qwq_gguf.tools import Tool
 
-__all__ = ["Chat", "open_chat", "settable"]
+__all__ = ["Chat", "settable"]
 
 # Beside the numbers of the chain.
 _OWN = ("seed", "max_tokens", "thought_budget")
@@ -63,7 +59,8 @@ class Chat:
         self.remarks: list[str] = []
         self.conversation = conversation
         self.wishes = wishes
-        self.tools = tuple(tool.spec.name for tool in tools)
+        self._given = {tool.spec.name: tool for tool in tools}
+        self.tools = tuple(self._given)
         self._seed = seed
         self._session = session
         self._unanswered: str | None = None
@@ -162,11 +159,20 @@ class Chat:
         first = self.conversation.messages[:1]
         return first[0].content if first and first[0].role == "system" else None
 
+    def tool_names(self) -> tuple[str, ...]:
+        """What `set_tools` knows by name."""
+        from qwq_gguf.tools import tool_names
+
+        return tuple(dict.fromkeys((*self._given, *tool_names())))
+
     def set_tools(self, names: Sequence[str]) -> None:
-        """Other tools, by name. ToolError for an unknown one."""
+        """Other tools, by name, those among them that it began with. ToolError for an unknown
+        one.
+        """
         from qwq_gguf.tools import tools_named
 
-        tools = tools_named(names)
+        own = (self._given[name] for name in names if name in self._given)
+        tools = (*own, *tools_named(name for name in names if name not in self._given))
         self.conversation.set_tools(tools)
         self.tools = tuple(tool.spec.name for tool in tools)
 
@@ -257,48 +263,6 @@ class Chat:
 def state_of(session: Path) -> Path:
     """The file beside a session that holds its KV cache."""
     return session.with_name(session.name + ".state")
-
-
-@contextmanager
-def open_chat(
-    model: Model,
-    wishes: Wishes,
-    report: Report,
-    *,
-    tools: Sequence[Tool] = (),
-    system: str | None = None,
-    seed: int | None = None,
-    max_tokens: int | None = None,
-    session: Path | None = None,
-    on_prompt: PromptProgress | None = None,
-) -> Iterator[Chat]:
-    """A chat with a loaded model, and the room for it; freed at the end.
-
-    With a `session` it goes on where that file is, and is kept there.
-    """
-    from qwq_gguf.engine.conversation import Conversation
-
-    profile = settle(model.metadata, wishes).profile
-    with activity(report, Activity.WARMING, f"{model.context_size:,} tokens of context"):
-        conversation = Conversation(
-            model,
-            profile,
-            tools=tools,
-            system=system,
-            seed=seed,
-            max_tokens=max_tokens,
-            template_variables=wishes.variables,
-            on_prompt=on_prompt,
-        )
-    try:
-        chat = Chat(conversation, wishes, seed=seed, tools=tools, session=session)
-        chat.go_on()
-        if system:
-            chat.set_system(system)
-        yield chat
-        chat.keep(with_state=True)
-    finally:
-        conversation.close()
 
 
 def _whole(name: str, text: str, *, least: int = 0) -> int | None:

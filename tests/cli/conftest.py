@@ -57,15 +57,8 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rambler(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thinks `w0 w1 w2 ...` for 1,400 tokens without going in circles; made to answer, it says
-    ANSWER.
-    """
+    """Thinks `hm ` until the context is full; made to answer, it says ANSWER."""
     path = tmp_path_factory.mktemp("rambler") / "rambler.gguf"
-    thought = [f"w{number} " for number in range(1400)]
-    follows = said(*thought) | {
-        "</think>": _stored("\n\n"),
-        _stored("\n\n"): _stored("**It** is"),
-        _stored("**It** is"): _stored(" 301."),
-    }
-    words = vocab([*thought, "**It** is", " 301.", "\n\n"])
-    return write_bigram(path, follows, words=words, context=8000)
+    follows = said("hm ") | {"hm\u0120": "hm\u0120"} | said("**It** is", " 301.")
+    follows |= {"\u010a": "hm\u0120", "</think>": _stored("**It** is")}
+    return write_bigram(path, follows, words=vocab(["hm ", "**It** is", " 301."]), context=100_000)

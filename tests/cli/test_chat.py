@@ -478,18 +478,19 @@ def test_a_conversation_on_a_terminal(talker: Path) -> None:
 
 
 def test_ctrl_c_answers_and_then_stops_and_ctrl_d_leaves(tmp_path: Path) -> None:
-    words = [f"w{number} " for number in range(1400)]
-    texts = [byte_level(text.encode()) for text in ("\n", *words, words[0])]
-    follows = dict(itertools.pairwise(texts)) | {"</think>": texts[0]}
-    path = write_bigram(tmp_path / "rambler.gguf", follows, words=vocab(words), context=8000)
-    with open_terminal("chat", str(path), "-t", "1") as terminal:
+    line, thought, answer = (byte_level(text) for text in (b"\n", b"hm ", b"so "))
+    follows = {line: thought, thought: thought, "</think>": answer, answer: answer}
+    known = vocab(["hm ", "so "])
+    path = write_bigram(tmp_path / "rambler.gguf", follows, words=known, context=100_000)
+    flags = ("-t", "1", "-c", "60000", "--thought-budget", "-1", "--govern", "loops=false")
+    with open_terminal("chat", str(path), *flags) as terminal:
         terminal.wait_for(">>> ")
         terminal.type("Hi\r")
-        terminal.wait_for("w9 ")
+        terminal.wait_for("hm hm hm")
         terminal.type("\x03")
-        terminal.wait_for("the thought is ended")
+        terminal.wait_for("so so so so")
         terminal.type("\x03")
-        terminal.wait_for("Interrupted")
+        terminal.wait_for("Interrupted.")
         terminal.wait_for(">>> ")
         terminal.type("half a line\x03")
         terminal.wait_for("(Ctrl-D or /bye leaves)")

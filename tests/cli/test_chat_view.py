@@ -281,6 +281,19 @@ def test_a_live_terminal_says_how_far_a_thought_is() -> None:
         assert line == whole or whole[len(line) :].startswith(" · "), "no word is cut"
 
 
+def test_a_reply_that_lets_wait_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first tokens of a large model may take long."""
+    monkeypatch.setattr("qwq_gguf.cli.chatting.view._PATIENCE", 0)
+    screen = io.StringIO()
+    with TerminalView(Console(file=screen, force_terminal=True, width=40, height=20)) as view:
+        view.tick()
+        assert "reading" in screen.getvalue()
+        view.reading(512, 2048)
+        assert "reading 25 % of 2,048 tokens" in screen.getvalue()
+        view.show(AnswerDelta("It is."))
+    assert ANSI.sub("", screen.getvalue()).splitlines()[-2].endswith("It is.")
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_hidden_thoughts_are_not_shown(live: bool) -> None:
     hidden = Shown(thoughts=False)

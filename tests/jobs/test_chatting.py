@@ -26,6 +26,7 @@ from qwq_gguf.errors import (
 )
 from qwq_gguf.jobs.chatting import Chat, settable
 from qwq_gguf.jobs.wishes import Wishes, read_number, settle
+from qwq_gguf.tools import as_tools, tool_names
 from support.scripted import ScriptedModel, ScriptedSession
 
 NO_WISHES = Wishes()
@@ -195,6 +196,22 @@ def test_a_system_prompt_and_tools_are_set_between_turns() -> None:
     assert steered.tools == ("calculator",)
     steered.set_system(None)
     assert steered.system is None
+
+
+def test_tools_that_it_began_with_come_back() -> None:
+    def shout(text: str) -> str:
+        """Say it louder."""
+        return text.upper()
+
+    plain, session = chat(["</think>\n\nA"])
+    steered = Chat(plain.conversation, NO_WISHES, tools=as_tools([shout]))
+    assert steered.tool_names() == ("shout", *tool_names())
+    steered.set_tools([])
+    assert steered.tools == ()
+    steered.set_tools(["calculator", "shout"])
+    finish(steered.ask("x"))
+    assert "Say it louder." in session.prompts[-1]
+    assert "calculator" in session.prompts[-1]
 
 
 def test_a_chat_is_saved_and_loaded(tmp_path: Path) -> None:

@@ -112,10 +112,9 @@ def collect(conversation: Conversation, events: Iterable[ChatEvent]) -> Reply:
 def talk(chat: Chat, view: ReplyView, shown: Shown) -> None:
     """Greet, and answer until somebody leaves."""
     from qwq_gguf.jobs.chatting import settable
-    from qwq_gguf.tools import tool_names
 
     def look(what: Literal["settings", "tools"]) -> Sequence[str]:
-        return settable() if what == "settings" else tool_names()
+        return settable() if what == "settings" else chat.tool_names()
 
     if shown.remarks:
         view.after(greeting(chat.conversation))

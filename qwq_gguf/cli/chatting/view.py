@@ -63,6 +63,7 @@ class TerminalView:
         self._size = (0, 0)
         self._typed = ""
         self._reading = ""
+        self._awaited = False  # whether nothing of the reply has come yet
         self._blocks = BlockSplitter()
         self._settled = False  # whether a block of this answer is printed for good
         self._thinking: float | None = None  # since when
@@ -74,6 +75,7 @@ class TerminalView:
         self._began = time.monotonic()
         self._settled = False
         self._typed = ""
+        self._awaited = True
         self._thought_tokens = 0
         self._size = self._console.size
         return self
@@ -85,7 +87,7 @@ class TerminalView:
         trace: TracebackType | None,
     ) -> None:
         with self._lock:
-            self._reading = ""
+            self._reading, self._awaited = "", False
             self._end_thought()
             self._end_answer()
             self._typed = ""
@@ -116,7 +118,7 @@ class TerminalView:
     def show(self, event: ChatEvent) -> None:
         """Show one event."""
         with self._lock:
-            self._reading = ""
+            self._reading, self._awaited = "", False
             self._show(event)
             self._redraw()
 
@@ -248,9 +250,10 @@ class TerminalView:
     def _redraw(self, *, now: bool = False) -> None:
         if self._region is None or not (now or self._region.due or not self._region.shown):
             return
+        began = time.monotonic()
         lines = self._live_lines()
         if lines:
-            self._region.draw(lines)
+            self._region.draw(lines, made_in=time.monotonic() - began)
         else:
             self._region.clear()
 
@@ -268,6 +271,8 @@ class TerminalView:
             lines += tail(self._console, self._blocks.pending, self._console.height - 2)
         elif self._reading:
             lines.append(Text(self._reading, style=_THOUGHT))
+        elif self._awaited and time.monotonic() - self._began >= _PATIENCE:
+            lines.append(Text("reading", style=_THOUGHT))
         if self._typed:
             room = max(self._console.width - 8, 1)  # for its end, where it is being typed
             typed = one_line(self._typed.replace("\n", " \N{RETURN SYMBOL} ")[-room:], room)

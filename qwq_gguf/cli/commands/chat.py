@@ -165,7 +165,7 @@ def chat(
 
     The thought streams dimmed, then the answer. On a terminal Ctrl-C in a thought makes the
     model answer, another one stops the reply, and Ctrl-D leaves; in a pipe the answer goes to
-    stdout and all else to stderr. SOURCE may be `demo`, the tiny model that comes along.
+    stdout and all else to stderr. MODEL may be `demo`, the tiny one that comes along.
 
     Settings come from the first that says something: a flag, --profile, keys of the file that
     were edited since it was given a profile, that profile, its other general.sampling.* keys,
@@ -250,7 +250,7 @@ def chat(
     from qwq_gguf.cli.chatting.loop import answer_one, collect, talk
     from qwq_gguf.cli.chatting.screen import screen
     from qwq_gguf.cli.chatting.shown import Shown
-    from qwq_gguf.jobs.chatting import open_chat
+    from qwq_gguf.jobs.opening import open_chat
 
     bring_gguf(located, report)
     shown = Shown(thoughts=not (hide_thinking or quiet), remarks=not quiet, details=verbose)

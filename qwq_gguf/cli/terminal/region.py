@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveRegion", "rows"]
 
 _PAUSE = 1 / 15  # seconds between two drawings
+_COST = 10  # and so many times what one takes, as the model computes in between
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 
 
@@ -35,6 +36,7 @@ class LiveRegion:
         self._console = console
         self._cells: list[int] = []
         self._drawn = 0.0
+        self._pause = _PAUSE
 
     @property
     def shown(self) -> bool:
@@ -44,12 +46,13 @@ class LiveRegion:
     @property
     def due(self) -> bool:
         """Whether the last drawing is long enough ago for another."""
-        return time.monotonic() - self._drawn >= _PAUSE
+        return time.monotonic() - self._drawn >= self._pause
 
-    def draw(self, lines: Sequence[Text]) -> None:
-        """Draw these in the place of the last ones; each is cut to a row, the first to the
-        screen.
+    def draw(self, lines: Sequence[Text], *, made_in: float = 0.0) -> None:
+        """Draw these in the place of the last ones; each is cut to a row, and of too many for
+        the screen the last are drawn. `made_in`: the seconds that it took to make them.
         """
+        began = time.monotonic() - made_in
         console = self._console
         width, height = console.width, console.height
         lines = [line.copy() for line in lines[-max(height - 1, 1) :]]
@@ -63,6 +66,7 @@ class LiveRegion:
         self._write(f"{self._away()}{hide}{drawn.get()}")
         self._cells = [line.cell_len for line in lines]
         self._drawn = time.monotonic()
+        self._pause = max(_PAUSE, _COST * (self._drawn - began))
 
     def clear(self) -> None:
         """Take the lines away; the cursor stands where they began."""

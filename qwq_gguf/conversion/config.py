@@ -4,7 +4,7 @@ at together, before anything is planned with them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,9 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """The sizes of a dense decoder. `head_dim_given` tells a stated head size from a
-    computed one, because llama.cpp's converter writes only the former for Qwen2.
+    """The sizes of a decoder. `head_dim_given` tells a stated head size from a computed one,
+    because llama.cpp's converter writes only the former for Qwen2. Without experts, `experts`
+    and what goes with it are 0. `fields` has whatever else config.json says.
     """
 
     layers: int
@@ -97,6 +98,20 @@ class ModelConfig:
     tied: bool
     attention_bias: bool
     mlp_bias: bool
+    experts: int
+    experts_used: int
+    expert_feed_forward: int
+    fields: Fields
+
+
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+_EXPERTS_USED = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts")
+
+
+def _first_integer(fields: Fields, names: Sequence[str], most: int) -> int:
+    """The first of the fields that is there; 0 for none."""
+    name = next((name for name in names if fields.values.get(name) is not None), None)
+    return 0 if name is None else fields.integer(name, most)
 
 
 def read_config(
@@ -120,6 +135,12 @@ def read_config(
     positions = fields.integer("max_position_embeddings", 2**31 - 1, default=context)
     if positions < heads:
         raise fields.error("max_position_embeddings", f"is less than the {heads} attention heads")
+    experts = _first_integer(fields, _EXPERTS, 2**12)
+    used = _first_integer(fields, _EXPERTS_USED, 2**12)
+    if used > experts:
+        raise ConfigError(
+            "a token goes to more experts than there are", path=path, found=used, expected=experts
+        )
     return ModelConfig(
         layers=fields.integer("num_hidden_layers", 2**12),
         embedding=embedding,
@@ -135,4 +156,8 @@ def read_config(
         tied=fields.flag("tie_word_embeddings"),
         attention_bias=fields.flag("attention_bias"),
         mlp_bias=fields.flag("mlp_bias"),
+        experts=experts,
+        experts_used=used,
+        expert_feed_forward=fields.integer("moe_intermediate_size", 2**22, default=0),
+        fields=fields,
     )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.conversion.architectures import find_architecture
 from qwq_gguf.conversion.config import read_config
-from qwq_gguf.conversion.general import general_keys
+from qwq_gguf.conversion.general import general_keys, size_label
 from qwq_gguf.conversion.keys import hyperparameters
 from qwq_gguf.conversion.names import ordinary_names
 from qwq_gguf.conversion.overrides import apply_overrides
 from qwq_gguf.conversion.tensors import map_tensors
-from qwq_gguf.conversion.values import Conversion, ModelFacts
+from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.conversion.vocabulary import vocabulary_keys
 from qwq_gguf.errors import ConfigError, UnsupportedError
 from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
@@ -25,6 +25,7 @@ __all__ = ["convert"]
 
 # Transformers' key, that of MLX, and older ones; MLX writes the first two.
 _QUANTIZED = ("quantization", "quantization_config", "compression_config", "quant_config")
+_EXPERTS = "_exps."
 _HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
@@ -46,7 +47,7 @@ def convert(
     named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
     tensors = map_tensors(architecture, config, named, checkpoint.folder)
     weights = sum(tensor.weights for tensor in tensors)
-    general = general_keys(checkpoint, weights, name=name)
+    general = general_keys(checkpoint, weights, name=name, label=_size(tensors))
     sizes = hyperparameters(
         architecture.name,
         config,
@@ -76,7 +77,7 @@ def convert(
             layers=config.layers,
             heads=config.heads,
             kv_heads=config.kv_heads,
-            experts=0,
+            experts=config.experts,
             embedding=config.embedding,
             vocab=config.vocab,
             tied=all(tensor.name != "output.weight" for tensor in tensors),
@@ -89,6 +90,15 @@ def convert(
         quantization_version_at=len(head) + len(after_type),
         notes=(*checkpoint.notes, *notes),
     )
+
+
+def _size(tensors: Sequence[SourceTensor]) -> str:
+    """As the converter counts: the number of experts, and a model with one of them."""
+    counts = [tensor.shape[-1] for tensor in tensors if _EXPERTS in tensor.name]
+    weights = sum(
+        tensor.weights // (tensor.shape[-1] if _EXPERTS in tensor.name else 1) for tensor in tensors
+    )
+    return size_label(weights, sum(counts) // len(counts) if counts else 0)
 
 
 def _check_text(metadata: Sequence[KeyValue]) -> None:

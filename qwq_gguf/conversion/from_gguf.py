@@ -60,8 +60,6 @@ _BLOCKS = {
 # The mixes count the matrices with these in their names: one more or less in a layer would
 # move the types of all later ones.
 _COUNTED = ("attn_v.", "attn_qkv.", "attn_kv_b.", "ffn_up", "ffn_gate", "ffn_down")
-# llama.cpp has rules of their own for models with eight experts (Mixtral).
-_OTHER_RULES = 8
 
 
 def from_gguf(
@@ -114,12 +112,12 @@ def _architecture(head: GgufFile) -> str:
             hint="llama-quantize knows more of them",
         )
     experts = head.integer(f"{name}.expert_count") or 0
-    if (experts != 0) is not (_BLOCKS[name] is _EXPERTS) or experts == _OTHER_RULES:
+    if (experts != 0) is not (_BLOCKS[name] is _EXPERTS):
         raise UnsupportedError(
             "this mixture of experts cannot be quantized here",
             path=head.path,
             found=f"{name} with {experts} experts",
-            expected="qwen3moe with any number but 8, or no experts",
+            expected="qwen3moe with experts, or no experts",
             hint="llama-quantize knows more of them",
         )
     return name

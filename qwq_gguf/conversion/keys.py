@@ -1,4 +1,4 @@
-"""The hyperparameter keys that every dense decoder has."""
+"""The hyperparameter keys that every decoder has."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def hyperparameters(architecture: str, config: ModelConfig, *, head_size: bool) 
         *rope_keys(architecture, config.rope),
         f32(f"{architecture}.attention.layer_norm_rms_epsilon", config.rms_epsilon),
     ]
+    if config.experts:
+        keys.append(u32(f"{architecture}.expert_count", config.experts))
+    if config.experts_used:
+        keys.append(u32(f"{architecture}.expert_used_count", config.experts_used))
     if head_size:
         keys.append(u32(f"{architecture}.attention.key_length", config.head_dim))
         keys.append(u32(f"{architecture}.attention.value_length", config.head_dim))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.conversion.architectures.base import (
     Architecture,
-    Dimension,
     TensorRule,
+    common_sizes,
     outer_tensors,
 )
 from qwq_gguf.conversion.config import ModelConfig
@@ -40,19 +40,12 @@ def map_tensors(
     have them. TensorError when one is missing, unknown or of another shape than config.json
     says; UnsupportedError for a dtype that is not BF16, F16 or F32.
     """
-    sizes: dict[Dimension, int] = {
-        "embedding": config.embedding,
-        "feed_forward": config.feed_forward,
-        "queries": config.heads * config.head_dim,
-        "keys": config.kv_heads * config.head_dim,
-        "head_dim": config.head_dim,
-        "vocab": config.vocab,
-    }
+    sizes = {**common_sizes(config), **architecture.sizes(config)}
     order = interleaved(config.head_dim)
     rules = {
         name: (rule, layer) for rule, layer in _rules(architecture, config) for name in rule.sources
     }
-    stacks: dict[str, dict[str, TensorInfo]] = {}
+    stacks = _Stacks(rules.values())
     found: list[SourceTensor] = [
         SourceTensor(computed.name, computed.shape, (computed,))
         for computed in architecture.computed(config)
@@ -66,10 +59,8 @@ def map_tensors(
             continue
         rule, layer = rules.pop(name)
         _check(info, tuple(sizes[dimension] for dimension in rule.shape), rule)
-        stack = stacks.setdefault(rule.target, {})
-        stack[name] = info
-        if len(stack) == len(rule.sources):  # as the converter does when the last has come
-            found.append(_stacked(rule, layer, stack, order))
+        for whole, infos in stacks.add(rule, layer, name, info):
+            found.append(_stacked(whole, layer, infos, order))
     missing = [name for name, (rule, _) in rules.items() if rule.needed]
     if missing or unknown:
         _refuse_known_kinds(unknown, tensors, folder)
@@ -131,10 +122,38 @@ def _refuse_known_kinds(
         )
 
 
+class _Stacks:
+    """Tensors that wait for those that they are stacked with.
+
+    The converter waits for all experts of a layer, and then makes its tensors in the order
+    of the rules, wherever the shards cut between them.
+    """
+
+    def __init__(self, rules: Iterable[tuple[TensorRule, int | None]]) -> None:
+        self._waiting: dict[int | None, dict[str, TensorRule]] = {}
+        self._found: dict[int | None, dict[str, TensorInfo]] = {}
+        for rule, layer in rules:
+            if rule.stacked:
+                self._waiting.setdefault(layer, {})[rule.target] = rule
+
+    def add(
+        self, rule: TensorRule, layer: int | None, name: str, info: TensorInfo
+    ) -> Iterator[tuple[TensorRule, tuple[TensorInfo, ...]]]:
+        """What is whole with this tensor: rules, and their tensors in order."""
+        if not rule.stacked:
+            yield rule, (info,)
+            return
+        found = self._found.setdefault(layer, {})
+        found[name] = info
+        whole = self._waiting[layer].values()
+        if len(found) == sum(each.stacked for each in whole):
+            for each in whole:
+                yield each, tuple(found[source] for source in each.sources)
+
+
 def _stacked(
-    rule: TensorRule, layer: int | None, stack: Mapping[str, TensorInfo], order: RowOrder
+    rule: TensorRule, layer: int | None, infos: tuple[TensorInfo, ...], order: RowOrder
 ) -> SourceTensor:
-    infos = tuple(stack[name] for name in rule.sources)
     for info in infos:
         if info.dtype != infos[0].dtype:
             raise TensorError(
@@ -168,7 +187,7 @@ def _rules(
     for rule in outer_tensors(config):
         yield rule, None
     for layer in range(config.layers):
-        for rule in architecture.block(config):
+        for rule in architecture.block(config, layer):
             source = f"model.layers.{layer}.{rule.source}"
             target = f"blk.{layer}.{rule.target}"
             yield replace(rule, source=source, target=target), layer

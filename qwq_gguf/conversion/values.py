@@ -20,6 +20,7 @@ __all__ = ["ComputedTensor", "Conversion", "ModelFacts", "Piece", "RowOrder", "S
 
 QUANTIZATION_VERSION = 2
 _LAYER = re.compile(r"blk\.(\d+)\.")
+_EXACT = ("_norm.weight", "ffn_gate_inp.weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class SourceTensor:
     @property
     def plain(self) -> bool:
         """Whether llama.cpp's converter stores this tensor as F32 in every file."""
-        return len(self.shape) < 2 or self.name.endswith("_norm.weight")
+        return len(self.shape) < 2 or self.name.endswith(_EXACT)
 
     @property
     def weights(self) -> int:

@@ -31,13 +31,14 @@ __all__ = [
     "write_sparse_shards",
 ]
 
-Architecture = Literal["qwen2", "qwen3", "llama"]
+Architecture = Literal["qwen2", "qwen3", "qwen3_moe", "llama"]
 Array = NDArray[Any]
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 CLASSES = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
     "llama": "LlamaForCausalLM",
 }
 QWEN2_REGEX = (
@@ -59,6 +60,8 @@ class Shape:
     vocab: int = 320
     head_dim: int | None = None
     context: int = 2048
+    experts: int = 0
+    expert_feed_forward: int = 256
 
     @property
     def head(self) -> int:
@@ -86,6 +89,13 @@ def config_of(architecture: Architecture, shape: Shape, **changes: Any) -> dict[
     }
     if shape.head_dim is not None or architecture == "qwen3":  # where 128 is assumed else
         config["head_dim"] = shape.head
+    if architecture == "qwen3_moe":
+        config |= {
+            "num_experts": shape.experts,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": shape.expert_feed_forward,
+            "norm_topk_prob": True,
+        }
     config.update(changes)
     return {key: value for key, value in config.items() if value is not None}
 
@@ -123,7 +133,16 @@ def tensor_shapes(
             block["mlp.gate_proj.bias"] = (shape.feed_forward,)
             block["mlp.up_proj.bias"] = (shape.feed_forward,)
             block["mlp.down_proj.bias"] = (shape.hidden,)
-        if architecture == "qwen3":
+        if architecture == "qwen3_moe":
+            for part in ("gate", "up", "down"):
+                del block[f"mlp.{part}_proj.weight"]
+            block["mlp.gate.weight"] = (shape.experts, shape.hidden)
+            inner = (shape.expert_feed_forward, shape.hidden)
+            for number in range(shape.experts):
+                block[f"mlp.experts.{number}.gate_proj.weight"] = inner
+                block[f"mlp.experts.{number}.up_proj.weight"] = inner
+                block[f"mlp.experts.{number}.down_proj.weight"] = inner[::-1]
+        if architecture in ("qwen3", "qwen3_moe"):
             block["self_attn.q_norm.weight"] = (shape.head,)
             block["self_attn.k_norm.weight"] = (shape.head,)
         shapes.update({f"model.layers.{layer}.{name}": size for name, size in block.items()})
@@ -222,11 +241,20 @@ def _write_shards(folder: Path, tensors: Mapping[str, tuple[str, Array]], count:
     _write_index(folder, {name: values.nbytes for name, (_, values) in tensors.items()}, count)
 
 
-def write_sparse_shards(folder: Path, shapes: Mapping[str, tuple[int, ...]], count: int) -> None:
-    """BF16 shards of any size that take no room: a header, then a hole of zeros."""
-    nbytes = {name: 2 * math.prod(shape) for name, shape in shapes.items()}
+def write_sparse_shards(
+    folder: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    count: int,
+    dtypes: Mapping[str, str] | None = None,
+) -> None:
+    """Shards of any size that take no room: a header, then a hole of zeros. They are BF16 but
+    for the tensors in `dtypes`.
+    """
+    types = {name: (dtypes or {}).get(name, "BF16") for name in shapes}
+    widths = {"BF16": 2, "F32": 4, "F8_E4M3": 1, "U8": 1}
+    nbytes = {name: widths[types[name]] * math.prod(shape) for name, shape in shapes.items()}
     for file, names in _parts(list(shapes), count).items():
-        header = _header({name: ("BF16", shapes[name], nbytes[name]) for name in names})
+        header = _header({name: (types[name], shapes[name], nbytes[name]) for name in names})
         with (folder / file).open("wb") as shard:
             shard.write(header)
             shard.truncate(len(header) + sum(nbytes[name] for name in names))

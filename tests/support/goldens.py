@@ -20,7 +20,16 @@ from support.checkpoints import (
     write_checkpoint,
 )
 
-__all__ = ["CASES", "GOLDEN", "PRE_TOKENIZERS", "describe_key", "describe_tensor", "load_golden"]
+__all__ = [
+    "CASES",
+    "GOLDEN",
+    "LOGITS",
+    "PRE_TOKENIZERS",
+    "TOKENS",
+    "describe_key",
+    "describe_tensor",
+    "load_golden",
+]
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 # Longer arrays are recorded as a digest.
@@ -140,6 +149,21 @@ def _qwen3(folder: Path) -> Path:
     return checkpoint
 
 
+def _qwen3moe(folder: Path) -> Path:
+    """Twelve experts a layer, whose names sort 0, 1, 10, 11, 2, ..., cut by three shards."""
+    return write_checkpoint(
+        folder / "Qwen3-Experts",
+        "qwen3_moe",
+        Shape(head_dim=64, heads=4, kv_heads=1, experts=12),
+        shards=3,
+        generation_config=_GENERATION,
+        decoder_sparse_step=1,
+        mlp_only_layers=[],
+        bos_token_id=278,
+        eos_token_id=280,
+    )
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -201,6 +225,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "qwen2": _qwen2,
     "qwen2-vocabulary": _qwen2_vocabulary,
     "qwen3": _qwen3,
+    "qwen3moe": _qwen3moe,
     "llama": _llama,
     "llama-plain": _llama_plain,
 }
@@ -208,9 +233,15 @@ CASES: dict[str, Callable[[Path], Path]] = {
 PRE_TOKENIZERS = {
     "qwen2": "qwen2",
     "qwen3": "qwen2",
+    "qwen3moe": "qwen2",
     "llama": "llama-bpe",
     "llama-plain": "smaug-bpe",
 }
+
+
+# Cases whose record has logits, and how far llama.cpp's may be from Transformers'.
+LOGITS = {"qwen3moe": 2e-4}
+TOKENS = (5, 278, 41, 263, 77, 281, 8, 122, 290, 3, 19)
 
 
 def describe_key(key: str, kind: str, element: str | None, value: Any) -> dict[str, Any]:

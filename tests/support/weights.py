@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,14 @@ __all__ = ["converter_bytes", "file_type_of", "source_values"]
 
 def source_values(tensor: SourceTensor, reader: ShardReader) -> NDArray[Any]:
     """The raw values of a tensor, rows in the GGUF's order; BF16 as uint16."""
-    (info,) = tensor.sources
+    info = tensor.sources[0]
     if isinstance(info, ComputedTensor):
         return np.frombuffer(info.data, dtype="<f4")
+    if len(tensor.sources) > 1:
+        parts = (
+            replace(tensor, sources=(each,), shape=tensor.shape[:-1]) for each in tensor.sources
+        )
+        return np.stack([source_values(part, reader) for part in parts])
     dtype = {"BF16": "<u2", "F16": "<f2", "F32": "<f4"}[info.dtype]
     values = np.frombuffer(reader.read(info), dtype=dtype).reshape(info.shape)
     if tensor.row_order is None:

@@ -10,11 +10,12 @@ from qwq_gguf.conversion.architectures.base import Architecture
 from qwq_gguf.conversion.architectures.llama import LLAMA
 from qwq_gguf.conversion.architectures.qwen2 import QWEN2
 from qwq_gguf.conversion.architectures.qwen3 import QWEN3
+from qwq_gguf.conversion.architectures.qwen3moe import QWEN3MOE
 from qwq_gguf.errors import ConfigError, UnsupportedError
 
 __all__ = ["ARCHITECTURES", "Architecture", "find_architecture"]
 
-ARCHITECTURES = (QWEN2, QWEN3, LLAMA)
+ARCHITECTURES = (QWEN2, QWEN3, QWEN3MOE, LLAMA)
 
 
 def find_architecture(config: Mapping[str, Any], path: Path) -> Architecture:

@@ -213,6 +213,7 @@ def _true(when: Condition, tensor: Tensor, facts: Facts, imatrix: bool) -> bool:
         and when.architecture in (None, facts.architecture)
         and when.layer_count in (None, facts.layers)
         and (when.gqa_at_least is None or gqa >= when.gqa_at_least)
+        and when.experts in (None, facts.experts)
         and (when.experts_at_least is None or facts.experts >= when.experts_at_least)
         and (when.row_multiple_of is None or tensor.shape[0] % when.row_multiple_of == 0)
     )

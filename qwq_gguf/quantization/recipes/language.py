@@ -16,7 +16,7 @@
 A layer range has `from` (included) and `until` (not included), numbers or fractions of
 the layer count rounded down, and `every`/`skip`: of the range's layers the ones where
 (layer - from) % every == skip. Conditions: imatrix, tied (true/false), architecture,
-layer_count, gqa_at_least (query heads for each key head), experts_at_least,
+layer_count, gqa_at_least (query heads for each key head), experts, experts_at_least,
 row_multiple_of.
 
 Unknown keys, kinds and types are errors that suggest the right spelling: a typo must
@@ -176,6 +176,7 @@ def _condition(table: Table) -> Condition:
         architecture=table.text("architecture") if "architecture" in table else None,
         layer_count=_count(table, "layer_count"),
         gqa_at_least=_count(table, "gqa_at_least"),
+        experts=_count(table, "experts"),
         experts_at_least=_count(table, "experts_at_least"),
         row_multiple_of=_count(table, "row_multiple_of"),
     )

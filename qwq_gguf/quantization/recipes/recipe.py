@@ -85,6 +85,7 @@ class Condition:
     architecture: str | None = None
     layer_count: int | None = None
     gqa_at_least: int | None = None
+    experts: int | None = None
     experts_at_least: int | None = None
     row_multiple_of: int | None = None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qwq_gguf.conversion.architectures import find_architecture
@@ -12,10 +11,12 @@ from qwq_gguf.conversion.general import general_keys, size_label
 from qwq_gguf.conversion.keys import hyperparameters
 from qwq_gguf.conversion.names import ordinary_names
 from qwq_gguf.conversion.overrides import apply_overrides
+from qwq_gguf.conversion.parts import Scales
+from qwq_gguf.conversion.scaled import Encoding, read_encoding, separate_scales
 from qwq_gguf.conversion.tensors import map_tensors
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.conversion.vocabulary import vocabulary_keys
-from qwq_gguf.errors import ConfigError, UnsupportedError
+from qwq_gguf.errors import ConfigError
 from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["convert"]
 
-# Transformers' key, that of MLX, and older ones; MLX writes the first two.
-_QUANTIZED = ("quantization", "quantization_config", "compression_config", "quant_config")
 _EXPERTS = "_exps."
-_HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
 def convert(
@@ -40,12 +38,16 @@ def convert(
     """
     path = checkpoint.folder / "config.json"
     architecture = find_architecture(checkpoint.config, path)
-    _refuse_quantized(checkpoint)
+    encoding = read_encoding(checkpoint)
     config = read_config(
         checkpoint.config, path, head_dim=architecture.head_dim, context=architecture.context
     )
     named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
-    tensors = map_tensors(architecture, config, named, checkpoint.folder)
+    scales: dict[str, Scales] = {}
+    if encoding is not None:
+        named, scales = separate_scales(named, encoding)
+        notes += _decoded(encoding, scales)
+    tensors = map_tensors(architecture, config, named, checkpoint.folder, scales)
     weights = sum(tensor.weights for tensor in tensors)
     general = general_keys(checkpoint, weights, name=name, label=_size(tensors))
     sizes = hyperparameters(
@@ -92,6 +94,14 @@ def convert(
     )
 
 
+def _decoded(encoding: Encoding, scales: Mapping[str, Scales]) -> tuple[str, ...]:
+    if encoding.method == "MXFP4" or not scales:
+        return ()
+    return (
+        f"{len(scales)} tensors are {encoding.method}: read as BF16, each weight times its scale",
+    )
+
+
 def _size(tensors: Sequence[SourceTensor]) -> str:
     """As the converter counts: the number of experts, and a model with one of them."""
     counts = [tensor.shape[-1] for tensor in tensors if _EXPERTS in tensor.name]
@@ -111,31 +121,3 @@ def _check_text(metadata: Sequence[KeyValue]) -> None:
             "".join(map(str, texts)).encode("utf-8")
         except UnicodeEncodeError as problem:
             raise ConfigError(f"{entry.key} is no valid text: it has a lone surrogate") from problem
-
-
-def _refuse_quantized(checkpoint: Checkpoint) -> None:
-    found = {key: checkpoint.config[key] for key in _QUANTIZED if checkpoint.config.get(key)}
-    if not found:
-        return
-    key, told = next(iter(found.items()))
-    method = str(told.get("quant_method", "") if isinstance(told, dict) else told)[:40]
-    bits = told.get("bits") if isinstance(told, dict) else None
-    if key == "quantization":  # MLX writes both keys, with a method in neither
-        method = "MLX"
-    bits = f", {bits} bits" if isinstance(bits, int) else ""
-    raise UnsupportedError(
-        "these weights are quantized already",
-        path=checkpoint.folder / "config.json",
-        found=f"{method or key}{bits}",
-        expected="BF16, F16 or F32",
-        hint=_original(checkpoint),
-    )
-
-
-def _original(checkpoint: Checkpoint) -> str:
-    """Where the weights are that this was made from, if its card says so."""
-    base = checkpoint.card.get("base_model")
-    base = base[0] if isinstance(base, list) and base else base
-    if isinstance(base, str) and _HUB_ID.fullmatch(base):
-        return f"qwq-gguf quantize {base}, the original that its card names"
-    return "take the original weights, which lose nothing twice"

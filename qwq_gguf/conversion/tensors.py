@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from qwq_gguf.conversion.architectures.base import (
@@ -16,7 +17,8 @@ from qwq_gguf.conversion.architectures.base import (
 )
 from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.names import strange_prefix
-from qwq_gguf.conversion.values import RowOrder, SourceTensor
+from qwq_gguf.conversion.parts import FLOATS, Part, Scales
+from qwq_gguf.conversion.values import RowOrder, Source, SourceTensor
 from qwq_gguf.errors import TensorError, UnsupportedError
 from qwq_gguf.words import some
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["map_tensors"]
 
-DTYPES = ("BF16", "F16", "F32")
+DTYPES = FLOATS
 # Buffers that older versions of transformers saved with the weights.
 _IGNORED = (".attention.masked_bias", ".attention.bias", ".rotary_emb.inv_freq")
 
@@ -35,17 +37,20 @@ def map_tensors(
     config: ModelConfig,
     tensors: Mapping[str, TensorInfo],
     folder: Path,
+    scales: Mapping[str, Scales] = MappingProxyType({}),
 ) -> tuple[SourceTensor, ...]:
     """All tensors of the model in the converter's order: computed ones, then as the shards
-    have them. TensorError when one is missing, unknown or of another shape than config.json
-    says; UnsupportedError for a dtype that is not BF16, F16 or F32.
+    have them. `scales` belong to the tensors of these names. TensorError when one is missing,
+    unknown or of another shape than config.json says; UnsupportedError for a dtype that is
+    not BF16, F16 or F32, and without scales.
     """
     sizes = {**common_sizes(config), **architecture.sizes(config)}
     order = interleaved(config.head_dim)
-    rules = {
-        name: (rule, layer) for rule, layer in _rules(architecture, config) for name in rule.sources
-    }
-    stacks = _Stacks(rules.values())
+    rules: dict[str, list[tuple[TensorRule, int | None]]] = {}
+    for rule, layer in _rules(architecture, config):
+        for name in rule.sources:
+            rules.setdefault(name, []).append((rule, layer))
+    stacks = _Stacks(pair for pairs in rules.values() for pair in pairs)
     found: list[SourceTensor] = [
         SourceTensor(computed.name, computed.shape, (computed,))
         for computed in architecture.computed(config)
@@ -57,11 +62,17 @@ def map_tensors(
         if name not in rules:
             unknown.append(name)
             continue
-        rule, layer = rules.pop(name)
-        _check(info, tuple(sizes[dimension] for dimension in rule.shape), rule)
-        for whole, infos in stacks.add(rule, layer, name, info):
-            found.append(_stacked(whole, layer, infos, order))
-    missing = [name for name, (rule, _) in rules.items() if rule.needed]
+        for rule, layer in rules.pop(name):
+            shape = tuple(sizes[dimension] for dimension in rule.shape)
+            _check(info, shape, rule, scaled=name in scales)
+            for whole, infos in stacks.add(rule, layer, name, info):
+                sources = [
+                    source
+                    for each, held in zip(whole.sources, infos, strict=True)
+                    for source in _taken(whole, held, scales.get(each))
+                ]
+                found.append(_made(whole, layer, infos, tuple(sources), order))
+    missing = [name for name, pairs in rules.items() if any(rule.needed for rule, _ in pairs)]
     if missing or unknown:
         _refuse_known_kinds(unknown, tensors, folder)
     if missing:
@@ -151,25 +162,36 @@ class _Stacks:
                 yield each, tuple(found[source] for source in each.sources)
 
 
-def _stacked(
-    rule: TensorRule, layer: int | None, infos: tuple[TensorInfo, ...], order: RowOrder
+def _taken(rule: TensorRule, info: TensorInfo, scales: Scales | None) -> tuple[Source, ...]:
+    if rule.view is not None:
+        return rule.view.parts(info, scales)
+    return (info,) if scales is None else (Part.scaled(info, scales),)
+
+
+def _made(
+    rule: TensorRule,
+    layer: int | None,
+    infos: tuple[TensorInfo, ...],
+    sources: tuple[Source, ...],
+    order: RowOrder,
 ) -> SourceTensor:
-    for info in infos:
-        if info.dtype != infos[0].dtype:
+    for source in sources:
+        if source.dtype != sources[0].dtype:
             raise TensorError(
-                f"{info.name} cannot be stacked on {infos[0].name}",
-                path=info.shard,
-                found=info.dtype,
-                expected=infos[0].dtype,
+                f"{source.name} cannot be stacked on {sources[0].name}",
+                path=infos[0].shard,
+                found=source.dtype,
+                expected=sources[0].dtype,
                 hint="save the model in one data type",
             )
-    shape = tuple(reversed(infos[0].shape))
+    shape = tuple(reversed(infos[0].shape if rule.view is None else rule.view.shape))
     return SourceTensor(
         name=rule.target,
         shape=(*shape, rule.stacked) if rule.stacked else shape,
-        sources=infos,
+        sources=sources,
         layer=layer,
         row_order=order if rule.interleave else None,
+        change=rule.change,
     )
 
 
@@ -193,8 +215,8 @@ def _rules(
             yield replace(rule, source=source, target=target), layer
 
 
-def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule) -> None:
-    if info.dtype not in DTYPES:
+def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule, *, scaled: bool) -> None:
+    if info.dtype not in DTYPES and not scaled:
         raise UnsupportedError(
             f"{info.name}: this data type cannot be converted",
             path=info.shard,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import lzma
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ __all__ = [
     "Shape",
     "byte_tokenizer",
     "config_of",
+    "in_bytes",
     "qwen2_tokenizer",
     "random_tensors",
     "safetensors_bytes",
@@ -162,6 +163,37 @@ def random_tensors(
     return tensors
 
 
+def in_bytes(
+    tensors: Mapping[str, tuple[str, Array]],
+    *,
+    ending: str,
+    block: tuple[int, int] | None,
+    dtype: str = "F8_E4M3",
+    scales: str = "F32",
+    seed: int = 0,
+) -> dict[str, tuple[str, Array]]:
+    """With the matrices of the layers, but for the routers, as random bytes and their scales:
+    one for each block, (1, 0) for a row, None for all of a tensor.
+    """
+    generator = np.random.default_rng(seed)
+    found: dict[str, tuple[str, Array]] = {}
+    for name, (kind, values) in tensors.items():
+        if values.ndim < 2 or ".layers." not in name or name.endswith("mlp.gate.weight"):
+            found[name] = (kind, values)
+            continue
+        rows, columns = values.shape
+        codes = generator.integers(0, 256, values.shape, dtype=np.uint8)
+        if dtype == "F8_E4M3":
+            codes[(codes & 0x7F) == 0x7F] = 0  # no number
+        shape: tuple[int, ...] = ()
+        if block is not None:
+            shape = (-(-rows // block[0]), -(-columns // block[1]) if block[1] else 1)
+        factors = generator.uniform(1e-4, 1e-3, shape).astype(np.float32)
+        found[name] = (dtype, codes)
+        found[name.removesuffix(".weight") + ending] = (scales, _cast(factors, scales))
+    return found
+
+
 def _cast(values: NDArray[np.float32], dtype: str) -> Array:
     if dtype == "BF16":
         bits = values.view(np.uint32)
@@ -209,9 +241,10 @@ def write_checkpoint(
     card: str | None = None,
     generation_config: Mapping[str, Any] | None = None,
     extra_tensors: Mapping[str, tuple[str, Array]] | None = None,
+    encode: Callable[[Mapping[str, tuple[str, Array]]], dict[str, tuple[str, Array]]] = dict,
     **config_changes: Any,
 ) -> Path:
-    """Write a whole checkpoint folder and return it.
+    """Write a whole checkpoint folder and return it. `encode` makes other tensors of its own.
 
     `tokenizer` is tokenizer.json and tokenizer_config.json; by default the tiny one.
     """
@@ -220,6 +253,7 @@ def write_checkpoint(
     config = config_of(architecture, shape, **config_changes)
     arrays = random_tensors(tensor_shapes(architecture, shape, config), dtype, seed)
     tensors = {name: (dtype, values) for name, values in arrays.items()} | dict(extra_tensors or {})
+    tensors = encode(tensors)
     write_json(folder / "config.json", config)
     tokenizer_json, tokenizer_config = tokenizer or byte_tokenizer()
     write_json(folder / "tokenizer.json", tokenizer_json)

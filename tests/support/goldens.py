@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from support.checkpoints import (
     LLAMA3_REGEX,
     Shape,
     byte_tokenizer,
+    in_bytes,
     qwen2_tokenizer,
     write_checkpoint,
 )
@@ -164,6 +166,49 @@ def _qwen3moe(folder: Path) -> Path:
     )
 
 
+def _qwen3moe_fp8(folder: Path) -> Path:
+    """FP8 with a scale for 128 x 128 weights, which end within a block; scales in BF16."""
+    return write_checkpoint(
+        folder / "Qwen3-Experts-FP8",
+        "qwen3_moe",
+        Shape(hidden=320, head_dim=64, heads=4, kv_heads=1, experts=3, expert_feed_forward=192),
+        encode=partial(in_bytes, ending=".weight_scale_inv", block=(128, 128), scales="BF16"),
+        quantization_config={
+            "quant_method": "fp8",
+            "fmt": "e4m3",
+            "activation_scheme": "dynamic",
+            "weight_block_size": [128, 128],
+            "modules_to_not_convert": ["lm_head"],
+        },
+    )
+
+
+def _qwen3_fp8(folder: Path) -> Path:
+    """FP8 with a scale for each tensor."""
+    return write_checkpoint(
+        folder / "Qwen3-FP8",
+        "qwen3",
+        Shape(head_dim=64),
+        encode=partial(in_bytes, ending=".weight_scale_inv", block=None),
+        quantization_config={"quant_method": "fp8", "activation_scheme": "static"},
+    )
+
+
+def _compressed(folder: Path, dtype: str, form: str, kind: str) -> Path:
+    weights = {"num_bits": 8, "type": kind, "strategy": "channel", "symmetric": True}
+    return write_checkpoint(
+        folder / "Qwen2-W8A8",
+        "qwen2",
+        encode=partial(in_bytes, ending=".weight_scale", block=(1, 0), dtype=dtype),
+        quantization_config={
+            "quant_method": "compressed-tensors",
+            "format": form,
+            "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}},
+            "ignore": ["lm_head"],
+        },
+    )
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -226,6 +271,10 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "qwen2-vocabulary": _qwen2_vocabulary,
     "qwen3": _qwen3,
     "qwen3moe": _qwen3moe,
+    "qwen3moe-fp8": _qwen3moe_fp8,
+    "qwen3-fp8": _qwen3_fp8,
+    "qwen2-fp8-rows": partial(_compressed, dtype="F8_E4M3", form="float-quantized", kind="float"),
+    "qwen2-int8-rows": partial(_compressed, dtype="I8", form="int-quantized", kind="int"),
     "llama": _llama,
     "llama-plain": _llama_plain,
 }
@@ -234,6 +283,10 @@ PRE_TOKENIZERS = {
     "qwen2": "qwen2",
     "qwen3": "qwen2",
     "qwen3moe": "qwen2",
+    "qwen3moe-fp8": "qwen2",
+    "qwen3-fp8": "qwen2",
+    "qwen2-fp8-rows": "qwen2",
+    "qwen2-int8-rows": "qwen2",
     "llama": "llama-bpe",
     "llama-plain": "smaug-bpe",
 }

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from qwq_gguf.conversion.config import ModelConfig
-from qwq_gguf.conversion.values import ComputedTensor
+from qwq_gguf.conversion.parts import View
+from qwq_gguf.conversion.values import Change, ComputedTensor
 from qwq_gguf.metadata import KeyValue
 
 __all__ = [
@@ -33,7 +34,8 @@ class TensorRule:
     `interleave` marks rows whose rotary halves llama.cpp wants interleaved head by head.
     With `stacked` the target is made of so many tensors of this shape, one upon the other;
     `source` then has ``{}`` in the place of the number. What is stacked in one layer comes
-    when all of it is there, in the order of its rules.
+    when all of it is there, in the order of its rules. `view` says what of its source the
+    target has; several rules may look at one source. `change` is done to every number.
     """
 
     source: str
@@ -42,6 +44,8 @@ class TensorRule:
     needed: bool = True
     interleave: bool = False
     stacked: int = 0
+    view: View | None = None
+    change: Change = ""
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from qwq_gguf.conversion.architectures import find_architecture
-from qwq_gguf.conversion.config import read_config
+from qwq_gguf.conversion.architectures import Architecture, find_architecture
+from qwq_gguf.conversion.config import ModelConfig, read_config
 from qwq_gguf.conversion.general import general_keys, size_label
 from qwq_gguf.conversion.keys import hyperparameters
 from qwq_gguf.conversion.names import ordinary_names
@@ -20,7 +20,7 @@ from qwq_gguf.errors import ConfigError
 from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.values import Checkpoint
+    from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
 __all__ = ["convert"]
 
@@ -42,7 +42,10 @@ def convert(
     config = read_config(
         checkpoint.config, path, head_dim=architecture.head_dim, context=architecture.context
     )
+    config = architecture.adjusted(config)
     named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
+    named, left_out = _without(architecture, config, named)
+    notes += left_out
     scales: dict[str, Scales] = {}
     if encoding is not None:
         named, scales = separate_scales(named, encoding)
@@ -53,10 +56,12 @@ def convert(
     sizes = hyperparameters(
         architecture.name,
         config,
-        head_size=architecture.writes_head_size or config.head_dim_given,
+        head_sizes=_head_sizes(architecture, config),
     )
     after_type = list(architecture.extra_keys(config))
-    vocabulary = vocabulary_keys(checkpoint, config.vocab)
+    vocabulary = vocabulary_keys(
+        checkpoint, config.vocab, architecture.special, architecture.splitting
+    )
     if architecture.writes_space_prefix:
         prefix = checkpoint.tokenizer_config.get("add_prefix_space")
         if isinstance(prefix, bool):
@@ -92,6 +97,28 @@ def convert(
         quantization_version_at=len(head) + len(after_type),
         notes=(*checkpoint.notes, *notes),
     )
+
+
+def _head_sizes(architecture: Architecture, config: ModelConfig) -> tuple[int, int] | None:
+    if architecture.head_sizes is not None:
+        return architecture.head_sizes(config)
+    written = architecture.writes_head_size or config.head_dim_given
+    return (config.head_dim, config.head_dim) if written else None
+
+
+def _without(
+    architecture: Architecture, config: ModelConfig, tensors: Mapping[str, TensorInfo]
+) -> tuple[dict[str, TensorInfo], tuple[str, ...]]:
+    """The tensors that the GGUF has, and what is left out, for people."""
+    kept: dict[str, TensorInfo] = {}
+    counts: dict[str, int] = {}
+    for name, info in tensors.items():
+        what = architecture.left_out(config, name)
+        if what is None:
+            kept[name] = info
+        else:
+            counts[what] = counts.get(what, 0) + 1
+    return kept, tuple(f"{what} is left out ({count} tensors)" for what, count in counts.items())
 
 
 def _decoded(encoding: Encoding, scales: Mapping[str, Scales]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ _KINDS = ("default", "linear", "yarn", "llama3")
 @dataclass(frozen=True, slots=True)
 class Rope:
     """`kind` is one of default, linear, yarn, llama3; the fields after `factor` belong to
-    the last two and are None where the checkpoint does not say.
+    the last two and are None where the checkpoint does not say. `mscale_all` is DeepSeek's.
     """
 
     base: float
@@ -33,6 +33,7 @@ class Rope:
     beta_slow: float | None = None
     low_freq_factor: float = 1.0
     high_freq_factor: float = 4.0
+    mscale_all: float | None = None
 
 
 def read_rope(fields: Fields, positions: int) -> Rope:
@@ -76,6 +77,7 @@ def read_rope(fields: Fields, positions: int) -> Rope:
             attention=optional("attn_factor") if attention is None else attention,
             beta_fast=optional("beta_fast"),
             beta_slow=optional("beta_slow"),
+            mscale_all=optional("mscale_all_dim"),
         )
     low = scaling.number("low_freq_factor", 1e-6, 1e6, default=1.0)
     high = scaling.number("high_freq_factor", 1e-6, 1e6, default=4.0)

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
+from qwq_gguf.conversion.vocabulary.pretokenizer import SPLITTINGS
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from support.checkpoints import (
     LLAMA3_REGEX,
@@ -108,11 +109,26 @@ def test_real_vocabulary_on_any_characters(qwen2: Pair, text: str) -> None:
         qwen2.check(text)
 
 
+MORE = {
+    f"{known.name}{'-whole' if known.ignore_merges else ''}": (known.steps, known.ignore_merges)
+    for known in SPLITTINGS
+    if known.name in ("qwen35", "deepseek-v3", "gpt-4o")
+}
+
+
 def _small(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if kind == "llama-bpe":
         return byte_tokenizer(regex=LLAMA3_REGEX, ignore_merges=True, merge_pairs=True)
     if kind == "smaug-bpe":
         return byte_tokenizer(regex=LLAMA3_REGEX)
+    if kind in MORE:
+        regexes, ignore_merges = MORE[kind]
+        tokenizer, config = byte_tokenizer(ignore_merges=ignore_merges, merge_pairs=True)
+        split = {"type": "Split", "behavior": "Isolated", "invert": False}
+        parts = [split | {"pattern": {"Regex": regex}} for regex in regexes]
+        parts.append(tokenizer["pre_tokenizer"]["pretokenizers"][-1])
+        tokenizer["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": parts}
+        return tokenizer, config
     tokenizer, config = byte_tokenizer()
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     parts = [byte_level | {"use_regex": True}]
@@ -122,7 +138,7 @@ def _small(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return tokenizer, config
 
 
-@pytest.mark.parametrize("kind", ["llama-bpe", "smaug-bpe", "gpt-2", "smollm"])
+@pytest.mark.parametrize("kind", ["llama-bpe", "smaug-bpe", "gpt-2", "smollm", *MORE])
 def test_other_splittings(tmp_path: Any, kind: str) -> None:
     made = pair(tmp_path, 320, _small(kind))
     try:

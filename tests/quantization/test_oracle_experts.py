@@ -1,21 +1,29 @@
-"""Models with experts in their real shapes: each tensor gets the type that llama.cpp gives it.
+"""Models with experts: each tensor gets the type that llama.cpp gives it at the real shapes, and
+the bytes at tiny ones.
 
-The checkpoint is sparse, and so is the GGUF over which llama_model_quantize makes its dry run.
+A real shape is a sparse checkpoint, and so is the GGUF over which llama_model_quantize makes its
+dry run.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qwq_gguf.conversion import Conversion
-from qwq_gguf.quantization import load_recipe, recipe_names
+from qwq_gguf.checkpoint import open_checkpoint
+from qwq_gguf.conversion import Conversion, convert
+from qwq_gguf.quantization import load_recipe, make_plan, recipe_names
 from qwq_gguf.quantization.planning.mix import choose_types
+from qwq_gguf.quantization.running.budget import DEFAULT_MEMORY, arrange, need_of
 from support.checkpoints import Shape, config_of, tensor_shapes
+from support.families import R1
+from support.goldens import CASES
 from support.llama_quantize import decided_types, quantize
-from support.sparse import sparse_checkpoint, sparse_gguf
+from support.oracle import as_model
+from support.sparse import in_fp8, sparse_checkpoint, sparse_gguf
 
 QWEN3_30B_A3B = Shape(
     hidden=2048,
@@ -34,10 +42,20 @@ ANY_IMATRIX = {"anything": np.ones(1, dtype=np.float32)}
 
 def qwen3_30b_a3b(folder: Path) -> Conversion:
     config = config_of("qwen3_moe", QWEN3_30B_A3B, num_experts_per_tok=8)
-    return sparse_checkpoint(folder, config, tensor_shapes("qwen3_moe", QWEN3_30B_A3B, config), 16)
+    return sparse_checkpoint(
+        folder, config, tensor_shapes("qwen3_moe", QWEN3_30B_A3B, config), shards=16
+    )
 
 
-MODELS = {"Qwen3-30B-A3B": (qwen3_30b_a3b, 30_532_122_624)}
+def r1(folder: Path) -> Conversion:
+    """671B as it is published: FP8, and a layer for predicting a token more."""
+    return sparse_checkpoint(folder, R1.config, *in_fp8(R1.shapes), shards=163)
+
+
+MODELS = {
+    "Qwen3-30B-A3B": (qwen3_30b_a3b, 30_532_122_624),
+    "DeepSeek-R1": (r1, 671_026_419_200),
+}
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -60,3 +78,29 @@ def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str) -> None
         choices = choose_types(made.tensors, made.facts, recipe, imatrix=imatrix is not None)
         ours = [(t.name, c.type) for t, c in zip(made.tensors, choices, strict=True)]
         assert ours == list(decided_types(log).items())
+
+
+@pytest.mark.parametrize(
+    "name", ["qwen3moe", "qwen3moe-fp8", "deepseek", "deepseek-fp8", "glm-flash"]
+)
+@pytest.mark.parametrize("recipe", ["Q4_K_M", "Q2_K"])
+def test_the_bytes_are_those_of_both_steps(name: str, recipe: str, tmp_path: Path) -> None:
+    """The first step is our BF16 file, whose bytes are recorded as the converter's."""
+    made = convert(open_checkpoint(CASES[name](tmp_path)))
+    ours, theirs = as_model(made, tmp_path).both(recipe, tmp_path)
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_r1_is_planned_from_headers_in_seconds_and_runs_in_little_memory(tmp_path: Path) -> None:
+    sparse_checkpoint(tmp_path / "DeepSeek-R1", R1.config, *in_fp8(R1.shapes), shards=163)
+    started = time.process_time()
+    made = convert(open_checkpoint(tmp_path / "DeepSeek-R1"))
+    plan = make_plan(made, load_recipe("Q4_K_M"))
+    assert time.process_time() - started < 15
+    assert plan.file_bytes // 10**9 == 404
+    assert made.facts.experts == 256
+    assert any("further token (MTP) is left out" in note for note in made.notes)
+    need = need_of([plan], lambda stored, kind: False)
+    stages = arrange(DEFAULT_MEMORY, 400 << 20, need, 16)
+    assert stages.workers == 16
+    assert need.least_weights == 512 * 128  # a head's matrix, turned

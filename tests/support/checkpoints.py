@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CLASSES",
+    "Array",
     "Shape",
     "byte_tokenizer",
     "config_of",
@@ -30,6 +31,7 @@ __all__ = [
     "write_checkpoint",
     "write_json",
     "write_sparse_shards",
+    "write_tensors",
 ]
 
 Architecture = Literal["qwen2", "qwen3", "qwen3_moe", "llama"]
@@ -262,11 +264,12 @@ def write_checkpoint(
         write_json(folder / "generation_config.json", generation_config)
     if card is not None:
         (folder / "README.md").write_text(card, encoding="utf-8")
-    _write_shards(folder, tensors, shards)
+    write_tensors(folder, tensors, shards)
     return folder
 
 
-def _write_shards(folder: Path, tensors: Mapping[str, tuple[str, Array]], count: int) -> None:
+def write_tensors(folder: Path, tensors: Mapping[str, tuple[str, Array]], count: int) -> None:
+    """Shards of these tensors, with an index if they are several."""
     if count == 1:
         (folder / "model.safetensors").write_bytes(safetensors_bytes(tensors))
         return

@@ -19,8 +19,10 @@ from support.checkpoints import (
     byte_tokenizer,
     in_bytes,
     qwen2_tokenizer,
+    random_tensors,
     write_checkpoint,
 )
+from support.families import deepseek_v3, write_family
 
 __all__ = [
     "CASES",
@@ -209,6 +211,79 @@ def _compressed(folder: Path, dtype: str, form: str, kind: str) -> Path:
     )
 
 
+_V3_YARN = {
+    "type": "yarn",
+    "factor": 40,
+    "original_max_position_embeddings": 64,
+    "beta_fast": 32,
+    "beta_slow": 1,
+    "mscale": 1.0,
+    "mscale_all_dim": 1.0,
+}
+
+
+def _deepseek(folder: Path) -> Path:
+    """A dense layer, shared and routed experts, the router's bias; the last layer is for
+    predicting a token more, and is left out. Three shards.
+    """
+    family = deepseek_v3(following=1, rope_scaling=_V3_YARN)
+    return write_family(folder / "DeepSeek-V3-Tiny", family, shards=3)
+
+
+def _deepseek_fp8(folder: Path) -> Path:
+    """Its weights in FP8: blocks end within a head of the split matrix."""
+    family = deepseek_v3(
+        kv_rank=192,
+        nope=48,
+        value=48,
+        rope_scaling=_V3_YARN,
+        quantization_config={
+            "quant_method": "fp8",
+            "fmt": "e4m3",
+            "weight_block_size": [128, 128],
+            "activation_scheme": "dynamic",
+        },
+    )
+    arrays = random_tensors(family.shapes, "BF16")
+    tensors = in_bytes(
+        {name: ("BF16", values) for name, values in arrays.items()},
+        ending=".weight_scale_inv",
+        block=(128, 128),
+    )
+    return write_family(folder / "DeepSeek-R1-Tiny", family, tensors=tensors)
+
+
+def _glm_flash(folder: Path) -> Path:
+    """GLM-4.7-Flash: heads that do not divide the width, a layer for the next token.
+
+    The real one does not say how it scores; llama.cpp knows it by its layers and vocabulary.
+    """
+    family = deepseek_v3(
+        heads=6,
+        layers=2,
+        following=1,
+        n_group=1,
+        topk_group=1,
+        topk_method=None,
+        rope_theta=1000000,
+        bos_token_id=None,
+        eos_token_id=[278, 281, 282],
+        model_class="Glm4MoeLiteForCausalLM",
+    )
+    return write_family(folder / "GLM-Tiny-Flash", family, tokenizer=_glm_tokenizer())
+
+
+def _glm_tokenizer() -> tuple[dict[str, Any], dict[str, Any]]:
+    return byte_tokenizer(
+        regex=LLAMA3_REGEX,
+        ignore_merges=True,
+        special=("<|endoftext|>", "[gMASK]", "<sop>", "<|user|>", "<|observation|>"),
+        tokenizer_class="PreTrainedTokenizer",
+        eos_token="<|endoftext|>",
+        pad_token="<|endoftext|>",
+    )
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -275,6 +350,9 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "qwen3-fp8": _qwen3_fp8,
     "qwen2-fp8-rows": partial(_compressed, dtype="F8_E4M3", form="float-quantized", kind="float"),
     "qwen2-int8-rows": partial(_compressed, dtype="I8", form="int-quantized", kind="int"),
+    "deepseek": _deepseek,
+    "deepseek-fp8": _deepseek_fp8,
+    "glm-flash": _glm_flash,
     "llama": _llama,
     "llama-plain": _llama_plain,
 }
@@ -287,13 +365,16 @@ PRE_TOKENIZERS = {
     "qwen3-fp8": "qwen2",
     "qwen2-fp8-rows": "qwen2",
     "qwen2-int8-rows": "qwen2",
+    "deepseek": "qwen2",
+    "deepseek-fp8": "qwen2",
+    "glm-flash": "glm4",
     "llama": "llama-bpe",
     "llama-plain": "smaug-bpe",
 }
 
 
 # Cases whose record has logits, and how far llama.cpp's may be from Transformers'.
-LOGITS = {"qwen3moe": 2e-4}
+LOGITS = {"qwen3moe": 2e-4, "deepseek": 2e-4, "glm-flash": 2e-4}
 TOKENS = (5, 278, 41, 263, 77, 281, 8, 122, 290, 3, 19)
 
 

@@ -13,15 +13,16 @@ from qwq_gguf.metadata import text
 from qwq_gguf.quantization import load_recipe, make_plan
 from support.checkpoints import byte_tokenizer, write_json, write_sparse_shards
 
-__all__ = ["sparse_checkpoint", "sparse_gguf"]
+__all__ = ["in_fp8", "sparse_checkpoint", "sparse_gguf"]
 
 
 def sparse_checkpoint(
     folder: Path,
     config: Mapping[str, Any],
     shapes: Mapping[str, tuple[int, ...]],
-    shards: int = 2,
     dtypes: Mapping[str, str] | None = None,
+    *,
+    shards: int = 2,
 ) -> Conversion:
     """What a checkpoint of this config and these tensors means; BF16 unless `dtypes` says."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,6 +33,22 @@ def sparse_checkpoint(
         write_json(folder / name, content)
     write_sparse_shards(folder, shapes, shards, dtypes)
     return convert(open_checkpoint(folder))
+
+
+def in_fp8(
+    shapes: Mapping[str, tuple[int, ...]],
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """With the layers' matrices in blocks of 128 x 128 that share a scale: shapes and dtypes."""
+    found: dict[str, tuple[int, ...]] = {}
+    dtypes: dict[str, str] = {}
+    for name, shape in shapes.items():
+        found[name] = shape
+        whole = len(shape) != 2 or name.endswith((".mlp.gate.weight", ".eh_proj.weight"))
+        if whole or ".layers." not in name or "embed" in name or "head" in name:
+            continue
+        found[f"{name}_scale_inv"] = (-(-shape[0] // 128), -(-shape[1] // 128))
+        dtypes |= {name: "F8_E4M3", f"{name}_scale_inv": "F32"}
+    return found, dtypes
 
 
 def sparse_gguf(made: Conversion, path: Path) -> Path:

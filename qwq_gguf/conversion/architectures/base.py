@@ -127,6 +127,14 @@ def _nothing(config: ModelConfig) -> tuple[()]:
     return ()
 
 
+def _as_it_is(config: ModelConfig) -> ModelConfig:
+    return config
+
+
+def _nothing_out(config: ModelConfig, name: str) -> None:
+    return None
+
+
 def _no_sizes(config: ModelConfig) -> dict[str, int]:
     return {}
 
@@ -140,7 +148,11 @@ class Architecture:
     that no shard holds. What only this architecture has in config.json these read from
     `ModelConfig.fields`. `head_dim` and `context` are the values that transformers assumes
     when config.json is silent. `writes_head_size` says that the head size is written even
-    when config.json leaves it to be computed.
+    when config.json leaves it to be computed; `head_sizes`, where given, are those of key and
+    value, or None to write none there. `adjusted` is the config as this architecture means
+    it. `left_out` says of a tensor's name what it belongs to that the GGUF does not have, None
+    for all others. `special` are tokens by their role, where the tokenizer's files name none;
+    `splitting` is the usual pre-tokenizer, for a vocabulary that is not known.
     """
 
     model_class: str
@@ -149,6 +161,11 @@ class Architecture:
     context: int
     head_dim: int | None = None
     writes_head_size: bool = True
+    head_sizes: Callable[[ModelConfig], tuple[int, int] | None] | None = None
+    adjusted: Callable[[ModelConfig], ModelConfig] = _as_it_is
+    left_out: Callable[[ModelConfig, str], str | None] = _nothing_out
+    special: tuple[tuple[str, str], ...] = ()
+    splitting: str | None = None
     sizes: Callable[[ModelConfig], Mapping[str, int]] = _no_sizes
     extra_keys: Callable[[ModelConfig], tuple[KeyValue, ...]] = _nothing
     computed: Callable[[ModelConfig], tuple[ComputedTensor, ...]] = _nothing

@@ -15,9 +15,11 @@
 
 A layer range has `from` (included) and `until` (not included), numbers or fractions of
 the layer count rounded down, and `every`/`skip`: of the range's layers the ones where
-(layer - from) % every == skip. Conditions: imatrix, tied (true/false), architecture,
-layer_count, gqa_at_least (query heads for each key head), experts, experts_at_least,
-row_multiple_of.
+(layer - from) % every == skip. With `one_by_one = true` not the layers are counted but the
+tensors of the kind, of which a layer with shared experts has two.
+
+Conditions: imatrix, tied (true/false), architecture, layer_count, gqa_at_least (query heads
+for each key head), experts, experts_at_least, row_multiple_of.
 
 Unknown keys, kinds and types are errors that suggest the right spelling: a typo must
 never quietly change a quantization.
@@ -144,13 +146,14 @@ def _names(table: Table) -> NamePattern:
 
 
 def _layers(table: Table) -> LayerRange:
-    table.only(("from", "until", "every", "skip"))
+    table.only(("from", "until", "every", "skip", "one_by_one"))
     every = table.whole("every", 1, _MAX_LAYER) if "every" in table else 1
     return LayerRange(
         start=_bound(table, "from", 0),
         stop=_bound(table, "until", (1, 1)),
         every=every,
         skip=table.whole("skip", 0, every - 1) if "skip" in table else 0,
+        one_by_one=table.flag("one_by_one") or False,
     )
 
 

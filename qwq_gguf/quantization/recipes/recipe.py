@@ -58,13 +58,15 @@ TARGET_TYPES = (
 class LayerRange:
     """Layers from `start` up to, not including, `stop`; of those every n-th.
 
-    A bound is a layer number or a fraction (a, b), which for n layers means n * a // b.
+    A bound is a layer number or a fraction (a, b), which for n layers means n * a // b. With
+    `one_by_one` the tensors of the kind are counted instead, of which a layer may have several.
     """
 
     start: int | tuple[int, int] = 0
     stop: int | tuple[int, int] = (1, 1)
     every: int = 1
     skip: int = 0
+    one_by_one: bool = False
 
     def has(self, layer: int, count: int) -> bool:
         """Whether layer `layer` of `count` is in the range."""

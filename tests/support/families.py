@@ -1,0 +1,211 @@
+"""Checkpoints of the families that are not plain decoders: config.json, and every tensor's shape.
+
+Each is a function of few numbers, so that the tests have tiny ones and the real ones from the
+same words. A change to None leaves a key of config.json out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.checkpoints import (
+    Array,
+    byte_tokenizer,
+    random_tensors,
+    write_json,
+    write_tensors,
+)
+
+__all__ = ["R1", "Family", "deepseek_v3", "write_family"]
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a checkpoint consists of."""
+
+    config: dict[str, Any]
+    shapes: Shapes
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The numbers of the text model."""
+        return {**self.config, **self.config.get("text_config", {})}
+
+
+def write_family(
+    folder: Path,
+    family: Family,
+    *,
+    dtype: str = "BF16",
+    shards: int = 1,
+    tokenizer: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    tensors: Mapping[str, tuple[str, Array]] | None = None,
+    generation_config: Mapping[str, Any] | None = None,
+) -> Path:
+    """A checkpoint folder with random weights, or with these."""
+    folder.mkdir(parents=True)
+    if tensors is None:
+        made = random_tensors(family.shapes, dtype)
+        tensors = {name: (dtype, values) for name, values in made.items()}
+    write_json(folder / "config.json", family.config)
+    for name, content in zip(
+        ("tokenizer.json", "tokenizer_config.json"), tokenizer or byte_tokenizer(), strict=True
+    ):
+        write_json(folder / name, content)
+    if generation_config is not None:
+        write_json(folder / "generation_config.json", generation_config)
+    write_tensors(folder, tensors, shards)
+    return folder
+
+
+def _outer(wide: int, vocab: int, prefix: str = "model.") -> Shapes:
+    return {
+        f"{prefix}embed_tokens.weight": (vocab, wide),
+        f"{prefix}norm.weight": (wide,),
+        "lm_head.weight": (vocab, wide),
+    }
+
+
+def _gated(name: str, wide: int, inner: int) -> Shapes:
+    return {
+        f"{name}.gate_proj.weight": (inner, wide),
+        f"{name}.up_proj.weight": (inner, wide),
+        f"{name}.down_proj.weight": (wide, inner),
+    }
+
+
+def deepseek_v3(
+    *,
+    hidden: int = 256,
+    layers: int = 3,
+    dense: int = 1,
+    heads: int = 4,
+    q_rank: int | None = 96,
+    kv_rank: int = 64,
+    nope: int = 32,
+    rope: int = 16,
+    value: int = 32,
+    inner: int = 320,
+    expert_inner: int = 64,
+    experts: int = 12,
+    shared: int = 1,
+    vocab: int = 320,
+    following: int = 0,
+    model_class: str = "DeepseekV3ForCausalLM",
+    **changes: Any,
+) -> Family:
+    """DeepSeek-V3 and R1, and GLM-4.7-Flash: `following` layers predict a token more."""
+    lite = model_class == "Glm4MoeLiteForCausalLM"
+    config: dict[str, Any] = {
+        "architectures": [model_class],
+        "model_type": "glm4_moe_lite" if lite else "deepseek_v3",
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "first_k_dense_replace": dense,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads,
+        "q_lora_rank": q_rank,
+        "kv_lora_rank": kv_rank,
+        "qk_nope_head_dim": nope,
+        "qk_rope_head_dim": rope,
+        "v_head_dim": value,
+        "intermediate_size": inner,
+        "moe_intermediate_size": expert_inner,
+        "n_routed_experts": experts,
+        "n_shared_experts": shared,
+        "num_experts_per_tok": 4,
+        "n_group": 4,
+        "topk_group": 2,
+        "norm_topk_prob": True,
+        "routed_scaling_factor": 2.5,
+        "scoring_func": "sigmoid",
+        "topk_method": "noaux_tc",
+        "num_nextn_predict_layers": following,
+        "vocab_size": vocab,
+        "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10000,
+        "hidden_act": "silu",
+        "tie_word_embeddings": False,
+        "bos_token_id": 278,
+        "eos_token_id": 280,
+        "torch_dtype": "bfloat16",
+    } | changes
+    shapes = _outer(hidden, vocab)
+    for layer in range(layers + following):
+        block: Shapes = {
+            "input_layernorm.weight": (hidden,),
+            "post_attention_layernorm.weight": (hidden,),
+            "self_attn.kv_a_proj_with_mqa.weight": (kv_rank + rope, hidden),
+            "self_attn.kv_a_layernorm.weight": (kv_rank,),
+            "self_attn.kv_b_proj.weight": (heads * (nope + value), kv_rank),
+            "self_attn.o_proj.weight": (hidden, heads * value),
+        }
+        if q_rank is None:
+            block["self_attn.q_proj.weight"] = (heads * (nope + rope), hidden)
+        else:
+            block["self_attn.q_a_proj.weight"] = (q_rank, hidden)
+            block["self_attn.q_a_layernorm.weight"] = (q_rank,)
+            block["self_attn.q_b_proj.weight"] = (heads * (nope + rope), q_rank)
+        if layer < dense:
+            block |= _gated("mlp", hidden, inner)
+        else:
+            block["mlp.gate.weight"] = (experts, hidden)
+            block["mlp.gate.e_score_correction_bias"] = (experts,)
+            block |= _gated("mlp.shared_experts", hidden, expert_inner * shared)
+            for number in range(experts):
+                block |= _gated(f"mlp.experts.{number}", hidden, expert_inner)
+        if layer >= layers:
+            block |= {
+                "enorm.weight": (hidden,),
+                "hnorm.weight": (hidden,),
+                "eh_proj.weight": (hidden, 2 * hidden),
+                "shared_head.norm.weight": (hidden,),
+                "shared_head.head.weight": (vocab, hidden),
+                "embed_tokens.weight": (vocab, hidden),
+            }
+        shapes |= {f"model.layers.{layer}.{name}": size for name, size in block.items()}
+    return Family({key: each for key, each in config.items() if each is not None}, shapes)
+
+
+R1 = deepseek_v3(
+    hidden=7168,
+    layers=61,
+    dense=3,
+    heads=128,
+    q_rank=1536,
+    kv_rank=512,
+    nope=128,
+    rope=64,
+    value=128,
+    inner=18432,
+    expert_inner=2048,
+    experts=256,
+    vocab=129280,
+    following=1,
+    num_experts_per_tok=8,
+    n_group=8,
+    topk_group=4,
+    max_position_embeddings=163840,
+    rope_scaling={
+        "type": "yarn",
+        "factor": 40,
+        "original_max_position_embeddings": 4096,
+        "beta_fast": 32,
+        "beta_slow": 1,
+        "mscale": 1.0,
+        "mscale_all_dim": 1.0,
+    },
+    quantization_config={
+        "quant_method": "fp8",
+        "fmt": "e4m3",
+        "weight_block_size": [128, 128],
+        "activation_scheme": "dynamic",
+    },
+)
+"""DeepSeek-R1 and V3."""

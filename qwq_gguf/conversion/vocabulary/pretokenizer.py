@@ -50,12 +50,12 @@ _GPT4O = (
     rf"|[^\r\n\p{{L}}\p{{N}}]?{_CAPITALS}+{_SMALL}*{_ENDING}"
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# Digits first, then Chinese and Japanese; its tokenizer.json has the line ends themselves.
-_DEEPSEEK3 = (
+_DEEPSEEK3 = (  # digits first, then Chinese and Japanese
     r"\p{N}{1,3}",
     "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
-    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"
-    "|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*"
+    "[!\"#$%&'()*+,"
+    r"\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"
+    r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+",
 )
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -219,7 +219,8 @@ def _steps(pre_tokenizer: Any) -> tuple[str, ...]:
             case {"type": "Split", "pattern": {"Regex": str(regex)}, "behavior": "Isolated"}:
                 if part.get("invert"):
                     return ()
-                steps.append(regex)
+                # Line ends may stand there themselves or as escapes, which is the same.
+                steps.append(regex.replace("\r", r"\r").replace("\n", r"\n"))
             case {"type": "Digits", "individual_digits": True}:
                 steps.append(_DIGIT)
             case {"type": "ByteLevel"}:

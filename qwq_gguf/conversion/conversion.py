@@ -17,6 +17,7 @@ from qwq_gguf.conversion.tensors import map_tensors
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.conversion.vocabulary import vocabulary_keys
 from qwq_gguf.errors import ConfigError
+from qwq_gguf.ggml_types import FileType
 from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def convert(
         file_type_at=len(head),
         quantization_version_at=len(head) + len(after_type),
         notes=(*checkpoint.notes, *notes),
+        packed=FileType.MXFP4_MOE if _is_mxfp4(encoding) else None,
     )
 
 
@@ -122,19 +124,29 @@ def _without(
 
 
 def _decoded(encoding: Encoding, scales: Mapping[str, Scales]) -> tuple[str, ...]:
-    if encoding.method == "MXFP4" or not scales:
+    if not scales:
         return ()
+    if _is_mxfp4(encoding):
+        return (f"{len(scales)} tensors are MXFP4 already; the recipe MXFP4_MOE keeps them",)
     return (
         f"{len(scales)} tensors are {encoding.method}: read as BF16, each weight times its scale",
     )
 
 
+def _is_mxfp4(encoding: Encoding | None) -> bool:
+    return encoding is not None and encoding.method == "MXFP4"
+
+
 def _size(tensors: Sequence[SourceTensor]) -> str:
-    """As the converter counts: the number of experts, and a model with one of them."""
-    counts = [tensor.shape[-1] for tensor in tensors if _EXPERTS in tensor.name]
+    """As the converter counts: the number of experts, and a model with one of them. Biases,
+    which have a row an expert, count whole.
+    """
+    stacked = [tensor for tensor in tensors if _EXPERTS in tensor.name and len(tensor.shape) > 2]
+    names = {tensor.name for tensor in stacked}
     weights = sum(
-        tensor.weights // (tensor.shape[-1] if _EXPERTS in tensor.name else 1) for tensor in tensors
+        tensor.weights // (tensor.shape[-1] if tensor.name in names else 1) for tensor in tensors
     )
+    counts = [tensor.shape[-1] for tensor in stacked]
     return size_label(weights, sum(counts) // len(counts) if counts else 0)
 
 

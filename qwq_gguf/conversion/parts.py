@@ -40,7 +40,7 @@ class View:
     `shape` is what comes out, in PyTorch order. The tensor is looked at as rows of its last
     dimension, all others counted through. `runs` are those taken, one run after the other;
     `columns` those of their weights that are taken, None for all. With `turned` each run is
-    a matrix of which the columns are taken as rows.
+    a matrix whose columns, those that are taken, become rows.
     """
 
     shape: tuple[int, ...]
@@ -74,7 +74,9 @@ class Part:
     @property
     def rows(self) -> int:
         """How many rows of the GGUF's tensor these are."""
-        return self.width if self.turned else len(self.taken)
+        if not self.turned:
+            return len(self.taken)
+        return self.width if self.columns is None else len(self.columns)
 
     @property
     def name(self) -> str:

@@ -55,6 +55,7 @@ def map_tensors(
         SourceTensor(computed.name, computed.shape, (computed,))
         for computed in architecture.computed(config)
     ]
+    early = len(found)
     unknown: list[str] = []
     for name, info in tensors.items():
         if name.endswith(_IGNORED):
@@ -71,7 +72,9 @@ def map_tensors(
                     for each, held in zip(whole.sources, infos, strict=True)
                     for source in _taken(whole, held, scales.get(each))
                 ]
-                found.append(_made(whole, layer, infos, tuple(sources), order))
+                made = _made(whole, layer, infos, tuple(sources), order)
+                found.insert(early if whole.early else len(found), made)
+                early += whole.early
     missing = [name for name, pairs in rules.items() if any(rule.needed for rule, _ in pairs)]
     if missing or unknown:
         _refuse_known_kinds(unknown, tensors, folder)

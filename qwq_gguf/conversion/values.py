@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from qwq_gguf.conversion.parts import Part
-from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.metadata import KeyValue, u32
 
 if TYPE_CHECKING:
@@ -145,11 +145,16 @@ class SourceTensor:
     @property
     def least_weights(self) -> int:
         """How many weights are in memory for a single row, at most."""
-        parts = [source.least_weights for source in self.sources if isinstance(source, Part)]
         # Rows that change places do so within a group, of which a chunk may touch two.
         order = self.row_order
         groups = 1 if order is None else 2 * order.group
-        return max(groups * self.shape[0], max(parts, default=0))
+        return max(groups * self.shape[0], self.read_whole)
+
+    @property
+    def read_whole(self) -> int:
+        """How many weights are read at once for any row of it, at most; 0 where rows are."""
+        parts = (source for source in self.sources if isinstance(source, Part) and source.turned)
+        return max((part.least_weights for part in parts), default=0)
 
     @property
     def rows(self) -> int:
@@ -210,7 +215,8 @@ class Conversion:
     `tensors` is in the order in which llama-quantize visits and writes them
     (`SourceTensor.order`). The converter's own order, by shard and Hugging Face name with
     computed tensors first, is `converter_order`. `notes` say what was found in the source
-    that is not usual, and how it was read.
+    that is not usual, and how it was read. `packed` is what the converter calls a file of
+    one float type in which some matrices stay quantized as the checkpoint has them.
     """
 
     architecture: str
@@ -222,6 +228,7 @@ class Conversion:
     file_type_at: int
     quantization_version_at: int
     notes: tuple[str, ...] = ()
+    packed: FileType | None = None
 
     def converter_metadata(self, file_type: int) -> tuple[KeyValue, ...]:
         """All entries where the converter writes them, for a file of one float type."""

@@ -15,11 +15,13 @@ import pytest
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
+from qwq_gguf.errors import UnsupportedError
 from qwq_gguf.quantization import load_recipe, make_plan, recipe_names
 from qwq_gguf.quantization.planning.mix import choose_types
+from qwq_gguf.quantization.planning.requantize import check_requantizing
 from qwq_gguf.quantization.running.budget import DEFAULT_MEMORY, arrange, need_of
 from support.checkpoints import Shape, config_of, tensor_shapes
-from support.families import R1
+from support.families import GPT_OSS_20B, R1
 from support.goldens import CASES
 from support.llama_quantize import decided_types, quantize
 from support.oracle import as_model
@@ -52,9 +54,15 @@ def r1(folder: Path) -> Conversion:
     return sparse_checkpoint(folder, R1.config, *in_fp8(R1.shapes), shards=163)
 
 
+def gpt_oss_20b(folder: Path) -> Conversion:
+    packed = {n: "U8" for n in GPT_OSS_20B.shapes if n.endswith(("_blocks", "_scales"))}
+    return sparse_checkpoint(folder, GPT_OSS_20B.config, GPT_OSS_20B.shapes, packed, shards=3)
+
+
 MODELS = {
     "Qwen3-30B-A3B": (qwen3_30b_a3b, 30_532_122_624),
     "DeepSeek-R1": (r1, 671_026_419_200),
+    "gpt-oss-20b": (gpt_oss_20b, 20_914_757_184),
 }
 
 
@@ -74,14 +82,21 @@ def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str) -> None
     made, path = model
     recipe = load_recipe(name)
     for imatrix in (None, ANY_IMATRIX):
-        log = quantize(path, path.with_name("x"), recipe.file_type, dry_run=True, imatrix=imatrix)
+        log = quantize(
+            path,
+            path.with_name("x"),
+            recipe.file_type,
+            dry_run=True,
+            imatrix=imatrix,
+            requantize=True,  # of gpt-oss
+        )
         choices = choose_types(made.tensors, made.facts, recipe, imatrix=imatrix is not None)
         ours = [(t.name, c.type) for t, c in zip(made.tensors, choices, strict=True)]
         assert ours == list(decided_types(log).items())
 
 
 @pytest.mark.parametrize(
-    "name", ["qwen3moe", "qwen3moe-fp8", "deepseek", "deepseek-fp8", "glm-flash"]
+    "name", ["qwen3moe", "qwen3moe-fp8", "deepseek", "deepseek-fp8", "glm-flash", "gpt-oss-bf16"]
 )
 @pytest.mark.parametrize("recipe", ["Q4_K_M", "Q2_K"])
 def test_the_bytes_are_those_of_both_steps(name: str, recipe: str, tmp_path: Path) -> None:
@@ -89,6 +104,24 @@ def test_the_bytes_are_those_of_both_steps(name: str, recipe: str, tmp_path: Pat
     made = convert(open_checkpoint(CASES[name](tmp_path)))
     ours, theirs = as_model(made, tmp_path).both(recipe, tmp_path)
     assert ours.read_bytes() == theirs.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["gpt-oss", "qwen3moe"])
+def test_experts_in_mxfp4_are_those_of_both_steps(name: str, tmp_path: Path) -> None:
+    """Those of gpt-oss are copied, others are made."""
+    made = convert(open_checkpoint(CASES[name](tmp_path)))
+    ours, theirs = as_model(made, tmp_path).both("MXFP4_MOE", tmp_path)
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_mxfp4_weights_are_not_quantized_again_unasked(tmp_path: Path) -> None:
+    made = convert(open_checkpoint(CASES["gpt-oss"](tmp_path)))
+    assert check_requantizing(make_plan(made, load_recipe("MXFP4_MOE")), allowed=False) is None
+    assert check_requantizing(make_plan(made, load_recipe("BF16")), allowed=False) is None
+    with pytest.raises(UnsupportedError, match="quantized already") as raised:
+        check_requantizing(make_plan(made, load_recipe("Q4_K_M")), allowed=False)
+    assert raised.value.found == "6 x MXFP4"
+    assert "-r MXFP4_MOE keeps them" in str(raised.value.hint)
 
 
 def test_r1_is_planned_from_headers_in_seconds_and_runs_in_little_memory(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from support.checkpoints import (
     Array,
     byte_tokenizer,
@@ -19,7 +21,7 @@ from support.checkpoints import (
     write_tensors,
 )
 
-__all__ = ["R1", "Family", "deepseek_v3", "write_family"]
+__all__ = ["GPT_OSS_20B", "R1", "Family", "deepseek_v3", "gpt_oss", "in_mxfp4", "write_family"]
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -173,6 +175,115 @@ def deepseek_v3(
     return Family({key: each for key, each in config.items() if each is not None}, shapes)
 
 
+def gpt_oss(
+    *,
+    hidden: int = 64,
+    layers: int = 2,
+    heads: int = 4,
+    kv_heads: int = 2,
+    head: int = 32,
+    inner: int = 96,
+    experts: int = 4,
+    vocab: int = 320,
+    packed: bool = True,
+    **changes: Any,
+) -> Family:
+    """gpt-oss, its experts `packed` in MXFP4 or in BF16 with rows and columns exchanged."""
+    config: dict[str, Any] = {
+        "architectures": ["GptOssForCausalLM"],
+        "model_type": "gpt_oss",
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "head_dim": head,
+        "intermediate_size": inner,
+        "num_local_experts": experts,
+        "num_experts_per_tok": 2,
+        "sliding_window": 128,
+        "layer_types": ["sliding_attention", "full_attention"] * (layers // 2),
+        "attention_bias": True,
+        "swiglu_limit": 7.0,
+        "vocab_size": vocab,
+        "max_position_embeddings": 131072,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 150000,
+        "rope_scaling": {
+            "rope_type": "yarn",
+            "factor": 32.0,
+            "beta_fast": 32.0,
+            "beta_slow": 1.0,
+            "truncate": False,
+            "original_max_position_embeddings": 4096,
+        },
+        "tie_word_embeddings": False,
+        "eos_token_id": 280,
+        "pad_token_id": 278,
+    } | changes
+    if packed:
+        config["quantization_config"] = {
+            "quant_method": "mxfp4",
+            "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router"],
+        }
+    shapes = _outer(hidden, vocab)
+    for layer in range(layers):
+        block: Shapes = {
+            "input_layernorm.weight": (hidden,),
+            "post_attention_layernorm.weight": (hidden,),
+            "self_attn.q_proj.weight": (heads * head, hidden),
+            "self_attn.q_proj.bias": (heads * head,),
+            "self_attn.k_proj.weight": (kv_heads * head, hidden),
+            "self_attn.k_proj.bias": (kv_heads * head,),
+            "self_attn.v_proj.weight": (kv_heads * head, hidden),
+            "self_attn.v_proj.bias": (kv_heads * head,),
+            "self_attn.o_proj.weight": (hidden, heads * head),
+            "self_attn.o_proj.bias": (hidden,),
+            "self_attn.sinks": (heads,),
+            "mlp.router.weight": (experts, hidden),
+            "mlp.router.bias": (experts,),
+            "mlp.experts.gate_up_proj_bias": (experts, 2 * inner),
+            "mlp.experts.down_proj_bias": (experts, hidden),
+        }
+        if packed:
+            block |= {
+                "mlp.experts.gate_up_proj_blocks": (experts, 2 * inner, hidden // 32, 16),
+                "mlp.experts.gate_up_proj_scales": (experts, 2 * inner, hidden // 32),
+                "mlp.experts.down_proj_blocks": (experts, hidden, inner // 32, 16),
+                "mlp.experts.down_proj_scales": (experts, hidden, inner // 32),
+            }
+        else:
+            block |= {
+                "mlp.experts.gate_up_proj": (experts, hidden, 2 * inner),
+                "mlp.experts.down_proj": (experts, inner, hidden),
+            }
+        shapes |= {f"model.layers.{layer}.{name}": size for name, size in block.items()}
+    return Family(config, shapes)
+
+
+def in_mxfp4(shapes: Shapes) -> dict[str, tuple[str, Array]]:
+    """Random weights of gpt-oss: random bits of four, with scales that make them small."""
+    chance = np.random.default_rng(1)
+    plain = {name: size for name, size in shapes.items() if not name.endswith(_PACKED)}
+    made = {name: ("BF16", values) for name, values in random_tensors(plain, "BF16").items()}
+    for name, size in shapes.items():
+        if name.endswith(_PACKED):
+            least, most = (0, 256) if name.endswith("blocks") else (120, 124)
+            made[name] = ("U8", chance.integers(least, most, size, dtype=np.uint8))
+    return {name: made[name] for name in shapes}
+
+
+_PACKED = ("_blocks", "_scales")
+GPT_OSS_20B = gpt_oss(
+    hidden=2880,
+    layers=24,
+    heads=64,
+    kv_heads=8,
+    head=64,
+    inner=2880,
+    experts=32,
+    vocab=201088,
+    num_experts_per_tok=4,
+)
 R1 = deepseek_v3(
     hidden=7168,
     layers=61,

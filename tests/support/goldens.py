@@ -22,7 +22,7 @@ from support.checkpoints import (
     random_tensors,
     write_checkpoint,
 )
-from support.families import deepseek_v3, write_family
+from support.families import deepseek_v3, gpt_oss, in_mxfp4, write_family
 
 __all__ = [
     "CASES",
@@ -284,6 +284,18 @@ def _glm_tokenizer() -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
+def _gpt_oss(folder: Path) -> Path:
+    """Experts in MXFP4, gate and up in alternate rows, attention that may sink."""
+    family = gpt_oss()
+    tensors = in_mxfp4(family.shapes)
+    return write_family(folder / "gpt-oss-tiny", family, tensors=tensors, shards=2)
+
+
+def _gpt_oss_bf16(folder: Path) -> Path:
+    """A fine-tune of it: experts in BF16, rows and columns exchanged."""
+    return write_family(folder / "gpt-oss-tuned", gpt_oss(packed=False))
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -353,6 +365,8 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "deepseek": _deepseek,
     "deepseek-fp8": _deepseek_fp8,
     "glm-flash": _glm_flash,
+    "gpt-oss": _gpt_oss,
+    "gpt-oss-bf16": _gpt_oss_bf16,
     "llama": _llama,
     "llama-plain": _llama_plain,
 }
@@ -368,13 +382,21 @@ PRE_TOKENIZERS = {
     "deepseek": "qwen2",
     "deepseek-fp8": "qwen2",
     "glm-flash": "glm4",
+    "gpt-oss": "qwen2",
+    "gpt-oss-bf16": "qwen2",
     "llama": "llama-bpe",
     "llama-plain": "smaug-bpe",
 }
 
 
 # Cases whose record has logits, and how far llama.cpp's may be from Transformers'.
-LOGITS = {"qwen3moe": 2e-4, "deepseek": 2e-4, "glm-flash": 2e-4}
+LOGITS = {
+    "qwen3moe": 2e-4,
+    "deepseek": 2e-4,
+    "glm-flash": 2e-4,
+    "gpt-oss": 0.05,  # llama.cpp rounds what meets MXFP4 weights to eight bits
+    "gpt-oss-bf16": 5e-3,  # llama.cpp rounds where the stretching of positions begins and ends
+}
 TOKENS = (5, 278, 41, 263, 77, 281, 8, 122, 290, 3, 19)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from qwq_gguf.conversion.architectures.base import Architecture
 from qwq_gguf.conversion.architectures.deepseek2 import DEEPSEEK2, GLM_FLASH
+from qwq_gguf.conversion.architectures.gpt_oss import GPT_OSS
 from qwq_gguf.conversion.architectures.llama import LLAMA
 from qwq_gguf.conversion.architectures.qwen2 import QWEN2
 from qwq_gguf.conversion.architectures.qwen3 import QWEN3
@@ -16,7 +17,7 @@ from qwq_gguf.errors import ConfigError, UnsupportedError
 
 __all__ = ["ARCHITECTURES", "Architecture", "find_architecture"]
 
-ARCHITECTURES = (QWEN2, QWEN3, QWEN3MOE, LLAMA, DEEPSEEK2, GLM_FLASH)
+ARCHITECTURES = (QWEN2, QWEN3, QWEN3MOE, LLAMA, DEEPSEEK2, GLM_FLASH, GPT_OSS)
 
 
 def find_architecture(config: Mapping[str, Any], path: Path) -> Architecture:

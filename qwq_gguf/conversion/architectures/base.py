@@ -35,7 +35,8 @@ class TensorRule:
     With `stacked` the target is made of so many tensors of this shape, one upon the other;
     `source` then has ``{}`` in the place of the number. What is stacked in one layer comes
     when all of it is there, in the order of its rules. `view` says what of its source the
-    target has; several rules may look at one source. `change` is done to every number.
+    target has; several rules may look at one source. `change` is done to every number. An
+    `early` one the converter writes before all others.
     """
 
     source: str
@@ -46,6 +47,7 @@ class TensorRule:
     stacked: int = 0
     view: View | None = None
     change: Change = ""
+    early: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:

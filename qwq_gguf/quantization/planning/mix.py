@@ -140,7 +140,7 @@ def never_quantized(tensor: Tensor) -> bool:
 
 class _Place(NamedTuple):
     """A layer's rank among the layers that have a kind, how many these are, and the rank of
-    the tensor itself among all of the kind.
+    the tensor itself among all of the kind that are quantized.
     """
 
     rank: int = 0
@@ -166,7 +166,7 @@ def _places(tensors: Sequence[Tensor]) -> list[_Place]:
             places.append(_Place())
             continue
         places.append(_Place(rank[tensor.layer], len(rank), counted.get(kind, 0)))
-        counted[kind] = counted.get(kind, 0) + 1
+        counted[kind] = counted.get(kind, 0) + (not never_quantized(tensor))
     return places
 
 
@@ -235,6 +235,7 @@ def _true(when: Condition, tensor: Tensor, facts: Facts, imatrix: bool) -> bool:
         and (when.gqa_at_least is None or gqa >= when.gqa_at_least)
         and when.experts in (None, facts.experts)
         and (when.experts_at_least is None or facts.experts >= when.experts_at_least)
+        and when.stacked in (None, len(tensor.shape) > 2)
         and (when.row_multiple_of is None or tensor.shape[0] % when.row_multiple_of == 0)
     )
 

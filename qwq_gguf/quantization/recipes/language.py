@@ -19,7 +19,8 @@ the layer count rounded down, and `every`/`skip`: of the range's layers the ones
 tensors of the kind, of which a layer with shared experts has two.
 
 Conditions: imatrix, tied (true/false), architecture, layer_count, gqa_at_least (query heads
-for each key head), experts, experts_at_least, row_multiple_of.
+for each key head), experts, experts_at_least, row_multiple_of, stacked (whether the
+tensor has several matrices, as experts' have).
 
 Unknown keys, kinds and types are errors that suggest the right spelling: a typo must
 never quietly change a quantization.
@@ -50,6 +51,7 @@ _USUAL_FILE_TYPE = {
     GgmlType.Q4_K: FileType.Q4_K_M,
     GgmlType.Q5_K: FileType.Q5_K_M,
     GgmlType.Q3_K: FileType.Q3_K_M,
+    GgmlType.MXFP4: FileType.MXFP4_MOE,
 }
 """The file type llama.cpp guesses for a file made mostly of these; others share a name."""
 
@@ -182,6 +184,7 @@ def _condition(table: Table) -> Condition:
         experts=_count(table, "experts"),
         experts_at_least=_count(table, "experts_at_least"),
         row_multiple_of=_count(table, "row_multiple_of"),
+        stacked=table.flag("stacked"),
     )
 
 

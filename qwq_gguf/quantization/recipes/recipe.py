@@ -37,6 +37,7 @@ TARGET_TYPES = (
     GgmlType.Q5_1,
     GgmlType.Q5_0,
     GgmlType.Q4_K,
+    GgmlType.MXFP4,
     GgmlType.Q4_1,
     GgmlType.Q4_0,
     GgmlType.Q3_K,
@@ -90,6 +91,7 @@ class Condition:
     experts: int | None = None
     experts_at_least: int | None = None
     row_multiple_of: int | None = None
+    stacked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,8 @@ def _where(stretch: Stretch) -> tuple[str, int]:
 def _chunks(places: tuple[Place, ...], first: int, stop: int, most_weights: int) -> Iterator[Chunk]:
     """Rows `first` to `stop` in pieces, none with rows of two matrices."""
     tensor = places[0].tensor
-    rows = max(1, most_weights // tensor.shape[0])
+    # What has to be read whole for a row is used for all of its rows.
+    rows = max(1, max(most_weights, tensor.source.read_whole) // tensor.shape[0])
     order = tensor.source.row_order
     while first < stop:
         end = first + rows

@@ -25,17 +25,18 @@ def read_part(reader: ShardReader, part: Part, first: int, count: int) -> NDArra
 
     Of a turned part all of it is read, of any other the rows that are asked for.
     """
+    taken = part.taken if part.turned else part.taken[first : first + count]
+    rows = _decoded(reader, part, taken)
+    if not part.turned and part.columns is None:
+        return rows
+    values = rows.view(_NUMBERS[part.dtype])
     if part.turned:
-        rows = _decoded(reader, part, part.taken).view(_NUMBERS[part.dtype])
-        rows = rows.T[first : first + count]
+        asked = slice(first, first + count)
+        columns = asked if part.columns is None else np.asarray(part.columns[asked])
+        values = values[:, columns].T
     else:
-        rows = _decoded(reader, part, part.taken[first : first + count])
-        if part.columns is None:
-            return rows
-        rows = rows.view(_NUMBERS[part.dtype])
-    if part.columns is not None:
-        rows = rows[:, np.asarray(part.columns)]
-    return np.ascontiguousarray(rows).view(np.uint8)
+        values = values[:, np.asarray(part.columns)]
+    return np.ascontiguousarray(values).view(np.uint8)
 
 
 def _decoded(reader: ShardReader, part: Part, rows: range) -> NDArray[np.uint8]:

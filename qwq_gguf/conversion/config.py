@@ -4,7 +4,7 @@ at together, before anything is planned with them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,9 @@ class Fields:
 class ModelConfig:
     """The sizes of a decoder. `head_dim_given` tells a stated head size from a computed one,
     because llama.cpp's converter writes only the former for Qwen2. Without experts, `experts`
-    and what goes with it are 0. `fields` has whatever else config.json says.
+    and what goes with it are 0, and so may `feed_forward` be with them. `fields` has whatever
+    else config.json says; of a model that sees and hears, what it says of the text model.
+    `present` are the names of the checkpoint's tensors.
     """
 
     layers: int
@@ -102,6 +104,7 @@ class ModelConfig:
     experts_used: int
     expert_feed_forward: int
     fields: Fields
+    present: Collection[str] = ()
 
 
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
@@ -120,7 +123,9 @@ def read_config(
     """Check a config.json. `head_dim` and `context` are the architecture's defaults, as
     transformers has them. ConfigError names the key.
     """
-    fields = Fields(config, path)
+    text = Fields(config, path).object("text_config")
+    fields = Fields(config if text is None else {**config, **text.values}, path)
+    config = fields.values
     heads = fields.integer("num_attention_heads", 2**14)
     embedding = fields.integer("hidden_size", 2**20)
     given = config.get("head_dim") is not None or head_dim is not None
@@ -144,7 +149,7 @@ def read_config(
     return ModelConfig(
         layers=fields.integer("num_hidden_layers", 2**12),
         embedding=embedding,
-        feed_forward=fields.integer("intermediate_size", 2**22),
+        feed_forward=fields.integer("intermediate_size", 2**22, default=0 if experts else None),
         heads=heads,
         kv_heads=kv_heads,
         head_dim=head_size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qwq_gguf.conversion.architectures import Architecture, find_architecture
@@ -43,8 +44,8 @@ def convert(
     config = read_config(
         checkpoint.config, path, head_dim=architecture.head_dim, context=architecture.context
     )
-    config = architecture.adjusted(config)
     named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
+    config = architecture.adjusted(replace(config, present=frozenset(named)))
     named, left_out = _without(architecture, config, named)
     notes += left_out
     scales: dict[str, Scales] = {}

@@ -14,6 +14,7 @@ from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.conversion.overrides import apply_overrides
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
+from qwq_gguf.ggml_types import trimmed
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT
 from qwq_gguf.gguf_file.room import without_room
 from qwq_gguf.metadata import KeyValue, text
@@ -178,11 +179,7 @@ def _tensors(model: SplitGguf) -> Iterator[SourceTensor]:
 
 
 def _trimmed(tensor: GgufTensor) -> tuple[int, ...]:
-    """As ggml counts dimensions: those of length 1 at the end are none."""
-    shape = tensor.shape or (1,)
-    while len(shape) > 1 and shape[-1] == 1:
-        shape = shape[:-1]
-    return shape
+    return trimmed(tensor.shape or (1,))
 
 
 def _metadata(head: GgufFile, name: str | None) -> tuple[KeyValue, ...]:

@@ -20,7 +20,10 @@ def hyperparameters(
         u32(f"{architecture}.block_count", config.layers),
         u32(f"{architecture}.context_length", config.context),
         u32(f"{architecture}.embedding_length", config.embedding),
-        u32(f"{architecture}.feed_forward_length", config.feed_forward),
+    ]
+    if config.feed_forward:
+        keys.append(u32(f"{architecture}.feed_forward_length", config.feed_forward))
+    keys += [
         u32(f"{architecture}.attention.head_count", config.heads),
         u32(f"{architecture}.attention.head_count_kv", config.kv_heads),
         *rope_keys(architecture, config.rope),

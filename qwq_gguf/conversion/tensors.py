@@ -13,7 +13,6 @@ from qwq_gguf.conversion.architectures.base import (
     Architecture,
     TensorRule,
     common_sizes,
-    outer_tensors,
 )
 from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.names import strange_prefix
@@ -209,8 +208,7 @@ def interleaved(head_dim: int) -> RowOrder:
 def _rules(
     architecture: Architecture, config: ModelConfig
 ) -> Iterator[tuple[TensorRule, int | None]]:
-    for rule in outer_tensors(config):
-        yield rule, None
+    yield from architecture.outer(config)
     for layer in range(config.layers):
         for rule in architecture.block(config, layer):
             source = f"model.layers.{layer}.{rule.source}"

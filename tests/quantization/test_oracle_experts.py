@@ -21,11 +21,12 @@ from qwq_gguf.quantization.planning.mix import choose_types
 from qwq_gguf.quantization.planning.requantize import check_requantizing
 from qwq_gguf.quantization.running.budget import DEFAULT_MEMORY, arrange, need_of
 from support.checkpoints import Shape, config_of, tensor_shapes
-from support.families import GPT_OSS_20B, R1
+from support.families import GPT_OSS_20B, QWEN35_9B, QWEN35_35B_A3B, R1
 from support.goldens import CASES
 from support.llama_quantize import decided_types, quantize
 from support.oracle import as_model
 from support.sparse import in_fp8, sparse_checkpoint, sparse_gguf
+from support.weights import file_type_of
 
 QWEN3_30B_A3B = Shape(
     hidden=2048,
@@ -59,9 +60,19 @@ def gpt_oss_20b(folder: Path) -> Conversion:
     return sparse_checkpoint(folder, GPT_OSS_20B.config, GPT_OSS_20B.shapes, packed, shards=3)
 
 
+def qwen35_35b_a3b(folder: Path) -> Conversion:
+    return sparse_checkpoint(folder, QWEN35_35B_A3B.config, QWEN35_35B_A3B.shapes, shards=14)
+
+
+def qwen35_9b(folder: Path) -> Conversion:
+    return sparse_checkpoint(folder, QWEN35_9B.config, QWEN35_9B.shapes, shards=4)
+
+
 MODELS = {
     "Qwen3-30B-A3B": (qwen3_30b_a3b, 30_532_122_624),
     "DeepSeek-R1": (r1, 671_026_419_200),
+    "Qwen3.5-35B-A3B": (qwen35_35b_a3b, 35_505_251_456),
+    "Qwen3.5-like-9B": (qwen35_9b, 9_197_093_888),
     "gpt-oss-20b": (gpt_oss_20b, 20_914_757_184),
 }
 
@@ -96,13 +107,24 @@ def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["qwen3moe", "qwen3moe-fp8", "deepseek", "deepseek-fp8", "glm-flash", "gpt-oss-bf16"]
+    "name",
+    [
+        "qwen3moe",
+        "qwen3moe-fp8",
+        "deepseek",
+        "deepseek-fp8",
+        "glm-flash",
+        "gpt-oss-bf16",
+        "qwen35",
+        "qwen35moe",
+        "qwen3next",
+    ],
 )
 @pytest.mark.parametrize("recipe", ["Q4_K_M", "Q2_K"])
 def test_the_bytes_are_those_of_both_steps(name: str, recipe: str, tmp_path: Path) -> None:
-    """The first step is our BF16 file, whose bytes are recorded as the converter's."""
+    """The first step is our file, whose bytes are recorded as the converter's."""
     made = convert(open_checkpoint(CASES[name](tmp_path)))
-    ours, theirs = as_model(made, tmp_path).both(recipe, tmp_path)
+    ours, theirs = as_model(made, tmp_path, file_type_of(made).name).both(recipe, tmp_path)
     assert ours.read_bytes() == theirs.read_bytes()
 
 

@@ -21,7 +21,18 @@ from support.checkpoints import (
     write_tensors,
 )
 
-__all__ = ["GPT_OSS_20B", "R1", "Family", "deepseek_v3", "gpt_oss", "in_mxfp4", "write_family"]
+__all__ = [
+    "GPT_OSS_20B",
+    "QWEN35_35B_A3B",
+    "QWEN35_9B",
+    "R1",
+    "Family",
+    "deepseek_v3",
+    "gpt_oss",
+    "in_mxfp4",
+    "qwen35",
+    "write_family",
+]
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -48,11 +59,12 @@ def write_family(
     tokenizer: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
     tensors: Mapping[str, tuple[str, Array]] | None = None,
     generation_config: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> Path:
     """A checkpoint folder with random weights, or with these."""
     folder.mkdir(parents=True)
     if tensors is None:
-        made = random_tensors(family.shapes, dtype)
+        made = random_tensors(family.shapes, dtype, seed)
         tensors = {name: (dtype, values) for name, values in made.items()}
     write_json(folder / "config.json", family.config)
     for name, content in zip(
@@ -260,6 +272,142 @@ def gpt_oss(
     return Family(config, shapes)
 
 
+def qwen35(
+    *,
+    kind: str = "qwen3_5",
+    hidden: int = 64,
+    layers: int = 4,
+    interval: int = 2,
+    heads: int = 4,
+    kv_heads: int = 2,
+    head: int = 32,
+    key_heads: int = 2,
+    value_heads: int = 6,
+    linear_head: int = 16,
+    inner: int = 96,
+    experts: int = 0,
+    expert_inner: int = 32,
+    vocab: int = 320,
+    following: int = 0,
+    vision: bool = False,
+    **changes: Any,
+) -> Family:
+    """Qwen3.5 and its successors, with `experts` or without; `kind` "qwen3_next" is Qwen3-Next,
+    whose experts are saved one by one. `following` layers predict a token more.
+    """
+    grouped = kind == "qwen3_next"
+    stem = {"qwen3_5": "Qwen3_5", "qwen3_5_moe": "Qwen3_5Moe", "qwen3_next": "Qwen3Next"}[kind]
+    kinds = [
+        ("full" if (i + 1) % interval == 0 else "linear") + "_attention" for i in range(layers)
+    ]
+    rope = {"rope_theta": 10000000, "partial_rotary_factor": 0.25, "rope_type": "default"}
+    text: dict[str, Any] = {
+        "model_type": kind if grouped else f"{kind}_text",
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "head_dim": head,
+        "layer_types": kinds,
+        "full_attention_interval": interval,
+        "linear_conv_kernel_dim": 4,
+        "linear_key_head_dim": linear_head,
+        "linear_value_head_dim": linear_head,
+        "linear_num_key_heads": key_heads,
+        "linear_num_value_heads": value_heads,
+        "vocab_size": vocab,
+        "max_position_embeddings": 262144,
+        "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": False,
+        "eos_token_id": 280,
+    }
+    if grouped:
+        text |= {"rope_theta": 10000000, "partial_rotary_factor": 0.25}
+    else:
+        text["rope_parameters"] = rope | {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
+        text["mtp_num_hidden_layers"] = following
+    if experts:
+        text |= {
+            "num_experts": experts,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": expert_inner,
+            "shared_expert_intermediate_size": expert_inner,
+            "norm_topk_prob": True,
+            "decoder_sparse_step": 1,
+        }
+    if not experts or grouped:
+        text["intermediate_size"] = inner
+    text |= changes
+    if vision:
+        config: dict[str, Any] = {
+            "architectures": [f"{stem}ForConditionalGeneration"],
+            "model_type": kind,
+            "text_config": text,
+            "vision_config": {"depth": 1, "hidden_size": 32, "model_type": kind},
+            "image_token_id": 5,
+        }
+    else:
+        config = {"architectures": [f"{stem}ForCausalLM"], **text}
+    keys, values = key_heads * linear_head, value_heads * linear_head
+    prefix = "model.language_model." if vision else "model."
+    full: Shapes = {
+        "self_attn.q_proj.weight": (2 * heads * head, hidden),
+        "self_attn.k_proj.weight": (kv_heads * head, hidden),
+        "self_attn.v_proj.weight": (kv_heads * head, hidden),
+        "self_attn.o_proj.weight": (hidden, heads * head),
+        "self_attn.q_norm.weight": (head,),
+        "self_attn.k_norm.weight": (head,),
+    }
+    linear: Shapes = {
+        "linear_attn.conv1d.weight": (2 * keys + values, 1, 4),
+        "linear_attn.A_log": (value_heads,),
+        "linear_attn.dt_bias": (value_heads,),
+        "linear_attn.norm.weight": (linear_head,),
+        "linear_attn.out_proj.weight": (hidden, values),
+    }
+    if grouped:
+        linear["linear_attn.in_proj_qkvz.weight"] = (2 * keys + 2 * values, hidden)
+        linear["linear_attn.in_proj_ba.weight"] = (2 * value_heads, hidden)
+    else:
+        linear["linear_attn.in_proj_qkv.weight"] = (2 * keys + values, hidden)
+        linear["linear_attn.in_proj_z.weight"] = (values, hidden)
+        linear["linear_attn.in_proj_a.weight"] = (value_heads, hidden)
+        linear["linear_attn.in_proj_b.weight"] = (value_heads, hidden)
+    mlp = _gated("mlp", hidden, inner)
+    if experts:
+        mlp = {
+            "mlp.gate.weight": (experts, hidden),
+            "mlp.shared_expert_gate.weight": (1, hidden),
+            **_gated("mlp.shared_expert", hidden, expert_inner),
+        }
+        if grouped:
+            for number in range(experts):
+                mlp |= _gated(f"mlp.experts.{number}", hidden, expert_inner)
+        else:
+            mlp["mlp.experts.gate_up_proj"] = (experts, 2 * expert_inner, hidden)
+            mlp["mlp.experts.down_proj"] = (experts, hidden, expert_inner)
+    mlp |= {"input_layernorm.weight": (hidden,), "post_attention_layernorm.weight": (hidden,)}
+    shapes = _outer(hidden, vocab, prefix)
+    for layer, attention in enumerate(kinds):
+        block = (full if attention == "full_attention" else linear) | mlp
+        shapes |= {f"{prefix}layers.{layer}.{name}": size for name, size in block.items()}
+    for layer in range(following):
+        shapes |= {f"mtp.layers.{layer}.{name}": size for name, size in (full | mlp).items()}
+    if following:
+        shapes |= {
+            "mtp.fc.weight": (hidden, 2 * hidden),
+            "mtp.pre_fc_norm_embedding.weight": (hidden,),
+            "mtp.pre_fc_norm_hidden.weight": (hidden,),
+            "mtp.norm.weight": (hidden,),
+        }
+    if vision:
+        shapes |= {
+            "model.visual.blocks.0.attn.qkv.weight": (96, 32),
+            "model.visual.merger.norm.weight": (32,),
+        }
+    return Family(config, shapes)
+
+
 def in_mxfp4(shapes: Shapes) -> dict[str, tuple[str, Array]]:
     """Random weights of gpt-oss: random bits of four, with scales that make them small."""
     chance = np.random.default_rng(1)
@@ -273,6 +421,39 @@ def in_mxfp4(shapes: Shapes) -> dict[str, tuple[str, Array]]:
 
 
 _PACKED = ("_blocks", "_scales")
+QWEN35_35B_A3B = qwen35(
+    kind="qwen3_5_moe",
+    hidden=2048,
+    layers=40,
+    interval=4,
+    heads=16,
+    kv_heads=2,
+    head=256,
+    key_heads=16,
+    value_heads=32,
+    linear_head=128,
+    experts=256,
+    expert_inner=512,
+    vocab=248320,
+    following=1,
+    vision=True,
+)
+QWEN35_9B = qwen35(
+    hidden=4096,
+    layers=32,
+    interval=4,
+    heads=16,
+    kv_heads=4,
+    head=256,
+    key_heads=16,
+    value_heads=32,
+    linear_head=128,
+    inner=12288,
+    vocab=248320,
+    following=1,
+    vision=True,
+)
+"""A dense one of a size that is plausible."""
 GPT_OSS_20B = gpt_oss(
     hidden=2880,
     layers=24,

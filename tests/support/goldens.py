@@ -22,7 +22,7 @@ from support.checkpoints import (
     random_tensors,
     write_checkpoint,
 )
-from support.families import deepseek_v3, gpt_oss, in_mxfp4, write_family
+from support.families import deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
 
 __all__ = [
     "CASES",
@@ -296,6 +296,33 @@ def _gpt_oss_bf16(folder: Path) -> Path:
     return write_family(folder / "gpt-oss-tuned", gpt_oss(packed=False))
 
 
+def _qwen35(folder: Path) -> Path:
+    """Three value heads to a key head, a vision tower, a layer for the next token; F16, in
+    which the norms are summed.
+    """
+    family = qwen35(vision=True, following=1)
+    return write_family(folder / "Qwen3.5-Tiny", family, dtype="F16", shards=2)
+
+
+def _qwen35_text(folder: Path) -> Path:
+    """The text model alone: as many value heads as key heads. With this seed torch rounds its
+    exponentials to the nearest numbers, which it does not promise.
+    """
+    return write_family(folder / "Qwen3.5-Text", qwen35(value_heads=2, following=1), seed=1)
+
+
+def _qwen35moe(folder: Path) -> Path:
+    """Experts in two tensors a layer, one of them shared."""
+    family = qwen35(kind="qwen3_5_moe", experts=4, value_heads=4, vision=True, following=1)
+    return write_family(folder / "Qwen3.5-Tiny-Experts", family, shards=3)
+
+
+def _qwen3next(folder: Path) -> Path:
+    """Queries, keys, values and gates of a key head together; experts one by one."""
+    family = qwen35(kind="qwen3_next", experts=12, value_heads=4, following=1)
+    return write_family(folder / "Qwen3-Next-Tiny", family)
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -367,6 +394,10 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "glm-flash": _glm_flash,
     "gpt-oss": _gpt_oss,
     "gpt-oss-bf16": _gpt_oss_bf16,
+    "qwen35": _qwen35,
+    "qwen35-text": _qwen35_text,
+    "qwen35moe": _qwen35moe,
+    "qwen3next": _qwen3next,
     "llama": _llama,
     "llama-plain": _llama_plain,
 }
@@ -384,6 +415,10 @@ PRE_TOKENIZERS = {
     "glm-flash": "glm4",
     "gpt-oss": "qwen2",
     "gpt-oss-bf16": "qwen2",
+    "qwen35": "qwen2",
+    "qwen35-text": "qwen2",
+    "qwen35moe": "qwen2",
+    "qwen3next": "qwen2",
     "llama": "llama-bpe",
     "llama-plain": "smaug-bpe",
 }
@@ -394,6 +429,10 @@ LOGITS = {
     "qwen3moe": 2e-4,
     "deepseek": 2e-4,
     "glm-flash": 2e-4,
+    "qwen35": 0.03,  # norms are summed in half precision
+    "qwen35-text": 5e-4,
+    "qwen35moe": 5e-4,
+    "qwen3next": 5e-4,
     "gpt-oss": 0.05,  # llama.cpp rounds what meets MXFP4 weights to eight bits
     "gpt-oss-bf16": 5e-3,  # llama.cpp rounds where the stretching of positions begins and ends
 }

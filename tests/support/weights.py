@@ -24,7 +24,7 @@ def source_values(tensor: SourceTensor, reader: ShardReader) -> NDArray[Any]:
     info = tensor.sources[0]
     if isinstance(info, ComputedTensor):
         return np.frombuffer(info.data, dtype="<f4")
-    if isinstance(info, Part):
+    if tensor.change or isinstance(info, Part):
         kind = {"BF16": "<u2", "F16": "<f2", "F32": "<f4", "MXFP4": "u1"}[tensor.stored.name]
         rows = read_rows(reader, tensor, 0, tensor.rows).view(kind)
         return rows.reshape(*reversed(tensor.shape[1:]), -1)

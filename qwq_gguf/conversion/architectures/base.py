@@ -129,6 +129,10 @@ def _nothing(config: ModelConfig) -> tuple[()]:
     return ()
 
 
+def _usual_outer(config: ModelConfig) -> tuple[tuple[TensorRule, int | None], ...]:
+    return tuple((rule, None) for rule in outer_tensors(config))
+
+
 def _as_it_is(config: ModelConfig) -> ModelConfig:
     return config
 
@@ -143,7 +147,8 @@ def _no_sizes(config: ModelConfig) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`model_class` is the name in config.json, `name` the one in the GGUF.
+    """`model_class` is the name in config.json (`also` are others of the same), `name` the one
+    in the GGUF.
 
     `block` gives the tensors of the block of a number, `sizes` dimensions that no other
     architecture has, `extra_keys` what is written after general.file_type, `computed` tensors
@@ -154,7 +159,9 @@ class Architecture:
     value, or None to write none there. `adjusted` is the config as this architecture means
     it. `left_out` says of a tensor's name what it belongs to that the GGUF does not have, None
     for all others. `special` are tokens by their role, where the tokenizer's files name none;
-    `splitting` is the usual pre-tokenizer, for a vocabulary that is not known.
+    `splitting` is the usual pre-tokenizer, for a vocabulary that is not known. `outer` gives
+    what is outside the blocks, or in blocks that the checkpoint names otherwise: rules with
+    whole names, and the block's number.
     """
 
     model_class: str
@@ -168,6 +175,8 @@ class Architecture:
     left_out: Callable[[ModelConfig, str], str | None] = _nothing_out
     special: tuple[tuple[str, str], ...] = ()
     splitting: str | None = None
+    also: tuple[str, ...] = ()
+    outer: Callable[[ModelConfig], tuple[tuple[TensorRule, int | None], ...]] = _usual_outer
     sizes: Callable[[ModelConfig], Mapping[str, int]] = _no_sizes
     extra_keys: Callable[[ModelConfig], tuple[KeyValue, ...]] = _nothing
     computed: Callable[[ModelConfig], tuple[ComputedTensor, ...]] = _nothing

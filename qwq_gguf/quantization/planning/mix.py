@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from qwq_gguf.errors import RecipeError
-from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.ggml_types import GgmlType, trimmed
 from qwq_gguf.quantization.recipes.language import parse_type
 from qwq_gguf.quantization.recipes.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantization.recipes.recipe import Condition, Recipe, Rule
@@ -130,11 +130,11 @@ def kind_of(name: str) -> str:
 
 
 def never_quantized(tensor: Tensor) -> bool:
-    """Vectors, norms, biases and expert routers: small, and sensitive."""
+    """Vectors, norms, biases, expert routers and short convolutions: small, and sensitive."""
     return (
-        len(tensor.shape) < 2
+        len(trimmed(tensor.shape)) < 2
         or not tensor.name.endswith("weight")
-        or tensor.name.endswith(("_norm.weight", "ffn_gate_inp.weight"))
+        or tensor.name.endswith(("_norm.weight", "ffn_gate_inp.weight", "ssm_conv1d.weight"))
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import PlanError, UsageError
-from qwq_gguf.ggml_types import FileType, GgmlType
+from qwq_gguf.ggml_types import FileType, GgmlType, trimmed
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT, header_bytes, padded, tensor_bytes
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32, u32
 from qwq_gguf.quantization.planning.importance import Imatrix, UsedImatrix, matrices, use_imatrix
@@ -201,7 +201,7 @@ def make_plan(
     if imatrix is not None:
         used = use_imatrix(imatrix, sources, [choice.type for choice in choices])
     _refuse_without_imatrix(sources, choices, recipe, None if used is None else used.weights)
-    tensors = _lay_out(sources, choices, used)
+    tensors = _lay_out(sources, choices, used, converted)
     metadata = _metadata(conversion, file_type, converted)
     if imatrix is not None:
         metadata = _with(metadata, imatrix.metadata())
@@ -223,7 +223,10 @@ def make_plan(
 
 
 def _lay_out(
-    sources: Sequence[SourceTensor], choices: Sequence[Choice], used: UsedImatrix | None
+    sources: Sequence[SourceTensor],
+    choices: Sequence[Choice],
+    used: UsedImatrix | None,
+    converted: bool,
 ) -> tuple[TensorPlan, ...]:
     tensors: list[TensorPlan] = []
     offset = 0
@@ -232,7 +235,7 @@ def _lay_out(
         tensors.append(
             TensorPlan(
                 name=source.name,
-                shape=source.shape,
+                shape=source.shape if converted else trimmed(source.shape),
                 type=choice.type,
                 offset=offset,
                 nbytes=nbytes,

@@ -108,6 +108,7 @@ class ModelConfig:
 
 
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+_MOST_EXPERTS = 2**17  # of all layers; DeepSeek-R1 has an eighth of that
 _EXPERTS_USED = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts")
 
 
@@ -146,8 +147,11 @@ def read_config(
         raise ConfigError(
             "a token goes to more experts than there are", path=path, found=used, expected=experts
         )
+    layers = fields.integer("num_hidden_layers", 2**12)
+    if layers * experts > _MOST_EXPERTS:
+        raise fields.error("num_hidden_layers", f"is absurd, with {experts} experts each")
     return ModelConfig(
-        layers=fields.integer("num_hidden_layers", 2**12),
+        layers=layers,
         embedding=embedding,
         feed_forward=fields.integer("intermediate_size", 2**22, default=0 if experts else None),
         heads=heads,

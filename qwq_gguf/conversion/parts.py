@@ -46,7 +46,7 @@ class View:
     shape: tuple[int, ...]
     runs: tuple[range, ...]
     turned: bool = False
-    columns: tuple[int, ...] | None = None
+    columns: tuple[int, ...] | range | None = None
 
     def parts(self, info: TensorInfo, scales: Scales | None) -> tuple[Part, ...]:
         """The runs, each on its own."""
@@ -62,7 +62,7 @@ class Part:
     width: int
     taken: range
     turned: bool = False
-    columns: tuple[int, ...] | None = None
+    columns: tuple[int, ...] | range | None = None
     scales: Scales | None = None
 
     @classmethod

@@ -57,6 +57,9 @@ ABSURD: list[dict[str, Any]] = [
     {"hidden_size": 255},  # no multiple of the heads
     {"num_hidden_layers": 0},
     {"num_hidden_layers": 10**6},
+    {"num_hidden_layers": 4096, "num_experts": 4096},
+    {"num_experts_per_tok": 10**9},
+    {"moe_intermediate_size": -1},
     {"num_attention_heads": None},
     {"num_attention_heads": 10**9},
     {"num_key_value_heads": 3},

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from qwq_gguf.conversion.architectures.base import (
@@ -115,15 +116,14 @@ def _sizes(config: ModelConfig) -> dict[str, int]:
     }
 
 
-def _unfolding(config: ModelConfig) -> tuple[TensorRule, ...]:
+@lru_cache(maxsize=4)  # alike in all layers
+def _unfolding(count: int, heads: _Heads) -> tuple[TensorRule, ...]:
     """Of each head's rows the first are for the key, the others for the value."""
-    heads = _Heads.of(config)
     each = heads.still + heads.value
-    starts = range(0, config.heads * each, each)
+    starts = range(0, count * each, each)
     keys = tuple(range(start, start + heads.still) for start in starts)
     values = tuple(range(start + heads.still, start + each) for start in starts)
     rule = TensorRule("self_attn.kv_b_proj.weight", "", ("kv_b", "kv_rank"))
-    count = config.heads
     turned = View((count, heads.kv_rank, heads.still), keys, turned=True)
     straight = View((count, heads.value, heads.kv_rank), values)
     return (
@@ -133,8 +133,9 @@ def _unfolding(config: ModelConfig) -> tuple[TensorRule, ...]:
 
 
 def _block(config: ModelConfig, layer: int) -> tuple[TensorRule, ...]:
-    queries = _LATENT_QUERIES if _Heads.of(config).q_rank else _QUERIES
-    attention = (*NORMS, *queries, *_LATENT, *_unfolding(config), _OUTPUT)
+    heads = _Heads.of(config)
+    queries = _LATENT_QUERIES if heads.q_rank else _QUERIES
+    attention = (*NORMS, *queries, *_LATENT, *_unfolding(config.heads, heads), _OUTPUT)
     if layer < _dense_layers(config):
         return (*attention, *MLP)
     shared = _SHARED if _shared_experts(config) else ()

@@ -8,6 +8,7 @@ come with the experts in BF16, and then with rows and columns the other way roun
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from qwq_gguf.conversion.architectures.base import (
     ATTENTION,
@@ -65,32 +66,33 @@ def _sizes(config: ModelConfig) -> dict[str, int]:
 
 
 def _block(config: ModelConfig) -> tuple[TensorRule, ...]:
-    packed = config.fields.object("quantization_config") is not None
+    experts = _packed if config.fields.object("quantization_config") else _turned
+    sizes = config.experts, config.embedding, config.feed_forward
     return (
         *_NORMS,
         *ATTENTION,
         *QKV_BIAS,
         *_OTHERS,
-        *_biases(config),
-        *(_packed(config) if packed else _turned(config)),
+        *_biases(config.experts, config.feed_forward),
+        *experts(*sizes),
     )
 
 
-def _biases(config: ModelConfig) -> tuple[TensorRule, ...]:
-    count, inner = config.experts, config.feed_forward
+@lru_cache(maxsize=4)  # alike in all layers, as the others
+def _biases(count: int, inner: int) -> tuple[TensorRule, ...]:
     return tuple(
         replace(
             _BIAS,
             target=f"{name}.bias",
-            view=View((count, inner), (range(count),), columns=tuple(range(first, 2 * inner, 2))),
+            view=View((count, inner), (range(count),), columns=range(first, 2 * inner, 2)),
         )
         for name, first in _GATE_UP
     )
 
 
-def _packed(config: ModelConfig) -> tuple[TensorRule, ...]:
+@lru_cache(maxsize=4)
+def _packed(count: int, wide: int, inner: int) -> tuple[TensorRule, ...]:
     """Every second row of all experts, counted through."""
-    count, wide, inner = config.experts, config.embedding, config.feed_forward
     down = View((count, wide, inner), (range(count * wide),))
     return (
         replace(_PACKED_DOWN, view=down),
@@ -105,11 +107,11 @@ def _packed(config: ModelConfig) -> tuple[TensorRule, ...]:
     )
 
 
-def _turned(config: ModelConfig) -> tuple[TensorRule, ...]:
+@lru_cache(maxsize=4)
+def _turned(count: int, wide: int, inner: int) -> tuple[TensorRule, ...]:
     """Of each expert's matrix the columns, and of gate and up every second."""
-    count, wide, inner = config.experts, config.embedding, config.feed_forward
 
-    def view(rows: int, shape: tuple[int, ...], columns: tuple[int, ...] | None = None) -> View:
+    def view(rows: int, shape: tuple[int, ...], columns: range | None = None) -> View:
         runs = tuple(range(start, start + rows) for start in range(0, rows * count, rows))
         return View(shape, runs, turned=True, columns=columns)
 
@@ -119,7 +121,7 @@ def _turned(config: ModelConfig) -> tuple[TensorRule, ...]:
             replace(
                 _PLAIN,
                 target=f"{name}.weight",
-                view=view(wide, (count, inner, wide), tuple(range(first, 2 * inner, 2))),
+                view=view(wide, (count, inner, wide), range(first, 2 * inner, 2)),
             )
             for name, first in _GATE_UP
         ),

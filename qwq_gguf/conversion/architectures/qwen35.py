@@ -11,7 +11,8 @@ block. The vision tower is left out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
 
 from qwq_gguf.conversion.architectures.base import (
     MLP,
@@ -20,6 +21,7 @@ from qwq_gguf.conversion.architectures.base import (
     experts,
     outer_tensors,
 )
+from qwq_gguf.conversion.architectures.delta_net import LinearHeads, grouped_linear, turned_linear
 from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.parts import View
 from qwq_gguf.metadata import KeyValue, ValueType, array, u32
@@ -48,7 +50,6 @@ _FULL = (
     _norm("self_attn.q_norm", "attn_q_norm", "head_dim"),
     _norm("self_attn.k_norm", "attn_k_norm", "head_dim"),
 )
-_LINEAR_NORM = TensorRule("linear_attn.norm.weight", "ssm_norm.weight", ("value_head",))
 _SHARED = (
     *(
         replace(
@@ -64,48 +65,8 @@ _SHARED = (
 _ROUTER = TensorRule("mlp.gate.weight", "ffn_gate_inp.weight", ("experts", _WIDE))
 
 
-@dataclass(frozen=True, slots=True)
-class _Linear:
-    """The heads of linear attention, and their lengths."""
-
-    keys: int
-    values: int
-    key: int
-    value: int
-    kernel: int
-
-    @classmethod
-    def of(cls, config: ModelConfig) -> _Linear:
-        fields = config.fields
-        found = cls(
-            fields.integer("linear_num_key_heads", 2**12, default=16),
-            fields.integer("linear_num_value_heads", 2**12, default=32),
-            fields.integer("linear_key_head_dim", 2**12, default=128),
-            fields.integer("linear_value_head_dim", 2**12, default=128),
-            fields.integer("linear_conv_kernel_dim", 2**8, default=4),
-        )
-        if found.values % found.keys:
-            raise fields.error(
-                "linear_num_value_heads", f"is no multiple of {found.keys} key heads"
-            )
-        return found
-
-    @property
-    def order(self) -> tuple[int, ...]:
-        """Which value head of the checkpoint each of the GGUF's is."""
-        each = self.values // self.keys
-        return tuple(group * each + turn for turn in range(each) for group in range(self.keys))
-
-    def runs(self, first: int, length: int) -> tuple[range, ...]:
-        """The rows of all value heads, `length` each, from row `first` on."""
-        if self.keys == self.values:
-            return (range(first, first + self.values * length),)
-        starts = (first + head * length for head in self.order)
-        return tuple(range(start, start + length) for start in starts)
-
-
 def _sizes(config: ModelConfig) -> dict[str, int]:
-    heads = _Linear.of(config)
+    heads = LinearHeads.of(config)
     values = heads.values * heads.value
     return {
         "one": 1,
@@ -127,96 +88,19 @@ def _shared(config: ModelConfig) -> int:
     return config.fields.integer("shared_expert_intermediate_size", 2**22, default=0)
 
 
-def _vectors(heads: _Linear, order: tuple[int, ...]) -> tuple[TensorRule, ...]:
-    view = View((heads.values,), (range(1),), columns=order)
-    size = ("value_heads",)
-    return (
-        TensorRule("linear_attn.A_log", "ssm_a", size, view=view, change="minus exp"),
-        TensorRule("linear_attn.dt_bias", "ssm_dt.bias", size, view=view),
-        _LINEAR_NORM,
-    )
-
-
-def _linear(config: ModelConfig) -> tuple[TensorRule, ...]:
-    """Of Qwen3.5: one value head of each key head, then the next of each."""
-    heads, wide = _Linear.of(config), config.embedding
-    before = range(2 * heads.keys * heads.key)
-    mixed = (before, *heads.runs(before.stop, heads.value))
-    channels, values = before.stop + heads.values * heads.value, heads.values * heads.value
-    columns = tuple(row for run in heads.runs(0, heads.value) for row in run)
-    ones = View((heads.values, wide), heads.runs(0, 1))
-
-    def rule(there: str, here: str, shape: tuple[str, ...], view: View) -> TensorRule:
-        return TensorRule(f"linear_attn.{there}.weight", f"{here}.weight", shape, view=view)
-
-    return (
-        rule("in_proj_qkv", "attn_qkv", ("channels", _WIDE), View((channels, wide), mixed)),
-        rule(
-            "in_proj_z",
-            "attn_gate",
-            ("values", _WIDE),
-            View((values, wide), heads.runs(0, heads.value)),
-        ),
-        rule("in_proj_a", "ssm_alpha", ("value_heads", _WIDE), ones),
-        rule("in_proj_b", "ssm_beta", ("value_heads", _WIDE), ones),
-        rule(
-            "conv1d",
-            "ssm_conv1d",
-            ("channels", "one", "kernel"),
-            View((channels, heads.kernel), mixed),
-        ),
-        rule(
-            "out_proj",
-            "ssm_out",
-            (_WIDE, "values"),
-            View((wide, values), (range(wide),), columns=columns),
-        ),
-        *_vectors(heads, heads.order),
-    )
-
-
-def _grouped_linear(config: ModelConfig) -> tuple[TensorRule, ...]:
-    """Of Qwen3-Next: for each key head its query, key, values and gates."""
-    heads, wide = _Linear.of(config), config.embedding
-    of_values = heads.values // heads.keys * heads.value
-    group = 2 * heads.key + 2 * of_values
-    starts = range(0, heads.keys * group, group)
-
-    def runs(first: int, length: int) -> tuple[range, ...]:
-        return tuple(range(start + first, start + first + length) for start in starts)
-
-    mixed = (
-        *runs(0, heads.key),
-        *runs(heads.key, heads.key),
-        *runs(2 * heads.key, of_values),
-    )
-    gates = runs(2 * heads.key + of_values, of_values)
-    values = heads.values * heads.value
-    channels = 2 * heads.keys * heads.key + values
-    whole = TensorRule("linear_attn.in_proj_qkvz.weight", "", ("all", _WIDE))
-    kernel = View((channels, heads.kernel), (range(channels),))
-    return (
-        replace(whole, target="attn_qkv.weight", view=View((channels, wide), mixed)),
-        replace(whole, target="attn_gate.weight", view=View((values, wide), gates)),
-        TensorRule("linear_attn.in_proj_ba.weight", "ssm_ba.weight", ("scalars", _WIDE)),
-        TensorRule(
-            "linear_attn.conv1d.weight",
-            "ssm_conv1d.weight",
-            ("channels", "one", "kernel"),
-            view=kernel,
-        ),
-        TensorRule("linear_attn.out_proj.weight", "ssm_out.weight", (_WIDE, "values")),
-        *_vectors(heads, tuple(range(heads.values))),
-    )
-
-
 def _mlp(config: ModelConfig, prefix: str) -> tuple[TensorRule, ...]:
     if not config.experts:
         return MLP
     shared = _SHARED if _shared(config) else ()
     if f"{prefix}mlp.experts.gate_up_proj" not in config.present:
         return (_ROUTER, *shared, *experts(config.experts))
-    count, wide, inner = config.experts, config.embedding, config.expert_feed_forward
+    fused = _fused(config.experts, config.embedding, config.expert_feed_forward)
+    return (_ROUTER, *shared, *fused)
+
+
+@lru_cache(maxsize=4)  # alike in all layers
+def _fused(count: int, wide: int, inner: int) -> tuple[TensorRule, ...]:
+    """All experts in two tensors: of each the gate's rows come first, then those it gates."""
     both = TensorRule("mlp.experts.gate_up_proj", "", ("experts", "gate_up", _WIDE))
 
     def half(first: int) -> View:
@@ -224,8 +108,6 @@ def _mlp(config: ModelConfig, prefix: str) -> tuple[TensorRule, ...]:
         return View((count, inner, wide), tuple(range(start, start + inner) for start in starts))
 
     return (
-        _ROUTER,
-        *shared,
         TensorRule(
             "mlp.experts.down_proj",
             "ffn_down_exps.weight",
@@ -256,8 +138,11 @@ def _block(config: ModelConfig, layer: int) -> tuple[TensorRule, ...]:
     if layer >= _own_layers(config):  # as `outer` has it
         return ()
     grouped = f"model.layers.{layer}.linear_attn.in_proj_qkvz.weight" in config.present
-    linear = _grouped_linear if grouped else _linear
-    attention = _FULL if _kinds(config)[layer] == "full_attention" else linear(config)
+    if _kinds(config)[layer] == "full_attention":
+        attention: tuple[TensorRule, ...] = _FULL
+    else:
+        linear = grouped_linear if grouped else turned_linear
+        attention = linear(LinearHeads.of(config), config.embedding)
     return (*_NORMS, *attention, *_mlp(config, f"model.layers.{layer}."))
 
 
@@ -294,7 +179,7 @@ def _with_next_token(config: ModelConfig) -> ModelConfig:
 
 
 def _extra_keys(config: ModelConfig, name: str) -> tuple[KeyValue, ...]:
-    heads, fields = _Linear.of(config), config.fields
+    heads, fields = LinearHeads.of(config), config.fields
     own = _own_layers(config)
     keys: list[KeyValue] = []
     if config.expert_feed_forward:

@@ -175,7 +175,7 @@ def _origin(source: Source) -> list[Any]:
     return [
         *_origin(info),
         *(info.dtype, source.width, taken.start, taken.stop, taken.step, source.turned),
-        source.columns,
+        None if source.columns is None else list(source.columns),
         factors,
     ]
 

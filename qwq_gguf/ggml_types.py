@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["FileType", "GgmlType"]
+__all__ = ["FileType", "GgmlType", "trimmed"]
 
 
 class GgmlType(IntEnum):
@@ -118,6 +118,13 @@ _LAYOUT: dict[GgmlType, tuple[int, int]] = {
     GgmlType.Q1_0: (128, 18),
     GgmlType.Q2_0: (64, 18),
 }
+
+
+def trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """As ggml counts dimensions: those of length 1 at the end are none."""
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
 
 
 class FileType(IntEnum):

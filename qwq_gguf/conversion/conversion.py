@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qwq_gguf.conversion.architectures import find_architecture
-from qwq_gguf.conversion.config import read_config
-from qwq_gguf.conversion.general import general_keys
+from qwq_gguf.conversion.architectures import Architecture, find_architecture
+from qwq_gguf.conversion.config import ModelConfig, read_config
+from qwq_gguf.conversion.general import general_keys, size_label
 from qwq_gguf.conversion.keys import hyperparameters
 from qwq_gguf.conversion.names import ordinary_names
 from qwq_gguf.conversion.overrides import apply_overrides
+from qwq_gguf.conversion.parts import Scales
+from qwq_gguf.conversion.scaled import Encoding, read_encoding, separate_scales
 from qwq_gguf.conversion.tensors import map_tensors
-from qwq_gguf.conversion.values import Conversion, ModelFacts
+from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.conversion.vocabulary import vocabulary_keys
-from qwq_gguf.errors import ConfigError, UnsupportedError
+from qwq_gguf.errors import ConfigError
+from qwq_gguf.ggml_types import FileType
 from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint.values import Checkpoint
+    from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
 __all__ = ["convert"]
 
-# Transformers' key, that of MLX, and older ones; MLX writes the first two.
-_QUANTIZED = ("quantization", "quantization_config", "compression_config", "quant_config")
-_HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_EXPERTS = "_exps."
 
 
 def convert(
@@ -39,21 +40,30 @@ def convert(
     """
     path = checkpoint.folder / "config.json"
     architecture = find_architecture(checkpoint.config, path)
-    _refuse_quantized(checkpoint)
+    encoding = read_encoding(checkpoint)
     config = read_config(
         checkpoint.config, path, head_dim=architecture.head_dim, context=architecture.context
     )
     named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
-    tensors = map_tensors(architecture, config, named, checkpoint.folder)
+    config = architecture.adjusted(replace(config, present=frozenset(named)))
+    named, left_out = _without(architecture, config, named)
+    notes += left_out
+    scales: dict[str, Scales] = {}
+    if encoding is not None:
+        named, scales = separate_scales(named, encoding)
+        notes += _decoded(encoding, scales)
+    tensors = map_tensors(architecture, config, named, checkpoint.folder, scales)
     weights = sum(tensor.weights for tensor in tensors)
-    general = general_keys(checkpoint, weights, name=name)
+    general = general_keys(checkpoint, weights, name=name, label=_size(tensors))
     sizes = hyperparameters(
         architecture.name,
         config,
-        head_size=architecture.writes_head_size or config.head_dim_given,
+        head_sizes=_head_sizes(architecture, config),
     )
     after_type = list(architecture.extra_keys(config))
-    vocabulary = vocabulary_keys(checkpoint, config.vocab)
+    vocabulary = vocabulary_keys(
+        checkpoint, config.vocab, architecture.special, architecture.splitting
+    )
     if architecture.writes_space_prefix:
         prefix = checkpoint.tokenizer_config.get("add_prefix_space")
         if isinstance(prefix, bool):
@@ -76,7 +86,7 @@ def convert(
             layers=config.layers,
             heads=config.heads,
             kv_heads=config.kv_heads,
-            experts=0,
+            experts=config.experts,
             embedding=config.embedding,
             vocab=config.vocab,
             tied=all(tensor.name != "output.weight" for tensor in tensors),
@@ -88,7 +98,57 @@ def convert(
         file_type_at=len(head),
         quantization_version_at=len(head) + len(after_type),
         notes=(*checkpoint.notes, *notes),
+        packed=FileType.MXFP4_MOE if _is_mxfp4(encoding) else None,
     )
+
+
+def _head_sizes(architecture: Architecture, config: ModelConfig) -> tuple[int, int] | None:
+    if architecture.head_sizes is not None:
+        return architecture.head_sizes(config)
+    written = architecture.writes_head_size or config.head_dim_given
+    return (config.head_dim, config.head_dim) if written else None
+
+
+def _without(
+    architecture: Architecture, config: ModelConfig, tensors: Mapping[str, TensorInfo]
+) -> tuple[dict[str, TensorInfo], tuple[str, ...]]:
+    """The tensors that the GGUF has, and what is left out, for people."""
+    kept: dict[str, TensorInfo] = {}
+    counts: dict[str, int] = {}
+    for name, info in tensors.items():
+        what = architecture.left_out(config, name)
+        if what is None:
+            kept[name] = info
+        else:
+            counts[what] = counts.get(what, 0) + 1
+    return kept, tuple(f"{what} is left out ({count} tensors)" for what, count in counts.items())
+
+
+def _decoded(encoding: Encoding, scales: Mapping[str, Scales]) -> tuple[str, ...]:
+    if not scales:
+        return ()
+    if _is_mxfp4(encoding):
+        return (f"{len(scales)} tensors are MXFP4 already; the recipe MXFP4_MOE keeps them",)
+    return (
+        f"{len(scales)} tensors are {encoding.method}: read as BF16, each weight times its scale",
+    )
+
+
+def _is_mxfp4(encoding: Encoding | None) -> bool:
+    return encoding is not None and encoding.method == "MXFP4"
+
+
+def _size(tensors: Sequence[SourceTensor]) -> str:
+    """As the converter counts: the number of experts, and a model with one of them. Biases,
+    which have a row an expert, count whole.
+    """
+    stacked = [tensor for tensor in tensors if _EXPERTS in tensor.name and len(tensor.shape) > 2]
+    names = {tensor.name for tensor in stacked}
+    weights = sum(
+        tensor.weights // (tensor.shape[-1] if tensor.name in names else 1) for tensor in tensors
+    )
+    counts = [tensor.shape[-1] for tensor in stacked]
+    return size_label(weights, sum(counts) // len(counts) if counts else 0)
 
 
 def _check_text(metadata: Sequence[KeyValue]) -> None:
@@ -101,31 +161,3 @@ def _check_text(metadata: Sequence[KeyValue]) -> None:
             "".join(map(str, texts)).encode("utf-8")
         except UnicodeEncodeError as problem:
             raise ConfigError(f"{entry.key} is no valid text: it has a lone surrogate") from problem
-
-
-def _refuse_quantized(checkpoint: Checkpoint) -> None:
-    found = {key: checkpoint.config[key] for key in _QUANTIZED if checkpoint.config.get(key)}
-    if not found:
-        return
-    key, told = next(iter(found.items()))
-    method = str(told.get("quant_method", "") if isinstance(told, dict) else told)[:40]
-    bits = told.get("bits") if isinstance(told, dict) else None
-    if key == "quantization":  # MLX writes both keys, with a method in neither
-        method = "MLX"
-    bits = f", {bits} bits" if isinstance(bits, int) else ""
-    raise UnsupportedError(
-        "these weights are quantized already",
-        path=checkpoint.folder / "config.json",
-        found=f"{method or key}{bits}",
-        expected="BF16, F16 or F32",
-        hint=_original(checkpoint),
-    )
-
-
-def _original(checkpoint: Checkpoint) -> str:
-    """Where the weights are that this was made from, if its card says so."""
-    base = checkpoint.card.get("base_model")
-    base = base[0] if isinstance(base, list) and base else base
-    if isinstance(base, str) and _HUB_ID.fullmatch(base):
-        return f"qwq-gguf quantize {base}, the original that its card names"
-    return "take the original weights, which lose nothing twice"

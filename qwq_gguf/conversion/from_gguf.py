@@ -14,6 +14,7 @@ from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.conversion.overrides import apply_overrides
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
+from qwq_gguf.ggml_types import trimmed
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT
 from qwq_gguf.gguf_file.room import without_room
 from qwq_gguf.metadata import KeyValue, text
@@ -60,8 +61,6 @@ _BLOCKS = {
 # The mixes count the matrices with these in their names: one more or less in a layer would
 # move the types of all later ones.
 _COUNTED = ("attn_v.", "attn_qkv.", "attn_kv_b.", "ffn_up", "ffn_gate", "ffn_down")
-# llama.cpp has rules of their own for models with eight experts (Mixtral).
-_OTHER_RULES = 8
 
 
 def from_gguf(
@@ -114,12 +113,12 @@ def _architecture(head: GgufFile) -> str:
             hint="llama-quantize knows more of them",
         )
     experts = head.integer(f"{name}.expert_count") or 0
-    if (experts != 0) is not (_BLOCKS[name] is _EXPERTS) or experts == _OTHER_RULES:
+    if (experts != 0) is not (_BLOCKS[name] is _EXPERTS):
         raise UnsupportedError(
             "this mixture of experts cannot be quantized here",
             path=head.path,
             found=f"{name} with {experts} experts",
-            expected="qwen3moe with any number but 8, or no experts",
+            expected="qwen3moe with experts, or no experts",
             hint="llama-quantize knows more of them",
         )
     return name
@@ -180,11 +179,7 @@ def _tensors(model: SplitGguf) -> Iterator[SourceTensor]:
 
 
 def _trimmed(tensor: GgufTensor) -> tuple[int, ...]:
-    """As ggml counts dimensions: those of length 1 at the end are none."""
-    shape = tensor.shape or (1,)
-    while len(shape) > 1 and shape[-1] == 1:
-        shape = shape[:-1]
-    return shape
+    return trimmed(tensor.shape or (1,))
 
 
 def _metadata(head: GgufFile, name: str | None) -> tuple[KeyValue, ...]:

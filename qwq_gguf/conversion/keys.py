@@ -1,27 +1,58 @@
-"""The hyperparameter keys that every dense decoder has."""
+"""The hyperparameter keys that every decoder has."""
 
 from __future__ import annotations
 
-from qwq_gguf.conversion.config import ModelConfig
+from qwq_gguf.conversion.config import Fields, ModelConfig
 from qwq_gguf.conversion.rope import rope_keys
 from qwq_gguf.metadata import KeyValue, f32, u32
 
 __all__ = ["hyperparameters"]
 
 
-def hyperparameters(architecture: str, config: ModelConfig, *, head_size: bool) -> list[KeyValue]:
-    """`<architecture>.*` in the converter's order; `head_size` adds key and value length."""
+_GATING = {"softmax": 1, "sigmoid": 2}  # enum llama_expert_gating_func_type of llama-hparams.h
+
+
+def hyperparameters(
+    architecture: str, config: ModelConfig, *, head_sizes: tuple[int, int] | None
+) -> list[KeyValue]:
+    """`<architecture>.*` in the converter's order; `head_sizes` are those of key and value."""
     keys = [
         u32(f"{architecture}.block_count", config.layers),
         u32(f"{architecture}.context_length", config.context),
         u32(f"{architecture}.embedding_length", config.embedding),
-        u32(f"{architecture}.feed_forward_length", config.feed_forward),
+    ]
+    if config.feed_forward:
+        keys.append(u32(f"{architecture}.feed_forward_length", config.feed_forward))
+    keys += [
         u32(f"{architecture}.attention.head_count", config.heads),
         u32(f"{architecture}.attention.head_count_kv", config.kv_heads),
         *rope_keys(architecture, config.rope),
         f32(f"{architecture}.attention.layer_norm_rms_epsilon", config.rms_epsilon),
     ]
-    if head_size:
-        keys.append(u32(f"{architecture}.attention.key_length", config.head_dim))
-        keys.append(u32(f"{architecture}.attention.value_length", config.head_dim))
+    if config.experts:
+        keys.append(u32(f"{architecture}.expert_count", config.experts))
+    if config.experts_used:
+        keys.append(u32(f"{architecture}.expert_used_count", config.experts_used))
+    keys += _routing(architecture, config.fields)
+    if head_sizes is not None:
+        keys.append(u32(f"{architecture}.attention.key_length", head_sizes[0]))
+        keys.append(u32(f"{architecture}.attention.value_length", head_sizes[1]))
     return keys
+
+
+def _routing(architecture: str, fields: Fields) -> list[KeyValue]:
+    """How a token's experts are chosen, as far as config.json says it."""
+    keys = [
+        u32(f"{architecture}.{key}", fields.integer(name, 2**12))
+        for key, name in (
+            ("expert_group_count", "n_group"),
+            ("expert_group_used_count", "topk_group"),
+        )
+        if fields.values.get(name) is not None
+    ]
+    function = fields.values.get("scoring_func")
+    if function is None:
+        return keys
+    if function not in _GATING:
+        raise fields.error("scoring_func", "is not known", " or ".join(_GATING))
+    return [*keys, u32(f"{architecture}.expert_gating_func", _GATING[function])]

@@ -80,7 +80,8 @@ class _Naming:
 
     @classmethod
     def of(cls, names: Iterable[str]) -> _Naming:
-        parts = (_body(name) for name in names)
+        # What predicts a further token has layers of its own, beside the decoder's.
+        parts = (_body(name) for name in names if not name.startswith("mtp."))
         prefixes = {prefix for prefix, rest in filter(None, parts) if rest != "norm.weight"}
         return cls(prefixes.pop() if len(prefixes) == 1 else None)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import UnsupportedError
-from qwq_gguf.metadata import KeyValue, f32, text, u32
+from qwq_gguf.metadata import KeyValue, ValueType, array, f32, text, u32
 
 if TYPE_CHECKING:
     from qwq_gguf.conversion.config import Fields
@@ -20,7 +20,8 @@ _KINDS = ("default", "linear", "yarn", "llama3")
 @dataclass(frozen=True, slots=True)
 class Rope:
     """`kind` is one of default, linear, yarn, llama3; the fields after `factor` belong to
-    the last two and are None where the checkpoint does not say.
+    the last two and are None where the checkpoint does not say. `mscale_all` is DeepSeek's;
+    `sections` share a head's rotations among time, height and width, and a fourth.
     """
 
     base: float
@@ -33,6 +34,8 @@ class Rope:
     beta_slow: float | None = None
     low_freq_factor: float = 1.0
     high_freq_factor: float = 4.0
+    mscale_all: float | None = None
+    sections: tuple[int, ...] | None = None
 
 
 def read_rope(fields: Fields, positions: int) -> Rope:
@@ -53,11 +56,12 @@ def read_rope(fields: Fields, positions: int) -> Rope:
             found=str(kind)[:40],
             expected=", ".join(_KINDS),
         )
+    sections = _sections(scaling)
     if kind == "default":
-        return Rope(base)
+        return Rope(base, sections=sections)
     factor = scaling.number("factor", 1.0, 1e6, default=8.0 if kind == "llama3" else None)
     if kind == "linear":
-        return Rope(base, kind, factor)
+        return Rope(base, kind, factor, sections=sections)
 
     def optional(key: str) -> float | None:
         present = scaling.values.get(key) is not None
@@ -76,6 +80,8 @@ def read_rope(fields: Fields, positions: int) -> Rope:
             attention=optional("attn_factor") if attention is None else attention,
             beta_fast=optional("beta_fast"),
             beta_slow=optional("beta_slow"),
+            mscale_all=optional("mscale_all_dim"),
+            sections=sections,
         )
     low = scaling.number("low_freq_factor", 1e-6, 1e6, default=1.0)
     high = scaling.number("high_freq_factor", 1e-6, 1e6, default=4.0)
@@ -83,6 +89,16 @@ def read_rope(fields: Fields, positions: int) -> Rope:
         raise scaling.error("high_freq_factor", f"is not above low_freq_factor, which is {low:g}")
     original = scaling.integer("original_max_position_embeddings", 2**31 - 1, default=8192)
     return Rope(base, kind, factor, original, low_freq_factor=low, high_freq_factor=high)
+
+
+def _sections(scaling: Fields) -> tuple[int, ...] | None:
+    value = scaling.values.get("mrope_section")
+    if value is None:
+        return None
+    good = isinstance(value, list) and 1 <= len(value) <= 4
+    if not good or not all(type(part) is int and 0 <= part < 2**14 for part in value):
+        raise scaling.error("mrope_section", "is absurd", "up to four numbers")
+    return (*value, 0, 0, 0)[:4]
 
 
 def rope_keys(architecture: str, rope: Rope) -> list[KeyValue]:
@@ -107,6 +123,8 @@ def rope_keys(architecture: str, rope: Rope) -> list[KeyValue]:
         ):
             if value is not None:
                 keys.append(f32(f"{prefix}.scaling.{name}", value))
+    if rope.sections is not None:
+        keys.append(array(f"{prefix}.dimension_sections", ValueType.INT32, rope.sections))
     keys.append(f32(f"{prefix}.freq_base", rope.base))
     return keys
 

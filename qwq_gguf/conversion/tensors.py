@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from qwq_gguf.conversion.architectures.base import (
     Architecture,
-    Dimension,
     TensorRule,
-    outer_tensors,
+    common_sizes,
 )
 from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.names import strange_prefix
-from qwq_gguf.conversion.values import RowOrder, SourceTensor
+from qwq_gguf.conversion.parts import FLOATS, Part, Scales
+from qwq_gguf.conversion.values import RowOrder, Source, SourceTensor
 from qwq_gguf.errors import TensorError, UnsupportedError
 from qwq_gguf.words import some
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["map_tensors"]
 
-DTYPES = ("BF16", "F16", "F32")
+DTYPES = FLOATS
 # Buffers that older versions of transformers saved with the weights.
 _IGNORED = (".attention.masked_bias", ".attention.bias", ".rotary_emb.inv_freq")
 
@@ -35,28 +36,25 @@ def map_tensors(
     config: ModelConfig,
     tensors: Mapping[str, TensorInfo],
     folder: Path,
+    scales: Mapping[str, Scales] = MappingProxyType({}),
 ) -> tuple[SourceTensor, ...]:
     """All tensors of the model in the converter's order: computed ones, then as the shards
-    have them. TensorError when one is missing, unknown or of another shape than config.json
-    says; UnsupportedError for a dtype that is not BF16, F16 or F32.
+    have them. `scales` belong to the tensors of these names. TensorError when one is missing,
+    unknown or of another shape than config.json says; UnsupportedError for a dtype that is
+    not BF16, F16 or F32, and without scales.
     """
-    sizes: dict[Dimension, int] = {
-        "embedding": config.embedding,
-        "feed_forward": config.feed_forward,
-        "queries": config.heads * config.head_dim,
-        "keys": config.kv_heads * config.head_dim,
-        "head_dim": config.head_dim,
-        "vocab": config.vocab,
-    }
+    sizes = {**common_sizes(config), **architecture.sizes(config)}
     order = interleaved(config.head_dim)
-    rules = {
-        name: (rule, layer) for rule, layer in _rules(architecture, config) for name in rule.sources
-    }
-    stacks: dict[str, dict[str, TensorInfo]] = {}
+    rules: dict[str, list[tuple[TensorRule, int | None]]] = {}
+    for rule, layer in _rules(architecture, config):
+        for name in rule.sources:
+            rules.setdefault(name, []).append((rule, layer))
+    stacks = _Stacks(pair for pairs in rules.values() for pair in pairs)
     found: list[SourceTensor] = [
         SourceTensor(computed.name, computed.shape, (computed,))
         for computed in architecture.computed(config)
     ]
+    early = len(found)
     unknown: list[str] = []
     for name, info in tensors.items():
         if name.endswith(_IGNORED):
@@ -64,13 +62,19 @@ def map_tensors(
         if name not in rules:
             unknown.append(name)
             continue
-        rule, layer = rules.pop(name)
-        _check(info, tuple(sizes[dimension] for dimension in rule.shape), rule)
-        stack = stacks.setdefault(rule.target, {})
-        stack[name] = info
-        if len(stack) == len(rule.sources):  # as the converter does when the last has come
-            found.append(_stacked(rule, layer, stack, order))
-    missing = [name for name, (rule, _) in rules.items() if rule.needed]
+        for rule, layer in rules.pop(name):
+            shape = tuple(sizes[dimension] for dimension in rule.shape)
+            _check(info, shape, rule, scaled=name in scales)
+            for whole, infos in stacks.add(rule, layer, name, info):
+                sources = [
+                    source
+                    for each, held in zip(whole.sources, infos, strict=True)
+                    for source in _taken(whole, held, scales.get(each))
+                ]
+                made = _made(whole, layer, infos, tuple(sources), order)
+                found.insert(early if whole.early else len(found), made)
+                early += whole.early
+    missing = [name for name, pairs in rules.items() if any(rule.needed for rule, _ in pairs)]
     if missing or unknown:
         _refuse_known_kinds(unknown, tensors, folder)
     if missing:
@@ -131,26 +135,65 @@ def _refuse_known_kinds(
         )
 
 
-def _stacked(
-    rule: TensorRule, layer: int | None, stack: Mapping[str, TensorInfo], order: RowOrder
+class _Stacks:
+    """Tensors that wait for those that they are stacked with.
+
+    The converter waits for all experts of a layer, and then makes its tensors in the order
+    of the rules, wherever the shards cut between them.
+    """
+
+    def __init__(self, rules: Iterable[tuple[TensorRule, int | None]]) -> None:
+        self._waiting: dict[int | None, dict[str, TensorRule]] = {}
+        self._found: dict[int | None, dict[str, TensorInfo]] = {}
+        for rule, layer in rules:
+            if rule.stacked:
+                self._waiting.setdefault(layer, {})[rule.target] = rule
+
+    def add(
+        self, rule: TensorRule, layer: int | None, name: str, info: TensorInfo
+    ) -> Iterator[tuple[TensorRule, tuple[TensorInfo, ...]]]:
+        """What is whole with this tensor: rules, and their tensors in order."""
+        if not rule.stacked:
+            yield rule, (info,)
+            return
+        found = self._found.setdefault(layer, {})
+        found[name] = info
+        whole = self._waiting[layer].values()
+        if len(found) == sum(each.stacked for each in whole):
+            for each in whole:
+                yield each, tuple(found[source] for source in each.sources)
+
+
+def _taken(rule: TensorRule, info: TensorInfo, scales: Scales | None) -> tuple[Source, ...]:
+    if rule.view is not None:
+        return rule.view.parts(info, scales)
+    return (info,) if scales is None else (Part.scaled(info, scales),)
+
+
+def _made(
+    rule: TensorRule,
+    layer: int | None,
+    infos: tuple[TensorInfo, ...],
+    sources: tuple[Source, ...],
+    order: RowOrder,
 ) -> SourceTensor:
-    infos = tuple(stack[name] for name in rule.sources)
-    for info in infos:
-        if info.dtype != infos[0].dtype:
+    for source in sources:
+        if source.dtype != sources[0].dtype:
             raise TensorError(
-                f"{info.name} cannot be stacked on {infos[0].name}",
-                path=info.shard,
-                found=info.dtype,
-                expected=infos[0].dtype,
+                f"{source.name} cannot be stacked on {sources[0].name}",
+                path=infos[0].shard,
+                found=source.dtype,
+                expected=sources[0].dtype,
                 hint="save the model in one data type",
             )
-    shape = tuple(reversed(infos[0].shape))
+    shape = tuple(reversed(infos[0].shape if rule.view is None else rule.view.shape))
     return SourceTensor(
         name=rule.target,
         shape=(*shape, rule.stacked) if rule.stacked else shape,
-        sources=infos,
+        sources=sources,
         layer=layer,
         row_order=order if rule.interleave else None,
+        change=rule.change,
     )
 
 
@@ -165,17 +208,16 @@ def interleaved(head_dim: int) -> RowOrder:
 def _rules(
     architecture: Architecture, config: ModelConfig
 ) -> Iterator[tuple[TensorRule, int | None]]:
-    for rule in outer_tensors(config):
-        yield rule, None
+    yield from architecture.outer(config)
     for layer in range(config.layers):
-        for rule in architecture.block(config):
+        for rule in architecture.block(config, layer):
             source = f"model.layers.{layer}.{rule.source}"
             target = f"blk.{layer}.{rule.target}"
             yield replace(rule, source=source, target=target), layer
 
 
-def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule) -> None:
-    if info.dtype not in DTYPES:
+def _check(info: TensorInfo, shape: tuple[int, ...], rule: TensorRule, *, scaled: bool) -> None:
+    if info.dtype not in DTYPES and not scaled:
         raise UnsupportedError(
             f"{info.name}: this data type cannot be converted",
             path=info.shard,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qwq_gguf.conversion.architectures import find_architecture
+from qwq_gguf.conversion.architectures import ARCHITECTURES, find_architecture
 from qwq_gguf.conversion.config import ModelConfig, read_config
 from qwq_gguf.errors import ConfigError, SourceError, UnsupportedError
 from support.checkpoints import Shape, config_of
@@ -57,6 +57,9 @@ ABSURD: list[dict[str, Any]] = [
     {"hidden_size": 255},  # no multiple of the heads
     {"num_hidden_layers": 0},
     {"num_hidden_layers": 10**6},
+    {"num_hidden_layers": 4096, "num_experts": 4096},
+    {"num_experts_per_tok": 10**9},
+    {"moe_intermediate_size": -1},
     {"num_attention_heads": None},
     {"num_attention_heads": 10**9},
     {"num_key_value_heads": 3},
@@ -103,9 +106,11 @@ def test_no_architecture(names: Any) -> None:
 
 def test_an_unsupported_architecture_lists_the_supported_ones() -> None:
     with pytest.raises(UnsupportedError) as raised:
-        find_architecture({"architectures": ["DeepseekV3ForCausalLM"]}, PATH)
-    assert raised.value.found == "DeepseekV3ForCausalLM"
-    assert raised.value.expected == "Qwen2ForCausalLM, Qwen3ForCausalLM, LlamaForCausalLM"
+        find_architecture({"architectures": ["MambaForCausalLM"]}, PATH)
+    assert raised.value.found == "MambaForCausalLM"
+    expected = str(raised.value.expected).split(", ")
+    assert expected == [architecture.model_class for architecture in ARCHITECTURES]
+    assert {"Qwen2ForCausalLM", "Qwen3ForCausalLM", "LlamaForCausalLM"} < set(expected)
 
 
 class TestRope:

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qwq_gguf.checkpoint import ShardReader, open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
-from support.goldens import CASES, describe_key, describe_tensor, load_golden
+from support.goldens import (
+    CASES,
+    LOGITS,
+    TOKENS,
+    describe_key,
+    describe_tensor,
+    load_golden,
+)
+from support.native_logits import native_logits
 from support.weights import converter_bytes, file_type_of
 
 
@@ -30,6 +39,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_key_and_its_order(case: Case) -> None:
+    file_type = case.conversion.packed or file_type_of(case.conversion)
     ours = [
         describe_key(
             entry.key,
@@ -37,7 +47,7 @@ def test_every_key_and_its_order(case: Case) -> None:
             None if entry.element is None else entry.element.name,
             entry.value,
         )
-        for entry in case.conversion.converter_metadata(file_type_of(case.conversion))
+        for entry in case.conversion.converter_metadata(file_type)
     ]
     assert ours == case.golden["metadata"]
 
@@ -56,6 +66,16 @@ def test_the_file_is_the_same_to_the_byte(case: Case, tmp_path: Path) -> None:
     out = tmp_path / "model.gguf"
     run_plan(make_plan(case.conversion, recipe), out)
     assert hashlib.sha256(out.read_bytes()).hexdigest() == case.golden["file_sha256"]
+
+
+@pytest.mark.parametrize("name", LOGITS)
+def test_the_model_computes_what_transformers_computes(name: str, tmp_path: Path) -> None:
+    made = convert(open_checkpoint(CASES[name](tmp_path)))
+    out = tmp_path / "model.gguf"
+    run_plan(make_plan(made, load_recipe("F32")), out, kernels="ggml")
+    theirs = np.array(load_golden(name)["logits"].split(), dtype=np.float32)
+    assert theirs.std() > 0.1
+    assert np.abs(native_logits(out, TOKENS) - theirs).max() < LOGITS[name]
 
 
 def test_tensors_are_sorted_as_llama_quantize_writes_them(case: Case) -> None:

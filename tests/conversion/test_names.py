@@ -57,8 +57,9 @@ def contents(conversion: Conversion) -> list[tuple[str, bytes]]:
             (
                 tensor.name,
                 b"".join(
-                    source.data if isinstance(source, ComputedTensor) else reader.read(source)
+                    reader.read(source) if isinstance(source, TensorInfo) else source.data
                     for source in tensor.sources
+                    if isinstance(source, TensorInfo | ComputedTensor)
                 ),
             )
             for tensor in conversion.converter_order
@@ -193,7 +194,7 @@ def test_quantized_weights_without_a_word_in_config(tmp_path: Path, ending: str)
     [
         ("quantization", {"group_size": 64, "bits": 4}, "MLX, 4 bits"),
         ("quantization_config", {"quant_method": "awq", "bits": 4}, "awq, 4 bits"),
-        ("quantization_config", {"quant_method": "fp8"}, "fp8"),
+        ("quantization_config", {"quant_method": "fbgemm_fp8"}, "fbgemm_fp8"),
         ("compression_config", {"format": "int"}, "compression_config"),
     ],
 )

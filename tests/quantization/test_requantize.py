@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.conversion.values import Conversion, SourceTensor
 from qwq_gguf.errors import UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
@@ -22,7 +23,11 @@ def plan(kind: GgmlType, recipe: str, only: str = "weight") -> Plan:
     def stored(tensor: SourceTensor) -> SourceTensor:
         if len(tensor.shape) < 2 or only not in tensor.name:
             return tensor
-        sources = tuple(replace(source, dtype=kind.name) for source in tensor.sources)
+        sources = tuple(
+            replace(source, dtype=kind.name)
+            for source in tensor.sources
+            if isinstance(source, TensorInfo)
+        )
         return replace(tensor, sources=sources, kept=kind)
 
     tensors = tuple(map(stored, made.tensors))

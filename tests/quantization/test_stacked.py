@@ -36,14 +36,14 @@ EXPERTS = 8
 NAME = "blk.1.ffn_up_exps.weight"
 
 
-def block(config: ModelConfig) -> tuple[TensorRule, ...]:
+def block(config: ModelConfig, layer: int) -> tuple[TensorRule, ...]:
     stacked = TensorRule(
         "mlp.experts.{}.up_proj.weight",
         "ffn_up_exps.weight",
         ("feed_forward", "embedding"),
         stacked=EXPERTS,
     )
-    return (*QWEN2.block(config), stacked)
+    return (*QWEN2.block(config, layer), stacked)
 
 
 TOY: Architecture = replace(QWEN2, model_class="StackedForCausalLM", block=block)

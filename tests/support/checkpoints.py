@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import lzma
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CLASSES",
+    "Array",
     "Shape",
     "byte_tokenizer",
     "config_of",
+    "in_bytes",
     "qwen2_tokenizer",
     "random_tensors",
     "safetensors_bytes",
@@ -29,15 +31,17 @@ __all__ = [
     "write_checkpoint",
     "write_json",
     "write_sparse_shards",
+    "write_tensors",
 ]
 
-Architecture = Literal["qwen2", "qwen3", "llama"]
+Architecture = Literal["qwen2", "qwen3", "qwen3_moe", "llama"]
 Array = NDArray[Any]
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 CLASSES = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
     "llama": "LlamaForCausalLM",
 }
 QWEN2_REGEX = (
@@ -59,6 +63,8 @@ class Shape:
     vocab: int = 320
     head_dim: int | None = None
     context: int = 2048
+    experts: int = 0
+    expert_feed_forward: int = 256
 
     @property
     def head(self) -> int:
@@ -86,6 +92,13 @@ def config_of(architecture: Architecture, shape: Shape, **changes: Any) -> dict[
     }
     if shape.head_dim is not None or architecture == "qwen3":  # where 128 is assumed else
         config["head_dim"] = shape.head
+    if architecture == "qwen3_moe":
+        config |= {
+            "num_experts": shape.experts,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": shape.expert_feed_forward,
+            "norm_topk_prob": True,
+        }
     config.update(changes)
     return {key: value for key, value in config.items() if value is not None}
 
@@ -123,7 +136,16 @@ def tensor_shapes(
             block["mlp.gate_proj.bias"] = (shape.feed_forward,)
             block["mlp.up_proj.bias"] = (shape.feed_forward,)
             block["mlp.down_proj.bias"] = (shape.hidden,)
-        if architecture == "qwen3":
+        if architecture == "qwen3_moe":
+            for part in ("gate", "up", "down"):
+                del block[f"mlp.{part}_proj.weight"]
+            block["mlp.gate.weight"] = (shape.experts, shape.hidden)
+            inner = (shape.expert_feed_forward, shape.hidden)
+            for number in range(shape.experts):
+                block[f"mlp.experts.{number}.gate_proj.weight"] = inner
+                block[f"mlp.experts.{number}.up_proj.weight"] = inner
+                block[f"mlp.experts.{number}.down_proj.weight"] = inner[::-1]
+        if architecture in ("qwen3", "qwen3_moe"):
             block["self_attn.q_norm.weight"] = (shape.head,)
             block["self_attn.k_norm.weight"] = (shape.head,)
         shapes.update({f"model.layers.{layer}.{name}": size for name, size in block.items()})
@@ -141,6 +163,37 @@ def random_tensors(
         scaled = 1 + values / 8 if "norm" in name else values / math.sqrt(shape[-1])
         tensors[name] = _cast(scaled.astype(np.float32), dtype)
     return tensors
+
+
+def in_bytes(
+    tensors: Mapping[str, tuple[str, Array]],
+    *,
+    ending: str,
+    block: tuple[int, int] | None,
+    dtype: str = "F8_E4M3",
+    scales: str = "F32",
+    seed: int = 0,
+) -> dict[str, tuple[str, Array]]:
+    """With the matrices of the layers, but for the routers, as random bytes and their scales:
+    one for each block, (1, 0) for a row, None for all of a tensor.
+    """
+    generator = np.random.default_rng(seed)
+    found: dict[str, tuple[str, Array]] = {}
+    for name, (kind, values) in tensors.items():
+        if values.ndim < 2 or ".layers." not in name or name.endswith("mlp.gate.weight"):
+            found[name] = (kind, values)
+            continue
+        rows, columns = values.shape
+        codes = generator.integers(0, 256, values.shape, dtype=np.uint8)
+        if dtype == "F8_E4M3":
+            codes[(codes & 0x7F) == 0x7F] = 0  # no number
+        shape: tuple[int, ...] = ()
+        if block is not None:
+            shape = (-(-rows // block[0]), -(-columns // block[1]) if block[1] else 1)
+        factors = generator.uniform(1e-4, 1e-3, shape).astype(np.float32)
+        found[name] = (dtype, codes)
+        found[name.removesuffix(".weight") + ending] = (scales, _cast(factors, scales))
+    return found
 
 
 def _cast(values: NDArray[np.float32], dtype: str) -> Array:
@@ -190,9 +243,10 @@ def write_checkpoint(
     card: str | None = None,
     generation_config: Mapping[str, Any] | None = None,
     extra_tensors: Mapping[str, tuple[str, Array]] | None = None,
+    encode: Callable[[Mapping[str, tuple[str, Array]]], dict[str, tuple[str, Array]]] = dict,
     **config_changes: Any,
 ) -> Path:
-    """Write a whole checkpoint folder and return it.
+    """Write a whole checkpoint folder and return it. `encode` makes other tensors of its own.
 
     `tokenizer` is tokenizer.json and tokenizer_config.json; by default the tiny one.
     """
@@ -201,6 +255,7 @@ def write_checkpoint(
     config = config_of(architecture, shape, **config_changes)
     arrays = random_tensors(tensor_shapes(architecture, shape, config), dtype, seed)
     tensors = {name: (dtype, values) for name, values in arrays.items()} | dict(extra_tensors or {})
+    tensors = encode(tensors)
     write_json(folder / "config.json", config)
     tokenizer_json, tokenizer_config = tokenizer or byte_tokenizer()
     write_json(folder / "tokenizer.json", tokenizer_json)
@@ -209,11 +264,12 @@ def write_checkpoint(
         write_json(folder / "generation_config.json", generation_config)
     if card is not None:
         (folder / "README.md").write_text(card, encoding="utf-8")
-    _write_shards(folder, tensors, shards)
+    write_tensors(folder, tensors, shards)
     return folder
 
 
-def _write_shards(folder: Path, tensors: Mapping[str, tuple[str, Array]], count: int) -> None:
+def write_tensors(folder: Path, tensors: Mapping[str, tuple[str, Array]], count: int) -> None:
+    """Shards of these tensors, with an index if they are several."""
     if count == 1:
         (folder / "model.safetensors").write_bytes(safetensors_bytes(tensors))
         return
@@ -222,11 +278,20 @@ def _write_shards(folder: Path, tensors: Mapping[str, tuple[str, Array]], count:
     _write_index(folder, {name: values.nbytes for name, (_, values) in tensors.items()}, count)
 
 
-def write_sparse_shards(folder: Path, shapes: Mapping[str, tuple[int, ...]], count: int) -> None:
-    """BF16 shards of any size that take no room: a header, then a hole of zeros."""
-    nbytes = {name: 2 * math.prod(shape) for name, shape in shapes.items()}
+def write_sparse_shards(
+    folder: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    count: int,
+    dtypes: Mapping[str, str] | None = None,
+) -> None:
+    """Shards of any size that take no room: a header, then a hole of zeros. They are BF16 but
+    for the tensors in `dtypes`.
+    """
+    types = {name: (dtypes or {}).get(name, "BF16") for name in shapes}
+    widths = {"BF16": 2, "F32": 4, "F8_E4M3": 1, "U8": 1}
+    nbytes = {name: widths[types[name]] * math.prod(shape) for name, shape in shapes.items()}
     for file, names in _parts(list(shapes), count).items():
-        header = _header({name: ("BF16", shapes[name], nbytes[name]) for name in names})
+        header = _header({name: (types[name], shapes[name], nbytes[name]) for name in names})
         with (folder / file).open("wb") as shard:
             shard.write(header)
             shard.truncate(len(header) + sum(nbytes[name] for name in names))

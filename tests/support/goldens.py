@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,23 @@ from support.checkpoints import (
     LLAMA3_REGEX,
     Shape,
     byte_tokenizer,
+    in_bytes,
     qwen2_tokenizer,
+    random_tensors,
     write_checkpoint,
 )
+from support.family_checkpoints import deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
 
-__all__ = ["CASES", "GOLDEN", "PRE_TOKENIZERS", "describe_key", "describe_tensor", "load_golden"]
+__all__ = [
+    "CASES",
+    "GOLDEN",
+    "LOGITS",
+    "PRE_TOKENIZERS",
+    "TOKENS",
+    "describe_key",
+    "describe_tensor",
+    "load_golden",
+]
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 # Longer arrays are recorded as a digest.
@@ -140,6 +153,176 @@ def _qwen3(folder: Path) -> Path:
     return checkpoint
 
 
+def _qwen3moe(folder: Path) -> Path:
+    """Twelve experts a layer, whose names sort 0, 1, 10, 11, 2, ..., cut by three shards."""
+    return write_checkpoint(
+        folder / "Qwen3-Experts",
+        "qwen3_moe",
+        Shape(head_dim=64, heads=4, kv_heads=1, experts=12),
+        shards=3,
+        generation_config=_GENERATION,
+        decoder_sparse_step=1,
+        mlp_only_layers=[],
+        bos_token_id=278,
+        eos_token_id=280,
+    )
+
+
+def _qwen3moe_fp8(folder: Path) -> Path:
+    """FP8 with a scale for 128 x 128 weights, which end within a block; scales in BF16."""
+    return write_checkpoint(
+        folder / "Qwen3-Experts-FP8",
+        "qwen3_moe",
+        Shape(hidden=320, head_dim=64, heads=4, kv_heads=1, experts=3, expert_feed_forward=192),
+        encode=partial(in_bytes, ending=".weight_scale_inv", block=(128, 128), scales="BF16"),
+        quantization_config={
+            "quant_method": "fp8",
+            "fmt": "e4m3",
+            "activation_scheme": "dynamic",
+            "weight_block_size": [128, 128],
+            "modules_to_not_convert": ["lm_head"],
+        },
+    )
+
+
+def _qwen3_fp8(folder: Path) -> Path:
+    """FP8 with a scale for each tensor."""
+    return write_checkpoint(
+        folder / "Qwen3-FP8",
+        "qwen3",
+        Shape(head_dim=64),
+        encode=partial(in_bytes, ending=".weight_scale_inv", block=None),
+        quantization_config={"quant_method": "fp8", "activation_scheme": "static"},
+    )
+
+
+def _compressed(folder: Path, dtype: str, form: str, kind: str) -> Path:
+    weights = {"num_bits": 8, "type": kind, "strategy": "channel", "symmetric": True}
+    return write_checkpoint(
+        folder / "Qwen2-W8A8",
+        "qwen2",
+        encode=partial(in_bytes, ending=".weight_scale", block=(1, 0), dtype=dtype),
+        quantization_config={
+            "quant_method": "compressed-tensors",
+            "format": form,
+            "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}},
+            "ignore": ["lm_head"],
+        },
+    )
+
+
+_V3_YARN = {
+    "type": "yarn",
+    "factor": 40,
+    "original_max_position_embeddings": 64,
+    "beta_fast": 32,
+    "beta_slow": 1,
+    "mscale": 1.0,
+    "mscale_all_dim": 1.0,
+}
+
+
+def _deepseek(folder: Path) -> Path:
+    """A dense layer, shared and routed experts, the router's bias; the last layer is for
+    predicting a token more, and is left out. Three shards.
+    """
+    family = deepseek_v3(following=1, rope_scaling=_V3_YARN)
+    return write_family(folder / "DeepSeek-V3-Tiny", family, shards=3)
+
+
+def _deepseek_fp8(folder: Path) -> Path:
+    """Its weights in FP8: blocks end within a head of the split matrix."""
+    family = deepseek_v3(
+        kv_rank=192,
+        nope=48,
+        value=48,
+        rope_scaling=_V3_YARN,
+        quantization_config={
+            "quant_method": "fp8",
+            "fmt": "e4m3",
+            "weight_block_size": [128, 128],
+            "activation_scheme": "dynamic",
+        },
+    )
+    arrays = random_tensors(family.shapes, "BF16")
+    tensors = in_bytes(
+        {name: ("BF16", values) for name, values in arrays.items()},
+        ending=".weight_scale_inv",
+        block=(128, 128),
+    )
+    return write_family(folder / "DeepSeek-R1-Tiny", family, tensors=tensors)
+
+
+def _glm_flash(folder: Path) -> Path:
+    """GLM-4.7-Flash: heads that do not divide the width, a layer for the next token.
+
+    The real one does not say how it scores; llama.cpp knows it by its layers and vocabulary.
+    """
+    family = deepseek_v3(
+        heads=6,
+        layers=2,
+        following=1,
+        n_group=1,
+        topk_group=1,
+        topk_method=None,
+        rope_theta=1000000,
+        bos_token_id=None,
+        eos_token_id=[278, 281, 282],
+        model_class="Glm4MoeLiteForCausalLM",
+    )
+    return write_family(folder / "GLM-Tiny-Flash", family, tokenizer=_glm_tokenizer())
+
+
+def _glm_tokenizer() -> tuple[dict[str, Any], dict[str, Any]]:
+    return byte_tokenizer(
+        regex=LLAMA3_REGEX,
+        ignore_merges=True,
+        special=("<|endoftext|>", "[gMASK]", "<sop>", "<|user|>", "<|observation|>"),
+        tokenizer_class="PreTrainedTokenizer",
+        eos_token="<|endoftext|>",
+        pad_token="<|endoftext|>",
+    )
+
+
+def _gpt_oss(folder: Path) -> Path:
+    """Experts in MXFP4, gate and up in alternate rows, attention that may sink."""
+    family = gpt_oss()
+    tensors = in_mxfp4(family.shapes)
+    return write_family(folder / "gpt-oss-tiny", family, tensors=tensors, shards=2)
+
+
+def _gpt_oss_bf16(folder: Path) -> Path:
+    """A fine-tune of it: experts in BF16, rows and columns exchanged."""
+    return write_family(folder / "gpt-oss-tuned", gpt_oss(packed=False))
+
+
+def _qwen35(folder: Path) -> Path:
+    """Three value heads to a key head, a vision tower, a layer for the next token; F16, in
+    which the norms are summed.
+    """
+    family = qwen35(vision=True, following=1)
+    return write_family(folder / "Qwen3.5-Tiny", family, dtype="F16", shards=2)
+
+
+def _qwen35_text(folder: Path) -> Path:
+    """The text model alone: as many value heads as key heads. With this seed torch rounds its
+    exponentials to the nearest numbers, which it does not promise.
+    """
+    return write_family(folder / "Qwen3.5-Text", qwen35(value_heads=2, following=1), seed=1)
+
+
+def _qwen35moe(folder: Path) -> Path:
+    """Experts in two tensors a layer, one of them shared."""
+    family = qwen35(kind="qwen3_5_moe", experts=4, value_heads=4, vision=True, following=1)
+    return write_family(folder / "Qwen3.5-Tiny-Experts", family, shards=3)
+
+
+def _qwen3next(folder: Path) -> Path:
+    """Queries, keys, values and gates of a key head together; experts one by one."""
+    family = qwen35(kind="qwen3_next", experts=12, value_heads=4, following=1)
+    return write_family(folder / "Qwen3-Next-Tiny", family)
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -201,6 +384,20 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "qwen2": _qwen2,
     "qwen2-vocabulary": _qwen2_vocabulary,
     "qwen3": _qwen3,
+    "qwen3moe": _qwen3moe,
+    "qwen3moe-fp8": _qwen3moe_fp8,
+    "qwen3-fp8": _qwen3_fp8,
+    "qwen2-fp8-rows": partial(_compressed, dtype="F8_E4M3", form="float-quantized", kind="float"),
+    "qwen2-int8-rows": partial(_compressed, dtype="I8", form="int-quantized", kind="int"),
+    "deepseek": _deepseek,
+    "deepseek-fp8": _deepseek_fp8,
+    "glm-flash": _glm_flash,
+    "gpt-oss": _gpt_oss,
+    "gpt-oss-bf16": _gpt_oss_bf16,
+    "qwen35": _qwen35,
+    "qwen35-text": _qwen35_text,
+    "qwen35moe": _qwen35moe,
+    "qwen3next": _qwen3next,
     "llama": _llama,
     "llama-plain": _llama_plain,
 }
@@ -208,9 +405,38 @@ CASES: dict[str, Callable[[Path], Path]] = {
 PRE_TOKENIZERS = {
     "qwen2": "qwen2",
     "qwen3": "qwen2",
+    "qwen3moe": "qwen2",
+    "qwen3moe-fp8": "qwen2",
+    "qwen3-fp8": "qwen2",
+    "qwen2-fp8-rows": "qwen2",
+    "qwen2-int8-rows": "qwen2",
+    "deepseek": "qwen2",
+    "deepseek-fp8": "qwen2",
+    "glm-flash": "glm4",
+    "gpt-oss": "qwen2",
+    "gpt-oss-bf16": "qwen2",
+    "qwen35": "qwen2",
+    "qwen35-text": "qwen2",
+    "qwen35moe": "qwen2",
+    "qwen3next": "qwen2",
     "llama": "llama-bpe",
     "llama-plain": "smaug-bpe",
 }
+
+
+# Cases whose record has logits, and how far llama.cpp's may be from Transformers'.
+LOGITS = {
+    "qwen3moe": 2e-4,
+    "deepseek": 2e-4,
+    "glm-flash": 2e-4,
+    "qwen35": 0.03,  # norms are summed in half precision
+    "qwen35-text": 5e-4,
+    "qwen35moe": 5e-4,
+    "qwen3next": 5e-4,
+    "gpt-oss": 0.05,  # llama.cpp rounds what meets MXFP4 weights to eight bits
+    "gpt-oss-bf16": 5e-3,  # llama.cpp rounds where the stretching of positions begins and ends
+}
+TOKENS = (5, 278, 41, 263, 77, 281, 8, 122, 290, 3, 19)
 
 
 def describe_key(key: str, kind: str, element: str | None, value: Any) -> dict[str, Any]:

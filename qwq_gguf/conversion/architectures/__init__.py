@@ -7,14 +7,29 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.conversion.architectures.base import Architecture
+from qwq_gguf.conversion.architectures.deepseek2 import DEEPSEEK2, GLM_FLASH
+from qwq_gguf.conversion.architectures.gpt_oss import GPT_OSS
 from qwq_gguf.conversion.architectures.llama import LLAMA
 from qwq_gguf.conversion.architectures.qwen2 import QWEN2
 from qwq_gguf.conversion.architectures.qwen3 import QWEN3
+from qwq_gguf.conversion.architectures.qwen3moe import QWEN3MOE
+from qwq_gguf.conversion.architectures.qwen35 import QWEN3NEXT, QWEN35, QWEN35MOE
 from qwq_gguf.errors import ConfigError, UnsupportedError
 
 __all__ = ["ARCHITECTURES", "Architecture", "find_architecture"]
 
-ARCHITECTURES = (QWEN2, QWEN3, LLAMA)
+ARCHITECTURES = (
+    QWEN2,
+    QWEN3,
+    QWEN3MOE,
+    LLAMA,
+    DEEPSEEK2,
+    GLM_FLASH,
+    GPT_OSS,
+    QWEN35,
+    QWEN35MOE,
+    QWEN3NEXT,
+)
 
 
 def find_architecture(config: Mapping[str, Any], path: Path) -> Architecture:
@@ -25,7 +40,7 @@ def find_architecture(config: Mapping[str, Any], path: Path) -> Architecture:
             "architectures does not name one", path=path, found=names, expected=_known()
         )
     for architecture in ARCHITECTURES:
-        if architecture.model_class == names[0]:
+        if names[0] in (architecture.model_class, *architecture.also):
             return architecture
     raise UnsupportedError(
         "this architecture is not supported",

@@ -16,6 +16,7 @@ from qwq_gguf.conversion.architectures.base import (
     QKV_BIAS,
     Architecture,
     TensorRule,
+    every_layer,
 )
 from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.rope import llama3_factors
@@ -63,7 +64,7 @@ def _computed(config: ModelConfig) -> tuple[ComputedTensor, ...]:
 LLAMA = Architecture(
     model_class="LlamaForCausalLM",
     name="llama",
-    block=_block,
+    block=every_layer(_block),
     context=2048,
     extra_keys=_extra_keys,
     computed=_computed,

@@ -13,6 +13,7 @@ from qwq_gguf.conversion.architectures.base import (
     QKV_BIAS,
     Architecture,
     TensorRule,
+    every_layer,
 )
 from qwq_gguf.conversion.config import ModelConfig
 
@@ -26,7 +27,7 @@ def _block(config: ModelConfig) -> tuple[TensorRule, ...]:
 QWEN2 = Architecture(
     model_class="Qwen2ForCausalLM",
     name="qwen2",
-    block=_block,
+    block=every_layer(_block),
     context=32768,
     writes_head_size=False,
 )

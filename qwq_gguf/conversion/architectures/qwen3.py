@@ -11,22 +11,31 @@ from qwq_gguf.conversion.architectures.base import (
     QKV_BIAS,
     Architecture,
     TensorRule,
+    every_layer,
 )
 from qwq_gguf.conversion.config import ModelConfig
 
-__all__ = ["QWEN3"]
+__all__ = ["HEAD_NORMS", "QWEN3", "qkv_bias"]
 
-_HEAD_NORMS = (
+HEAD_NORMS = (
     TensorRule("self_attn.q_norm.weight", "attn_q_norm.weight", ("head_dim",)),
     TensorRule("self_attn.k_norm.weight", "attn_k_norm.weight", ("head_dim",)),
 )
 
 
+def qkv_bias(config: ModelConfig) -> tuple[TensorRule, ...]:
+    """The biases, which only some fine-tunes have."""
+    return tuple(replace(rule, needed=config.attention_bias) for rule in QKV_BIAS)
+
+
 def _block(config: ModelConfig) -> tuple[TensorRule, ...]:
-    bias = tuple(replace(rule, needed=config.attention_bias) for rule in QKV_BIAS)
-    return (*NORMS, *ATTENTION, *_HEAD_NORMS, *bias, *MLP)
+    return (*NORMS, *ATTENTION, *HEAD_NORMS, *qkv_bias(config), *MLP)
 
 
 QWEN3 = Architecture(
-    model_class="Qwen3ForCausalLM", name="qwen3", block=_block, context=32768, head_dim=128
+    model_class="Qwen3ForCausalLM",
+    name="qwen3",
+    block=every_layer(_block),
+    context=32768,
+    head_dim=128,
 )

@@ -58,9 +58,12 @@ _SAMPLING = (
 )
 
 
-def general_keys(checkpoint: Checkpoint, weights: int, *, name: str | None) -> list[KeyValue]:
+def general_keys(
+    checkpoint: Checkpoint, weights: int, *, name: str | None, label: str | None = None
+) -> list[KeyValue]:
     """`general.*` in the converter's order, for a model of `weights` values. `name`, where
-    given, is the model's name whatever the checkpoint says.
+    given, is the model's name whatever the checkpoint says; `label` the size where nothing
+    else tells one.
     """
     card = checkpoint.card
     values = _from_card(card)
@@ -83,7 +86,7 @@ def general_keys(checkpoint: Checkpoint, weights: int, *, name: str | None) -> l
                 values.setdefault(key, value)
     values.setdefault("name", checkpoint.name)
     if weights > 0:
-        values.setdefault("size_label", size_label(weights))
+        values.setdefault("size_label", label or size_label(weights))
     if name is not None:
         values["name"] = name
     return [

@@ -138,9 +138,11 @@ def titled(name: str) -> str:
     )
 
 
-def size_label(weights: int) -> str:
-    """A count of weights in two digits or more: "33B", "8.0B", "494M"."""
+def size_label(weights: int, experts: int = 0) -> str:
+    """A count of weights in two digits or more: "33B", "8.0B", "494M". With `experts` it is
+    that of a model with a single one of them: "128x1.8B".
+    """
     unit, suffix = next(((unit, suffix) for unit, suffix in _UNITS if weights > unit), (1e3, "K"))
     scaled = weights * (1 / unit)
     digits = max(2 - len(str(round(scaled)).lstrip("0")), 0)
-    return f"{scaled:.{digits}f}{suffix}"
+    return f"{experts}x{scaled:.{digits}f}{suffix}" if experts else f"{scaled:.{digits}f}{suffix}"

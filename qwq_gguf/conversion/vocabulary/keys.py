@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qwq_gguf.conversion.vocabulary.pretokenizer import recognise
@@ -21,9 +21,15 @@ _MAX_TEMPLATE_NAME = 1000
 _HARMLESS = ("NFC", "Sequence")
 
 
-def vocabulary_keys(checkpoint: Checkpoint, size: int) -> list[KeyValue]:
+def vocabulary_keys(
+    checkpoint: Checkpoint,
+    size: int,
+    roles: Sequence[tuple[str, str]] = (),
+    splitting: str | None = None,
+) -> list[KeyValue]:
     """Tokens, types, merges, special tokens and chat templates, in the converter's order,
-    for a model of `size` embeddings.
+    for a model of `size` embeddings. `roles` are special tokens by their kind, for those that
+    the files name no token for; `splitting` is what the model's kind usually has.
     """
     path = checkpoint.folder / "tokenizer.json"
     tokenizer = checkpoint.tokenizer
@@ -44,10 +50,14 @@ def vocabulary_keys(checkpoint: Checkpoint, size: int) -> list[KeyValue]:
         size=size,
         path=checkpoint.folder / "config.json",
     )
+    added = {token.content: token.id for token in vocabulary.added}
+    for kind, content in roles:
+        if content in added:
+            special.ids.setdefault(kind, added[content])
     texts, types = vocabulary.listing(size, named_special(checkpoint.tokenizer_config))
     keys = [
         text("tokenizer.ggml.model", "gpt2"),
-        text("tokenizer.ggml.pre", recognise(tokenizer, vocabulary, path)),
+        text("tokenizer.ggml.pre", recognise(tokenizer, vocabulary, path, splitting)),
         array("tokenizer.ggml.tokens", ValueType.STRING, texts),
         array("tokenizer.ggml.token_type", ValueType.INT32, map(int, types)),
     ]

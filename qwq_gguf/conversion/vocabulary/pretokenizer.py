@@ -42,8 +42,25 @@ _QWEN2 = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+_QWEN35 = _QWEN2.replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r"[^\s\p{L}\p", r"[^\s\p{L}\p{M}\p")
+_ENDING = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_CAPITALS, _SMALL = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_GPT4O = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_CAPITALS}*{_SMALL}+{_ENDING}"
+    rf"|[^\r\n\p{{L}}\p{{N}}]?{_CAPITALS}+{_SMALL}*{_ENDING}"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_DEEPSEEK3 = (  # digits first, then Chinese and Japanese
+    r"\p{N}{1,3}",
+    "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+    "[!\"#$%&'()*+,"
+    r"\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"
+    r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+)
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _DIGIT = r"\p{N}"
+_CATEGORY = re.compile(r"\\p\{([A-Z][a-z]?)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,11 @@ SPLITTINGS = (
     Splitting("qwen2", (_QWEN2,)),
     Splitting("llama-bpe", (_LLAMA3,), ignore_merges=True),
     Splitting("smaug-bpe", (_LLAMA3,)),
+    Splitting("glm4", (_LLAMA3,), ignore_merges=True),
+    Splitting("qwen35", (_QWEN35,)),
+    Splitting("deepseek-v3", _DEEPSEEK3),
+    Splitting("gpt-4o", (_GPT4O,)),
+    Splitting("gpt-4o", (_GPT4O,), ignore_merges=True),  # gpt-oss, which llama.cpp calls that too
     Splitting("gpt-2", (_GPT2,)),
     Splitting("smollm", (_DIGIT, _GPT2)),
 )
@@ -76,13 +98,23 @@ _FINGERPRINTS = {
     "0ef9807a4087ebef797fc749390439009c3b9eda9ad1a097abbe738f486c01e5": "llama-bpe",
     "c136ed14d01c2745d4f60a9596ae66800e2b61fa45643e72436041855ad4089d": "smaug-bpe",
     "a8594e3edff7c29c003940395316294b2c623e09894deebbc65f33f1515df79e": "dbrx",
+    "a1336059768a55c99a734006ffb02203cd450fed003e9a71886c88acf24fdbc2": "glm4",
+    "9ca2dd618e8afaf09731a7cf6e2105b373ba6a1821559f258b272fe83e6eb902": "glm4",
+    "cdf5f35325780597efd76153d4d1c16778f766173908894c04afc20108536267": "glm4",
+    "d30d75d9059f1aa2c19359de71047b3ae408c70875e8a3ccf8c5fba56c9d8af4": "qwen35",
+    "1444df51289cfa8063b96f0e62b1125440111bc79a52003ea14b6eac7016fd5f": "qwen35",
+    "877081d19cf6996e2c4ff0e1236341e9b7bde288f5311a56a937f0afbbb3aeb5": "deepseek-v3",
+    "ccc2ef013c104be7bae2965776d611e1d7a8a2a9c547dd93a682c9a9fc80352e": "gpt-4o",
     "3ce83efda5659b07b1ad37ca97ca5797ea4285d9b9ab0dc679e4a720c9da7454": "gpt-2",
     "855059429035d75a914d1eda9f10a876752e281a054a7a3d421ef0533e5b6249": "smollm",
 }
 
 
-def recognise(tokenizer: Mapping[str, Any], vocabulary: Vocabulary, path: Path) -> str:
-    """The value of `tokenizer.ggml.pre`.
+def recognise(
+    tokenizer: Mapping[str, Any], vocabulary: Vocabulary, path: Path, usual: str | None = None
+) -> str:
+    """The value of `tokenizer.ggml.pre`; of several names for one splitting, where nothing
+    tells which, `usual` if it is among them.
 
     UnsupportedError, with the known names, for a splitting that is not among them.
     """
@@ -93,14 +125,14 @@ def recognise(tokenizer: Mapping[str, Any], vocabulary: Vocabulary, path: Path) 
         found = fingerprint(vocabulary, steps, *frame)
         if found in _FINGERPRINTS:
             return _FINGERPRINTS[found]
-    for known in candidates:
+    for known in sorted(candidates, key=lambda known: known.name != usual):
         if known.ignore_merges == vocabulary.ignore_merges:
             return known.name
     raise UnsupportedError(
         "this tokenizer splits text in a way that is not supported",
         path=path,
         found=" then ".join(steps)[:200] if steps else "no known kind of pre_tokenizer",
-        expected=f"that of {', '.join(known.name for known in SPLITTINGS)}",
+        expected=f"that of {', '.join(dict.fromkeys(known.name for known in SPLITTINGS))}",
     )
 
 
@@ -134,15 +166,16 @@ def split_sample(steps: Sequence[str]) -> list[str]:
 
 
 def _translate(step: str) -> str:
-    """`\\p{L}` and `\\p{N}` spelled out, inside a class or as one of their own."""
+    """`\\p{L}` and its like spelled out, inside a class or as one of their own."""
     result: list[str] = []
     inside = False
     index = 0
     while index < len(step):
-        if step.startswith((r"\p{L}", r"\p{N}"), index):
-            listed = _listed(step[index + 3])
+        category = _CATEGORY.match(step, index)
+        if category:
+            listed = _listed(category[1])
             result.append(listed if inside else f"[{listed}]")
-            index += 5
+            index = category.end()
             continue
         if step[index] == "\\":
             result.append(step[index : index + 2])
@@ -155,7 +188,9 @@ def _translate(step: str) -> str:
 
 
 def _listed(category: str) -> str:
-    return "".join(sorted({c for c in SAMPLE if unicodedata.category(c).startswith(category)}))
+    """The characters of the sample in a category; of an empty one a character it has not."""
+    found = sorted({c for c in SAMPLE if unicodedata.category(c).startswith(category)})
+    return "".join(map(re.escape, found)) or "\ue000"
 
 
 def _isolate(expression: re.Pattern[str], text: str) -> list[str]:
@@ -184,7 +219,8 @@ def _steps(pre_tokenizer: Any) -> tuple[str, ...]:
             case {"type": "Split", "pattern": {"Regex": str(regex)}, "behavior": "Isolated"}:
                 if part.get("invert"):
                     return ()
-                steps.append(regex)
+                # Line ends may stand there themselves or as escapes, which is the same.
+                steps.append(regex.replace("\r", r"\r").replace("\n", r"\n"))
             case {"type": "Digits", "individual_digits": True}:
                 steps.append(_DIGIT)
             case {"type": "ByteLevel"}:

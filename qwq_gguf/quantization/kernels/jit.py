@@ -46,7 +46,10 @@ import numba  # noqa: E402
 import numba.extending  # noqa: E402
 from numba.core import config  # noqa: E402
 
-_NOT_COMPILED = {"__init__.py", "choose.py", "ggml.py", "known.py", "makers.py"}
+_NOT_COMPILED = {
+    *("__init__.py", "choose.py", "ggml.py", "known.py", "makers.py"),
+    *("mxfp4.py", "scaled_bytes.py"),
+}
 _settings_lock = Lock()
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 

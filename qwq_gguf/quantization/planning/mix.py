@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from qwq_gguf.errors import RecipeError
-from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.ggml_types import GgmlType, trimmed
 from qwq_gguf.quantization.recipes.language import parse_type
 from qwq_gguf.quantization.recipes.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantization.recipes.recipe import Condition, Recipe, Rule
@@ -130,16 +130,25 @@ def kind_of(name: str) -> str:
 
 
 def never_quantized(tensor: Tensor) -> bool:
-    """Vectors, norms, biases and expert routers: small, and sensitive."""
+    """Vectors, norms, biases, expert routers and short convolutions: small, and sensitive."""
     return (
-        len(tensor.shape) < 2
+        len(trimmed(tensor.shape)) < 2
         or not tensor.name.endswith("weight")
-        or tensor.name.endswith(("_norm.weight", "ffn_gate_inp.weight"))
+        or tensor.name.endswith(("_norm.weight", "ffn_gate_inp.weight", "ssm_conv1d.weight"))
     )
 
 
-def _places(tensors: Sequence[Tensor]) -> list[tuple[int, int]]:
-    """For each tensor: its layer's rank among the layers with this kind, and their count."""
+class _Place(NamedTuple):
+    """A layer's rank among the layers that have a kind, how many these are, and the rank of
+    the tensor itself among all of the kind that are quantized.
+    """
+
+    rank: int = 0
+    layers: int = 1
+    tensor: int = 0
+
+
+def _places(tensors: Sequence[Tensor]) -> list[_Place]:
     layers: dict[str, set[int]] = {}
     for tensor in tensors:
         if tensor.layer is not None:
@@ -149,15 +158,21 @@ def _places(tensors: Sequence[Tensor]) -> list[tuple[int, int]]:
         for kind, found in layers.items()
     }
     places = []
+    counted: dict[str, int] = {}
     for tensor in tensors:
-        rank = ranks.get(kind_of(tensor.name), {})
-        places.append((0, 1) if tensor.layer is None else (rank[tensor.layer], len(rank)))
+        kind = kind_of(tensor.name)
+        rank = ranks.get(kind, {})
+        if tensor.layer is None:
+            places.append(_Place())
+            continue
+        places.append(_Place(rank[tensor.layer], len(rank), counted.get(kind, 0)))
+        counted[kind] = counted.get(kind, 0) + (not never_quantized(tensor))
     return places
 
 
 def _choose(
     tensor: Tensor,
-    place: tuple[int, int],
+    place: _Place,
     facts: Facts,
     recipe: Recipe,
     asked: Overrides,
@@ -170,7 +185,7 @@ def _choose(
 
 def _wanted(
     tensor: Tensor,
-    place: tuple[int, int],
+    place: _Place,
     facts: Facts,
     recipe: Recipe,
     asked: Overrides,
@@ -189,16 +204,21 @@ def _wanted(
     if asked.output is not None and kind == "token_embd" and facts.tied:
         return Choice(asked.output, "asked for the output, which is the embedding here")
     for rule in recipe.rules:
-        if _applies(rule, tensor, kind, place) and _holds(rule, tensor, facts, imatrix):
+        if _applies(rule, tensor, kind, place, facts.layers) and _holds(
+            rule, tensor, facts, imatrix
+        ):
             return Choice(rule.type, rule.why or f"{recipe.name}'s rule for {kind}")
     return Choice(recipe.base, f"{recipe.name}'s base type")
 
 
-def _applies(rule: Rule, tensor: Tensor, kind: str, place: tuple[int, int]) -> bool:
+def _applies(rule: Rule, tensor: Tensor, kind: str, place: _Place, layers: int) -> bool:
     named = rule.names is not None and rule.names.search(tensor.name)
     if not named and kind not in rule.kinds:
         return False
-    return not rule.layers or any(span.has(*place) for span in rule.layers)
+    return not rule.layers or any(
+        span.has(place.tensor, layers) if span.one_by_one else span.has(place.rank, place.layers)
+        for span in rule.layers
+    )
 
 
 def _holds(rule: Rule, tensor: Tensor, facts: Facts, imatrix: bool) -> bool:
@@ -213,7 +233,9 @@ def _true(when: Condition, tensor: Tensor, facts: Facts, imatrix: bool) -> bool:
         and when.architecture in (None, facts.architecture)
         and when.layer_count in (None, facts.layers)
         and (when.gqa_at_least is None or gqa >= when.gqa_at_least)
+        and when.experts in (None, facts.experts)
         and (when.experts_at_least is None or facts.experts >= when.experts_at_least)
+        and when.stacked in (None, len(tensor.shape) > 2)
         and (when.row_multiple_of is None or tensor.shape[0] % when.row_multiple_of == 0)
     )
 

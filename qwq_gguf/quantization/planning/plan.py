@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import PlanError, UsageError
-from qwq_gguf.ggml_types import FileType, GgmlType
+from qwq_gguf.ggml_types import FileType, GgmlType, trimmed
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT, header_bytes, padded, tensor_bytes
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32, u32
 from qwq_gguf.quantization.planning.importance import Imatrix, UsedImatrix, matrices, use_imatrix
@@ -188,12 +188,21 @@ def make_plan(
     choices = choose_types(
         sources, conversion.facts, recipe, overrides, imatrix=imatrix is not None
     )
+    file_type = recipe.file_type
+    if converted and conversion.packed is not None:
+        file_type = conversion.packed
+        choices = [
+            Choice(source.stored, "stays as the checkpoint has it")
+            if source.stored.quantized
+            else choice
+            for source, choice in zip(sources, choices, strict=True)
+        ]
     used = None
     if imatrix is not None:
         used = use_imatrix(imatrix, sources, [choice.type for choice in choices])
     _refuse_without_imatrix(sources, choices, recipe, None if used is None else used.weights)
-    tensors = _lay_out(sources, choices, used)
-    metadata = _metadata(conversion, recipe, converted)
+    tensors = _lay_out(sources, choices, used, converted)
+    metadata = _metadata(conversion, file_type, converted)
     if imatrix is not None:
         metadata = _with(metadata, imatrix.metadata())
     data_offset = header_bytes(metadata, tensors)
@@ -203,7 +212,7 @@ def make_plan(
         architecture=conversion.architecture,
         name=conversion.name,
         recipe=recipe.name,
-        file_type=recipe.file_type,
+        file_type=file_type,
         metadata=metadata,
         tensors=tensors,
         alignment=DEFAULT_ALIGNMENT,
@@ -214,7 +223,10 @@ def make_plan(
 
 
 def _lay_out(
-    sources: Sequence[SourceTensor], choices: Sequence[Choice], used: UsedImatrix | None
+    sources: Sequence[SourceTensor],
+    choices: Sequence[Choice],
+    used: UsedImatrix | None,
+    converted: bool,
 ) -> tuple[TensorPlan, ...]:
     tensors: list[TensorPlan] = []
     offset = 0
@@ -223,7 +235,7 @@ def _lay_out(
         tensors.append(
             TensorPlan(
                 name=source.name,
-                shape=source.shape,
+                shape=source.shape if converted else trimmed(source.shape),
                 type=choice.type,
                 offset=offset,
                 nbytes=nbytes,
@@ -236,14 +248,14 @@ def _lay_out(
     return tuple(tensors)
 
 
-def _metadata(conversion: Conversion, recipe: Recipe, converted: bool) -> tuple[KeyValue, ...]:
+def _metadata(conversion: Conversion, file_type: FileType, converted: bool) -> tuple[KeyValue, ...]:
     if converted:
-        return conversion.converter_metadata(recipe.file_type)
+        return conversion.converter_metadata(file_type)
     # llama-quantize sets both anew, which moves them to the end.
     return (
         *conversion.metadata,
         u32("general.quantization_version", _QUANTIZATION_VERSION),
-        u32("general.file_type", recipe.file_type),
+        u32("general.file_type", file_type),
     )
 
 

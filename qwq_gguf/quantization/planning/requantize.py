@@ -48,6 +48,12 @@ def check_requantizing(plan: Plan, *, allowed: bool) -> str | None:
         path=path,
         found=kinds,
         expected="F32, F16 or BF16",
-        hint="take the F16 or BF16 file of this model; --allow-requantize takes these all the "
-        "same, at the price of quality",
+        hint=f"{_instead(counts)}; --allow-requantize takes these all the same, at the price of "
+        "quality",
     )
+
+
+def _instead(counts: Counter[GgmlType]) -> str:
+    if set(counts) == {GgmlType.MXFP4}:  # gpt-oss, of which there is nothing better
+        return "-r MXFP4_MOE keeps them as they are"
+    return "take the F16 or BF16 file of this model"

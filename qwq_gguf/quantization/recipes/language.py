@@ -15,9 +15,12 @@
 
 A layer range has `from` (included) and `until` (not included), numbers or fractions of
 the layer count rounded down, and `every`/`skip`: of the range's layers the ones where
-(layer - from) % every == skip. Conditions: imatrix, tied (true/false), architecture,
-layer_count, gqa_at_least (query heads for each key head), experts_at_least,
-row_multiple_of.
+(layer - from) % every == skip. With `one_by_one = true` not the layers are counted but the
+tensors of the kind, of which a layer with shared experts has two.
+
+Conditions: imatrix, tied (true/false), architecture, layer_count, gqa_at_least (query heads
+for each key head), experts, experts_at_least, row_multiple_of, stacked (whether the
+tensor has several matrices, as experts' have).
 
 Unknown keys, kinds and types are errors that suggest the right spelling: a typo must
 never quietly change a quantization.
@@ -48,6 +51,7 @@ _USUAL_FILE_TYPE = {
     GgmlType.Q4_K: FileType.Q4_K_M,
     GgmlType.Q5_K: FileType.Q5_K_M,
     GgmlType.Q3_K: FileType.Q3_K_M,
+    GgmlType.MXFP4: FileType.MXFP4_MOE,
 }
 """The file type llama.cpp guesses for a file made mostly of these; others share a name."""
 
@@ -144,13 +148,14 @@ def _names(table: Table) -> NamePattern:
 
 
 def _layers(table: Table) -> LayerRange:
-    table.only(("from", "until", "every", "skip"))
+    table.only(("from", "until", "every", "skip", "one_by_one"))
     every = table.whole("every", 1, _MAX_LAYER) if "every" in table else 1
     return LayerRange(
         start=_bound(table, "from", 0),
         stop=_bound(table, "until", (1, 1)),
         every=every,
         skip=table.whole("skip", 0, every - 1) if "skip" in table else 0,
+        one_by_one=table.flag("one_by_one") or False,
     )
 
 
@@ -176,8 +181,10 @@ def _condition(table: Table) -> Condition:
         architecture=table.text("architecture") if "architecture" in table else None,
         layer_count=_count(table, "layer_count"),
         gqa_at_least=_count(table, "gqa_at_least"),
+        experts=_count(table, "experts"),
         experts_at_least=_count(table, "experts_at_least"),
         row_multiple_of=_count(table, "row_multiple_of"),
+        stacked=table.flag("stacked"),
     )
 
 

@@ -37,6 +37,7 @@ TARGET_TYPES = (
     GgmlType.Q5_1,
     GgmlType.Q5_0,
     GgmlType.Q4_K,
+    GgmlType.MXFP4,
     GgmlType.Q4_1,
     GgmlType.Q4_0,
     GgmlType.Q3_K,
@@ -58,13 +59,15 @@ TARGET_TYPES = (
 class LayerRange:
     """Layers from `start` up to, not including, `stop`; of those every n-th.
 
-    A bound is a layer number or a fraction (a, b), which for n layers means n * a // b.
+    A bound is a layer number or a fraction (a, b), which for n layers means n * a // b. With
+    `one_by_one` the tensors of the kind are counted instead, of which a layer may have several.
     """
 
     start: int | tuple[int, int] = 0
     stop: int | tuple[int, int] = (1, 1)
     every: int = 1
     skip: int = 0
+    one_by_one: bool = False
 
     def has(self, layer: int, count: int) -> bool:
         """Whether layer `layer` of `count` is in the range."""
@@ -85,8 +88,10 @@ class Condition:
     architecture: str | None = None
     layer_count: int | None = None
     gqa_at_least: int | None = None
+    experts: int | None = None
     experts_at_least: int | None = None
     row_multiple_of: int | None = None
+    stacked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

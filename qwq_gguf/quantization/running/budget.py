@@ -90,10 +90,10 @@ def need_of(plans: Sequence[Plan], widens: Callable[[GgmlType, GgmlType], bool])
         wide = 4.0 if any(widens(kind, each) for each, _ in made) else 0.0
         looked_at = 3.0 if any(each is kind for each, _ in made) else 0.0
         # Rows that change places are in memory before and after.
-        working = max(working, raw * (1 if order is None else 2) + blocks + max(wide, looked_at))
+        reading = raw * (1 if order is None else 2) + same[0].source.extra_bytes
+        working = max(working, reading + blocks + max(wide, looked_at))
         waiting = max(waiting, raw, blocks)
-        # They move within a group, which is read whole; a chunk may touch two.
-        least = max(least, row if order is None else 2 * order.group * row)
+        least = max(least, same[0].source.least_weights)
     return Need(working, waiting, least)
 
 

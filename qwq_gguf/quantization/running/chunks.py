@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwq_gguf.conversion.values import ComputedTensor, Piece, SourceTensor
-from qwq_gguf.errors import PlanError
+from qwq_gguf.conversion.parts import Part
+from qwq_gguf.conversion.values import ComputedTensor, Piece, Source, SourceTensor
+from qwq_gguf.errors import PlanError, UnsupportedError
 from qwq_gguf.quantization.planning.plan import Plan, TensorPlan
 from qwq_gguf.quantization.running.rows import Rows, pieces
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from qwq_gguf.checkpoint.values import TensorInfo
 
 __all__ = ["Chunk", "Place", "Stretch", "Work", "line_up"]
 
@@ -74,7 +73,7 @@ class Stretch:
     places: tuple[Place, ...]
     first: int
     stop: int
-    source: TensorInfo | ComputedTensor
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +145,25 @@ def line_up(
         ):
             raise PlanError("these plans are not of one model", found=name)
     stretches = [each for places in found.values() for each in _stretches(tuple(places))]
-    if by_shard:  # of a stacked tensor each shard's own part, so that none has to come twice
+    if by_shard:
+        _refuse_scales_elsewhere(stretches)
+        # Of a stacked tensor each shard's own part, so that none has to come twice.
         stretches.sort(key=_where)
     there: Sequence[Mapping[str, Rows]] = [{} for _ in plans] if done is None else done
     return Work(tuple(stretches), most_weights, tuple(there))
+
+
+def _refuse_scales_elsewhere(stretches: Sequence[Stretch]) -> None:
+    """Shards pass by one after the other, so what belongs together has to come in one."""
+    for stretch in stretches:
+        source = stretch.source
+        if isinstance(source, Part) and len(source.shards) > 1:
+            raise UnsupportedError(
+                f"{source.name} and its scales are in two shards, and shards pass by one by one",
+                path=source.shard,
+                found=", ".join(shard.name for shard in source.shards),
+                hint="leave out --stream",
+            )
 
 
 def _stretches(places: tuple[Place, ...]) -> Iterator[Stretch]:
@@ -168,7 +182,8 @@ def _where(stretch: Stretch) -> tuple[str, int]:
 def _chunks(places: tuple[Place, ...], first: int, stop: int, most_weights: int) -> Iterator[Chunk]:
     """Rows `first` to `stop` in pieces, none with rows of two matrices."""
     tensor = places[0].tensor
-    rows = max(1, most_weights // tensor.shape[0])
+    # What has to be read whole for a row is used for all of its rows.
+    rows = max(1, max(most_weights, tensor.source.read_whole) // tensor.shape[0])
     order = tensor.source.row_order
     while first < stop:
         end = first + rows

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qwq_gguf.conversion.values import ComputedTensor, Piece, RowOrder, SourceTensor
+from qwq_gguf.conversion.parts import Part
+from qwq_gguf.conversion.values import (
+    Change,
+    ComputedTensor,
+    Piece,
+    RowOrder,
+    Source,
+    SourceTensor,
+)
 from qwq_gguf.errors import TensorError, UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.kernels.ggml import load_ggml
+from qwq_gguf.quantization.running.parts import read_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qwq_gguf.checkpoint.reader import ShardReader
-    from qwq_gguf.checkpoint.values import TensorInfo
 
 __all__ = ["decode", "read_rows", "refuse_bad", "shard_of"]
 
@@ -31,23 +38,23 @@ def read_rows(
 
     Whether they are numbers is not looked at, as quantizing tells: see `refuse_bad`.
     """
-    row_bytes = tensor.stored.row_bytes(tensor.shape[0])
-    order, vector = tensor.row_order, len(tensor.shape) == 1
-    parts = [
-        _read(reader, piece, order, row_bytes, vector) for piece in tensor.pieces(first, count)
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    kind = GgmlType[tensor.sources[0].dtype]
+    row_bytes = kind.row_bytes(tensor.shape[0])
+    parts = [_read(reader, piece, tensor, row_bytes) for piece in tensor.pieces(first, count)]
+    rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return changed(rows, kind, tensor.change) if tensor.change else rows
 
 
 def _read(
-    reader: ShardReader, piece: Piece, order: RowOrder | None, row_bytes: int, vector: bool
+    reader: ShardReader, piece: Piece, tensor: SourceTensor, row_bytes: int
 ) -> NDArray[np.uint8]:
     source, first, count = piece
+    order = tensor.row_order
     if order is None:
         return _stored(reader, source, first, count, row_bytes)
-    if vector:  # its rows are its elements
+    if len(tensor.shape) == 1:  # its rows are its elements
         whole = _stored(reader, source, 0, 1, row_bytes)
-        elements = whole.reshape(prod(source.shape), -1)
+        elements = whole.reshape(tensor.shape[0], -1)
         return elements[_picked(order, 0, len(elements))].reshape(1, row_bytes)
     # Rows move only within a group, so whole groups are read and picked from.
     start = first // order.group * order.group
@@ -58,11 +65,13 @@ def _read(
 
 def _stored(
     reader: ShardReader,
-    source: TensorInfo | ComputedTensor,
+    source: Source,
     first: int,
     count: int,
     row_bytes: int,
 ) -> NDArray[np.uint8]:
+    if isinstance(source, Part):
+        return read_part(reader, source, first, count)
     start, nbytes = first * row_bytes, count * row_bytes
     if isinstance(source, ComputedTensor):
         raw = source.data[start : start + nbytes]
@@ -75,6 +84,22 @@ def _picked(order: RowOrder, first: int, count: int) -> NDArray[np.int64]:
     rows = np.arange(first, first + count, dtype=np.int64)
     places = np.asarray(order.order, dtype=np.int64)
     return rows // order.group * order.group + places[rows % order.group]
+
+
+def changed(rows: NDArray[np.uint8], kind: GgmlType, change: Change) -> NDArray[np.uint8]:
+    """Rows of a float type with the change done to each number, as float32.
+
+    As the converter does it: half precision stays that, BF16 is widened first. The exponential
+    is the one nearest to the true value; torch's is the next one in some of a hundred cases.
+    """
+    if change == "plus one":
+        plain = rows.view("<f2") if kind is GgmlType.F16 else decode(rows, kind)
+        made = plain + plain.dtype.type(1)
+    else:
+        made = -np.exp(decode(rows, kind).astype(np.float64))
+        if kind is GgmlType.F16:
+            made = made.astype("<f2")
+    return np.ascontiguousarray(made.astype("<f4")).view(np.uint8)
 
 
 def decode(rows: NDArray[np.uint8], kind: GgmlType) -> NDArray[np.float32]:
@@ -128,15 +153,18 @@ def refuse_bad(rows: NDArray[np.uint8], tensor: SourceTensor, first: int) -> Non
     )
 
 
-def _origin(tensor: SourceTensor, row: int) -> tuple[TensorInfo | ComputedTensor, int]:
+def _origin(tensor: SourceTensor, row: int) -> tuple[Source, int]:
     """What holds a row, and which of its rows it is."""
     (piece,) = tensor.pieces(row, 1)
+    if isinstance(piece.source, Part):  # of a turned one, the column
+        turned = piece.source.turned
+        return piece.source, piece.first if turned else piece.source.taken[piece.first]
     if tensor.row_order is None or len(tensor.shape) == 1:
         return piece.source, piece.first
     return piece.source, int(_picked(tensor.row_order, piece.first, 1)[0])
 
 
-def shard_of(source: TensorInfo | ComputedTensor) -> Path | None:
+def shard_of(source: Source) -> Path | None:
     """The file to name in an error."""
     return None if isinstance(source, ComputedTensor) else source.shard
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.conversion.values import ComputedTensor
+from qwq_gguf.conversion.parts import Part
+from qwq_gguf.conversion.values import ComputedTensor, Source
 from qwq_gguf.errors import OutputError
 from qwq_gguf.quantization.writing.journal import JOURNAL_SCHEMA
 from qwq_gguf.words import some
@@ -144,12 +145,7 @@ def _short(entry: KeyValue) -> str:
 
 def _tensor(tensor: TensorPlan) -> str:
     """Where it comes from, what it becomes and where it goes."""
-    origins: list[list[Any]] = [
-        [hashlib.sha256(source.data).hexdigest()]
-        if isinstance(source, ComputedTensor)
-        else [source.shard.name, source.start, source.nbytes]
-        for source in tensor.source.sources
-    ]
+    origins: list[list[Any]] = [_origin(source) for source in tensor.source.sources]
     order = tensor.source.row_order
     weights = tensor.importance
     return json.dumps(
@@ -161,9 +157,27 @@ def _tensor(tensor: TensorPlan) -> str:
             tensor.source.stored.name,
             origins[0] if len(origins) == 1 else origins,
             None if order is None else order.order,
+            *([tensor.source.change] if tensor.source.change else []),
             None if weights is None else hashlib.sha256(weights.tobytes()).hexdigest(),
         ]
     )
+
+
+def _origin(source: Source) -> list[Any]:
+    if isinstance(source, ComputedTensor):
+        return [hashlib.sha256(source.data).hexdigest()]
+    if not isinstance(source, Part):
+        return [source.shard.name, source.start, source.nbytes]
+    info, scales, taken = source.info, source.scales, source.taken
+    factors = None
+    if scales is not None:
+        factors = [*_origin(scales.info), scales.info.dtype, scales.rows, scales.columns]
+    return [
+        *_origin(info),
+        *(info.dtype, source.width, taken.start, taken.stop, taken.step, source.turned),
+        None if source.columns is None else list(source.columns),
+        factors,
+    ]
 
 
 def _digest(items: Iterator[str]) -> str:

@@ -1,0 +1,110 @@
+"""What is said of the families that are no plain decoders, and what in them is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwq_gguf.checkpoint import open_checkpoint
+from qwq_gguf.conversion import Conversion, convert
+from qwq_gguf.errors import QwqGgufError, UnsupportedError
+from support.checkpoints import Shape, write_checkpoint
+from support.family_checkpoints import Family, deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
+
+
+def converted(folder: Path, family: Family, **options: Any) -> Conversion:
+    return convert(open_checkpoint(write_family(folder / "model", family, **options)))
+
+
+def keys(made: Conversion) -> dict[str, object]:
+    return {entry.key: entry.value for entry in made.metadata}
+
+
+def test_a_vision_tower_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    made = converted(tmp_path, qwen35(vision=True, following=1))
+    assert "the vision tower is left out (2 tensors)" in made.notes
+    assert any("model.language_model." in note for note in made.notes)
+    assert keys(made)["qwen35.nextn_predict_layers"] == 1
+    assert made.facts.layers == 5
+
+
+def test_a_fine_tune_without_the_layer_for_a_further_token(tmp_path: Path) -> None:
+    """config.json still speaks of it, the weights do not."""
+    made = converted(tmp_path, qwen35(mtp_num_hidden_layers=1))
+    assert keys(made)["qwen35.block_count"] == made.facts.layers == 4
+    assert "qwen35.nextn_predict_layers" not in keys(made)
+    assert not any("nextn" in tensor.name for tensor in made.tensors)
+
+
+def test_deepseeks_layer_for_a_further_token_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    made = converted(tmp_path, deepseek_v3(following=1))
+    found = [note for note in made.notes if "further token" in note]
+    assert len(found) == 1
+    assert found[0].startswith("the layer that predicts a further token (MTP) is left out")
+    assert made.facts.layers == 3
+    assert (made.facts.kv_heads, made.facts.experts) == (1, 12)
+
+
+def test_the_attention_without_a_latent_query(tmp_path: Path) -> None:
+    made = converted(tmp_path, deepseek_v3(q_rank=None))
+    shapes = {tensor.name: tensor.shape for tensor in made.tensors}
+    assert shapes["blk.0.attn_q.weight"] == (256, 4 * 48)
+    assert "deepseek2.attention.q_lora_rank" not in keys(made)
+    assert shapes["blk.0.attn_k_b.weight"] == (32, 64, 4)
+    assert shapes["blk.0.attn_v_b.weight"] == (64, 32, 4)
+
+
+def test_what_stays_mxfp4_is_said(tmp_path: Path) -> None:
+    family = gpt_oss()
+    made = converted(tmp_path, family, tensors=in_mxfp4(family.shapes))
+    assert any("4 tensors are MXFP4 already" in note for note in made.notes)
+
+
+def test_layers_without_experts_are_refused_where_llama_cpp_has_none(tmp_path: Path) -> None:
+    folder = write_checkpoint(
+        tmp_path / "model", "qwen3_moe", Shape(head_dim=64, experts=4), mlp_only_layers=[0]
+    )
+    with pytest.raises(UnsupportedError, match="layers without experts"):
+        convert(open_checkpoint(folder))
+
+
+ABSURD: list[tuple[str, dict[str, Any]]] = [
+    ("deepseek", {"kv_lora_rank": None}),
+    ("deepseek", {"kv_lora_rank": 10**9}),
+    ("deepseek", {"qk_rope_head_dim": -2}),
+    ("deepseek", {"v_head_dim": "32"}),
+    ("deepseek", {"first_k_dense_replace": 4096, "n_routed_experts": 4096}),
+    ("deepseek", {"n_shared_experts": 10**6}),
+    ("deepseek", {"scoring_func": "dice"}),
+    ("deepseek", {"routed_scaling_factor": float("nan")}),
+    ("deepseek", {"num_attention_heads": 16384, "num_key_value_heads": 16384}),
+    ("gpt-oss", {"intermediate_size": 2**22}),
+    ("gpt-oss", {"sliding_window": -1}),
+    ("gpt-oss", {"num_local_experts": 4096}),
+    ("qwen35", {"linear_num_value_heads": 3}),
+    ("qwen35", {"linear_num_value_heads": 4096, "linear_value_head_dim": 4096}),
+    ("qwen35", {"layer_types": ["linear_attention"]}),
+    ("qwen35", {"layer_types": ["sliding_attention"] * 4}),
+    ("qwen35", {"linear_conv_kernel_dim": 0}),
+    ("qwen35", {"rope_parameters": {"rope_theta": 1e7, "mrope_section": [2**20]}}),
+    ("qwen35", {"rope_parameters": {"rope_theta": 1e7, "partial_rotary_factor": 7}}),
+    ("qwen35", {"num_hidden_layers": 4096}),
+]
+FAMILIES = {
+    "deepseek": deepseek_v3,
+    "gpt-oss": lambda **c: gpt_oss(packed=False, **c),
+    "qwen35": qwen35,
+}
+
+
+@pytest.mark.parametrize(("name", "changes"), ABSURD, ids=str)
+def test_absurd_values(tmp_path: Path, name: str, changes: dict[str, Any]) -> None:
+    """Refused in no time, whatever the numbers would come to."""
+    plain = FAMILIES[name]()
+    changed = {
+        key: value for key, value in {**plain.config, **changes}.items() if value is not None
+    }
+    with pytest.raises(QwqGgufError):
+        converted(tmp_path, Family(changed, plain.shapes))

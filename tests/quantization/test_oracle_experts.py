@@ -1,0 +1,161 @@
+"""Models with experts: each tensor gets the type that llama.cpp gives it at the real shapes, and
+the bytes at tiny ones.
+
+A real shape is a sparse checkpoint, and so is the GGUF over which llama_model_quantize makes its
+dry run.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qwq_gguf.checkpoint import open_checkpoint
+from qwq_gguf.conversion import Conversion, convert
+from qwq_gguf.errors import UnsupportedError
+from qwq_gguf.quantization import load_recipe, make_plan, recipe_names
+from qwq_gguf.quantization.planning.mix import choose_types
+from qwq_gguf.quantization.planning.requantize import check_requantizing
+from qwq_gguf.quantization.running.budget import DEFAULT_MEMORY, arrange, need_of
+from support.checkpoints import Shape, config_of, tensor_shapes
+from support.family_checkpoints import GPT_OSS_20B, QWEN35_9B, QWEN35_35B_A3B, R1
+from support.goldens import CASES
+from support.llama_quantize import decided_types, quantize
+from support.oracle import as_model
+from support.sparse import in_fp8, sparse_checkpoint, sparse_gguf
+from support.weights import file_type_of
+
+QWEN3_30B_A3B = Shape(
+    hidden=2048,
+    layers=48,
+    heads=32,
+    kv_heads=4,
+    feed_forward=6144,
+    vocab=151936,
+    head_dim=128,
+    context=40960,
+    experts=128,
+    expert_feed_forward=768,
+)
+ANY_IMATRIX = {"anything": np.ones(1, dtype=np.float32)}
+
+
+def qwen3_30b_a3b(folder: Path) -> Conversion:
+    config = config_of("qwen3_moe", QWEN3_30B_A3B, num_experts_per_tok=8)
+    return sparse_checkpoint(
+        folder, config, tensor_shapes("qwen3_moe", QWEN3_30B_A3B, config), shards=16
+    )
+
+
+def r1(folder: Path) -> Conversion:
+    """671B as it is published: FP8, and a layer for predicting a token more."""
+    return sparse_checkpoint(folder, R1.config, *in_fp8(R1.shapes), shards=163)
+
+
+def gpt_oss_20b(folder: Path) -> Conversion:
+    packed = {n: "U8" for n in GPT_OSS_20B.shapes if n.endswith(("_blocks", "_scales"))}
+    return sparse_checkpoint(folder, GPT_OSS_20B.config, GPT_OSS_20B.shapes, packed, shards=3)
+
+
+def qwen35_35b_a3b(folder: Path) -> Conversion:
+    return sparse_checkpoint(folder, QWEN35_35B_A3B.config, QWEN35_35B_A3B.shapes, shards=14)
+
+
+def qwen35_9b(folder: Path) -> Conversion:
+    return sparse_checkpoint(folder, QWEN35_9B.config, QWEN35_9B.shapes, shards=4)
+
+
+MODELS = {
+    "Qwen3-30B-A3B": (qwen3_30b_a3b, 30_532_122_624),
+    "DeepSeek-R1": (r1, 671_026_419_200),
+    "Qwen3.5-35B-A3B": (qwen35_35b_a3b, 35_505_251_456),
+    "Qwen3.5-like-9B": (qwen35_9b, 9_197_093_888),
+    "gpt-oss-20b": (gpt_oss_20b, 20_914_757_184),
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Conversion, Path]:
+    folder = tmp_path_factory.mktemp("sparse")
+    build, weights = MODELS[request.param]
+    made = build(folder / request.param)
+    assert sum(tensor.weights for tensor in made.tensors) == weights
+    return made, sparse_gguf(made, folder / "bf16.gguf")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str) -> None:
+    made, path = model
+    recipe = load_recipe(name)
+    for imatrix in (None, ANY_IMATRIX):
+        log = quantize(
+            path,
+            path.with_name("x"),
+            recipe.file_type,
+            dry_run=True,
+            imatrix=imatrix,
+            requantize=True,  # of gpt-oss
+        )
+        choices = choose_types(made.tensors, made.facts, recipe, imatrix=imatrix is not None)
+        ours = [(t.name, c.type) for t, c in zip(made.tensors, choices, strict=True)]
+        assert ours == list(decided_types(log).items())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "qwen3moe",
+        "qwen3moe-fp8",
+        "deepseek",
+        "deepseek-fp8",
+        "glm-flash",
+        "gpt-oss-bf16",
+        "qwen35",
+        "qwen35moe",
+        "qwen3next",
+    ],
+)
+@pytest.mark.parametrize("recipe", ["Q4_K_M", "Q2_K"])
+def test_the_bytes_are_those_of_both_steps(name: str, recipe: str, tmp_path: Path) -> None:
+    """The first step is our file, whose bytes are recorded as the converter's."""
+    made = convert(open_checkpoint(CASES[name](tmp_path)))
+    ours, theirs = as_model(made, tmp_path, file_type_of(made).name).both(recipe, tmp_path)
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["gpt-oss", "qwen3moe"])
+def test_experts_in_mxfp4_are_those_of_both_steps(name: str, tmp_path: Path) -> None:
+    """Those of gpt-oss are copied, others are made."""
+    made = convert(open_checkpoint(CASES[name](tmp_path)))
+    ours, theirs = as_model(made, tmp_path).both("MXFP4_MOE", tmp_path)
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_mxfp4_weights_are_not_quantized_again_unasked(tmp_path: Path) -> None:
+    made = convert(open_checkpoint(CASES["gpt-oss"](tmp_path)))
+    assert check_requantizing(make_plan(made, load_recipe("MXFP4_MOE")), allowed=False) is None
+    assert check_requantizing(make_plan(made, load_recipe("BF16")), allowed=False) is None
+    with pytest.raises(UnsupportedError, match="quantized already") as raised:
+        check_requantizing(make_plan(made, load_recipe("Q4_K_M")), allowed=False)
+    assert raised.value.found == "6 x MXFP4"
+    assert "-r MXFP4_MOE keeps them" in str(raised.value.hint)
+
+
+def test_r1_is_planned_from_headers_in_seconds_and_runs_in_little_memory(tmp_path: Path) -> None:
+    sparse_checkpoint(tmp_path / "DeepSeek-R1", R1.config, *in_fp8(R1.shapes), shards=163)
+    started = time.process_time()
+    made = convert(open_checkpoint(tmp_path / "DeepSeek-R1"))
+    plan = make_plan(made, load_recipe("Q4_K_M"))
+    assert time.process_time() - started < 15
+    assert plan.file_bytes // 10**9 == 404
+    assert made.facts.experts == 256
+    assert any("further token (MTP) is left out" in note for note in made.notes)
+    need = need_of([plan], lambda stored, kind: False)
+    stages = arrange(DEFAULT_MEMORY, 400 << 20, need, 16)
+    assert stages.workers == 16
+    assert need.least_weights == 512 * 128  # a head's matrix, turned

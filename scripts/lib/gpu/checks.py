@@ -195,6 +195,35 @@ def speed(setting: Setting) -> dict[str, Any]:
     return found
 
 
+def memory(setting: Setting) -> dict[str, Any]:
+    """MiB of the card in use: with the weights alone, and with a context, that has read a text."""
+    found: dict[str, Any] = {"idle": _card_used()}
+    text = list(range(1000, 1600))
+    for count in (_ALL, 14):
+        for size, kind in ((2048, "F16"), (32768, "F16"), (32768, "Q8_0"), (32768, "Q4_0")):
+            keep = ContextSettings(keys=GgmlType[kind], values=GgmlType[kind], flash_attention=True)
+            with Model.load(setting.large, context=size, threads=4, gpu_layers=count) as model:
+                weights = _card_used()
+                with (
+                    closing(Session(model, keep)) as session,
+                    closing(session.generate(text, _GREEDY, seed=0, max_tokens=3)) as made,
+                ):
+                    for _ in made:
+                        pass
+                    name = f"{'all' if count == _ALL else count} layers, {size}, {kind}"
+                    found[name] = {"weights": weights, "in all": _card_used()}
+    return found
+
+
+def _card_used() -> int | None:
+    command = ("nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits")
+    try:
+        printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return int(printed.split()[0])
+
+
 def runtime_tests(_: Setting) -> dict[str, Any]:
     """The engine's own tests, which put all layers on the card where there is one."""
     root = Path(__file__).resolve().parents[3]
@@ -225,6 +254,7 @@ CHECKS: tuple[Callable[[Setting], dict[str, Any]], ...] = (
     sequences,
     cache_types,
     speed,
+    memory,
     runtime_tests,
 )
 

@@ -116,6 +116,9 @@ def compile_library(work: Path, build: Path, log: Path) -> None:
     flags += ["-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=ON", "-DGGML_RPC=ON"]
     # A card's own machines often are virtual ones on which AMX faults.
     flags += ["-DCMAKE_C_FLAGS=" + _NO_AMX, "-DCMAKE_CXX_FLAGS=" + _NO_AMX]
+    # Some compilers link a C++ library of their own into each of ours. Were its names seen from
+    # outside, two C++ libraries in one process would call into each other, and crash.
+    flags += ["-DCMAKE_SHARED_LINKER_FLAGS=-Wl,--exclude-libs,libstdc++.a:libgcc.a"]
     flags += ["-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON", "-DCMAKE_INSTALL_RPATH=$ORIGIN"]
     with log.open("wb") as file:
         for command in (

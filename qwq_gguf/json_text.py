@@ -1,4 +1,4 @@
-"""JSON of strangers, looked at before it is built.
+"""JSON of strangers, looked at before it is built; and ours, harmless wherever it is shown.
 
 Eight bytes of `{"a":0},` become 240 of memory, and a list in a list in a list ends in a
 RecursionError somewhere. So what a text will come to is worked out from its punctuation
@@ -8,10 +8,16 @@ alone, at the speed of a search, and absurd ones are refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["parse_json"]
+__all__ = ["parse_json", "to_json"]
+
+# json.dumps escapes C0; DEL, C1 and the bidirectional controls it would pass to a terminal.
+_UNESCAPED = re.compile(
+    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
+)
 
 MAX_BUILT = 384 << 20
 """Bytes of memory for what a text is made into, beside its strings' own characters."""
@@ -21,6 +27,12 @@ _WINDOW = 1 << 18
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 # What CPython takes for one of each, rounded up: a list or object, an object's entry, an item.
 _CONTAINER, _ENTRY, _ITEM = 240, 120, 64
+
+
+def to_json(value: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """`value` as JSON that is readable in any script and harmless on any terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return _UNESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def parse_json(

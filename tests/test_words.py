@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwq_gguf.cli.terminal.output import to_json
+from qwq_gguf.json_text import to_json
 from qwq_gguf.words import (
     clean,
     count,

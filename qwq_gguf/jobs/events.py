@@ -52,6 +52,7 @@ class Activity(StrEnum):
     QUANTIZING = "quantizing"  # weights
     VERIFYING = "verifying"  # bytes
     COPYING = "copying"  # bytes
+    ASKING = "asking"  # replies
     LOADING = "loading"  # a share, of 1
     WARMING = "warming"  # making room for a conversation
 

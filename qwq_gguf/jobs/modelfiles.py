@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,13 +50,15 @@ def make_modelfile(
     *,
     out: Path | None = None,
     profile: str = "auto",
+    effort: str | None = None,
     force: bool = False,
     revision: str | None = None,
     token: str | None = None,
 ) -> Made:
     """The Modelfile of a GGUF here or on the Hub, written to `out`, which may be a folder.
 
-    Without `out` it is made for one beside the working folder, and not written. OutputError,
+    `effort` is how hard the model is to think, where its template knows the word. Without `out` it
+    is made for one beside the working folder, and not written. OutputError,
     ExportError, and what keeps a GGUF from being read.
     """
     from qwq_gguf.chat.template import one_budget
@@ -64,7 +66,7 @@ def make_modelfile(
     from qwq_gguf.files.naming import open_descriptor, refuse_sources
     from qwq_gguf.files.writing import write_descriptor, write_file
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header, ollama_name
-    from qwq_gguf.profiles import resolve
+    from qwq_gguf.profiles import resolve, thoughts_of
 
     target = Path(_NAME) if out is None else out
     descriptor = None if out is None else open_descriptor(target)
@@ -76,6 +78,10 @@ def make_modelfile(
         # What is open already leads somewhere that we do not know.
         folder = target.parent if descriptor is None else Path()
         resolved = resolve(gguf.metadata, requested=profile)
+        if effort is not None:
+            resolved = replace(resolved, profile=resolved.profile.with_effort(effort))
+            if notice := thoughts_of(gguf.metadata, resolved.profile).notice:
+                report(Remark(notice))
         report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
         for sentence in resolved.notes:
             report(Remark(sentence))

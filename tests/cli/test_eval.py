@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.terminal.output import to_json
+from qwq_gguf.json_text import to_json
 from support.terminal import PROGRAM
 from support.tiny_gguf import byte_level, vocab, write_bigram, write_random
 
@@ -119,7 +119,7 @@ def test_ctrl_c_splits_no_record(
         signal.raise_signal(signal.SIGINT)
         return to_json(value)
 
-    monkeypatch.setattr("qwq_gguf.cli.commands.eval.to_json", interrupted)
+    monkeypatch.setattr("qwq_gguf.jobs.evaluating.to_json", interrupted)
     records = tmp_path / "replies.jsonl"
     done = measure(parrot, "--suite", "add", "--limit", 3, "--out", records)
     assert done.exit_code != 0

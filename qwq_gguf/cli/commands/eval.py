@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
-from qwq_gguf.cli.flags.chain import resolved_for
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
-from qwq_gguf.cli.terminal.output import emit_json, note, show_table, to_json
+from qwq_gguf.cli.terminal.output import emit_json, note, show_table
 from qwq_gguf.cli.terminal.telling import Terminal
 
 if TYPE_CHECKING:
-    from qwq_gguf.engine.model import Model
-    from qwq_gguf.evaluation.problems import Problem
-    from qwq_gguf.evaluation.summary import Sample, Score
-    from qwq_gguf.profiles import Profile
+    from qwq_gguf.evaluation.summary import Score
+    from qwq_gguf.jobs.evaluating import Evaluation
 
-__all__ = ["EVAL_SCHEMA", "app"]
-
-Lines: TypeAlias = Callable[[str], None]
-"""Takes one line after the other."""
-
-EVAL_SCHEMA = "qwq-gguf/eval-thinking/1"
+__all__ = ["app"]
 
 app = command_app(no_args_is_help=True)
 
@@ -129,121 +119,48 @@ def thinking(
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite multiply --profile qwq,llama-cpp
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --json --out replies.jsonl
     """
-    from qwq_gguf.cli.chatting.loading import load_model
-    from qwq_gguf.evaluation.problems import suite
-    from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
-    from qwq_gguf.jobs.settings import with_thoughts
-    from qwq_gguf.profiles import thoughts_of
+    from qwq_gguf.jobs.evaluating import Evaluating, Evaluation
 
     if force and out is None:
         raise typer.BadParameter("--force goes with --out")
-    wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
-    problems = suite(suite_name, limit=limit, seed=seed)
-    with gguf_header(source, revision, token) as (located, gguf):
-        settings = {
-            name: resolved_for(gguf.metadata, name)
-            for name in map(str.strip, profile_names.split(","))
-        }
-        profiles = {
-            each.profile.name: with_thoughts(each.profile, None, None, effort=effort)
-            for each in settings.values()
-        }
-        if effort is not None:
-            thoughts = thoughts_of(gguf.metadata, next(iter(profiles.values())))
-            note(f"note: {thoughts.notice}" if thoughts.notice else f"effort {effort}")
-    if len(profiles) <= profile_names.count(","):
-        raise typer.BadParameter(f"--profile names one twice: {profile_names}")
-    for name, resolved in settings.items():
-        if name == "auto":
-            note(f"profile {resolved.profile.name}: {resolved.reason}")
-    for sentence in dict.fromkeys(s for resolved in settings.values() for s in resolved.notes):
-        note(f"note: {sentence}")
-    done: list[Sample] = []
-    bring_gguf(located, Terminal())
-    file = located.path
-    with (
-        _lines(out, located.parts, force=force) as lines,
-        load_model(
-            file,
+    evaluation = Evaluation(
+        Evaluating(
+            source=source,
+            suite=suite_name,
+            profiles=profile_names.split(","),
+            samples=samples,
+            limit=limit,
+            seed=seed,
+            max_tokens=max_tokens,
+            effort=effort,
             context=context,
-            usual_context=max(profile.context for profile in profiles.values()),
             gpu_layers=gpu_layers,
             threads=threads,
-            wish=wish,
-        ) as model,
-    ):
-        try:
-            _measure(
-                model, problems, tuple(profiles.values()), samples, seed, max_tokens, done, lines
-            )
-        except KeyboardInterrupt:
-            # What was measured is worth seeing; as JSON it would pass for the whole.
-            if done and not as_json:
-                _show(done)
-            raise
+            wish=context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn),
+            out=out,
+            force=force,
+            revision=revision,
+            token=token,
+        )
+    )
+    try:
+        evaluation.run(Terminal(), whole=ctrl_c_waits)
+    except KeyboardInterrupt:
+        # What was measured is worth seeing; as JSON it would pass for the whole.
+        if evaluation.done and not as_json:
+            _show(evaluation)
+        raise
     if as_json:
-        emit_json(_to_json(done, file, suite_name, samples, seed))
+        emit_json(evaluation.to_json())
     else:
-        _show(done)
+        _show(evaluation)
 
 
-def _measure(
-    model: Model,
-    problems: Sequence[Problem],
-    profiles: Sequence[Profile],
-    samples: int,
-    seed: int,
-    max_tokens: int | None,
-    done: list[Sample],
-    lines: Lines | None,
-) -> None:
-    from qwq_gguf.cli.terminal.progress import CountBar
-    from qwq_gguf.evaluation.runner import ask_model, run_suite
-
-    total = len(problems) * samples * len(profiles)
-    with CountBar("asking", total, unit="replies") as bar:
-        for profile in profiles:
-            ask = ask_model(model, profile, max_tokens=max_tokens)
-            right = 0
-            replies = run_suite(ask, problems, profile=profile.name, samples=samples, seed=seed)
-            for number, sample in enumerate(replies, start=1):
-                with ctrl_c_waits():  # figures and lines are of the same replies
-                    done.append(sample)
-                    if lines is not None:
-                        lines(to_json(sample.to_json()))
-                right += sample.right
-                bar.advance(f"{profile.name} {sample.skill}, {right} of {number} right")
-
-
-@contextmanager
-def _lines(path: Path | None, source: Sequence[Path], *, force: bool) -> Iterator[Lines | None]:
-    from qwq_gguf.files.naming import open_descriptor, refuse_sources
-    from qwq_gguf.files.writing import LinesFile, write_descriptor
-
-    if path is None:
-        yield None
-        return
-    descriptor = open_descriptor(path)
-    if descriptor is not None:
-        yield lambda line: write_descriptor(descriptor, f"{line}\n", path)
-        return
-    refuse_sources([path], source)
-    with LinesFile(path, force=force) as file:
-        yield file.write
-
-
-def _by_profile(done: Sequence[Sample]) -> dict[str, list[Sample]]:
-    groups: dict[str, list[Sample]] = {}
-    for sample in done:
-        groups.setdefault(sample.profile, []).append(sample)
-    return groups
-
-
-def _show(done: Sequence[Sample]) -> None:
+def _show(evaluation: Evaluation) -> None:
     from qwq_gguf.evaluation.summary import score, score_by_skill
 
     rows = []
-    for profile, group in _by_profile(done).items():
+    for profile, group in evaluation.by_profile().items():
         skills = score_by_skill(group)
         rows += [_row(profile, skill, figures) for skill, figures in skills.items()]
         if len(skills) > 1:
@@ -267,27 +184,3 @@ def _row(profile: str, skill: str, figures: Score) -> tuple[object, ...]:
         f"{figures.median_thinking:g}",
         f"{figures.p95_thinking:g}",
     )
-
-
-def _to_json(
-    done: Sequence[Sample], file: Path, suite: str, samples: int, seed: int
-) -> dict[str, Any]:
-    from qwq_gguf.evaluation.summary import score, score_by_skill
-
-    return {
-        "schema": EVAL_SCHEMA,
-        "file": file.name,
-        "suite": suite,
-        "seed": seed,
-        "samples_each": samples,
-        "profiles": [
-            {
-                "profile": profile,
-                **score(group).to_json(),
-                "skills": {
-                    skill: figures.to_json() for skill, figures in score_by_skill(group).items()
-                },
-            }
-            for profile, group in _by_profile(done).items()
-        ],
-    }

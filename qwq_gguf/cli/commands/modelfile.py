@@ -62,6 +62,7 @@ def modelfile(
         Terminal(),
         out=None if to_stdout else out,
         profile=profile_name,
+        effort=effort,
         force=force,
         revision=revision,
         token=token,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from qwq_gguf.cli.terminal.wrap import for_width
+from qwq_gguf.json_text import to_json
 from qwq_gguf.words import clean
 
 if TYPE_CHECKING:
@@ -24,22 +23,10 @@ __all__ = [
     "stderr_console",
     "stdout_console",
     "table",
-    "to_json",
     "width_of",
 ]
 
 _WIDEST = 500  # cells of a table that no terminal limits
-
-# json.dumps escapes C0; DEL, C1 and the bidirectional controls it would pass to a terminal.
-_UNESCAPED = re.compile(
-    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
-)
-
-
-def to_json(value: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """`value` as JSON that is readable in any script and harmless on any terminal."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
-    return _UNESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def emit_json(value: Mapping[str, Any]) -> None:

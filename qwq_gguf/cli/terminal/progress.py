@@ -80,9 +80,10 @@ class CountBar(_Shown):
     def __init__(self, what: str, total: float, *, unit: str) -> None:
         super().__init__(what, total, unit=unit, big=False)
 
-    def advance(self, what: str) -> None:
-        """One more is done; `what` says where we are."""
-        self._bar.update(self._task, advance=1, description=one_line(what))
+    def update(self, progress: Progress) -> None:
+        """Show how many are done, and where we are."""
+        what = one_line(progress.what)
+        self._bar.update(self._task, completed=progress.done, description=what)
 
 
 class StreamBar(_Shown):

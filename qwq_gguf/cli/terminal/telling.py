@@ -28,7 +28,7 @@ from qwq_gguf.jobs.events import (
 from qwq_gguf.words import count, human_bytes
 
 if TYPE_CHECKING:
-    from qwq_gguf.cli.terminal.progress import ByteBar, StreamBar
+    from qwq_gguf.cli.terminal.progress import ByteBar, CountBar, StreamBar
 
 __all__ = ["Bars", "Terminal", "stream_line"]
 
@@ -37,7 +37,7 @@ class Bars:
     """Shows how far a job is, and says nothing; give it to one as what to report to."""
 
     def __init__(self) -> None:
-        self._bars: dict[Activity, ByteBar | StreamBar] = {}
+        self._bars: dict[Activity, ByteBar | CountBar | StreamBar] = {}
         self._open: dict[Activity, ExitStack] = {}
         self._waiting: Waiting | None = None
 
@@ -54,7 +54,7 @@ class Bars:
                     self._open.pop(kind).close()
 
     def _begin(self, event: Began) -> None:
-        from qwq_gguf.cli.terminal.progress import ByteBar, StreamBar
+        from qwq_gguf.cli.terminal.progress import ByteBar, CountBar, StreamBar
 
         stack = self._open[event.activity] = ExitStack()
         if event.activity is Activity.LOADING:
@@ -66,6 +66,9 @@ class Bars:
             return
         if event.activity is Activity.QUANTIZING:
             self._bars[event.activity] = stack.enter_context(StreamBar(event.what))
+        elif event.activity is Activity.ASKING:
+            bar = CountBar(event.what, event.total or 0, unit="replies")
+            self._bars[event.activity] = stack.enter_context(bar)
         else:
             self._bars[event.activity] = stack.enter_context(ByteBar(event.what, event.total))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -16,7 +16,6 @@ from qwq_gguf.cli.terminal.output import note, show_table
 from qwq_gguf.errors import ChainError
 
 if TYPE_CHECKING:
-    from qwq_gguf.metadata import KeyValue
     from qwq_gguf.profiles import Profile, Resolved
     from qwq_gguf.sampling.chain import ChainRow
     from qwq_gguf.sampling.settings import SettingValue
@@ -39,7 +38,6 @@ __all__ = [
     "complete_profile",
     "flags_refused",
     "overrides_of",
-    "resolved_for",
     "show_chain",
     "show_notes",
 ]
@@ -115,25 +113,6 @@ GrammarFile: TypeAlias = Annotated[
     Path | None,
     typer.Option("--grammar-file", metavar="FILE", help="The same, read from a file."),
 ]
-
-
-def resolved_for(
-    metadata: Mapping[str, KeyValue],
-    requested: str | None,
-    *,
-    thinking: bool | None = None,
-    repeat_last_n: str | None = None,
-    logit_bias: Sequence[str] | None = None,
-    grammar: str | None = None,
-    grammar_file: Path | None = None,
-    **values: float | int | None,
-) -> Resolved:
-    """The settings for a GGUF with this metadata and these flags. Usage error for a bad flag."""
-    from qwq_gguf.profiles import resolve
-
-    flags = overrides_of(repeat_last_n, logit_bias, grammar, grammar_file, **values)
-    with flags_refused():
-        return resolve(metadata, requested=requested, overrides=flags, thinking=thinking)
 
 
 def overrides_of(

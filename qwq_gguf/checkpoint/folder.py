@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.checkpoint.card import read_card
+from qwq_gguf.checkpoint.containment import file_inside
 from qwq_gguf.checkpoint.files import MIB, read_json
-from qwq_gguf.checkpoint.inside import file_inside
 from qwq_gguf.checkpoint.kinds import names_in, refuse_other_kind
 from qwq_gguf.checkpoint.resolve import Located, locate
 from qwq_gguf.checkpoint.shards import read_shards

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from qwq_gguf.checkpoint.containment import file_inside
+from qwq_gguf.checkpoint.cut_files import refuse_repository_of_pieces
 from qwq_gguf.checkpoint.files import MIB, read_json
-from qwq_gguf.checkpoint.inside import file_inside
-from qwq_gguf.checkpoint.pieces import refuse_repository_of_pieces
 from qwq_gguf.checkpoint.safetensors import UNFINISHED
 from qwq_gguf.errors import (
     NotACheckpointError,

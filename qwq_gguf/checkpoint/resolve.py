@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.checkpoint.cut_files import is_piece, pieces_of, refuse_pieces
 from qwq_gguf.checkpoint.kinds import checkpoint_folder, refuse_gguf_folder
-from qwq_gguf.checkpoint.pieces import is_piece, pieces_of, refuse_pieces
 from qwq_gguf.errors import HubNotFoundError, NotACheckpointError, NotAGgufError, SourceError
 from qwq_gguf.files.reading import read_file, user_path
 from qwq_gguf.resources import demo_checkpoint

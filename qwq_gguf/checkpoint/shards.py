@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NoReturn
 
+from qwq_gguf.checkpoint.containment import check_inside, file_inside
 from qwq_gguf.checkpoint.files import MIB, read_json
-from qwq_gguf.checkpoint.inside import check_inside, file_inside
 from qwq_gguf.checkpoint.kinds import names_in, refuse_other_kind, unfinished
 from qwq_gguf.checkpoint.safetensors import read_header
 from qwq_gguf.checkpoint.values import TensorInfo

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qwq_gguf.checkpoint.containment import check_inside, file_inside
 from qwq_gguf.checkpoint.files import MIB, read_json, read_text
-from qwq_gguf.checkpoint.inside import check_inside, file_inside
 from qwq_gguf.errors import TokenizerError
 from qwq_gguf.words import some
 

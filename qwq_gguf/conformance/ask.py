@@ -6,8 +6,8 @@ from typing import Any
 
 from qwq_gguf.conformance.compare import Applied
 from qwq_gguf.conformance.http import Client
+from qwq_gguf.conformance.json_numbers import tokens
 from qwq_gguf.conformance.llama_server import read_llama_server
-from qwq_gguf.conformance.numbers import tokens
 from qwq_gguf.conformance.ollama import read_ollama
 from qwq_gguf.errors import ServerError
 from qwq_gguf.profiles.gguf_keys import FileSampling

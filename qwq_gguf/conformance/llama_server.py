@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.conformance.compare import Applied
-from qwq_gguf.conformance.numbers import real, tokens, whole
+from qwq_gguf.conformance.json_numbers import real, tokens, whole
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import SAMPLING, FileSampling
 from qwq_gguf.sampling.settings import SettingValue

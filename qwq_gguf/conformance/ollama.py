@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.conformance.compare import Applied
-from qwq_gguf.conformance.numbers import tokens, whole
+from qwq_gguf.conformance.json_numbers import tokens, whole
 from qwq_gguf.metadata import text
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import SAMPLING, read_sampling

@@ -15,8 +15,8 @@ from qwq_gguf.conversion.overrides import apply_overrides
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.errors import GgufError, TensorError, UnsupportedError
 from qwq_gguf.ggml_types import trimmed
+from qwq_gguf.gguf_file.header_slack import without_room
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT
-from qwq_gguf.gguf_file.room import without_room
 from qwq_gguf.metadata import KeyValue, text
 from qwq_gguf.words import some
 

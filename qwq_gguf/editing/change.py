@@ -11,7 +11,7 @@ from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.conversion.overrides import apply_overrides, parse_override
 from qwq_gguf.editing.yarn import stretch
 from qwq_gguf.errors import ConfigError, TemplateError
-from qwq_gguf.gguf_file.room import is_room, without_room
+from qwq_gguf.gguf_file.header_slack import is_room, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.preparation import check_template, with_profile, without_profile_name
 from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy

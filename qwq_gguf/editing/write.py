@@ -17,14 +17,14 @@ from qwq_gguf.files.reading import open_file
 from qwq_gguf.files.sized import NewFile
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import GgufFile, encode_header, read_gguf
-from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
-from qwq_gguf.gguf_file.room import (
+from qwq_gguf.gguf_file.header_slack import (
     Room,
     find_room,
     is_room,
     is_small,
     with_room,
 )
+from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
 from qwq_gguf.locks import lock
 from qwq_gguf.metadata import KeyValue
 

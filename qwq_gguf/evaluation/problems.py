@@ -3,7 +3,8 @@
 A problem's `key` names its skill and content whatever its wording (``multiply:7*43``). A hash
 of the key puts it on one side of the split, whatever the seed. A key alone does not keep two
 numbers apart: held out for `multiply`, they may be drawn for `calculator`. So a suite also leaves
-out what the demo's training met in some other guise or as a line of work (evaluation/met.py).
+out what the demo's training met in some other guise or as a line of work
+(evaluation/contamination.py).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from qwq_gguf.errors import EvaluationError
-from qwq_gguf.evaluation.met import was_met
+from qwq_gguf.evaluation.contamination import was_met
 from qwq_gguf.evaluation.words import WORDS, invented_word
 
 __all__ = ["SHOWCASE", "SKILLS", "Problem", "generate", "is_held_out", "suite", "suite_names"]

@@ -17,9 +17,9 @@ from qwq_gguf.errors import GgufError
 from qwq_gguf.files.reading import open_file
 from qwq_gguf.foreign import HEAD_BYTES, recognise
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.gguf_file.concatenated import refuse_joined
 from qwq_gguf.gguf_file.cursor import Cursor
 from qwq_gguf.gguf_file.header import GgufFile, GgufTensor
-from qwq_gguf.gguf_file.joined import refuse_joined
 from qwq_gguf.gguf_file.layout import (
     DEFAULT_ALIGNMENT,
     MAGIC,

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.ggml_types import FileType, GgmlType
+from qwq_gguf.gguf_file.header_slack import is_room
 from qwq_gguf.gguf_file.oddities import Oddity, find_oddities, readable
 from qwq_gguf.gguf_file.reader import GgufFile
-from qwq_gguf.gguf_file.room import is_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, ThoughtStart, form_of
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.errors import NotAGgufError, TemplateError
 from qwq_gguf.files.reading import read_given
 from qwq_gguf.jobs.events import Activity, Event, Meter, Report, activity
-from qwq_gguf.jobs.following import Following, tidy_up
+from qwq_gguf.jobs.manifest_update import Following, tidy_up
 
 if TYPE_CHECKING:
     from qwq_gguf.editing.write import Written

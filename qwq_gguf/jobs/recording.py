@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from qwq_gguf.jobs.source import Source
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.recipes.recipe import Recipe
-    from qwq_gguf.verification.follow import WriteFollower
     from qwq_gguf.verification.manifest import Manifest, SourceRecord
     from qwq_gguf.verification.record import ShardDigests
+    from qwq_gguf.verification.running_digests import WriteFollower
 
 __all__ = ["Recording", "named_file"]
 
@@ -77,7 +77,7 @@ class Recording:
         """A follower for each of the plan's files, or none."""
         if self._pool is None:
             return ()
-        from qwq_gguf.verification.follow import WriteFollower
+        from qwq_gguf.verification.running_digests import WriteFollower
 
         return tuple(self._open.enter_context(WriteFollower(self._pool)) for _ in plan.parts)
 

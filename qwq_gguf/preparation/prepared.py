@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.of_file import TEMPLATE_KEY, special_texts, template_of
 from qwq_gguf.chat.template import one_budget
-from qwq_gguf.gguf_file.room import with_room
+from qwq_gguf.gguf_file.header_slack import with_room
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, tell_llama_cpp
-from qwq_gguf.preparation.opening import open_thought
 from qwq_gguf.preparation.sampling import AuthorsNumbers, authors_numbers, with_profile
 from qwq_gguf.preparation.template import check_template
+from qwq_gguf.preparation.thought_opening import open_thought
 from qwq_gguf.preparation.tokens import repair_tokens
 from qwq_gguf.profiles import Profile, choose_profile, is_reasoner, load_profile
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING

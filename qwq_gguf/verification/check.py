@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import GgufError, ImatrixError, ManifestError
 from qwq_gguf.files.reading import read_file
+from qwq_gguf.gguf_file.header_slack import find_room
 from qwq_gguf.gguf_file.reader import GgufFile
-from qwq_gguf.gguf_file.room import find_room
 from qwq_gguf.gguf_file.splits import SplitGguf, read_splits
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.quantization.kernels.ggml import load_ggml
@@ -23,7 +23,7 @@ from qwq_gguf.verification.manifest import (
     manifest_path,
     parse_manifest,
 )
-from qwq_gguf.verification.pending import explain
+from qwq_gguf.verification.pending_change import explain
 from qwq_gguf.verification.structure import check_structure
 
 if TYPE_CHECKING:

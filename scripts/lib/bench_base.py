@@ -35,7 +35,7 @@ def main(source: str, recipe: str) -> None:
 
     plan = make_plan(conversion, load_recipe(recipe))
     passed("the plan")
-    from qwq_gguf.quantization.kernels.choose import Job, NumbaKernels, choose_kernels
+    from qwq_gguf.quantization.kernels.dispatch import Job, NumbaKernels, choose_kernels
 
     kernels = choose_kernels("auto")
     passed("numba, imported")

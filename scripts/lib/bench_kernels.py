@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.kernels.choose import GgmlKernels, NumbaKernels
+from qwq_gguf.quantization.kernels.dispatch import GgmlKernels, NumbaKernels
 from qwq_gguf.quantization.running.weights import decode
 
 FORMATS = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")

@@ -31,8 +31,8 @@ def main(source: str, out: str, recipe_name: str, threads: int) -> None:
     from qwq_gguf.quantization.planning.plan import make_plan
     from qwq_gguf.quantization.recipes.shipped import load_recipe
     from qwq_gguf.quantization.running.run import run_plan
-    from qwq_gguf.verification.follow import WriteFollower
     from qwq_gguf.verification.record import ShardDigests
+    from qwq_gguf.verification.running_digests import WriteFollower
 
     passed("import")
     checkpoint = open_checkpoint(source)

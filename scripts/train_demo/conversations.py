@@ -15,7 +15,7 @@ import thoughts
 from stated import stated
 from thoughts import Span, Step
 
-from qwq_gguf.evaluation.guises import content, guises, is_step
+from qwq_gguf.evaluation.equivalence import content, guises, is_step
 from qwq_gguf.evaluation.problems import Problem, generate, is_held_out
 
 TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()

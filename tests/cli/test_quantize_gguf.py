@@ -16,7 +16,7 @@ from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.cli.app import app
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file import read_gguf
-from qwq_gguf.gguf_file.room import without_room
+from qwq_gguf.gguf_file.header_slack import without_room
 from qwq_gguf.metadata import text
 from qwq_gguf.verification.manifest import manifest_path
 from support.checkpoints import write_checkpoint

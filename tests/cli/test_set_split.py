@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from qwq_gguf.cli.app import app
 from qwq_gguf.engine.model import Model
 from qwq_gguf.gguf_file import read_gguf, read_splits
-from qwq_gguf.gguf_file.room import find_room
+from qwq_gguf.gguf_file.header_slack import find_room
 from qwq_gguf.quantization import load_recipe
 from qwq_gguf.verification.check import verify
 from qwq_gguf.verification.contents import read_contents

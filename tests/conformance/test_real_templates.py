@@ -15,7 +15,7 @@ from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.metadata import text
-from qwq_gguf.preparation.opening import open_thought
+from qwq_gguf.preparation.thought_opening import open_thought
 from qwq_gguf.profiles import ThinkingTags
 from support.chat_templates import QWQ, R1_STYLE
 from support.llama_server import ask, llama_server, needs_llama_server

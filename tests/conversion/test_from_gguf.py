@@ -14,7 +14,7 @@ from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.errors import ConfigError, GgufError, QwqGgufError, TensorError, UnsupportedError
 from qwq_gguf.ggml_types import FileType, GgmlType
 from qwq_gguf.gguf_file import GgufFile, GgufTensor, SplitGguf, tensor_bytes
-from qwq_gguf.gguf_file.room import with_room
+from qwq_gguf.gguf_file.header_slack import with_room
 from qwq_gguf.metadata import KeyValue, ValueType, array, text, u32
 
 BLOCK = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from qwq_gguf.evaluation.guises import content
-from qwq_gguf.evaluation.met import met_contents
+from qwq_gguf.evaluation.contamination import met_contents
+from qwq_gguf.evaluation.equivalence import content
 from qwq_gguf.evaluation.problems import SKILLS, generate, is_held_out, suite
 from support.trainer import conversations, seen, stated
 

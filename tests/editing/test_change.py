@@ -10,7 +10,7 @@ from qwq_gguf.conversion.overrides import apply_overrides
 from qwq_gguf.editing import change_entries, stretch
 from qwq_gguf.editing.change import parse_kv
 from qwq_gguf.errors import ConfigError, TemplateError
-from qwq_gguf.gguf_file.room import with_room
+from qwq_gguf.gguf_file.header_slack import with_room
 from qwq_gguf.metadata import KeyValue, ValueType, array, boolean, f32, i32, text, u32, u64
 from qwq_gguf.profiles import load_profile, parse_profile, resolve
 from qwq_gguf.resources import profiles_dir

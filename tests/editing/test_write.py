@@ -14,7 +14,7 @@ import pytest
 from qwq_gguf.editing import change_entries, write_entries
 from qwq_gguf.errors import GgufError, OutputError
 from qwq_gguf.gguf_file import GgufFile, encode_header, read_gguf
-from qwq_gguf.gguf_file.room import find_room, with_room, without_room
+from qwq_gguf.gguf_file.header_slack import find_room, with_room, without_room
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles import load_profile
 from support.tiny_gguf import write_random

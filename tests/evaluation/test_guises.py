@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from qwq_gguf.evaluation.guises import content, guises, is_step
+from qwq_gguf.evaluation.equivalence import content, guises, is_step
 from qwq_gguf.evaluation.problems import SKILLS, generate
 
 

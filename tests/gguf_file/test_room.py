@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import encode_header, read_gguf
-from qwq_gguf.gguf_file.layout import KEY_COUNT_AT, entry_bytes
-from qwq_gguf.gguf_file.reader import GgufTensor
-from qwq_gguf.gguf_file.room import (
+from qwq_gguf.gguf_file.header_slack import (
     REST_KEY,
     ROOM_KEY,
     find_room,
@@ -23,6 +21,8 @@ from qwq_gguf.gguf_file.room import (
     with_room,
     without_room,
 )
+from qwq_gguf.gguf_file.layout import KEY_COUNT_AT, entry_bytes
+from qwq_gguf.gguf_file.reader import GgufTensor
 from qwq_gguf.metadata import KeyValue, ValueType, array, boolean, f32, text, u32, u64
 
 ENTRIES = (

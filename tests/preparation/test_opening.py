@@ -7,7 +7,7 @@ import pytest
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.metadata import KeyValue, ValueType, array, text, u32
-from qwq_gguf.preparation.opening import open_thought
+from qwq_gguf.preparation.thought_opening import open_thought
 from qwq_gguf.profiles import ThinkingTags
 from support.chat_templates import CHATML, QWQ, R1_STYLE
 

@@ -10,7 +10,7 @@ import pytest
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
 from qwq_gguf.gguf_file import read_gguf
-from qwq_gguf.gguf_file.room import find_room, without_room
+from qwq_gguf.gguf_file.header_slack import find_room, without_room
 from qwq_gguf.metadata import KeyValue, f32, i32, text
 from qwq_gguf.preparation import prepare, put_sampling
 from qwq_gguf.profiles import choose_profile, load_profile, resolve

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qwq_gguf.errors import PlanError
 from qwq_gguf.gguf_file import encode_header, padded, read_splits
-from qwq_gguf.gguf_file.room import find_room, with_room
+from qwq_gguf.gguf_file.header_slack import find_room, with_room
 from qwq_gguf.metadata import u32
 from qwq_gguf.quantization import load_recipe, make_plan
 from qwq_gguf.quantization.planning.plan import Plan

@@ -11,9 +11,9 @@ import pytest
 from qwq_gguf.checkpoint import Checkpoint, open_checkpoint
 from qwq_gguf.conversion import convert
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
-from qwq_gguf.verification.follow import WriteFollower
 from qwq_gguf.verification.manifest import manifest_path
 from qwq_gguf.verification.record import ShardDigests, make_manifest, write_manifest
+from qwq_gguf.verification.running_digests import WriteFollower
 from support.checkpoints import write_checkpoint
 
 

@@ -14,7 +14,7 @@ from qwq_gguf.errors import OutputError
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantization import Progress, load_recipe, make_plan, run_plan
 from qwq_gguf.verification.contents import read_contents
-from qwq_gguf.verification.follow import Front, WriteFollower
+from qwq_gguf.verification.running_digests import Front, WriteFollower
 
 
 @pytest.mark.parametrize("seed", range(5))

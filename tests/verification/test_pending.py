@@ -10,7 +10,7 @@ import pytest
 from qwq_gguf.editing import write_entries
 from qwq_gguf.errors import GgufError
 from qwq_gguf.gguf_file import read_gguf
-from qwq_gguf.gguf_file.room import Room, find_room
+from qwq_gguf.gguf_file.header_slack import Room, find_room
 from qwq_gguf.verification.contents import read_contents, read_header, read_with_header
 from qwq_gguf.verification.manifest import (
     FileRecord,
@@ -19,7 +19,7 @@ from qwq_gguf.verification.manifest import (
     SourceRecord,
     parse_manifest,
 )
-from qwq_gguf.verification.pending import Progress, announced, explain, progress_of, settled
+from qwq_gguf.verification.pending_change import Progress, announced, explain, progress_of, settled
 from support.tiny_gguf import write_random
 
 OTHER = PartDigest(4, "0" * 64)

@@ -23,9 +23,9 @@ from qwq_gguf.quantization.running.run import Target, run_plans
 from qwq_gguf.verification.check import verify
 from qwq_gguf.verification.contents import read_contents
 from qwq_gguf.verification.findings import Report
-from qwq_gguf.verification.follow import WriteFollower
 from qwq_gguf.verification.manifest import manifest_path, parse_manifest
 from qwq_gguf.verification.record import ShardDigests, make_manifest, write_manifest
+from qwq_gguf.verification.running_digests import WriteFollower
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from qwq_gguf.checkpoint.cut_files import refuse_repository_of_pieces
 from qwq_gguf.checkpoint.hub.snapshot import HubFile
-from qwq_gguf.checkpoint.pieces import refuse_repository_of_pieces
 from qwq_gguf.errors import NotAGgufError
 from qwq_gguf.words import human_bytes, some
 

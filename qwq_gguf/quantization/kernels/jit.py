@@ -47,7 +47,7 @@ import numba.extending  # noqa: E402
 from numba.core import config  # noqa: E402
 
 _NOT_COMPILED = {
-    *("__init__.py", "choose.py", "ggml.py", "known.py", "makers.py"),
+    *("__init__.py", "block_makers.py", "dispatch.py", "ggml.py", "reference_bytes.py"),
     *("mxfp4.py", "scaled_bytes.py"),
 }
 _settings_lock = Lock()

@@ -10,7 +10,7 @@ from typing import Any
 
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
 from qwq_gguf.quantization.kernels.memory import rows_of_bytes, rows_of_integers
-from qwq_gguf.quantization.kernels.six_bits import plain_group, store_levels, weighted_group
+from qwq_gguf.quantization.kernels.six_bit_scales import plain_group, store_levels, weighted_group
 from qwq_gguf.quantization.kernels.sub_blocks_of_32 import BLOCKS, SIZE
 from qwq_gguf.quantization.kernels.vector import bytes_of, partner
 

@@ -13,7 +13,7 @@ from qwq_gguf.quantization.running.weights import decode, refuse_bad, shard_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qwq_gguf.quantization.kernels.choose import Kernels
+    from qwq_gguf.quantization.kernels.dispatch import Kernels
     from qwq_gguf.quantization.running.chunks import Chunk, Place
 
 __all__ = ["make_blocks"]

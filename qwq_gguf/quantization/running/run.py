@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.reader import ShardReader
 from qwq_gguf.machine import usable_processors, used_memory
-from qwq_gguf.quantization.kernels.choose import Job, Kernels, choose_kernels
+from qwq_gguf.quantization.kernels.dispatch import Job, Kernels, choose_kernels
 from qwq_gguf.quantization.planning.plan import Plan
 from qwq_gguf.quantization.running.blocks import make_blocks
 from qwq_gguf.quantization.running.budget import MOST_WEIGHTS, Stages, arrange, limit_of, need_of

@@ -12,9 +12,9 @@ from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from qwq_gguf.verification.check import read_manifest, verify
-from qwq_gguf.verification.follow import WriteFollower
 from qwq_gguf.verification.manifest import manifest_path
 from qwq_gguf.verification.record import ShardDigests, make_manifest, write_manifest
+from qwq_gguf.verification.running_digests import WriteFollower
 from soak_inputs import Trial
 from soak_inputs._mutate import damaged_text, damaged_value, endless
 from support.checkpoints import Shape, write_checkpoint

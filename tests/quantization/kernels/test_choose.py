@@ -15,7 +15,7 @@ import pytest
 
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.kernels.choose import (
+from qwq_gguf.quantization.kernels.dispatch import (
     GgmlKernels,
     Job,
     Kernels,
@@ -33,7 +33,7 @@ def no_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     def found(name: str, package: str | None = None) -> ModuleSpec | None:
         return None if name == "numba" else find(name, package)
 
-    monkeypatch.setattr("qwq_gguf.quantization.kernels.choose.find_spec", found)
+    monkeypatch.setattr("qwq_gguf.quantization.kernels.dispatch.find_spec", found)
 
 
 def rows() -> np.ndarray:
@@ -72,7 +72,7 @@ def test_without_numba_libggml_does_everything_and_says_so() -> None:
 def test_a_numba_that_does_not_load_is_as_good_as_none(tmp_path: Path) -> None:
     (tmp_path / "numba.py").write_text("raise ImportError('Numba needs an older NumPy')")
     code = (
-        "from qwq_gguf.quantization.kernels.choose import choose_kernels;"
+        "from qwq_gguf.quantization.kernels.dispatch import choose_kernels;"
         "print(choose_kernels().description)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}

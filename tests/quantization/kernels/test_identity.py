@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.kernels.choose import GgmlKernels, NumbaKernels
+from qwq_gguf.quantization.kernels.dispatch import GgmlKernels, NumbaKernels
 
 pytest.importorskip("numba")
 

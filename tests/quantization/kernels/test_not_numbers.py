@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.kernels.choose import GgmlKernels, Kernels, NumbaKernels
+from qwq_gguf.quantization.kernels.dispatch import GgmlKernels, Kernels, NumbaKernels
 
 pytest.importorskip("numba")
 

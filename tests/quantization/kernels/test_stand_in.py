@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.kernels import known, makers
-from qwq_gguf.quantization.kernels.choose import GgmlKernels, Job, NumbaKernels, choose_kernels
+from qwq_gguf.quantization.kernels import block_makers, reference_bytes
+from qwq_gguf.quantization.kernels.dispatch import GgmlKernels, Job, NumbaKernels, choose_kernels
 from qwq_gguf.quantization.kernels.ggml import load_ggml
 
 pytest.importorskip("numba")
@@ -57,34 +57,42 @@ def compiling() -> Iterator[Compiling]:
     made.close()
 
 
-@pytest.mark.parametrize("kind, weighted", known.ANSWERS)
+@pytest.mark.parametrize("kind, weighted", reference_bytes.ANSWERS)
 def test_our_kernels_give_the_answers_that_are_known(kind: GgmlType, weighted: bool) -> None:
-    importance = known.sample_importance() if weighted else None
-    rows = known.sample().view(np.uint8)
+    importance = reference_bytes.sample_importance() if weighted else None
+    rows = reference_bytes.sample().view(np.uint8)
     made = NumbaKernels().quantize(kind, rows, GgmlType.F32, importance)
-    assert zlib.crc32(made.data) == known.ANSWERS[kind, weighted]
+    assert zlib.crc32(made.data) == reference_bytes.ANSWERS[kind, weighted]
 
 
-@pytest.mark.parametrize("kind, weighted", known.ANSWERS)
+@pytest.mark.parametrize("kind, weighted", reference_bytes.ANSWERS)
 def test_so_does_this_libggml(kind: GgmlType, weighted: bool) -> None:
-    assert known.gives_known_bytes(kind, weighted=weighted)
+    assert reference_bytes.gives_known_bytes(kind, weighted=weighted)
 
 
 def test_every_format_of_ours_has_an_answer() -> None:
-    asked = makers.for_numba(Job(kind, GgmlType.F32, w) for kind in GgmlType for w in (False, True))
-    assert {(job.kind, job.weighted) for job in asked} == set(known.ANSWERS)
+    asked = block_makers.for_numba(
+        Job(kind, GgmlType.F32, w) for kind in GgmlType for w in (False, True)
+    )
+    assert {(job.kind, job.weighted) for job in asked} == set(reference_bytes.ANSWERS)
 
 
 def test_one_block_that_is_rounded_otherwise_is_another_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As compilers do that fuse: the sum is rounded once less."""
-    right = known.sample()
+    right = reference_bytes.sample()
     other = right.copy()
     other[5, 40] = np.nextafter(other[5, 40], np.float32(1))
-    assert known.answer(load_ggml(), GgmlType.Q6_K, False) == known.ANSWERS[GgmlType.Q6_K, False]
-    monkeypatch.setattr(known, "sample", lambda: other * np.float32(1.001))
-    assert known.answer(load_ggml(), GgmlType.Q6_K, False) != known.ANSWERS[GgmlType.Q6_K, False]
+    assert (
+        reference_bytes.answer(load_ggml(), GgmlType.Q6_K, False)
+        == reference_bytes.ANSWERS[GgmlType.Q6_K, False]
+    )
+    monkeypatch.setattr(reference_bytes, "sample", lambda: other * np.float32(1.001))
+    assert (
+        reference_bytes.answer(load_ggml(), GgmlType.Q6_K, False)
+        != reference_bytes.ANSWERS[GgmlType.Q6_K, False]
+    )
 
 
 def test_libggml_works_until_the_kernel_is_there(compiling: Compiling, rows: np.ndarray) -> None:
@@ -109,7 +117,7 @@ def test_what_was_not_prepared_does_not_wait_for_what_was(
 def test_a_libggml_with_other_bytes_does_not_stand_in(
     monkeypatch: pytest.MonkeyPatch, rows: np.ndarray
 ) -> None:
-    monkeypatch.setattr(makers, "gives_known_bytes", lambda kind, weighted: False)
+    monkeypatch.setattr(block_makers, "gives_known_bytes", lambda kind, weighted: False)
     made = Compiling()
     made.go_on.set()
     made.prepare([JOB])
@@ -155,7 +163,7 @@ def test_little_is_left_to_libggml_and_much_is_not(monkeypatch: pytest.MonkeyPat
     assert isinstance(choose_kernels("auto", [JOB], 50_000_000, 16), GgmlKernels)
     assert isinstance(choose_kernels("numba", [JOB], 5_000_000), NumbaKernels)
     monkeypatch.setattr(
-        "qwq_gguf.quantization.kernels.choose.gives_known_bytes", lambda kind, weighted: False
+        "qwq_gguf.quantization.kernels.dispatch.gives_known_bytes", lambda kind, weighted: False
     )
     assert isinstance(choose_kernels("auto", [JOB], 5_000_000), NumbaKernels)
 

@@ -27,9 +27,9 @@ def tidy_up(path: Path, report: Report) -> None:
     """Finish or take back what an interrupted `set` left between a file and its manifest."""
     from qwq_gguf.editing import blank_unread, locked
     from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.gguf_file.room import find_room
+    from qwq_gguf.gguf_file.header_slack import find_room
     from qwq_gguf.verification.contents import read_header
-    from qwq_gguf.verification.pending import progress_of, settled
+    from qwq_gguf.verification.pending_change import progress_of, settled
     from qwq_gguf.verification.record import write_manifest
 
     if not _is_pending(path):
@@ -70,7 +70,7 @@ class Following:
         """
         from qwq_gguf.verification.contents import read_with_header
         from qwq_gguf.verification.manifest import PartDigest
-        from qwq_gguf.verification.pending import announced
+        from qwq_gguf.verification.pending_change import announced
         from qwq_gguf.verification.record import write_manifest
 
         path = self._file.path
@@ -101,7 +101,7 @@ class Following:
         """Write down that it has happened."""
         if self._announced is None:
             return
-        from qwq_gguf.verification.pending import settled
+        from qwq_gguf.verification.pending_change import settled
         from qwq_gguf.verification.record import write_manifest
 
         where = write_manifest(settled(self._announced, made=True), self._file.path)

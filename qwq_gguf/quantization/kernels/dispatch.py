@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.kernels.known import gives_known_bytes
-from qwq_gguf.quantization.kernels.makers import GgmlKernels, Job, NumbaKernels, for_numba
+from qwq_gguf.quantization.kernels.block_makers import GgmlKernels, Job, NumbaKernels, for_numba
+from qwq_gguf.quantization.kernels.reference_bytes import gives_known_bytes
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,7 +2,7 @@
 
 `qwq-gguf set` writes down what it is about to do, does it, and writes down that it is done.
 Wherever it ends early, the header's bytes say how far it came: it is the old header or the
-new one, but perhaps for remains in the slot that nobody reads (gguf_file/room.py).
+new one, but perhaps for remains in the slot that nobody reads (gguf_file/header_slack.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import replace
 from enum import Enum
 
-from qwq_gguf.gguf_file.room import Room
+from qwq_gguf.gguf_file.header_slack import Room
 from qwq_gguf.verification.findings import Finding, difference, remark
 from qwq_gguf.verification.manifest import FileRecord, Manifest, PartDigest, Pending
 

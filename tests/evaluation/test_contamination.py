@@ -5,13 +5,15 @@ import pytest
 
 from qwq_gguf.errors import EvaluationError
 from qwq_gguf.evaluation import problems
-from qwq_gguf.evaluation.guises import content, guises, is_step
-from qwq_gguf.evaluation.met import met_contents, was_met
+from qwq_gguf.evaluation.contamination import met_contents, was_met
+from qwq_gguf.evaluation.equivalence import content, guises, is_step
 from qwq_gguf.evaluation.problems import SKILLS, generate, is_held_out, suite
 
 
 def test_the_list_is_sorted_and_holds_nothing_needless() -> None:
-    lines = files("qwq_gguf.evaluation").joinpath("met.txt").read_text("utf-8").split("\n")
+    lines = (
+        files("qwq_gguf.evaluation").joinpath("contamination.txt").read_text("utf-8").split("\n")
+    )
     assert lines.pop() == ""
     assert lines == sorted(set(lines))
     assert met_contents() == set(lines)

@@ -2,8 +2,8 @@
 
 The training left out problems by key, and a key names the skill, the order and the zeros of its
 numbers. So some contents that are held out as one problem were met as another, or as a line of
-some longer work. `met.txt` lists them all, sorted; scripts/train_demo/seen.py draws the training
-again to write and to check it. It says nothing of other models, nor of a demo trained anew.
+some longer work. `contamination.txt` lists them all, sorted; scripts/train_demo/seen.py draws the
+training again to write and to check it. It says nothing of other models, nor of a demo trained anew.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from qwq_gguf.evaluation.guises import content, is_step
+from qwq_gguf.evaluation.equivalence import content, is_step
 
 __all__ = ["met_contents", "was_met"]
 
 
 @cache
 def met_contents() -> frozenset[str]:
-    """The contents of `met.txt`: each is asked by some held-out problem and was met."""
-    listed = files("qwq_gguf.evaluation").joinpath("met.txt").read_text(encoding="utf-8")
+    """The contents of `contamination.txt`: each is asked by some held-out problem and was met."""
+    listed = files("qwq_gguf.evaluation").joinpath("contamination.txt").read_text(encoding="utf-8")
     return frozenset(listed.split())
 
 

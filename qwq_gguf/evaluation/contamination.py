@@ -3,7 +3,8 @@
 The training left out problems by key, and a key names the skill, the order and the zeros of its
 numbers. So some contents that are held out as one problem were met as another, or as a line of
 some longer work. `contamination.txt` lists them all, sorted; scripts/train_demo/seen.py draws the
-training again to write and to check it. It says nothing of other models, nor of a demo trained anew.
+training again to write and to check it. It says nothing of other models, nor of a demo trained
+anew.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from qwq_gguf.cli.flags import context as context_flags
+from qwq_gguf.cli.flags import speculation as speculation_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.chain import resolved_for
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
@@ -103,6 +104,8 @@ def thinking(
     cache_type_v: context_flags.CacheTypeV = None,
     flash_attention: context_flags.FlashAttention = None,
     yarn: context_flags.Yarn = None,
+    speculate: speculation_flags.Speculate = None,
+    draft_tokens: speculation_flags.DraftTokens = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The figures as one JSON object.")
     ] = False,
@@ -138,6 +141,7 @@ def thinking(
     if force and out is None:
         raise typer.BadParameter("--force goes with --out")
     wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
+    guessing = speculation_flags.guessing_of(speculate, draft_tokens)
     problems = suite(suite_name, limit=limit, seed=seed)
     with gguf_header(source, revision, token) as (located, gguf):
         settings = {
@@ -170,6 +174,7 @@ def thinking(
             gpu_layers=gpu_layers,
             threads=threads,
             wish=wish,
+            guessing=guessing,
         ) as model,
     ):
         try:

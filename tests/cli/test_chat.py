@@ -597,7 +597,7 @@ def test_guessing_ahead_gives_the_same_reply_and_says_what_it_brought(endless: P
     [
         (("--draft-tokens", "5"), "--draft-tokens goes with --speculate", 2),
         (("--speculate", "text", "--draft-tokens", "65"), "less than or equal to 64", 2),
-        (("--speculate", "nowhere.gguf"), "no such file", 1),
+        (("--speculate", "nowhere.gguf"), "No such file", 1),
     ],
 )
 def test_guesses_that_cannot_be_are_refused(

@@ -107,5 +107,5 @@ def _check_cuttable(model: Model) -> None:
     raise ModelError(
         "this model cannot guess ahead: its state cannot go back to where a guess was wrong",
         path=model.path,
-        hint="leave --speculate out",
+        hint="it works without --speculate",
     )

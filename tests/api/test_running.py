@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import qwq_gguf
-from qwq_gguf.chat.events import AnswerDelta, Finished, ThinkingDelta
+from qwq_gguf.chat.events import AnswerDelta, Finished, ThinkingDelta, ThoughtEnded
 from qwq_gguf.cli.app import app
 from qwq_gguf.errors import ModelError, NotAGgufError, UsageError
 from qwq_gguf.jobs.events import Activity, Ended, Event
@@ -218,4 +218,12 @@ def test_guessing_ahead_changes_no_reply(demo: Path, model: qwq_gguf.Model) -> N
             assert reply.speculated is not None
             assert reply.speculated.steps
         again = ahead.ask("What is 12345*6789?", seed=3)
+        closed = ahead.chat(seed=3, thought_budget=20).ask("What is 12345*6789?")
     assert (again.thinking, again.answer) == (usual.thinking, usual.answer)
+    bounded = model.chat(seed=3, thought_budget=20).ask("What is 12345*6789?")
+    assert bounded.thought_ended is ThoughtEnded.BUDGET
+    assert (closed.thinking, closed.answer) == (bounded.thinking, bounded.answer)
+    assert closed.thought_ended is ThoughtEnded.BUDGET
+    # The words that closed it were known, so they took one step.
+    assert closed.speculated is not None
+    assert closed.speculated.tokens > closed.speculated.steps + closed.speculated.accepted

@@ -6,7 +6,8 @@ Texts that repeat what is there (code to be rewritten, sentences to be quoted an
 texts that do not (a story, an explanation), greedy, each side in turn. Prompts are not counted.
 Tokens a second are medians of the turns; CPU milliseconds a token are those of this process on all
 cores, which mean something on a busy machine, too. `same` is how many tokens are those of the
-text without guesses: a difference begins at a tie (docs/performance.md).
+text without guesses, and `gap` how far apart the logits of the two next ones are there: next to
+nothing, as llama.cpp rounds otherwise where it computes several tokens at once.
 """
 
 from __future__ import annotations
@@ -81,6 +82,12 @@ class Side:
         told = generation.speculated or Speculated(steps=rest, tokens=rest)
         return {"rate": rest / wall, "cpu": 1000 * cpu / rest, "tokens": tokens, "told": told}
 
+    def gap(self, prompt: list[int], one: int, other: int) -> float:
+        """How far apart the logits of two tokens are after this text."""
+        next(self.session.generate(prompt, GREEDY, seed=1))
+        logits = self.session.logits()
+        return abs(float(logits[one] - logits[other]))
+
 
 def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
@@ -103,7 +110,12 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             usual = runs["off"][0]["tokens"]
             for side, made in runs.items():
                 told = sum((each["told"] for each in made), Speculated())
-                same = _alike(usual, made[0]["tokens"])
+                ahead_tokens = made[0]["tokens"]
+                same = _alike(usual, ahead_tokens)
+                gap = None
+                if same < min(len(usual), len(ahead_tokens)):
+                    text = [*prompt, *usual[:same]]
+                    gap = sides["off"].gap(text, usual[same], ahead_tokens[same])
                 row = {
                     "text": name,
                     "repeats": repeats,
@@ -114,12 +126,14 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                     "drafted": told.drafted,
                     "acceptance": told.acceptance,
                     "same": f"{same} of {len(usual)}",
+                    "gap": gap,
                 }
                 rows.append(row)
                 print(
                     f"{name:18}{side:7}{row['tokens_per_second']:8.1f}{row['cpu_ms']:9.1f}"
                     f"{row['tokens_per_step']:10.2f}{100 * told.acceptance:9.0f} %"
-                    f"{told.drafted // len(made):9}  {row['same']}",
+                    f"{told.drafted // len(made):9}  {row['same']}"
+                    + ("" if gap is None else f", gap {gap:.3f}"),
                     flush=True,
                 )
     return rows

@@ -15,6 +15,7 @@ from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Generation, Session
 from qwq_gguf.engine.speculation.drafter import Drafter
 from qwq_gguf.engine.speculation.lengths import Costs
+from qwq_gguf.engine.speculation.model import ModelDrafter
 from qwq_gguf.engine.speculation.speculation import Speculation
 from qwq_gguf.errors import ModelError
 from qwq_gguf.sampling import (
@@ -385,6 +386,24 @@ def test_another_draft_model_changes_no_token(model: Model, tmp_path: Path) -> N
         assert again == text(Session(model).generate(longer, DICE, seed=4, max_tokens=50))
     with pytest.raises(ModelError, match="closed"):
         Session(draft)
+
+
+def test_a_draft_model_that_is_never_sure_is_left_alone(tmp_path: Path) -> None:
+    words = len(vocab().tokens)
+    flat = {"output.weight": np.zeros((words, 64), np.float32)}
+    unsure = write_random(tmp_path / "unsure.gguf", tensors=flat)
+    with Model.load(write_random(tmp_path / "target.gguf"), threads=1) as target:
+        draft = Model.load(unsure, threads=1)
+        cheap = Costs(begin=0.95, group=0.65, row=0.4, guess=0.1)
+        target.speculate(Speculation(target, draft=draft, costs=cheap))
+        session = Session(target)
+        drafter = session._drafter
+        assert isinstance(drafter, ModelDrafter)
+        endless = LogitBias(tuple((token, -np.inf) for token in sorted(target.eog_tokens)))
+        chain = SamplerChain((endless, *DICE.stages))
+        made = text(session.generate(PROMPT, chain, seed=4, max_tokens=100))
+        assert len(made) == 100
+        assert drafter._context.cached_tokens < len(PROMPT) + 30
 
 
 def test_a_smaller_models_unused_tokens_are_no_difference(tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ class ModelDrafter:
             guesses.append(token)
             if len(guesses) == length or self._context.compute_token(token):
                 break
+        if not guesses:  # it is as unsure as if it had been wrong
+            self._acceptance.verified(1, 0)
         return guesses
 
     def verified(self, drafted: int, accepted: int) -> None:

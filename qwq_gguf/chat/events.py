@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from qwq_gguf.chat.messages import ToolCall
+from qwq_gguf.chat.speculated import Speculated
 
 __all__ = [
     "AnswerDelta",
@@ -70,7 +71,8 @@ class Response:
 
     `written` is all text after the last thought; `answer` is that without the tool calls:
     `calls` as they were read, and in `unread` what is wrong with each that could not be.
-    `seconds` are those of the generated tokens; neither prompt nor consumer count.
+    `seconds` are those of the generated tokens; neither prompt nor consumer count. `speculated`
+    is what guessing tokens ahead has brought, None where it was off.
     """
 
     thinking: str
@@ -85,6 +87,7 @@ class Response:
     seconds: float
     finish_reason: FinishReason
     thought_ended: ThoughtEnded
+    speculated: Speculated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ class Reply:
 
     `answer` is the text after the last thought, tool calls taken out; `thinking` joins
     the thoughts of all rounds of tools, and `thought_ended` is how the last of them did.
-    `prompt_tokens` counts the first round's prompt.
+    `prompt_tokens` counts the first round's prompt. `speculated` is what guessing tokens ahead
+    has brought, None where it was off.
     """
 
     thinking: str
@@ -106,6 +110,7 @@ class Reply:
     seed: int
     tokens_per_second: float
     tool_calls: tuple[ToolCall, ...] = ()
+    speculated: Speculated | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qwq_gguf.chat.events import FinishReason, Reply, Response, ThoughtEnded
+from qwq_gguf.chat.speculated import Speculated
 
 __all__ = ["no_room", "one_reply", "tokens_of"]
 
@@ -23,6 +24,7 @@ def one_reply(rounds: Sequence[Response], reason: FinishReason, seed: int) -> Re
     """All rounds of one turn as one reply; the calls of the last one were not run."""
     endings = [each.thought_ended for each in rounds]
     thoughts = [ending for ending in endings if ending is not ThoughtEnded.NONE]
+    guessed = [each.speculated for each in rounds if each.speculated is not None]
     seconds = sum(each.seconds for each in rounds)
     return Reply(
         thinking="\n\n".join(each.thinking for each in rounds if each.thinking),
@@ -35,4 +37,5 @@ def one_reply(rounds: Sequence[Response], reason: FinishReason, seed: int) -> Re
         seed=seed,
         tokens_per_second=sum(map(tokens_of, rounds)) / seconds if seconds > 0 else 0.0,
         tool_calls=tuple(call for each in rounds[:-1] for call in each.calls),
+        speculated=sum(guessed, Speculated()) if guessed else None,
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from qwq_gguf.chat.template import Segment
+    from qwq_gguf.engine.speculation.speculation import Speculation
 
     class _Closable(Protocol):
         """A session or an engine."""
@@ -73,6 +74,8 @@ class Model:
         self.threads = threads
         self.settings = settings
         self.notices = notices
+        self.speculation: Speculation | None = None
+        """How its sessions guess tokens ahead, if they are to; see `speculate`."""
         api = library.api
         free = partial(_free, api, files)
         self.owned = Owned(handle, free, what="the model", path=self.path)
@@ -243,6 +246,14 @@ class Model:
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for."""
         return self.vocabulary.piece(token)
+
+    def speculate(self, speculation: Speculation) -> None:
+        """Let the sessions that are made from now on guess ahead; its draft model is closed with
+        this one.
+        """
+        self.speculation = speculation
+        if speculation.draft is not None:
+            self.adopt(speculation.draft)
 
     def adopt(self, session: _Closable) -> None:
         """Close this session before the model."""

@@ -1,23 +1,18 @@
-"""Tokens in, tokens out: the decode loop.
-
-Each step is two native calls, decode and sample; nothing here grows with the length of
-what was generated.
-"""
+"""Tokens in, tokens out, with what prompts have in common kept in a KV cache."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Collection, Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.engine.generation import Generation
+from qwq_gguf.engine.guessing import GuessingGeneration
 from qwq_gguf.engine.llama.context_settings import ContextSettings
-from qwq_gguf.engine.llama.kv_context import ABORTED, FULL, KvContext, PromptProgress
+from qwq_gguf.engine.llama.kv_context import KvContext, PromptProgress
 from qwq_gguf.engine.llama.sequence_state import SequenceState
-from qwq_gguf.engine.one_reader import OneReader
-from qwq_gguf.engine.writing import Driver, Generated, Writing
-from qwq_gguf.errors import ModelError
+from qwq_gguf.engine.writing import Generated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +21,6 @@ if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
     from qwq_gguf.sampling.chain import SamplerChain
 
-E = TypeVar("E")
-
 __all__ = ["Generated", "Generation", "PromptProgress", "Session"]
 
 
@@ -35,10 +28,13 @@ class Session:
     """A text in the making. Use from one thread at a time; `interrupt` from any."""
 
     def __init__(self, model: Model, settings: ContextSettings | None = None) -> None:
-        """`settings` are those of its KV cache (default: the model's)."""
+        """`settings` are those of its KV cache (default: the model's). It guesses tokens ahead
+        where the model is to (`Model.speculate`).
+        """
         self.model = model
         self.settings = settings or model.settings
         self._context = KvContext(model, settings)
+        self._drafter = None if model.speculation is None else model.speculation.drafter()
         self._running: Generation | None = None
         self._beginning = threading.RLock()  # reentrant: signal handlers may begin one
         model.adopt(self)
@@ -75,7 +71,12 @@ class Session:
         """
         self._context.owned.check()
         self.model.files.check()
-        generation = Generation(
+        begin = (
+            Generation
+            if self._drafter is None
+            else partial(GuessingGeneration, drafter=self._drafter)
+        )
+        generation = begin(
             self._context,
             self.model,
             list(prompt),
@@ -94,11 +95,13 @@ class Session:
 
     def logits(self) -> npt.NDArray[np.float32]:
         """The logits from which the last token was picked, one a token of the vocabulary."""
-        return self._context.logits()
+        return self._context.logits(-1 if self._running is None else self._running.place)
 
     def interrupt(self) -> None:
         """End the running generation at once (a prompt) or with its next token."""
         self._context.abort.set()
+        if self._drafter is not None:
+            self._drafter.interrupt()
 
     def take_notice(self) -> str | None:
         """What the user should know of how it goes, once; now only that the computer is busy."""
@@ -129,109 +132,5 @@ class Session:
     def close(self) -> None:
         """Free the context; may be called twice."""
         self._context.close()
-
-
-class Generation(Writing, Iterator[Generated]):
-    """A running generation: an iterator over its tokens, each computed when it is asked for."""
-
-    def __init__(
-        self,
-        context: KvContext,
-        model: Model,
-        prompt: list[int],
-        chain: SamplerChain,
-        *,
-        seed: int,
-        max_tokens: int | None,
-        stop_tokens: Collection[int],
-        on_prompt: PromptProgress | None,
-    ) -> None:
-        super().__init__(
-            model, prompt, chain, seed=seed, max_tokens=max_tokens, stop_tokens=stop_tokens
-        )
-        self._context = context
-        self._superseded = False
-        self._stream = OneReader(self._run(prompt, on_prompt), "this generation")
-
-    def __next__(self) -> Generated:
-        try:
-            return next(self._stream)
-        except StopIteration:
-            if self.finish_reason is None:
-                self._context.owned.check()
-            if self._superseded and self.finish_reason is None:
-                raise ModelError(
-                    "this generation was ended: its session has begun another one, or was emptied",
-                    hint="read it to its end first, or use two sessions",
-                ) from None
-            raise
-
-    def drive(self, reply: Driver[E]) -> Iterator[E]:
-        """The events that a reply makes of the tokens, as they are read."""
-        reply.begin(self)
-        for token, piece in self:
-            yield from reply.feed(token, piece)
-            if reply.done:
-                break
-
-    def interrupt(self) -> None:
-        """End it at once (a prompt) or with its next token; from any thread."""
-        if not self._superseded:
-            self._context.abort.set()
-
-    def supersede(self) -> None:
-        """Stop here, because another one begins: going on with this one is an error."""
-        self.close()
-        self._superseded = True
-
-    def close(self) -> None:
-        """Stop here. A generation that ran to its end has nothing left to close.
-
-        ModelError from within its own `on_prompt`, or while another thread waits for it.
-        """
-        self._stream.close()
-        self._chain.close()
-
-    def _run(
-        self, prompt: list[int], on_prompt: PromptProgress | None
-    ) -> Generator[Generated, None, None]:
-        with self._chain:
-            began = time.perf_counter()
-            self.reused_tokens = self._context.reuse(prompt)
-            going = self._context.compute_prompt(prompt, self.reused_tokens, on_prompt)
-            self.prompt_seconds = time.perf_counter() - began
-            if going:
-                yield from self._loop()
-            else:
-                self.finish_reason = FinishReason.INTERRUPTED
-
-    def _loop(self) -> Generator[Generated, None, None]:
-        context = self._context
-        held = context.owned
-        clock, aborted = time.perf_counter, context.abort.is_set
-        since = clock()
-        while True:
-            context.check_logits()
-            picked = self._pick(context)
-            if picked is None:
-                break
-            self.seconds += clock() - since
-            yield picked
-            since = clock()
-            held.check()  # whoever reads may have closed it
-            if aborted():
-                self.finish_reason = FinishReason.INTERRUPTED
-                break
-            if self._at_limit():
-                break
-            status = context.compute_token(picked.token)
-            if status:
-                self.finish_reason = _why(status)
-                if self.finish_reason is None:
-                    context.check(status)
-                break
-        self.seconds += clock() - since
-
-
-def _why(status: int) -> FinishReason | None:
-    return {ABORTED: FinishReason.INTERRUPTED, FULL: FinishReason.CONTEXT}.get(status)
+        if self._drafter is not None:
+            self._drafter.close()

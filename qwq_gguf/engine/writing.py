@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.chat.speculated import Speculated
 from qwq_gguf.engine.llama.native_chain import NativeChain
 from qwq_gguf.engine.llama.vocabulary import too_long
 from qwq_gguf.errors import ModelError
@@ -53,7 +54,7 @@ class Writing:
     """A generation but for its computing; what may be done to it is in `Steered`.
 
     `finish_reason` is None until it has ended by itself; `end_token` is the token that
-    ended it, which is not among those picked.
+    ended it, which is not among those picked. `speculated` is what guessing ahead has brought.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Writing:
         self.prompt_seconds = 0.0
         self.finish_reason: FinishReason | None = None
         self.end_token: int | None = None
+        self.speculated: Speculated | None = None
         self._room = model.context_size - len(prompt)
         self._most = model.context_size if max_tokens is None else max_tokens
         self._piece = model.piece

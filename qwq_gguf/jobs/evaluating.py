@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.contexts import USUAL, ContextWish
 from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, Said, activity
+from qwq_gguf.jobs.speculating import SpeculationWish
 from qwq_gguf.json_text import to_json
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Evaluating:
     gpu_layers: int | None = None
     threads: int | None = None
     wish: ContextWish = USUAL
+    guessing: SpeculationWish | None = None
     out: Path | None = None
     force: bool = False
     revision: str | None = None
@@ -92,6 +94,7 @@ class Evaluation:
                 gpu_layers=asked.gpu_layers,
                 threads=asked.threads,
                 wish=asked.wish,
+                guessing=asked.guessing,
             ) as model,
         ):
             total = len(problems) * asked.samples * len(profiles)

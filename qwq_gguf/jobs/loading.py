@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.jobs.contexts import USUAL, ContextWish
 from qwq_gguf.jobs.events import Activity, Progress, Remark, Report, activity
+from qwq_gguf.jobs.speculating import SpeculationWish, speculate
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -23,6 +24,7 @@ def load_model(
     gpu_layers: int | None = None,
     threads: int | None = None,
     wish: ContextWish = USUAL,
+    guessing: SpeculationWish | None = None,
 ) -> Model:
     """Load a GGUF file; its notices are remarks.
 
@@ -52,6 +54,12 @@ def load_model(
             settings=settings,
             progress=show,
         )
+    if guessing is not None:
+        try:
+            speculate(model, guessing, report)
+        except BaseException:
+            model.close()
+            raise
     for notice in model.notices:
         report(Remark(notice))
     return model

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import qwq_gguf
-from qwq_gguf.chat.events import AnswerDelta, Finished, ThinkingDelta
+from qwq_gguf.chat.events import AnswerDelta, Finished, ThinkingDelta, ThoughtEnded
 from qwq_gguf.cli.app import app
 from qwq_gguf.errors import ModelError, NotAGgufError, UsageError
 from qwq_gguf.jobs.events import Activity, Ended, Event
@@ -184,6 +184,16 @@ def test_several_sequences_answer_threads_as_one_would(demo: Path, model: qwq_gg
         (lambda model: load_with(model, cache_values=8), "cache_values is a text"),
         (lambda model: load_with(model, yarn="2"), "yarn is a number"),
         (lambda model: load_with(model, flash_attention=1), "flash_attention is True"),
+        (lambda model: load_with(model, draft_tokens=3), "draft_tokens goes with speculate"),
+        (lambda model: load_with(model, speculate=3), "speculate is a path or a name"),
+        (
+            lambda model: load_with(model, speculate="text", draft_tokens=65),
+            "draft_tokens makes no sense",
+        ),
+        (
+            lambda model: load_with(model, speculate="text", sequences=2),
+            "speculate goes with one sequence only",
+        ),
     ],
 )
 def test_a_wrong_call_says_what_to_do(
@@ -198,3 +208,22 @@ def test_what_is_no_gguf(tmp_path: Path) -> None:
         qwq_gguf.load(tmp_path / "none.gguf")
     with pytest.raises(UsageError, match="source is a path or a name"):
         qwq_gguf.load(None)  # type: ignore[arg-type]
+
+
+def test_guessing_ahead_changes_no_reply(demo: Path, model: qwq_gguf.Model) -> None:
+    usual = model.ask("What is 12345*6789?", seed=3)
+    assert usual.speculated is None
+    with qwq_gguf.load(demo, speculate="text") as ahead:
+        for reply in (ahead.ask("What is 12345*6789?", seed=3), ahead.chat(seed=3).ask("12+34?")):
+            assert reply.speculated is not None
+            assert reply.speculated.steps
+        again = ahead.ask("What is 12345*6789?", seed=3)
+        closed = ahead.chat(seed=3, thought_budget=20).ask("What is 12345*6789?")
+    assert (again.thinking, again.answer) == (usual.thinking, usual.answer)
+    bounded = model.chat(seed=3, thought_budget=20).ask("What is 12345*6789?")
+    assert bounded.thought_ended is ThoughtEnded.BUDGET
+    assert (closed.thinking, closed.answer) == (bounded.thinking, bounded.answer)
+    assert closed.thought_ended is ThoughtEnded.BUDGET
+    # The words that closed it were known, so they took one step.
+    assert closed.speculated is not None
+    assert closed.speculated.tokens > closed.speculated.steps + closed.speculated.accepted

@@ -87,6 +87,7 @@ def test_json(talker: Path) -> None:
         "finish_reason": "stop",
         "thought_ended": "closed",
         "seed": 5,
+        "speculation": None,
         "tool_calls": [],
         "profile": "qwq",
     }
@@ -571,3 +572,48 @@ def test_a_context_that_cannot_be_is_refused(
     done = chat(talker, "-p", "Hi", *flags)
     assert done.exit_code == (1 if "--yarn" in flags else 2), done.stderr
     assert words in " ".join(done.stderr.split())
+
+
+def test_guessing_ahead_gives_the_same_reply_and_says_what_it_brought(endless: Path) -> None:
+    asked = (endless, "-p", "Hi", "-t", "1", "-c", "500", "-n", "100", "--seed", "1")
+    usual = json.loads(chat(*asked, "--json").stdout)
+    for source in ("text", str(endless)):
+        done = chat(*asked, "--speculate", source, "--draft-tokens", "5", "--json")
+        ahead = json.loads(done.stdout)
+        told = ahead.pop("speculation")
+        assert told["drafted"] >= told["accepted"]
+        assert ahead["answer"] == usual["answer"]
+        assert ahead["thinking"] == usual["thinking"]
+        if source == "text":
+            assert told["accepted"] > 50
+            assert 3 < told["tokens_per_step"] <= 6
+    said = chat(*asked, "--speculate", "text", "--verbose").stderr
+    assert "of them right" in said
+    assert "tokens a step" in said
+    assert "of them right" not in chat(*asked, "--verbose").stderr
+
+
+@pytest.mark.parametrize(
+    "flags, words, status",
+    [
+        (("--draft-tokens", "5"), "--draft-tokens goes with --speculate", 2),
+        (("--speculate", "text", "--draft-tokens", "65"), "less than or equal to 64", 2),
+        (("--speculate", "nowhere.gguf"), "No such file", 1),
+    ],
+)
+def test_guesses_that_cannot_be_are_refused(
+    talker: Path, flags: tuple[str, ...], words: str, status: int
+) -> None:
+    done = chat(talker, "-p", "Hi", *flags)
+    assert done.exit_code == status, done.stderr
+    assert words in " ".join(done.stderr.split())
+
+
+def test_a_draft_model_with_other_tokens_is_refused(talker: Path, tmp_path: Path) -> None:
+    other = write_random(tmp_path / "other.gguf")
+    done = chat(talker, "-p", "Hi", "--speculate", other)
+    assert done.exit_code == 1
+    said = " ".join(done.stderr.split())
+    assert "other tokens" in said
+    assert "other.gguf" in said
+    assert "Traceback" not in said

@@ -48,6 +48,15 @@ def test_a_table_of_figures(parrot: Path) -> None:
     assert row.split() == ["qwq", "add", "0", "6", "0.0", "%", "0", "2.0", "2", "2"]
 
 
+def test_guessing_ahead_changes_no_figure(parrot: Path, tmp_path: Path) -> None:
+    asked = (parrot, "--suite", "add", "--limit", 2, "--json")
+    usual, ahead = (measure(*asked, *more) for more in ((), ("--speculate", "text")))
+    assert ahead.exit_code == 0, ahead.output
+    assert json.loads(ahead.stdout) == json.loads(usual.stdout)
+    other = write_random(tmp_path / "other.gguf")
+    assert "other tokens" in measure(*asked, "--speculate", other).stderr
+
+
 def test_profiles_are_compared_on_the_same_problems_and_dice(parrot: Path, tmp_path: Path) -> None:
     records = tmp_path / "replies.jsonl"
     done = measure(

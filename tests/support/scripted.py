@@ -77,6 +77,8 @@ class ScriptedModel:
 
 
 class ScriptedGeneration:
+    speculated = None
+
     def __init__(self, session: ScriptedSession, prompt: int, tokens: list[int], most: int) -> None:
         self.prompt_tokens = prompt
         self.seconds = 0.5

@@ -231,6 +231,7 @@ class UnrulyGeneration:
     """A generation of it, as `Steered` has it."""
 
     prompt_tokens = 1
+    speculated = None
 
     def __init__(self, model: UnrulyModel, case: Case) -> None:
         self.model, self.case = model, case

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.cli.terminal.keys import quiet_keys
 from qwq_gguf.cli.terminal.telling import Bars, Terminal
 from qwq_gguf.jobs.contexts import USUAL, ContextWish
+from qwq_gguf.jobs.speculating import SpeculationWish
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -23,6 +24,7 @@ def load_model(
     gpu_layers: int | None,
     threads: int | None,
     wish: ContextWish = USUAL,
+    guessing: SpeculationWish | None = None,
     quiet: bool = False,
 ) -> Model:
     """Load a GGUF file, saying how far it is where that takes long, and its notices; see
@@ -39,4 +41,5 @@ def load_model(
             gpu_layers=gpu_layers,
             threads=threads,
             wish=wish,
+            guessing=guessing,
         )

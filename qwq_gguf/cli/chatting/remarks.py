@@ -64,6 +64,7 @@ def details_line(reply: Reply) -> str:
             f"seed {reply.seed}",
             f"finished: {reply.finish_reason}",
             f"thought: {reply.thought_ended}",
+            *(() if reply.speculated is None else (reply.speculated.describe(),)),
         )
     )
 

@@ -11,6 +11,7 @@ import typer
 from qwq_gguf.chat.events import FinishReason
 from qwq_gguf.cli.flags import chain as chain_flags
 from qwq_gguf.cli.flags import context as context_flags
+from qwq_gguf.cli.flags import speculation as speculation_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags import tools as tool_flags
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
@@ -103,6 +104,8 @@ def chat(
     cache_type_v: context_flags.CacheTypeV = None,
     flash_attention: context_flags.FlashAttention = None,
     yarn: context_flags.Yarn = None,
+    speculate: speculation_flags.Speculate = None,
+    draft_tokens: speculation_flags.DraftTokens = None,
     profile_name: chain_flags.ProfileName = None,
     thought_budget: Annotated[
         int | None,
@@ -209,6 +212,7 @@ def chat(
     from qwq_gguf.jobs.wishes import Wishes, settle
 
     wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
+    guessing = speculation_flags.guessing_of(speculate, draft_tokens)
     wishes = Wishes(
         profile=profile_name,
         settings=chain_flags.overrides_of(
@@ -263,6 +267,7 @@ def chat(
             gpu_layers=gpu_layers,
             threads=threads,
             wish=wish,
+            guessing=guessing,
             quiet=quiet,
         ) as model,
         open_chat(
@@ -307,6 +312,7 @@ def reply_to_json(reply: Reply, profile: Profile, thoughts: Thoughts) -> dict[st
         "thought_ended": str(reply.thought_ended),
         "seed": reply.seed,
         "tokens_per_second": round(reply.tokens_per_second, 2),
+        "speculation": None if reply.speculated is None else reply.speculated.to_json(),
         "tool_calls": [
             {"name": call.name, "arguments": dict(call.arguments)} for call in reply.tool_calls
         ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qwq_gguf.cli.flags import context as context_flags
+from qwq_gguf.cli.flags import speculation as speculation_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
@@ -93,6 +94,8 @@ def thinking(
     cache_type_v: context_flags.CacheTypeV = None,
     flash_attention: context_flags.FlashAttention = None,
     yarn: context_flags.Yarn = None,
+    speculate: speculation_flags.Speculate = None,
+    draft_tokens: speculation_flags.DraftTokens = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The figures as one JSON object.")
     ] = False,
@@ -137,6 +140,7 @@ def thinking(
             gpu_layers=gpu_layers,
             threads=threads,
             wish=context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn),
+            guessing=speculation_flags.guessing_of(speculate, draft_tokens),
             out=out,
             force=force,
             revision=revision,

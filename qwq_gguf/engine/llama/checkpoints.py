@@ -9,10 +9,10 @@ states are kept for the places where the next prompt is likely to part from this
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-__all__ = ["MOST_STATES", "MOST_STATE_BYTES", "Checkpoints", "States", "turn_places"]
+__all__ = ["MOST_STATES", "MOST_STATE_BYTES", "Checkpoints", "States", "chunks", "turn_places"]
 
 MOST_STATES = 16
 MOST_STATE_BYTES = 512 << 20
@@ -156,3 +156,11 @@ def turn_places(prompt: Sequence[int], ends: Collection[int]) -> tuple[int, ...]
     turns = [index + 1 for index, token in enumerate(prompt) if token in ends]
     places = {*turns[:1], *turns[-2:], len(prompt) - 1}
     return tuple(sorted(place for place in places if 0 < place < len(prompt)))
+
+
+def chunks(start: int, end: int, most: int, cuts: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Stretches of at most `most` tokens from `start` to `end`, with an edge at each cut."""
+    for place in (*(cut for cut in cuts if start < cut < end), end):
+        while start < place:
+            yield start, min(start + most, place)
+            start = min(start + most, place)

@@ -8,13 +8,13 @@ know too little of the cache, never too much.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.engine.llama.abort import AbortFlag
 from qwq_gguf.engine.llama.busy import BusyWatch, clocks
-from qwq_gguf.engine.llama.checkpoints import Checkpoints, turn_places
+from qwq_gguf.engine.llama.checkpoints import Checkpoints, chunks, turn_places
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings, Observer
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.owned import Owned
@@ -127,11 +127,26 @@ class KvContext:
         self._cached = kept[:keep]
         return keep
 
+    def agreement(self, text: Sequence[int], start: int) -> int:
+        """How many tokens of the text are in the cache; the first `start` are known to be."""
+        cached, end = self._cached, min(len(self._cached), len(text))
+        while start < end and cached[start] == text[start]:
+            start += 1
+        return start
+
+    def cut_back(self, keep: int) -> None:
+        """Forget what comes after the first `keep` tokens, where no state stands in the way."""
+        if len(self._cached) <= keep:
+            return
+        del self._cached[keep:]
+        with self.owned:
+            self._api.llama_memory_seq_rm(self._memory, 0, keep, -1)
+
     def compute_prompt(self, prompt: list[int], start: int, report: PromptProgress | None) -> bool:
         """Decode the prompt from `start`; False if it was aborted."""
         total = len(prompt)
         places = turn_places(prompt, self._model.eog_tokens) if self._checkpoints.needed else ()
-        for first, end in _chunks(start, total, self.batch_size, places):
+        for first, end in chunks(start, total, self.batch_size, places):
             chunk = prompt[first:end]
             tokens = (ctypes.c_int32 * len(chunk))(*chunk)
             batch = self._api.llama_batch_get_one(tokens, len(chunk))
@@ -160,6 +175,20 @@ class KvContext:
         self._check_owner()
         if status == 0:
             self._cached.append(token)
+        return status
+
+    def compute_guesses(self, tokens: Sequence[int]) -> int:
+        """Decode these, for the logits behind each; llama_decode's status, 0 for success."""
+        count = len(tokens)
+        batch = self._api.llama_batch(
+            n_tokens=count,
+            token=(ctypes.c_int32 * count)(*tokens),
+            logits=(ctypes.c_int8 * count)(*[1] * count),
+        )  # what is left out llama.cpp fills in: positions, and the only sequence
+        status = self._decode(batch)
+        self._check_owner()
+        if status == 0:
+            self._cached += tokens
         return status
 
     def _decode(self, batch: Any) -> int:
@@ -199,9 +228,9 @@ class KvContext:
             logits = self._api.llama_get_logits_ith(handle, index)
             return bool(logits and logits[0] == logits[0])
 
-    def check_logits(self) -> None:
+    def check_logits(self, index: int = -1) -> None:
         """ModelError for logits that are no numbers."""
-        if not self.sound_logits():
+        if not self.sound_logits(index):
             self.forget()
             raise self.damaged()
 
@@ -260,14 +289,6 @@ class KvContext:
         self.abort.set()
         self._cached.clear()
         self.owned.close()
-
-
-def _chunks(start: int, end: int, most: int, cuts: Collection[int]) -> Iterator[tuple[int, int]]:
-    """Stretches of at most `most` tokens from `start` to `end`, with an edge at each cut."""
-    for place in (*(cut for cut in cuts if start < cut < end), end):
-        while start < place:
-            yield start, min(start + most, place)
-            start = min(start + most, place)
 
 
 def _free(api: Any, _kept: object, handle: int) -> None:

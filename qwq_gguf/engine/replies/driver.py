@@ -82,4 +82,5 @@ class ReplyDriver:
             seconds=generation.seconds,
             finish_reason=reason,
             thought_ended=stream.thought_ended(reason, governed=self._governing.ended),
+            speculated=generation.speculated,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.chat.speculated import Speculated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,10 @@ class Steered(Protocol):
     @property
     def finish_reason(self) -> FinishReason | None:
         """Why it has ended; None until then."""
+
+    @property
+    def speculated(self) -> Speculated | None:
+        """What guessing ahead has brought; None where it is off."""
 
     def force(self, tokens: Sequence[int]) -> None:
         """Let these be the next tokens, as if the model had picked them."""

@@ -20,7 +20,7 @@ from typing import Any
 
 MIB = 1 << 20
 _BUFFER = re.compile(r"(\S+)\s+(model|KV|RS|compute|output) buffer size =\s*([\d.]+) MiB")
-_CONTEXTS = (512, 4096, 16384, 32768)
+_CONTEXTS = (4096, 32768)
 _TYPES = ("f16", "q8_0", "q4_0")
 _RANDOM = {"hidden": 1536, "layers": 14, "heads": 12, "kv_heads": 2, "feed_forward": 8960}
 

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.metadata import KeyValue
 
-__all__ = ["USUAL", "ContextWish", "cache_type"]
+__all__ = ["AUTOMATIC", "USUAL", "ContextWish", "cache_type"]
+
+AUTOMATIC = ("context", "gpu_layers", "kv_type")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextWish:
     """As people say it: types by their names, a factor for YaRN. None is the usual.
+
+    `automatic` are those of AUTOMATIC that are chosen by what fits this machine; the experts of
+    the first `cpu_experts` layers stay in main memory.
 
     UsageError for a type that a cache cannot be kept in.
     """
@@ -28,6 +33,8 @@ class ContextWish:
     values: str | None = None
     flash_attention: bool | None = None
     yarn: float | None = None
+    automatic: frozenset[str] = frozenset()
+    cpu_experts: int = 0
 
     def __post_init__(self) -> None:
         if self.keys is not None:

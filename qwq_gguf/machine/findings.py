@@ -164,6 +164,7 @@ def _memory(installed: Installed) -> Iterator[Finding]:
 
 def _cards(seen: Recording, gpus: Sequence[Gpu]) -> Iterator[Finding]:
     smi = seen.output("nvidia-smi")
+    hidden = True
     if smi.status not in (None, 0):
         said = " ".join((smi.out + " " + smi.err).split())
         cure = next(cure for sign, cure in _SMI_BROKEN if sign in said.lower())
@@ -180,9 +181,11 @@ def _cards(seen: Recording, gpus: Sequence[Gpu]) -> Iterator[Finding]:
             "Windows gives a card to this WSL, and its tools are not on PATH",
             "export PATH=$PATH:/usr/lib/wsl/lib",
         )
+    else:
+        hidden = False
     for gpu in gpus:
         yield Finding("card", GOOD, _card(gpu, seen))
-    if not gpus and smi.status is None:
+    if not gpus and not hidden:
         yield Finding("card", MISSING, "no card that a driver tells of: models run on the processor")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from qwq_gguf.errors import ModelError
+from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.memory import available_memory
 
@@ -147,7 +147,8 @@ def check_cache_fits(
     values: GgmlType = GgmlType.F16,
     available: int | None = None,
 ) -> None:
-    """ModelError if a cache of `context` tokens cannot be in main memory, or in these types.
+    """NoRoomError if a cache of `context` tokens cannot be in main memory, ModelError if not in
+    these types.
 
     `available` is in bytes (default: what the machine says). Weights are mapped and can
     be dropped and read again, so they are not counted.
@@ -168,7 +169,7 @@ def check_cache_fits(
     hint = f"-c {max(256, int(0.8 * available / a_token) // 256 * 256)}"
     if keys is values is GgmlType.F16 and _half_fits(shape, context, available):
         hint += ", or -ctk q8_0 -ctv q8_0, which take about half"
-    raise ModelError(
+    raise NoRoomError(
         f"a context of {context:,} tokens does not fit into this machine's memory",
         path=header.path,
         found=f"{needed / 2**30:.1f} GiB of KV cache",

@@ -31,7 +31,7 @@ class Remedy:
     """A build for `build` (CUDA, HIP, Metal, Vulkan, CPU), and how to have it.
 
     `arguments` are what pip and uv have in common, `cmake` what CMAKE_ARGS is to be for a build
-    from sources ("" for a wheel). `notes` are for people.
+    from sources ("" for a wheel). `notes` are for people; `again`: in place of what is there.
     """
 
     build: str
@@ -39,11 +39,12 @@ class Remedy:
     index: str
     requirement: str
     notes: tuple[str, ...] = ()
+    again: bool = True
 
     @property
     def pip_arguments(self) -> tuple[str, ...]:
         """What stands behind `pip install`."""
-        common = ("--force-reinstall", "--no-deps", "--no-cache-dir")
+        common = ("--force-reinstall", "--no-deps", "--no-cache-dir") if self.again else ()
         if self.index:
             wheel = ("--only-binary", "llama-cpp-python", "--extra-index-url", self.index)
             return (*common, *wheel, self.requirement)
@@ -52,7 +53,9 @@ class Remedy:
     def commands(self, system: str) -> tuple[str, str]:
         """What to type, with pip and with uv."""
         pip = "pip install " + " ".join(self.pip_arguments)
-        uv = "uv pip install --reinstall-package llama-cpp-python --no-deps --no-cache "
+        uv = "uv pip install "
+        if self.again:
+            uv += "--reinstall-package llama-cpp-python --no-deps --no-cache "
         uv += (
             f"--only-binary llama-cpp-python --extra-index-url {self.index} {self.requirement}"
             if self.index
@@ -132,7 +135,11 @@ def _cuda(gpus: Sequence[Gpu], seen: Recording, installed: Installed) -> Remedy 
         return _sources("CUDA", cmake, installed, tuple(notes))
     found = _cuda_wheel(driver, gpus)
     if found is not None and _wheels_fit(installed):
-        return _wheel("CUDA", "cu{}{}".format(*found), installed, (_SLOW_REST,))
+        runtime = (
+            f"it loads CUDA {found[0]}'s libraries (libcudart, libcublas); if they are missing, "
+            "NVIDIA's packages have them: https://developer.nvidia.com/cuda-downloads"
+        )
+        return _wheel("CUDA", f"cu{found[0]}{found[1]}", installed, (_SLOW_REST, runtime))
     note = "there is no wheel for it: install NVIDIA's CUDA toolkit (nvcc) and a C++ compiler first"
     return _sources("CUDA", "-DGGML_CUDA=on", installed, (note,))
 
@@ -176,13 +183,15 @@ def _for_processor(seen: Recording, installed: Installed) -> Remedy:
 
 
 def _sources(build: str, cmake: str, installed: Installed, notes: tuple[str, ...]) -> Remedy:
-    return Remedy(build, cmake, "", _requirement(installed), notes)
+    again = installed.version is not None
+    return Remedy(build, cmake, "", _requirement(installed), notes, again)
 
 
 def _wheel(
     build: str, folder: str, installed: Installed, notes: tuple[str, ...] = ()
 ) -> Remedy:
-    return Remedy(build, "", f"{_INDEX}/{folder}", _requirement(installed), notes)
+    again = installed.version is not None
+    return Remedy(build, "", f"{_INDEX}/{folder}", _requirement(installed), notes, again)
 
 
 def _requirement(installed: Installed) -> str:

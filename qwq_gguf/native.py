@@ -16,7 +16,15 @@ from types import ModuleType
 
 from qwq_gguf.errors import LibraryError
 
-__all__ = ["INSTALL", "REINSTALL", "libc", "load_libggml", "load_libllama", "load_registry", "native_files"]
+__all__ = [
+    "INSTALL",
+    "REINSTALL",
+    "libc",
+    "load_libggml",
+    "load_libllama",
+    "load_registry",
+    "native_files",
+]
 
 INSTALL = "pip install llama-cpp-python==0.3.36"
 REINSTALL = f"{INSTALL} --force-reinstall --no-cache-dir"

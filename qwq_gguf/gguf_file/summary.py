@@ -20,7 +20,15 @@ from qwq_gguf.gguf_file.room import is_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, ThoughtStart, form_of
 
-__all__ = ["SUMMARY_SCHEMA", "FileSummary", "RopeScaling", "TypeShare", "Vocabulary", "summarize", "file_type_name"]
+__all__ = [
+    "SUMMARY_SCHEMA",
+    "FileSummary",
+    "RopeScaling",
+    "TypeShare",
+    "Vocabulary",
+    "summarize",
+    "file_type_name",
+]
 
 SUMMARY_SCHEMA = "qwq-gguf/inspect/1"
 _SAMPLING = "general.sampling."

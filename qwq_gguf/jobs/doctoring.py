@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.errors import LibraryError, QwqGgufError, UsageError
 from qwq_gguf.chat.events import Finished
+from qwq_gguf.errors import LibraryError, QwqGgufError, UsageError
 from qwq_gguf.jobs.events import Event, Remark, Report
 from qwq_gguf.machine import (
     available_memory,

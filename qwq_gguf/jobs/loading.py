@@ -74,9 +74,7 @@ def _load_fitting(
     kind = None if "kv_type" in wish.automatic else settings.keys
     layers = None if gpu_layers is None or gpu_layers < 0 else gpu_layers
     last: NoRoomError | None = None
-    for plan in fitting_plans(
-        gguf, usual=usual, context=context, kv_type=kind, gpu_layers=layers
-    ):
+    for plan in fitting_plans(gguf, usual=usual, context=context, kv_type=kind, gpu_layers=layers):
         kept = settings
         if "kv_type" in wish.automatic:
             kept = replace(settings, keys=plan.kind, values=plan.kind)

@@ -56,9 +56,9 @@ def _bandwidth(threads: int) -> float:
 
     memory, key = Memory("bandwidth"), f"1 {cpu_identity()} {threads}"
     known = memory.get(key)
-    if known is not None and isinstance(value := known.get("bytes_per_second"), (int, float)):
-        if value > 0:
-            return float(value)
+    value = None if known is None else known.get("bytes_per_second")
+    if isinstance(value, (int, float)) and value > 0:
+        return float(value)
     measured = measure_bandwidth(threads)
     memory.put(key, {"bytes_per_second": measured})
     return measured

@@ -170,7 +170,9 @@ def _cards(seen: Recording, gpus: Sequence[Gpu]) -> Iterator[Finding]:
         cure = next(cure for sign, cure in _SMI_BROKEN if sign in said.lower())
         yield Finding("card", BROKEN, f"NVIDIA's driver does not work: {one_line(said, 160)}", cure)
     elif smi.status is None and seen.file("proc/driver/nvidia/version") is not None:
-        cure = "give the container its tools: docker run --gpus all, with NVIDIA's Container Toolkit"
+        cure = (
+            "give the container its tools: docker run --gpus all, with NVIDIA's Container Toolkit"
+        )
         if not _container(seen):
             cure = "install nvidia-smi, which comes with the driver's utilities"
         yield Finding("card", BROKEN, "NVIDIA's driver is there, and its tools are not", cure)
@@ -186,14 +188,18 @@ def _cards(seen: Recording, gpus: Sequence[Gpu]) -> Iterator[Finding]:
     for gpu in gpus:
         yield Finding("card", GOOD, _card(gpu, seen))
     if not gpus and not hidden:
-        yield Finding("card", MISSING, "no card that a driver tells of: models run on the processor")
+        yield Finding(
+            "card", MISSING, "no card that a driver tells of: models run on the processor"
+        )
 
 
 def _card(gpu: Gpu, seen: Recording) -> str:
     parts = [one_line(gpu.name, 80)]
     if gpu.memory is not None:
         free = "" if gpu.free is None else f"{human_bytes(gpu.free)} of "
-        parts.append(f"{free}{human_bytes(gpu.memory)} for models" if gpu.free is not None else free)
+        parts.append(
+            f"{free}{human_bytes(gpu.memory)} for models" if gpu.free is not None else free
+        )
     if gpu.compute is not None:
         parts.append(f"compute {gpu.compute}" if gpu.maker == "NVIDIA" else gpu.compute)
     if gpu.driver is not None:
@@ -241,7 +247,9 @@ def _library(installed: Installed, gpus: Sequence[Gpu]) -> Iterator[Finding]:
         return
     told = f"llama-cpp-python {installed.version}"
     if installed.problem is not None:
-        yield Finding("llama.cpp", BROKEN, f"{told} does not load: {one_line(installed.problem, 200)}")
+        yield Finding(
+            "llama.cpp", BROKEN, f"{told} does not load: {one_line(installed.problem, 200)}"
+        )
         return
     if installed.version != installed.wanted:
         yield Finding("llama.cpp", BROKEN, f"{told}, and this program needs {installed.wanted}")

@@ -44,10 +44,9 @@ class Installed:
     def from_json(cls, value: Mapping[str, Any]) -> Installed:
         """The same back; TypeError for anything else."""
         known = {each.name for each in fields(cls)}
-        return cls(
-            **{
-                key: tuple(each) if isinstance(each, list) else each
-                for key, each in value.items()
-                if key in known
-            }
-        )
+        given: dict[str, Any] = {
+            key: tuple(each) if isinstance(each, list) else each
+            for key, each in value.items()
+            if key in known
+        }
+        return cls(**given)

@@ -142,8 +142,10 @@ def _card(word: str, text: str) -> Device:
 
 
 def _apple(family: str, kind: str, size: int, text: str) -> Machine:
-    names = (f"{family} {kind}",) if kind else tuple(
-        f"{family}{more}" for more in ("", " Pro", " Max", " Ultra")
+    names = (
+        (f"{family} {kind}",)
+        if kind
+        else tuple(f"{family}{more}" for more in ("", " Pro", " Max", " Ultra"))
     )
     fitting = [chip for chip in known_chips() if chip.name in names and size in chip.sizes]
     if not fitting:
@@ -169,4 +171,6 @@ def _spelt(name: str) -> str:
 @cache
 def _data() -> Table:
     path = machine_data("cards.toml")
-    return toml_table(read_toml(path, _MOST_BYTES, "table of cards", UsageError), "table", UsageError)
+    return toml_table(
+        read_toml(path, _MOST_BYTES, "table of cards", UsageError), "table", UsageError
+    )

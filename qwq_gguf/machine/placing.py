@@ -16,7 +16,15 @@ from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.devices import MIB, Machine
 from qwq_gguf.machine.model_size import ModelShape, WeightBytes
 
-__all__ = ["CARD_BATCH", "CPU_BATCH", "Placement", "Share", "most_context", "place", "process_bytes"]
+__all__ = [
+    "CARD_BATCH",
+    "CPU_BATCH",
+    "Placement",
+    "Share",
+    "most_context",
+    "place",
+    "process_bytes",
+]
 
 # Tokens of a prompt that our engine computes at once (engine/llama/kv_context.py).
 CARD_BATCH, CPU_BATCH = 512, 128
@@ -120,9 +128,9 @@ def _places(
     if wanted is not None:
         tries = [min(wanted, most) if machine.cards else 0]
     for layers in tries or [0]:
-        experts = (0,)
+        experts: range = range(1)
         if shape.experts and not machine.unified and layers == most:
-            experts = tuple(range(shape.layers + 1))
+            experts = range(shape.layers + 1)
         for behind in experts:
             found = _placed(shape, weights, machine, context, kind, layers, behind)
             if _fits(found, machine, process_bytes(shape)):

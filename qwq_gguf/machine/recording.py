@@ -23,7 +23,12 @@ _SMI = "index,name,memory.total,memory.free,compute_cap,driver_version"
 # What tells of cards: `fit` asks these and no more.
 CARD_COMMANDS: Mapping[str, Sequence[str]] = {
     "nvidia-smi": ("nvidia-smi", f"--query-gpu={_SMI}", "--format=csv,noheader,nounits"),
-    "sysctl": ("/usr/sbin/sysctl", "hw.memsize", "machdep.cpu.brand_string", "iogpu.wired_limit_mb"),
+    "sysctl": (
+        "/usr/sbin/sysctl",
+        "hw.memsize",
+        "machdep.cpu.brand_string",
+        "iogpu.wired_limit_mb",
+    ),
 }
 COMMANDS: Mapping[str, Sequence[str]] = {
     **CARD_COMMANDS,

@@ -187,9 +187,7 @@ def _sources(build: str, cmake: str, installed: Installed, notes: tuple[str, ...
     return Remedy(build, cmake, "", _requirement(installed), notes, again)
 
 
-def _wheel(
-    build: str, folder: str, installed: Installed, notes: tuple[str, ...] = ()
-) -> Remedy:
+def _wheel(build: str, folder: str, installed: Installed, notes: tuple[str, ...] = ()) -> Remedy:
     again = installed.version is not None
     return Remedy(build, "", f"{_INDEX}/{folder}", _requirement(installed), notes, again)
 

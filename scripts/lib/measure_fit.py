@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -44,7 +42,9 @@ def main() -> None:
 
 
 def _compare(files: list[Path], *, speed: bool) -> int:
-    print("| file | context | cache | predicted | llama.cpp says | off | process predicted | is | off |")
+    print(
+        "| file | context | cache | predicted | llama.cpp | off | process, predicted | is | off |"
+    )
     print("|---|--:|---|--:|--:|--:|--:|--:|--:|")
     bad = 0
     for file in files:
@@ -116,12 +116,12 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     api = library.load().api
     lines: list[str] = []
 
-    @api.llama_log_callback
     def listen(_level: int, text: bytes, _data: Any) -> None:
         if b"buffer size" in text:
             lines.append(text.decode("utf-8", "replace"))
 
-    api.llama_log_set(listen, None)
+    listener = api.llama_log_callback(listen)
+    api.llama_log_set(listener, None)
     kept = cache_type(kind, "-ctk")
     gguf = read_gguf(path)
     shape = ModelShape.of(gguf)

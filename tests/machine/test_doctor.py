@@ -24,7 +24,9 @@ CASES = sorted(Path(__file__).with_name("doctor").glob("*.json"))
 
 
 def case(name: str) -> tuple[Recording, Installed]:
-    value = json.loads(Path(__file__).with_name("doctor").joinpath(f"{name}.json").read_text("utf-8"))
+    value = json.loads(
+        Path(__file__).with_name("doctor").joinpath(f"{name}.json").read_text("utf-8")
+    )
     return Recording.from_json(value["recording"]), Installed.from_json(value["installed"])
 
 
@@ -70,7 +72,8 @@ def test_a_recording_can_be_kept(path: Path) -> None:
 )
 def test_what_is_to_be_installed(name: str, build: str, where: str) -> None:
     remedy = diagnosis(name).remedy
-    assert remedy is not None and remedy.build == build
+    assert remedy is not None
+    assert remedy.build == build
     assert (remedy.cmake or remedy.index.rpartition("/")[2]) == where
     pip, uv = remedy.commands("linux")
     for command in (pip, uv):
@@ -91,7 +94,8 @@ def test_pip_and_uv_know_all_these_arguments() -> None:
 @pytest.mark.parametrize("name", ["cuda-works", "mi300x-works", "m2-max-works"])
 def test_what_works_is_left_alone(name: str) -> None:
     found = diagnosis(name)
-    assert found.well and found.remedy is None
+    assert found.well
+    assert found.remedy is None
 
 
 @pytest.mark.parametrize(
@@ -121,7 +125,8 @@ def test_cards_are_read_from_their_drivers() -> None:
     (card,) = gpus_of(case("m2-max-works")[0])
     assert card.free == 81920 << 20
     (card,) = gpus_of(case("jetson-shared-memory")[0])
-    assert card.memory is None and card.compute == "8.7"
+    assert card.memory is None
+    assert card.compute == "8.7"
 
 
 def test_hostile_names_stay_on_their_line() -> None:

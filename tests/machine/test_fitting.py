@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from qwq_gguf.errors import UsageError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.choosing import Candidate, Wanted, best_row, ladder, row_of
 from qwq_gguf.machine.devices import GIB, MIB, Device, Machine, modelled_memory
-from qwq_gguf.machine.known_cards import known_cards, known_chips, model_device, published
+from qwq_gguf.machine.known_cards import (
+    KnownCard,
+    KnownChip,
+    known_cards,
+    known_chips,
+    model_device,
+    published,
+)
 from qwq_gguf.machine.kv_cache import KvShape
 from qwq_gguf.machine.model_size import LayerBytes, ModelShape, WeightBytes
 from qwq_gguf.machine.placing import Placement, place
@@ -100,7 +108,17 @@ def test_compute_buffers_are_llama_cpps(
 
 def test_the_inside_of_experts_counts() -> None:
     shape = ModelShape(
-        "qwen3moe", 48, 2048, 8 * 768, 128, 8, 16, 2048, 1000, None, KvShape(((512, 512),), (128,) * 2)
+        "qwen3moe",
+        48,
+        2048,
+        8 * 768,
+        128,
+        8,
+        16,
+        2048,
+        1000,
+        None,
+        KvShape(((512, 512),), (128,) * 2),
     )
     # The same, of a Qwen3-30B-A3B with a small vocabulary.
     assert shape.buffer_bytes(131072, 128) / MIB == pytest.approx(53.0, rel=0.01)
@@ -113,7 +131,8 @@ def test_a_full_card_gets_everything_but_the_embedding(
     shape, candidates = qwq
     weights = candidates[3].weights
     found = place(shape, weights, model_device("rtx3090", HERE, 32 * GIB), 16384, F16)
-    assert found is not None and found.all_on_cards
+    assert found is not None
+    assert found.all_on_cards
     assert found.ram.weights == weights.embedding
     assert found.cards[0].weights == weights.total - weights.embedding
     assert found.cards[0].cache == 4 * GIB
@@ -126,22 +145,24 @@ def test_what_a_card_cannot_hold_stays_behind_layer_by_layer(
     shape, candidates = qwq
     machine = model_device("16GB", HERE, 32 * GIB)
     found = place(shape, candidates[3].weights, machine, 16384, F16)
-    assert found is not None and 0 < found.gpu_layers < found.layers
+    assert found is not None
+    assert 0 < found.gpu_layers < found.layers
     assert found.ram.weights + found.cards[0].weights == candidates[3].weights.total
     one_more = place(
         shape, candidates[3].weights, machine, 16384, F16, gpu_layers=found.gpu_layers + 1
     )
     assert one_more is None
     # Nowhere: neither the card nor 8 GB of main memory.
-    assert place(shape, candidates[-1].weights, model_device("16GB", HERE, 8 * GIB), 512, F16) is None
+    assert (
+        place(shape, candidates[-1].weights, model_device("16GB", HERE, 8 * GIB), 512, F16) is None
+    )
 
 
 def test_two_cards_share_layers_by_their_memory(qwq: tuple[ModelShape, list[Candidate]]) -> None:
     shape, candidates = qwq
-    found = place(
-        shape, candidates[3].weights, model_device("2x16GB", HERE, 32 * GIB), 16384, F16
-    )
-    assert found is not None and found.all_on_cards
+    found = place(shape, candidates[3].weights, model_device("2x16GB", HERE, 32 * GIB), 16384, F16)
+    assert found is not None
+    assert found.all_on_cards
     first, second = (share.weights for share in found.cards)
     assert abs(first - second) < 0.1 * first
 
@@ -188,8 +209,11 @@ def test_a_context_that_holds_no_thought_is_never_recommended(
 ) -> None:
     shape, candidates = qwq
     assert chosen(qwq, "rtx3090", context=2048) is None
-    row = row_of(shape, candidates[3], model_device("rtx3090", HERE, 32 * GIB), wanted(context=2048))
-    assert row.placed is not None and not row.enough
+    row = row_of(
+        shape, candidates[3], model_device("rtx3090", HERE, 32 * GIB), wanted(context=2048)
+    )
+    assert row.placed is not None
+    assert not row.enough
     short = replace(shape, trained=4096)
     rows = [row_of(short, each, HERE, wanted()) for each in candidates]
     assert any(row.placed for row in rows)
@@ -203,8 +227,10 @@ def test_a_longer_thought_takes_a_longer_context(qwq: tuple[ModelShape, list[Can
     shape, candidates = qwq
     machine = model_device("rtx3090", HERE, 32 * GIB)
     tight = row_of(shape, candidates[4], machine, wanted())
-    assert tight.placed is not None and tight.placed.kind is Q8_0
-    assert tight.enough and not tight.ample
+    assert tight.placed is not None
+    assert tight.placed.kind is Q8_0
+    assert tight.enough
+    assert not tight.ample
     assert tight.placed.context >= wanted().least
 
 
@@ -212,7 +238,7 @@ def test_the_ladder_only_goes_down(qwq: tuple[ModelShape, list[Candidate]]) -> N
     shape, candidates = qwq
     steps = list(ladder(shape, candidates[3], model_device("rtx3090", HERE, 32 * GIB), wanted()))
     assert len(steps) > 4
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         assert after.total < before.total or after.gpu_layers < before.gpu_layers
     asked = list(ladder(shape, candidates[3], HERE, wanted(context=8192, kind=Q8_0)))
     assert [(each.context, each.kind) for each in asked] == [(8192, Q8_0)]
@@ -236,7 +262,8 @@ def test_devices_by_name() -> None:
     given = model_device("24GB@500", HERE).cards[0]
     assert (given.memory, given.bandwidth) == (24 * GIB, 500e9)
     apple = model_device("m3-36gb", HERE)
-    assert apple.unified and apple.name == "Apple M3 Pro with 36 GB"
+    assert apple.unified
+    assert apple.name == "Apple M3 Pro with 36 GB"
     assert apple.cards[0].memory == 24 * GIB  # two thirds: what Metal allows
     assert model_device("RTX 4070 Ti Super", HERE).cards[0].bandwidth == 672e9
     assert model_device("cpu", HERE).cards == ()
@@ -254,12 +281,14 @@ def test_drivers_names_are_found() -> None:
         ("AMD Radeon RX 7900 XTX", "RX 7900 XTX"),
     ):
         found = published(told)
-        assert found is not None and found.name == name
+        assert found is not None
+        assert found.name == name
     assert published("NVIDIA Something New") is None
 
 
 def test_each_figure_has_its_source() -> None:
-    for each in (*known_cards(), *known_chips()):
+    figures: list[KnownCard | KnownChip] = [*known_cards(), *known_chips()]
+    for each in figures:
         assert each.source.startswith("https://")
         assert 50e9 < each.bandwidth < 6e12
     names = [card.name.lower() for card in known_cards()]

@@ -56,6 +56,7 @@ ERRORS = {
     "MissingPackageError",
     "ModelError",
     "NotACheckpointError",
+    "NoRoomError",
     "NotAGgufError",
     "OutputError",
     "PlanError",

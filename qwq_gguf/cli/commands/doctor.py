@@ -24,7 +24,9 @@ app = command_app()
 def doctor(
     fix: Annotated[
         bool,
-        typer.Option("--fix", help="Show what to install, ask, install it, and prove that it works."),
+        typer.Option(
+            "--fix", help="Show what to install, ask, install it, and prove that it works."
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask (with --fix).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All of it as one JSON object.")] = False,
@@ -102,7 +104,9 @@ def _fix(found: Diagnosis, *, yes: bool) -> None:
     told = f"{where}: {proof.speed:.1f} tokens a second"
     if proof.gpu_layers:
         told += f", {proof.cpu_speed:.1f} on the processor"
-    emit(f"{'right' if proof.right else 'WRONG'}: the demo says {one_line(proof.answer, 60)}; {told}")
+    emit(
+        f"{'right' if proof.right else 'WRONG'}: the demo says {one_line(proof.answer, 60)}; {told}"
+    )
     card_unused = bool(found.gpus) and found.remedy is not None and not proof.gpu_layers
     if not proof.right or card_unused:
         raise typer.Exit(1)

@@ -128,4 +128,3 @@ def _remarks(found: Fit, row: Row) -> Iterator[str]:
         yield f"experts of {row.placed.cpu_experts} layers in main memory"
     if not row.enough:
         yield "no room for a thought"
-

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from qwq_gguf.engine.llama.experts import Behind
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.library import Library, LibraryFacts
 from qwq_gguf.engine.loading.probe import Probe
-from qwq_gguf.engine.llama.experts import Behind
 from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.gguf_file import GgufFile
 from qwq_gguf.gguf_file.yarn import Yarn

@@ -12,7 +12,7 @@ from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.contexts import cache_type
 from qwq_gguf.jobs.machines import this_machine
 from qwq_gguf.machine.choosing import Candidate, Row, Wanted, best_row, ladder, row_of
-from qwq_gguf.machine.devices import Machine
+from qwq_gguf.machine.devices import Machine, modelled_memory
 from qwq_gguf.machine.known_cards import model_device
 from qwq_gguf.machine.model_size import ModelShape, WeightBytes
 from qwq_gguf.machine.thought_lengths import NO_THOUGHT, ThoughtLength, thought_length
@@ -174,13 +174,10 @@ def fit(
 
     UsageError for a device or type that there is none of, and where a header says too little.
     """
-    found = _headers(source, revision, token)
-    here, notes = this_machine()
-    machine, modelled = here, device is not None
-    if device is not None:
-        machine, notes = model_device(device, here, ram), ()
-    elif ram is not None:
+    if ram is not None and device is None:
         raise UsageError("--ram goes with --device")
+    found = _headers(source, revision, token)
+    machine, notes, modelled = *_machine(device, ram), device is not None
     shape = ModelShape.of(found.header)
     if shape is None or not found.candidates:
         raise UsageError(
@@ -201,6 +198,15 @@ def fit(
         wanted,
         found.downloads,
     )
+
+
+def _machine(device: str | None, ram: int | None) -> tuple[Machine, tuple[str, ...]]:
+    """This machine is looked at only where it counts."""
+    if device is None:
+        return this_machine()
+    if ram is not None:
+        return model_device(device, Machine(device, modelled_memory(ram)), ram), ()
+    return model_device(device, this_machine()[0]), ()
 
 
 def best_fit(source: str, *, revision: str | None = None, token: str | None = None) -> Row | None:

@@ -15,6 +15,7 @@ from qwq_gguf import errors
 
 VERBS = {
     "export",
+    "fit",
     "inspect",
     "load",
     "load_profile",

@@ -22,7 +22,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from qwq_gguf.api.looking import export, inspect, load_profile, load_recipe, verify
+    from qwq_gguf.api.looking import export, fit, inspect, load_profile, load_recipe, verify
     from qwq_gguf.api.making import QuantizeResult, plan, quantize
     from qwq_gguf.api.running import Model, load
     from qwq_gguf.chat.events import (
@@ -51,6 +51,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     # verbs
     "export",
+    "fit",
     "inspect",
     "load",
     "load_profile",
@@ -106,6 +107,7 @@ _HOMES = {
     "ToolCallStarted": "chat.events",
     "ToolResult": "chat.events",
     "export": "api.looking",
+    "fit": "api.looking",
     "inspect": "api.looking",
     "load": "api.running",
     "load_profile": "api.looking",

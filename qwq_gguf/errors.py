@@ -25,6 +25,7 @@
     ├── OutputError             the output cannot be written where it was asked for
     ├── LibraryError            the native llama.cpp library is missing, wrong or crashes
     ├── ModelError              a model cannot be loaded or run
+    │   ├── NoRoomError             it does not fit into the memory there is
     │   ├── PromptTooLongError      the prompt does not fit the context
     │   └── BusyError               as many ask an engine as may wait for it
     ├── ProfileError            a profile is unknown or malformed
@@ -65,6 +66,7 @@ __all__ = [
     "MissingPackageError",
     "ModelError",
     "NotACheckpointError",
+    "NoRoomError",
     "NotAGgufError",
     "OutputError",
     "PlanError",
@@ -216,6 +218,10 @@ class LibraryError(QwqGgufError):
 
 class ModelError(QwqGgufError):
     """A model cannot be loaded or run."""
+
+
+class NoRoomError(ModelError):
+    """A model, or its context, does not fit into the memory there is."""
 
 
 class PromptTooLongError(ModelError):

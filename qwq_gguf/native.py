@@ -16,7 +16,15 @@ from types import ModuleType
 
 from qwq_gguf.errors import LibraryError
 
-__all__ = ["INSTALL", "REINSTALL", "libc", "load_libggml", "load_libllama", "native_files"]
+__all__ = [
+    "INSTALL",
+    "REINSTALL",
+    "libc",
+    "load_libggml",
+    "load_libllama",
+    "load_registry",
+    "native_files",
+]
 
 INSTALL = "pip install llama-cpp-python==0.3.36"
 REINSTALL = f"{INSTALL} --force-reinstall --no-cache-dir"
@@ -71,6 +79,14 @@ def load_libggml(path: Path | None = None) -> tuple[ctypes.CDLL, Path]:
         raise LibraryError(
             "libggml cannot be loaded", path=path, found=error, hint=REINSTALL
         ) from error
+
+
+def load_registry() -> ctypes.CDLL:
+    """The library that knows which backends and devices there are; after `load_libllama`."""
+    from llama_cpp import _ggml
+
+    library: ctypes.CDLL = _ggml.libggml
+    return library
 
 
 def libc() -> ctypes.CDLL:

@@ -20,6 +20,7 @@ __all__ = [
     "CACHE_VARIABLE",
     "cache_folder",
     "demo_checkpoint",
+    "machine_data",
     "own_cache",
     "profiles_dir",
     "read_own",
@@ -43,6 +44,11 @@ def recipes_dir() -> Path:
 def profiles_dir() -> Path:
     """The folder of the shipped `*.toml` profiles."""
     return _first_folder("profiles", _PACKAGE / "profiles")
+
+
+def machine_data(name: str) -> Path:
+    """A table that ships with the planner: `cards.toml`, `thought_lengths.toml`."""
+    return _first_folder("planner's tables", _PACKAGE / "machine" / "data") / name
 
 
 def demo_checkpoint() -> Path:

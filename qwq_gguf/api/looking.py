@@ -17,13 +17,15 @@ from qwq_gguf.api.calls import (
     reporting,
 )
 from qwq_gguf.jobs.exporting import Exported, Exporting, export_settings
+from qwq_gguf.jobs.fitting import Fit
+from qwq_gguf.jobs.fitting import fit as fit_model
 from qwq_gguf.jobs.inspecting import Inspected, inspect_file
 from qwq_gguf.jobs.verifying import Verified, verify_file
 from qwq_gguf.profiles import Profile
 from qwq_gguf.quantization.recipes import shipped
 from qwq_gguf.quantization.recipes.recipe import Recipe
 
-__all__ = ["export", "inspect", "load_profile", "load_recipe", "verify"]
+__all__ = ["export", "fit", "inspect", "load_profile", "load_recipe", "verify"]
 
 
 def inspect(
@@ -42,6 +44,42 @@ def inspect(
             for key, entry in found.summary.metadata.items()
         }
         return replace(found, summary=replace(found.summary, metadata=whole))
+
+
+def fit(
+    source: str | Path,
+    *,
+    device: str | None = None,
+    ram: int | None = None,
+    context: int | None = None,
+    kv_type: str | None = None,
+    thought: int | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+) -> Fit:
+    """What of a model fits this machine, or another one: the same as `qwq-gguf fit`.
+
+    `source` is a checkpoint or a GGUF; headers are enough. `device` names another machine ("24GB",
+    "rtx3090", "2x16GB", "m3-36gb", "cpu"), `ram` is its main memory in bytes. `context` (tokens)
+    and `kv_type` ("f16", "q8_0", "q4_0") are chosen unless given; `thought` is how many tokens a
+    typical one has. The result has `rows`, `best` (None where no context holds a thought), `why`,
+    `commands()` and `to_json()`. Speeds in it are estimates.
+
+    UsageError for a device or type that there is none of; SourceError and GgufError as ever.
+    """
+    with in_python():
+        check_numbers(ram=ram, context=context, thought=thought)
+        check_texts(device=device, kv_type=kv_type, revision=revision, token=token)
+        return fit_model(
+            name_of(source),
+            device=device,
+            ram=ram,
+            context=context,
+            kv_type=kv_type,
+            thought=thought,
+            revision=revision,
+            token=token,
+        )
 
 
 def verify(

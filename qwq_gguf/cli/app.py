@@ -36,6 +36,12 @@ class _Commands(LazyGroup):
         "verify": LazyCommand(
             "qwq_gguf.cli.commands.verify", "Check a GGUF, its manifest and its source."
         ),
+        "fit": LazyCommand(
+            "qwq_gguf.cli.commands.fit", "What of a model fits this machine, and how fast."
+        ),
+        "doctor": LazyCommand(
+            "qwq_gguf.cli.commands.doctor", "What this machine has, and what llama.cpp uses of it."
+        ),
         "recipes": LazyCommand(
             "qwq_gguf.cli.commands.recipes", "List the quantize recipes, or show one."
         ),

@@ -95,6 +95,7 @@ class Model:
         *,
         context: int | None = None,
         gpu_layers: int | None = None,
+        cpu_experts: int = 0,
         threads: int | None = None,
         settings: ContextSettings = DEFAULT_SETTINGS,
         progress: Callable[[float], None] | None = None,
@@ -102,7 +103,8 @@ class Model:
         """Check and load a GGUF file.
 
         `context` is in tokens (default: the smaller of 16384 and the model's),
-        `gpu_layers` how many layers go to the card (default: all, if the build can),
+        `gpu_layers` how many layers go to the card (default: all, if the build can) without the
+        experts of the first `cpu_experts`,
         `threads` how many cores compute (default: the physical ones; for a tiny model one,
         which is faster). `settings` are those of its sessions, unless one has others; a cache of
         these has to fit into memory. `progress` gets the loaded fraction, 0 to 1; an exception
@@ -114,6 +116,7 @@ class Model:
         for name, value, least in (
             ("context", context, 1),
             ("gpu_layers", gpu_layers, -1),
+            ("cpu_experts", cpu_experts, 0),
             ("threads", threads, 1),
         ):
             if value is not None and not least <= value < 1 << 31:
@@ -154,7 +157,7 @@ class Model:
         files = ModelFiles(parts)
         files.watch()
         try:
-            handle = load_handle(library, gguf, layers, how, progress)
+            handle = load_handle(library, gguf, layers, how, progress, cpu_experts)
         except BaseException:
             files.close()
             raise

@@ -20,7 +20,15 @@ from qwq_gguf.gguf_file.reader import GgufFile
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 from qwq_gguf.thinking import NO_THOUGHT, ThoughtForm, ThoughtStart, form_of
 
-__all__ = ["SUMMARY_SCHEMA", "FileSummary", "RopeScaling", "TypeShare", "Vocabulary", "summarize"]
+__all__ = [
+    "SUMMARY_SCHEMA",
+    "FileSummary",
+    "RopeScaling",
+    "TypeShare",
+    "Vocabulary",
+    "summarize",
+    "file_type_name",
+]
 
 SUMMARY_SCHEMA = "qwq-gguf/inspect/1"
 _SAMPLING = "general.sampling."
@@ -164,7 +172,7 @@ def summarize(file: GgufFile, files: int = 1) -> FileSummary:
         version=file.version,
         architecture=None if arch is None else readable(arch),
         name=_text(file, "general.name"),
-        file_type=_file_type(file),
+        file_type=file_type_name(file),
         tensors=len(file.tensors),
         weights=weights,
         bits_per_weight=data * 8 / weights if weights else 0.0,
@@ -218,7 +226,8 @@ def _shares(file: GgufFile) -> tuple[TypeShare, ...]:
     return tuple(sorted(shares, key=lambda share: (-share.nbytes, share.type)))
 
 
-def _file_type(file: GgufFile) -> str | None:
+def file_type_name(file: GgufFile) -> str | None:
+    """What the file says it is (Q4_K_M); None if nothing."""
     number = file.integer("general.file_type")
     if number is None:
         return None

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.metadata import KeyValue
 
-__all__ = ["USUAL", "ContextWish"]
+__all__ = ["AUTOMATIC", "USUAL", "ContextWish", "cache_type"]
+
+AUTOMATIC = ("context", "gpu_layers", "kv_type")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextWish:
     """As people say it: types by their names, a factor for YaRN. None is the usual.
+
+    `automatic` are those of AUTOMATIC that are chosen by what fits this machine; the experts of
+    the first `cpu_experts` layers stay in main memory.
 
     UsageError for a type that a cache cannot be kept in.
     """
@@ -28,12 +33,14 @@ class ContextWish:
     values: str | None = None
     flash_attention: bool | None = None
     yarn: float | None = None
+    automatic: frozenset[str] = frozenset()
+    cpu_experts: int = 0
 
     def __post_init__(self) -> None:
         if self.keys is not None:
-            _type_of(self.keys, "--cache-type-k")
+            cache_type(self.keys, "--cache-type-k")
         if self.values is not None:
-            kind = _type_of(self.values, "--cache-type-v")
+            kind = cache_type(self.values, "--cache-type-v")
             if kind.quantized and self.flash_attention is False:
                 raise UsageError(
                     f"--cache-type-v {self.values} goes with --flash-attn on or auto only"
@@ -45,8 +52,8 @@ class ContextWish:
         from qwq_gguf.gguf_file.yarn import yarn_of
 
         return ContextSettings(
-            keys=_type_of(self.keys or "f16", "--cache-type-k"),
-            values=_type_of(self.values or "f16", "--cache-type-v"),
+            keys=cache_type(self.keys or "f16", "--cache-type-k"),
+            values=cache_type(self.values or "f16", "--cache-type-v"),
             flash_attention=self.flash_attention,
             yarn=None if self.yarn is None else yarn_of(metadata, self.yarn),
         )
@@ -55,7 +62,8 @@ class ContextWish:
 USUAL = ContextWish()
 
 
-def _type_of(name: str, flag: str) -> GgmlType:
+def cache_type(name: str, flag: str) -> GgmlType:
+    """The type that a user calls so. UsageError, which names the flag, where it is none."""
     from qwq_gguf.engine.llama.context_settings import CACHE_TYPES
 
     known = {kind.name.lower(): kind for kind in CACHE_TYPES}

@@ -6,7 +6,7 @@ from qwq_gguf.machine.cards import Card, find_cards
 from qwq_gguf.machine.cores import cpu_identity, physical_cores, usable_processors
 from qwq_gguf.machine.kv_cache import KvShape, check_cache_fits
 from qwq_gguf.machine.limits import allow_open_files
-from qwq_gguf.machine.memory import available_memory, used_memory
+from qwq_gguf.machine.memory import available_memory, total_memory, used_memory
 
 __all__ = [
     "Card",
@@ -17,6 +17,7 @@ __all__ = [
     "cpu_identity",
     "find_cards",
     "physical_cores",
+    "total_memory",
     "usable_processors",
     "used_memory",
 ]

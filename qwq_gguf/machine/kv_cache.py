@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from qwq_gguf.errors import ModelError
+from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.memory import available_memory
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from qwq_gguf.metadata import KeyValue
 
 __all__ = ["KvShape", "ModelHeader", "check_cache_fits"]
+
+_MOST_LAYERS = 4096
 
 
 class ModelHeader(Protocol):
@@ -39,14 +41,17 @@ class ModelHeader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KvShape:
-    """What one token is in a KV cache: a row of `key` and one of `value` numbers a head, in each
-    of the `layers` that attend. Recurrent ones have a state, whatever the number of tokens.
+    """What one token is in a KV cache: in each layer of the model so many numbers as keys and as
+    values, none of both where it does not attend. `head` are those of one head.
+
+    `state` is what recurrent layers keep of a text, in bytes, whatever the number of tokens.
+    With latent attention (MLA) the values are part of the keys, and not kept twice. Sliding
+    windows are kept whole, as llama_context_default_params has it (`swa_full`) and so do we.
     """
 
-    layers: int
-    heads: int
-    key: int
-    value: int
+    rows: tuple[tuple[int, int], ...]
+    head: tuple[int, int]
+    state: int = 0
 
     @classmethod
     def of(cls, header: ModelHeader) -> KvShape | None:
@@ -55,28 +60,83 @@ class KvShape:
         layers = header.integer(f"{arch}.block_count")
         heads = header.integer(f"{arch}.attention.head_count")
         width = header.integer(f"{arch}.embedding_length")
-        if not layers or not heads or not width:
+        if each := _numbers(header, f"{arch}.attention.head_count"):
+            heads = max(each)
+        if not layers or not heads or not width or layers > _MOST_LAYERS:
             return None
-        kv_heads = header.integer(f"{arch}.attention.head_count_kv") or heads
-        each = header.metadata.get(f"{arch}.attention.head_count_kv")
-        if each is not None and each.element is not None:  # a number for each layer
-            counts = [n for n in each.items[:layers] if isinstance(n, int) and n > 0]
-            layers, kv_heads = len(counts), max(counts, default=0)
-        elif interval := header.integer(f"{arch}.full_attention_interval"):
-            layers = -(-layers // max(1, interval))
-        return cls(
-            layers,
-            kv_heads,
-            header.integer(f"{arch}.attention.key_length") or width // heads,
-            header.integer(f"{arch}.attention.value_length") or width // heads,
-        )
+        key = header.integer(f"{arch}.attention.key_length") or width // heads
+        value = header.integer(f"{arch}.attention.value_length") or width // heads
+        latent = header.integer(f"{arch}.attention.key_length_mla")
+        counts = _kv_heads(header, layers, heads)
+        rows = tuple((n * key, 0 if latent else n * value) for n in counts)
+        resting = _recurrent(header, counts)
+        return cls(rows, (key, value), resting * _state_of(header))
+
+    @property
+    def layers(self) -> int:
+        """How many attend."""
+        return sum(any(row) for row in self.rows)
 
     def nbytes(
         self, context: int, keys: GgmlType = GgmlType.F16, values: GgmlType = GgmlType.F16
     ) -> int:
         """Bytes for `context` tokens, with keys and values kept in these types."""
-        row = keys.row_bytes(self.heads * self.key) + values.row_bytes(self.heads * self.value)
-        return self.layers * row * context
+        return sum(self.by_layer(context, keys, values)) + self.state
+
+    def by_layer(self, context: int, keys: GgmlType, values: GgmlType) -> tuple[int, ...]:
+        """The same for each layer, without what recurrent ones keep."""
+        return tuple(
+            (keys.row_bytes(key) + values.row_bytes(value)) * context for key, value in self.rows
+        )
+
+    def takes(self, kind: GgmlType) -> bool:
+        """Whether heads are whole blocks of this type."""
+        return all(size % kind.block_size == 0 for size in self.head)
+
+
+def _kv_heads(header: ModelHeader, layers: int, heads: int) -> list[int]:
+    """How many heads' keys and values each layer keeps."""
+    arch = header.architecture
+    name = f"{arch}.attention.head_count_kv"
+    if each := _numbers(header, name):
+        return [*each[:layers], *[0] * (layers - len(each))]
+    usual = header.integer(name) or heads
+    interval = header.integer(f"{arch}.full_attention_interval")
+    if not interval or interval < 1:
+        return [usual] * layers
+    return [usual if (n + 1) % interval == 0 or interval == 1 else 0 for n in range(layers)]
+
+
+def _recurrent(header: ModelHeader, kv_heads: list[int]) -> int:
+    """How many layers have a state. Where layers are of three kinds (Nemotron-H), those with
+    neither heads nor a feed-forward part.
+    """
+    inner = _numbers(header, f"{header.architecture}.feed_forward_length")
+    quiet = [n for n, heads in enumerate(kv_heads) if not heads]
+    return sum(n >= len(inner) or not inner[n] for n in quiet) if inner else len(quiet)
+
+
+def _state_of(header: ModelHeader) -> int:
+    """Bytes that one recurrent layer keeps of one text, as float32: `n_embd_r` and `n_embd_s` of
+    llama.cpp's llama-hparams.cpp.
+    """
+
+    def number(name: str) -> int:
+        return header.integer(f"{header.architecture}.{name}") or 0
+
+    if short := number("shortconv.l_cache"):
+        return 4 * number("embedding_length") * (short - 1)
+    inner, size = number("ssm.inner_size"), number("ssm.state_size")
+    conv = max(0, number("ssm.conv_kernel") - 1)
+    return 4 * (conv * (inner + 2 * number("ssm.group_count") * size) + size * inner)
+
+
+def _numbers(header: ModelHeader, key: str) -> list[int]:
+    """A key that has a number for each layer; empty where it has one for all, or none."""
+    entry = header.metadata.get(key)
+    if entry is None or entry.element is None:
+        return []
+    return [n if isinstance(n, int) and n > 0 else 0 for n in entry.items[:_MOST_LAYERS]]
 
 
 def check_cache_fits(
@@ -87,7 +147,8 @@ def check_cache_fits(
     values: GgmlType = GgmlType.F16,
     available: int | None = None,
 ) -> None:
-    """ModelError if a cache of `context` tokens cannot be in main memory, or in these types.
+    """NoRoomError if a cache of `context` tokens cannot be in main memory, ModelError if not in
+    these types.
 
     `available` is in bytes (default: what the machine says). Weights are mapped and can
     be dropped and read again, so they are not counted.
@@ -95,8 +156,8 @@ def check_cache_fits(
     shape = KvShape.of(header)
     if shape is None:
         return
-    _check_blocks(header, shape.key, keys)
-    _check_blocks(header, shape.value, values)
+    _check_blocks(header, shape.head[0], keys)
+    _check_blocks(header, shape.head[1], values)
     if available is None:
         available = available_memory()
     if available is None:
@@ -108,7 +169,7 @@ def check_cache_fits(
     hint = f"-c {max(256, int(0.8 * available / a_token) // 256 * 256)}"
     if keys is values is GgmlType.F16 and _half_fits(shape, context, available):
         hint += ", or -ctk q8_0 -ctv q8_0, which take about half"
-    raise ModelError(
+    raise NoRoomError(
         f"a context of {context:,} tokens does not fit into this machine's memory",
         path=header.path,
         found=f"{needed / 2**30:.1f} GiB of KV cache",
@@ -119,9 +180,7 @@ def check_cache_fits(
 
 def _half_fits(shape: KvShape, context: int, available: int) -> bool:
     small = GgmlType.Q8_0
-    if shape.key % small.block_size or shape.value % small.block_size:
-        return False
-    return shape.nbytes(context, small, small) <= available
+    return shape.takes(small) and shape.nbytes(context, small, small) <= available
 
 
 def _check_blocks(header: ModelHeader, size: int, kind: GgmlType) -> None:

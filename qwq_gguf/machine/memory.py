@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qwq_gguf.machine.cgroup import Group, groups, number_in, statistics
 
-__all__ = ["available_memory", "used_memory"]
+__all__ = ["available_memory", "total_memory", "used_memory"]
 
 _NO_LIMIT = 1 << 60  # version 1 says a number that no machine has
 
@@ -24,6 +24,15 @@ def available_memory(root: Path = Path("/")) -> int | None:
     free = _meminfo(root / "proc/meminfo", "MemAvailable")
     left = [free, *(_left(group) for group in groups(root, "memory"))]
     return min((each for each in left if each is not None), default=None)
+
+
+def total_memory(root: Path = Path("/")) -> int | None:
+    """Bytes of memory that this process could ever have: all there is, or its groups' limit."""
+    if sys.platform != "linux":
+        return _total_pages()
+    whole = _meminfo(root / "proc/meminfo", "MemTotal")
+    limits = [whole, *(_limit(group) for group in groups(root, "memory"))]
+    return min((each for each in limits if each is not None), default=None)
 
 
 def used_memory() -> int | None:
@@ -63,20 +72,23 @@ def _left(group: Group) -> int | None:
     The page cache counts as taken there, but gives way: as in the kernel's own MemAvailable,
     pages of files on either list are free, and so is what can be reclaimed of the slabs.
     """
-    folder = group.folder
+    folder, limit = group.folder, _limit(group)
     if group.version == 2:
-        limits = [number_in(folder / name) for name in ("memory.max", "memory.high")]
         used, total = number_in(folder / "memory.current"), ""
     else:
-        limits = [number_in(folder / "memory.limit_in_bytes")]
         used, total = number_in(folder / "memory.usage_in_bytes"), "total_"
-    limit = min((each for each in limits if each is not None and each < _NO_LIMIT), default=None)
     if limit is None or used is None:
         return None
     held = statistics(folder / "memory.stat")
     names = (f"{total}inactive_file", f"{total}active_file", "slab_reclaimable")
     cache = min(used, sum(held.get(name, 0) for name in names))
     return max(0, limit - used + cache)
+
+
+def _limit(group: Group) -> int | None:
+    names = ("memory.max", "memory.high") if group.version == 2 else ("memory.limit_in_bytes",)
+    limits = [number_in(group.folder / name) for name in names]
+    return min((each for each in limits if each is not None and each < _NO_LIMIT), default=None)
 
 
 def _total_pages() -> int | None:

@@ -30,6 +30,6 @@ def test_the_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_page_names_every_verb() -> None:
     text = PAGE.read_text(encoding="utf-8")
     verbs = [name for name in qwq_gguf.__all__ if name[0].islower() and name[0] != "_"]
-    assert len(verbs) == 8
+    assert len(verbs) == 9
     for verb in verbs:
         assert re.search(rf"`{verb}\(", text), verb

@@ -23,7 +23,7 @@ def test_the_cache_of_qwq_is_a_quarter_of_a_megabyte_a_token(tmp_path: Path) -> 
     gguf = read_gguf(write_random(tmp_path / "qwq.gguf", keys=keys))
     shape = KvShape.of(gguf)
     assert shape is not None
-    assert shape == KvShape(layers=64, heads=8, key=128, value=128)
+    assert shape == KvShape(((1024, 1024),) * 64, (128, 128))
     assert shape.nbytes(1) == 262_144
     assert shape.nbytes(16384) == 4 << 30
     # q8_0: 34 bytes for 32 numbers, where f16 has 64.
@@ -64,7 +64,7 @@ def test_heads_have_to_fill_the_blocks_of_a_type(tmp_path: Path) -> None:
 
 def test_layers_without_attention_take_none(tmp_path: Path) -> None:
     gguf = read_gguf(write_lfm2(tmp_path / "lfm2.gguf"))
-    assert KvShape.of(gguf) == KvShape(layers=1, heads=2, key=16, value=16)
+    assert KvShape.of(gguf) == KvShape(((0, 0), (32, 32), (0, 0)), (16, 16), state=2 * 4 * 64 * 2)
     # Qwen3-Next attends in each fourth layer.
     keys = {"qwen2.block_count": 48, "qwen2.full_attention_interval": 4}
     shape = KvShape.of(read_gguf(write_random(tmp_path / "next.gguf", keys=keys)))

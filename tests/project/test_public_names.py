@@ -15,6 +15,7 @@ from qwq_gguf import errors
 
 VERBS = {
     "export",
+    "fit",
     "inspect",
     "load",
     "load_profile",
@@ -56,6 +57,7 @@ ERRORS = {
     "MissingPackageError",
     "ModelError",
     "NotACheckpointError",
+    "NoRoomError",
     "NotAGgufError",
     "OutputError",
     "PlanError",

@@ -57,13 +57,12 @@ def chat(
     ] = None,
     tools: tool_flags.Tools = None,
     context: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "-c",
             "--ctx",
             metavar="N",
-            min=1,
-            help="Context in tokens.  [default: 16384, or the model's if smaller]",
+            help="Context in tokens; auto: what fits.  [default: 16384, or the model's if smaller]",
         ),
     ] = None,
     max_tokens: Annotated[
@@ -77,13 +76,12 @@ def chat(
         ),
     ] = None,
     gpu_layers: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "-ngl",
             "--gpu-layers",
             metavar="N",
-            min=-1,
-            help="Layers on the graphics card.  [default: all, if this build can]",
+            help="Layers on the graphics card; auto: what fits.  [default: all, if this build can]",
         ),
     ] = None,
     threads: Annotated[
@@ -102,6 +100,8 @@ def chat(
     ] = None,
     cache_type_k: context_flags.CacheTypeK = None,
     cache_type_v: context_flags.CacheTypeV = None,
+    kv_type: context_flags.KvType = None,
+    cpu_experts: context_flags.CpuExperts = 0,
     flash_attention: context_flags.FlashAttention = None,
     yarn: context_flags.Yarn = None,
     speculate: speculation_flags.Speculate = None,
@@ -193,6 +193,7 @@ def chat(
       qwq-gguf chat Qwen3-4B-Q4_K_M.gguf --no-think -p "What is 7*43?"
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf --session work.json
       qwq-gguf chat bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
+      qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl auto -c auto --kv-type auto
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
     """
     if question is not None:
@@ -211,7 +212,18 @@ def chat(
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
     from qwq_gguf.jobs.wishes import Wishes, settle
 
-    wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
+    tokens, context_auto = context_flags.whole_or_auto(context, "--ctx", 1)
+    layers, layers_auto = context_flags.whole_or_auto(gpu_layers, "--gpu-layers", -1)
+    left = {"context": context_auto, "gpu_layers": layers_auto}
+    wish = context_flags.wish_of(
+        cache_type_k,
+        cache_type_v,
+        flash_attention,
+        yarn,
+        both=kv_type,
+        automatic=frozenset(name for name, auto in left.items() if auto),
+        cpu_experts=cpu_experts,
+    )
     guessing = speculation_flags.guessing_of(speculate, draft_tokens)
     wishes = Wishes(
         profile=profile_name,
@@ -262,9 +274,9 @@ def chat(
     with (
         load_model(
             located.path,
-            context=context,
+            context=tokens,
             usual_context=settled.profile.context,
-            gpu_layers=gpu_layers,
+            gpu_layers=layers,
             threads=threads,
             wish=wish,
             guessing=guessing,

@@ -9,8 +9,18 @@ import typer
 if TYPE_CHECKING:
     from qwq_gguf.jobs.contexts import ContextWish
 
-__all__ = ["CacheTypeK", "CacheTypeV", "FlashAttention", "Yarn", "wish_of"]
+__all__ = [
+    "CacheTypeK",
+    "CacheTypeV",
+    "CpuExperts",
+    "FlashAttention",
+    "KvType",
+    "Yarn",
+    "whole_or_auto",
+    "wish_of",
+]
 
+AUTO = "auto"
 _FLASH = {"on": True, "off": False, "auto": None}
 _TYPES = ["f16", "q8_0", "q4_0"]
 
@@ -59,13 +69,70 @@ Yarn: TypeAlias = Annotated[
 ]
 
 
+KvType: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--kv-type",
+        metavar="TYPE",
+        help="The same for both; auto: by what fits this machine.  [default: f16]",
+        autocompletion=lambda: ["auto", *_TYPES],
+        show_default=False,
+    ),
+]
+CpuExperts: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "-ncmoe",
+        "--n-cpu-moe",
+        metavar="N",
+        min=0,
+        help="Keep the experts of the first N layers in main memory.  [default: 0]",
+        show_default=False,
+    ),
+]
+
+
+def whole_or_auto(text: str | None, flag: str, least: int) -> tuple[int | None, bool]:
+    """A number, and whether it is `auto`. Usage error for anything else."""
+    if text is None or text.strip().lower() == AUTO:
+        return None, text is not None
+    try:
+        number = int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{flag} is a number or auto, not {text[:20]}") from None
+    if not least <= number < 1 << 31:
+        raise typer.BadParameter(f"{flag}: {text[:20]} is not in the range x>={least}")
+    return number, False
+
+
 def wish_of(
-    keys: str | None, values: str | None, flash_attention: str | None, yarn: float | None
+    keys: str | None,
+    values: str | None,
+    flash_attention: str | None,
+    yarn: float | None,
+    *,
+    both: str | None = None,
+    automatic: frozenset[str] = frozenset(),
+    cpu_experts: int = 0,
 ) -> ContextWish:
-    """The four flags as one value. Usage error for words that mean nothing."""
+    """These flags as one value. Usage error for words that mean nothing."""
+    if both is not None:
+        if keys is not None or values is not None:
+            raise typer.BadParameter("--kv-type says both of --cache-type-k and --cache-type-v")
+        if both.lower() == AUTO:
+            automatic |= {"kv_type"}
+        else:
+            keys = values = both
     from qwq_gguf.jobs.contexts import ContextWish
 
     word = "auto" if flash_attention is None else flash_attention.lower()
     if word not in _FLASH:
         raise typer.BadParameter(f"--flash-attn is on, off or auto, not {flash_attention}")
-    return ContextWish(keys=keys, values=values, flash_attention=_FLASH[word], yarn=yarn)
+    return ContextWish(
+        keys=keys,
+        values=values,
+        flash_attention=_FLASH[word],
+        yarn=yarn,
+        automatic=automatic,
+        cpu_experts=cpu_experts,
+    )

@@ -19,7 +19,7 @@ from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSett
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.engine.llama.sequence_state import SequenceState, put_state, take_state
-from qwq_gguf.errors import ModelError
+from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.machine import check_cache_fits
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class KvContext:
         with model.owned as model_handle:
             handle: int | None = api.llama_init_from_model(model_handle, params)
             if not handle:
-                raise ModelError(
+                raise NoRoomError(
                     "there is no room for a context of this size",
                     path=model.path,
                     found=model.library.log.reason(),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from qwq_gguf.engine.llama.experts import Behind
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.library import Library, LibraryFacts
 from qwq_gguf.engine.loading.probe import Probe
-from qwq_gguf.errors import ModelError
+from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.gguf_file import GgufFile
 from qwq_gguf.gguf_file.yarn import Yarn
 from qwq_gguf.machine import find_cards, physical_cores
 
 __all__ = ["can_map", "default_threads", "load_handle", "notices_of"]
 
+# What llama.cpp's backends say of memory that they cannot have.
+_NO_ROOM = re.compile(r"allocat|out of memory|OutOfMemory|ErrorOutOfDeviceMemory", re.IGNORECASE)
 _TINY = 32 << 20  # bytes of weights
 
 
@@ -37,8 +41,10 @@ def load_handle(
     gpu_layers: int,
     how: Probe,
     progress: Callable[[float], None] | None,
+    cpu_experts: int = 0,
 ) -> int:
-    """The loaded llama_model; ModelError when llama.cpp refuses it or it cannot talk.
+    """The loaded llama_model; ModelError when llama.cpp refuses it or it cannot talk, NoRoomError
+    when there is no memory for it. The experts of the first `cpu_experts` layers go to no card.
 
     `progress` is called in a thread of its own. What it raises, and what is raised in the
     caller meanwhile (Ctrl-C), ends the loading with its next tensor.
@@ -47,6 +53,8 @@ def load_handle(
     params = api.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
     params.use_extra_bufts = how.use_extra_bufts
+    behind = Behind(cpu_experts)
+    behind.apply(params)
     if not can_map(gguf):
         params.load_mode = api.LLAMA_LOAD_MODE_NONE
     stopped: list[BaseException] = []
@@ -82,10 +90,12 @@ def load_handle(
             api.llama_model_free(loaded[0])
         raise
     if not loaded:
-        raise ModelError(
+        reason = library.log.reason()
+        full = any(_NO_ROOM.search(line) for line in library.log.complaints())
+        raise (NoRoomError if full else ModelError)(
             "llama.cpp cannot load this file",
             path=gguf.path,
-            found=library.log.reason(),
+            found=reason,
             hint=None if gpu_layers == 0 else "try fewer layers on the card: -ngl 0",
         )
     handle = loaded[0]

@@ -26,6 +26,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def vector_bits() -> int:
+    """How many bits compiled kernels compute with at a time, of what this processor has."""
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features()
+    wide = os.environ.get("NUMBA_CPU_FEATURES", "")
+    if features.get("avx512f") and "-prefer-256-bit" in wide:
+        return 512
+    return 256 if features.get("avx2") else 128
+
+
 def _ask_for_wide_vectors() -> None:
     """LLVM avoids 512-bit registers where they once lowered the clock; here they pay.
 

@@ -247,6 +247,34 @@ def runtime_tests(_: Setting) -> dict[str, Any]:
     return {"status": done.returncode, "last": done.stdout[-1500:]}
 
 
+def fit(setting: Setting) -> dict[str, Any]:
+    """What `fit` says of the large model, beside what the card has less of while it is loaded."""
+    from qwq_gguf.jobs.fitting import fit as fit_model
+    from qwq_gguf.machine.gpus import gpus_of
+    from qwq_gguf.machine.recording import look
+
+    def free() -> list[int | None]:
+        return [gpu.free for gpu in gpus_of(look(cards_only=True))]
+
+    found: dict[str, Any] = {}
+    for context in (4096, 32768):
+        row = fit_model(str(setting.large), context=context, kv_type="f16").rows[0]
+        if row.placed is None:
+            return {"fits": False}
+        before = free()
+        with Model.load(setting.large, context=context) as model, closing(Session(model)):
+            after = free()
+        found[str(context)] = {
+            "predicted": [share.total for share in row.placed.cards],
+            "taken": [
+                None if a is None or b is None else b - a
+                for a, b in zip(after, before, strict=True)
+            ],
+            "expected_tokens_per_second": round(row.speed, 1),
+        }
+    return found
+
+
 CHECKS: tuple[Callable[[Setting], dict[str, Any]], ...] = (
     devices,
     demo,
@@ -255,6 +283,7 @@ CHECKS: tuple[Callable[[Setting], dict[str, Any]], ...] = (
     cache_types,
     speed,
     memory,
+    fit,
     runtime_tests,
 )
 

@@ -1,0 +1,58 @@
+"""Where a model can be: main memory, cards. As values, whether they are here or only named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["GIB", "MIB", "Device", "Machine", "modelled_memory"]
+
+MIB = 1 << 20
+GIB = 1 << 30
+# What a driver's context and its kernels take of a card before anything of ours is there, and
+# what the matrix products need for themselves; llama.cpp's buffers have neither in them.
+_CARD_RESERVE = 768 * MIB
+# Memory as it is in most desktops: two channels of DDR4-3200 are 51 GB/s, of which programs see
+# some four fifths. https://en.wikipedia.org/wiki/DDR4_SDRAM
+_USUAL_BANDWIDTH = 40e9
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One memory: `free` of its `memory` bytes, read at `bandwidth` bytes a second at best.
+
+    `source` is where the bandwidth is from, `reserve` what has to stay free.
+    """
+
+    name: str
+    memory: int
+    free: int
+    bandwidth: float
+    source: str
+    reserve: int = _CARD_RESERVE
+    number: int = 0
+
+    @property
+    def usable(self) -> int:
+        """Bytes for a model."""
+        return max(0, self.free - self.reserve)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Main memory and cards. `unified`: the card is a part of the main memory.
+
+    `cores` are those that quantize.
+    """
+
+    name: str
+    ram: Device
+    cards: tuple[Device, ...] = ()
+    unified: bool = False
+    cores: int = 4
+
+
+def modelled_memory(size: int, *, bandwidth: float = _USUAL_BANDWIDTH) -> Device:
+    """The main memory of a machine that is not here: a system with a desktop has its part."""
+    reserve = min(size // 4, 2 * GIB + size // 16)
+    told = "as of two channels of DDR4-3200"
+    return Device("main memory", size, size, bandwidth, told, reserve)

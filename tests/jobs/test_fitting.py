@@ -1,0 +1,172 @@
+"""`fit` on real headers, and loading by what fits: the next smaller plan after one that did not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwq_gguf.engine.model import Model
+from qwq_gguf.errors import NoRoomError, UsageError
+from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.jobs import machines
+from qwq_gguf.jobs.contexts import ContextWish
+from qwq_gguf.jobs.events import Event, Remark
+from qwq_gguf.jobs.fitting import best_fit, fit
+from qwq_gguf.jobs.loading import load_model
+from qwq_gguf.machine.devices import GIB, Machine, modelled_memory
+from support.demo import make_demo
+
+HERE = Machine("here", modelled_memory(16 * GIB, bandwidth=20e9))
+
+
+@pytest.fixture(scope="module")
+def demo_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo as a GGUF."""
+    return make_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is the same everywhere."""
+    monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", lambda: (HERE, ("a note",)))
+
+
+def test_a_checkpoint_has_a_row_for_each_recipe() -> None:
+    found = fit("demo")
+    names = [row.candidate.recipe for row in found.rows]
+    assert "Q4_K_M" in names
+    assert "IQ2_XXS" not in names
+    assert found.best is not None
+    assert found.best.candidate.recipe == "Q8_0"
+    quantize, chat = found.commands()
+    assert quantize == "qwq-gguf quantize demo -r Q8_0"
+    assert chat == "qwq-gguf chat QwQ-Demo-Q8_0.gguf -c 4096"
+    value = found.to_json()
+    assert value["recommended"] == "Q8_0"
+    assert value["cache_bytes_a_token"]["f16"] == 3072
+    row = value["rows"][0]
+    assert row["memory"][0]["total"] == sum(
+        row["memory"][0][part] for part in ("weights", "cache", "buffers")
+    )
+
+
+def test_a_file_has_one_row_of_what_it_is(demo_path: Path) -> None:
+    path = demo_path
+    found = fit(str(path), device="24GB", ram=16 * GIB)
+    (row,) = found.rows
+    assert row.candidate.recipe == "Q4_K_M"
+    assert row.candidate.file_bytes == path.stat().st_size
+    assert row.placed is not None
+    assert row.placed.all_on_cards
+    assert found.making_seconds(row) == 0
+    assert found.notes == ("the machine is modelled: nothing of it was measured",)
+    with pytest.raises(UsageError, match="--ram goes with --device"):
+        fit(str(path), ram=GIB)
+
+
+def test_the_choice_for_run() -> None:
+    row = best_fit("demo")
+    assert row is not None
+    assert row.placed is not None
+    assert (row.placed.context, row.placed.kind) == (4096, GgmlType.F16)
+
+
+def test_a_thought_that_no_context_holds_is_said() -> None:
+    found = fit("demo", thought=9000)
+    assert found.best is None
+    assert found.commands() == ()
+    assert found.why.startswith("no recipe leaves room for a thought")
+    assert "the most there is is 4,096" in found.why
+
+
+def test_loading_by_what_fits_says_what_was_chosen(demo_path: Path) -> None:
+    said: list[Event] = []
+    wish = ContextWish(automatic=frozenset({"context", "kv_type", "gpu_layers"}))
+    with load_model(demo_path, said.append, usual_context=2048, wish=wish) as model:
+        assert model.context_size == 2048
+    assert Remark("2,048 tokens of context in f16") in said
+
+
+def test_a_plan_that_does_not_fit_is_followed_by_a_smaller_one(
+    demo_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Model.load
+    tried: list[int] = []
+
+    def load(path: Path, **options: Any) -> Model:
+        tried.append(options["context"])
+        if len(tried) < 3:
+            raise NoRoomError("there is no room")
+        return real(path, **options)
+
+    monkeypatch.setattr(Model, "load", load)
+    said: list[Event] = []
+    wish = ContextWish(automatic=frozenset({"context"}))
+    with load_model(demo_path, said.append, usual_context=4096, wish=wish) as model:
+        assert model.context_size == tried[-1]
+    assert tried == sorted(tried, reverse=True)
+    assert len(set(tried)) == 3
+    remarks = [each.text for each in said if isinstance(each, Remark)]
+    assert sum("the next smaller plan is tried" in text for text in remarks) == 2
+
+
+def test_what_a_user_asks_for_is_not_made_smaller(
+    demo_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def load(path: Path, **options: Any) -> Model:
+        tried.append(options["context"])
+        raise NoRoomError("there is no room")
+
+    monkeypatch.setattr(Model, "load", load)
+    wish = ContextWish(automatic=frozenset({"gpu_layers"}))
+    with pytest.raises(NoRoomError):
+        load_model(demo_path, lambda _: None, usual_context=4096, context=1024, wish=wish)
+    assert tried == [1024]
+
+
+def test_nowhere_is_an_error_of_ours(demo_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = replace(HERE, ram=replace(HERE.ram, free=HERE.ram.reserve + 1))
+    monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", lambda: (tiny, ()))
+    wish = ContextWish(automatic=frozenset({"context"}))
+    with pytest.raises(NoRoomError, match="does not fit into this machine's memory"):
+        load_model(demo_path, lambda _: None, usual_context=4096, wish=wish)
+
+
+def test_this_machine_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QWQ_GGUF_CACHE_DIR", str(tmp_path / "cache"))
+    asked: list[int] = []
+
+    def measure(threads: int) -> float:
+        asked.append(threads)
+        return 21e9
+
+    monkeypatch.setattr(machines, "measure_bandwidth", measure)
+    first, _ = machines.this_machine()
+    second, _ = machines.this_machine()
+    assert first.ram.bandwidth == second.ram.bandwidth == 21e9
+    assert len(asked) == 1
+    assert 0 < first.ram.free <= first.ram.memory
+
+
+def test_cards_that_the_build_cannot_use_are_named_and_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from qwq_gguf.machine.recording import Output, Recording
+
+    line = "0, NVIDIA GeForce RTX 3090, 24576, 20000, 8.6, 550.54\n"
+    seen = Recording("linux", "x86_64", {"nvidia-smi": Output(0, line)})
+    monkeypatch.setattr(machines, "look", lambda **_: seen)
+    monkeypatch.setattr(machines, "_bandwidth", lambda _: 1e9)
+    monkeypatch.setattr(machines, "_offloads", lambda: False)
+    machine, notes = machines.this_machine()
+    assert machine.cards == ()
+    assert "RTX 3090 is not counted" in notes[0]
+    monkeypatch.setattr(machines, "_offloads", lambda: True)
+    machine, notes = machines.this_machine()
+    assert notes == ()
+    assert (machine.cards[0].free, machine.cards[0].bandwidth) == (20000 << 20, 936e9)

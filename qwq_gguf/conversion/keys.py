@@ -53,6 +53,6 @@ def _routing(architecture: str, fields: Fields) -> list[KeyValue]:
     function = fields.values.get("scoring_func")
     if function is None:
         return keys
-    if function not in _GATING:
+    if not isinstance(function, str) or function not in _GATING:
         raise fields.error("scoring_func", "is not known", " or ".join(_GATING))
     return [*keys, u32(f"{architecture}.expert_gating_func", _GATING[function])]

@@ -42,7 +42,12 @@ def convert(
     architecture = find_architecture(checkpoint.config, path)
     encoding = read_encoding(checkpoint)
     config = read_config(
-        checkpoint.config, path, head_dim=architecture.head_dim, context=architecture.context
+        checkpoint.config,
+        path,
+        head_dim=architecture.head_dim,
+        context=architecture.context,
+        tied=architecture.tied,
+        scalings=architecture.scalings,
     )
     named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
     config = architecture.adjusted(replace(config, present=frozenset(named)))
@@ -55,7 +60,7 @@ def convert(
     tensors = map_tensors(architecture, config, named, checkpoint.folder, scales)
     weights = sum(tensor.weights for tensor in tensors)
     general = general_keys(checkpoint, weights, name=name, label=_size(tensors))
-    sizes = hyperparameters(
+    sizes = architecture.all_keys(config) or hyperparameters(
         architecture.name,
         config,
         head_sizes=_head_sizes(architecture, config),
@@ -71,6 +76,7 @@ def convert(
 
     head = [
         text("general.architecture", architecture.name),
+        *architecture.early_keys(config),
         text("general.type", "model"),
         *general,
         *sizes,

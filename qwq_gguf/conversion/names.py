@@ -83,7 +83,9 @@ class _Naming:
         # What predicts a further token has layers of its own, beside the decoder's.
         parts = (_body(name) for name in names if not name.startswith("mtp."))
         prefixes = {prefix for prefix, rest in filter(None, parts) if rest != "norm.weight"}
-        return cls(prefixes.pop() if len(prefixes) == 1 else None)
+        # What sees or hears may have layers too, in modules that no decoder is put into.
+        ours = {prefix for prefix in prefixes if _known(prefix)} or prefixes
+        return cls(ours.pop() if len(ours) == 1 else None)
 
     def usual(self, name: str) -> str:
         """What Transformers calls it."""

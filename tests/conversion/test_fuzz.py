@@ -17,7 +17,8 @@ from qwq_gguf.checkpoint import Checkpoint, TensorInfo
 from qwq_gguf.conversion import convert
 from qwq_gguf.errors import SourceError
 from support.checkpoints import Shape, byte_tokenizer, config_of, tensor_shapes
-from support.families import deepseek_v3, gpt_oss, qwen35
+from support.family_checkpoints import deepseek_v3, gpt_oss, qwen35
+from support.plain_families import exaone4, glm4_moe, mistral3, olmo, phi3, seed_oss, smollm3
 from support.special_tokens import template
 
 JUNK: tuple[Any, ...] = (
@@ -61,6 +62,20 @@ FAMILIES = {
     "qwen35": qwen35(vision=True, following=1, quantization_config=_ROWS),
     "qwen35moe": qwen35(kind="qwen3_5_moe", experts=2, following=1),
     "qwen3next": qwen35(kind="qwen3_next", experts=2, following=1),
+    "glm4moe": glm4_moe(experts=4, head_norms=True),
+    "seed_oss": seed_oss(),
+    "smollm3": smollm3(),
+    "phi3": phi3(
+        original_max_position_embeddings=4096,
+        rope_scaling={
+            "type": "longrope",
+            "long_factor": [1.5] * 32,
+            "short_factor": [1] * 32,
+        },
+    ),
+    "mistral3": mistral3(),
+    "olmo2": olmo(),
+    "exaone4": exaone4(),
 }
 ARCHITECTURES: Any = ("qwen2", "qwen3", "llama", *FAMILIES)
 PARTS = ("config", "tokenizer", "tokenizer_config", "generation_config", "card")

@@ -80,7 +80,7 @@ def test_real_vocabulary_on_any_characters(qwen2: Pair, text: str) -> None:
 MORE = {
     f"{known.name}{'-whole' if known.ignore_merges else ''}": (known.steps, known.ignore_merges)
     for known in SPLITTINGS
-    if known.name in ("qwen35", "deepseek-v3", "gpt-4o")
+    if known.name in ("qwen35", "deepseek-v3", "gpt-4o", "tekken", "seed-coder")
 }
 
 

@@ -16,7 +16,7 @@ from qwq_gguf.conversion.parts import Scales
 from qwq_gguf.conversion.scaled import Encoding, read_encoding, separate_scales
 from qwq_gguf.conversion.tensors import map_tensors
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
-from qwq_gguf.conversion.vocabulary import vocabulary_keys
+from qwq_gguf.conversion.vocabulary import piece_keys, vocabulary_keys
 from qwq_gguf.errors import ConfigError
 from qwq_gguf.ggml_types import FileType
 from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
@@ -66,8 +66,10 @@ def convert(
         head_sizes=_head_sizes(architecture, config),
     )
     after_type = list(architecture.extra_keys(config))
-    vocabulary = vocabulary_keys(
-        checkpoint, config.vocab, architecture.special, architecture.splitting
+    vocabulary = (
+        piece_keys(checkpoint, config.vocab)
+        if architecture.pieces
+        else vocabulary_keys(checkpoint, config.vocab, architecture.special, architecture.splitting)
     )
     if architecture.writes_space_prefix:
         prefix = checkpoint.tokenizer_config.get("add_prefix_space")

@@ -27,7 +27,10 @@ _OUTER = frozenset(
 )
 # torch.compile and FSDP wrap single layers as well, in the midst of a name.
 _INNER = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-_BODY = re.compile(r"((?:[^.]+\.)*?)(layers\.\d+\.[^\n]+|embed_tokens\.weight|norm\.weight)")
+_BODY = re.compile(
+    r"((?:[^.]+\.)*?)"
+    r"(layers\.\d+\.[^\n]+|(?:embed_tokens|norm|embed_tokens_per_layer|per_layer_[a-z_]+)\.weight)"
+)
 _HEAD = re.compile(r"((?:[^.]+\.)*)lm_head\.weight")
 _LONGEST = 300  # characters; no name that means anything is longer
 

@@ -9,9 +9,10 @@ import pytest
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
-from qwq_gguf.errors import QwqGgufError, UnsupportedError
+from qwq_gguf.errors import ConfigError, QwqGgufError, TokenizerError, UnsupportedError
 from support.checkpoints import Shape, write_checkpoint
 from support.family_checkpoints import Family, deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
+from support.gemma_family import gemma4, piece_tokenizer
 from support.plain_families import exaone4, glm4_moe, mistral3, olmo, phi3, seed_oss, smollm3
 
 
@@ -113,6 +114,42 @@ def test_layers_without_experts_are_refused_where_llama_cpp_has_none(tmp_path: P
         convert(open_checkpoint(folder))
 
 
+def test_gemmas_newer_files_say_it_layer_by_layer(tmp_path: Path) -> None:
+    family = gemma4(full_kv_heads=1)
+    old = ("global_head_dim", "num_global_key_value_heads")
+    config: dict[str, Any] = {k: v for k, v in family.config.items() if k not in old}
+    config["per_layer_config"] = {
+        str(i): {"head_dim": 64, "num_key_value_heads": 1} for i in (1, 3)
+    }
+    tokenizer = piece_tokenizer()
+    one = converted(tmp_path / "old", family, tokenizer=tokenizer)
+    two = converted(tmp_path / "new", Family(config, family.shapes), tokenizer=tokenizer)
+    assert one.metadata == two.metadata
+
+
+@pytest.mark.parametrize("vocab", [319, 321])
+def test_gemma_needs_a_token_for_each_row(tmp_path: Path, vocab: int) -> None:
+    with pytest.raises(ConfigError, match="vocab"):
+        converted(tmp_path, gemma4(vocab=vocab), tokenizer=piece_tokenizer())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"normalizer": {"type": "Lowercase"}},
+        {"pre_tokenizer": {"type": "Whitespace"}},
+        {"model": None},
+    ],
+    ids=str,
+)
+def test_vocabularies_that_gemma_has_not(tmp_path: Path, changes: dict[str, Any]) -> None:
+    tokenizer, config = piece_tokenizer()
+    with pytest.raises(TokenizerError):
+        converted(tmp_path, gemma4(), tokenizer=(tokenizer | changes, config))
+    with pytest.raises(TokenizerError):
+        converted(tmp_path / "bytes", gemma4())
+
+
 LISTS = {"type": "longrope", "long_factor": [1.0] * 32, "short_factor": [1.0] * 32}
 ABSURD: list[tuple[str, dict[str, Any]]] = [
     ("deepseek", {"kv_lora_rank": None}),
@@ -147,6 +184,12 @@ ABSURD: list[tuple[str, dict[str, Any]]] = [
     ("phi3", {"rope_scaling": LISTS | {"short_factor": [float("nan")] * 32}}),
     ("phi3", {"rope_scaling": LISTS | {"short_factor": [True] * 32}}),
     ("phi3", {"original_max_position_embeddings": 1}),
+    ("gemma4", {"global_head_dim": 10**6}),
+    ("gemma4", {"num_kv_shared_layers": 4}),
+    ("gemma4", {"global_head_dim": None, "per_layer_config": []}),
+    ("gemma4", {"rope_parameters": {"rope_theta": 1e6}}),
+    ("gemma4", {"use_bidirectional_attention": "all"}),
+    ("gemma4", {"hidden_size_per_layer_input": -1}),
 ]
 FAMILIES = {
     "deepseek": deepseek_v3,
@@ -157,6 +200,7 @@ FAMILIES = {
     "olmo": olmo,
     "exaone4": exaone4,
     "phi3": phi3,
+    "gemma4": gemma4,
 }
 
 
@@ -167,5 +211,6 @@ def test_absurd_values(tmp_path: Path, name: str, changes: dict[str, Any]) -> No
     changed = {
         key: value for key, value in {**plain.config, **changes}.items() if value is not None
     }
+    tokenizer = piece_tokenizer() if name == "gemma4" else None
     with pytest.raises(QwqGgufError):
-        converted(tmp_path, Family(changed, plain.shapes))
+        converted(tmp_path, Family(changed, plain.shapes), tokenizer=tokenizer)

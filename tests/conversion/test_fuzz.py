@@ -18,6 +18,7 @@ from qwq_gguf.conversion import convert
 from qwq_gguf.errors import SourceError
 from support.checkpoints import Shape, byte_tokenizer, config_of, tensor_shapes
 from support.family_checkpoints import deepseek_v3, gpt_oss, qwen35
+from support.gemma_family import gemma4, piece_tokenizer
 from support.plain_families import exaone4, glm4_moe, mistral3, olmo, phi3, seed_oss, smollm3
 from support.special_tokens import template
 
@@ -76,6 +77,7 @@ FAMILIES = {
     "mistral3": mistral3(),
     "olmo2": olmo(),
     "exaone4": exaone4(),
+    "gemma4": gemma4(experts=2, full_kv_heads=1, per_layer=32, shared=1, every=3, vision=True),
 }
 ARCHITECTURES: Any = ("qwen2", "qwen3", "llama", *FAMILIES)
 PARTS = ("config", "tokenizer", "tokenizer_config", "generation_config", "card")
@@ -104,6 +106,8 @@ def checkpoint(architecture: Any) -> Checkpoint:
         post_processor={"type": "Sequence", "processors": [{"type": "ByteLevel"}, processor]},
         bos_token={"content": "<|im_start|>"},
     )
+    if architecture == "gemma4":
+        tokenizer, tokenizer_config = piece_tokenizer()
     return Checkpoint(
         source="x",
         name="Name",

@@ -23,6 +23,7 @@ from qwq_gguf.quantization.planning.requantize import check_requantizing
 from qwq_gguf.quantization.running.budget import DEFAULT_MEMORY, arrange, need_of
 from support.checkpoints import Shape, config_of, tensor_shapes
 from support.family_checkpoints import GPT_OSS_20B, QWEN35_9B, QWEN35_35B_A3B, R1, Family
+from support.gemma_family import GEMMA4_26B_A4B, GEMMA4_31B, GEMMA4_E2B, piece_tokenizer
 from support.goldens import CASES
 from support.llama_quantize import decided_types, quantize
 from support.oracle import as_model
@@ -83,6 +84,13 @@ def plain(family: Family) -> Callable[[Path], Conversion]:
     return lambda folder: sparse_checkpoint(folder, family.config, family.shapes, shards=4)
 
 
+def gemma(family: Family) -> Callable[[Path], Conversion]:
+    """With a vocabulary of 320 pieces, instead of as many as are published."""
+    return lambda folder: sparse_checkpoint(
+        folder, family.config, family.shapes, shards=4, tokenizer=piece_tokenizer()
+    )
+
+
 MODELS = {
     "Qwen3-30B-A3B": (qwen3_30b_a3b, 30_532_122_624),
     "DeepSeek-R1": (r1, 671_026_419_200),
@@ -96,6 +104,9 @@ MODELS = {
     "Ministral-3-14B": (plain(MINISTRAL_14B), 13_506_073_600),
     "Olmo-3-32B": (plain(OLMO3_32B), 32_233_522_176),
     "EXAONE-4.0-32B": (plain(EXAONE4_32B), 32_003_216_448),
+    "Gemma-4-31B": (gemma(GEMMA4_31B), 29_289_779_772),
+    "Gemma-4-26B-A4B": (gemma(GEMMA4_26B_A4B), 24_495_845_662),
+    "Gemma-4-E2B": (gemma(GEMMA4_E2B), 1_880_464_931),
 }
 
 
@@ -147,6 +158,9 @@ def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str) -> None
         "ministral3",
         "olmo3",
         "exaone4",
+        "gemma4",
+        "gemma4-moe",
+        "gemma4-small",
     ],
 )
 @pytest.mark.parametrize("recipe", ["Q4_K_M", "Q2_K"])

@@ -23,6 +23,7 @@ from support.checkpoints import (
     write_checkpoint,
 )
 from support.family_checkpoints import deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
+from support.gemma_family import gemma4, piece_tokenizer
 from support.plain_families import (
     exaone4,
     glm4_moe,
@@ -411,6 +412,24 @@ def _exaone4_windows(folder: Path) -> Path:
     return write_family(folder / "EXAONE-4.0-Windows", exaone4(), dtype="F16")
 
 
+def _gemma4(folder: Path) -> Path:
+    """As the 31B: wider heads without values of their own in the layers that see all."""
+    family = gemma4(full_kv_heads=1, vision=True)
+    return write_family(folder / "gemma-4-tiny-it", family, tokenizer=piece_tokenizer(), shards=2)
+
+
+def _gemma4_moe(folder: Path) -> Path:
+    """As 26B-A4B: experts beside an MLP."""
+    family = gemma4(experts=4, full_kv_heads=1)
+    return write_family(folder / "gemma-4-tiny-A1B", family, tokenizer=piece_tokenizer())
+
+
+def _gemma4_small(folder: Path) -> Path:
+    """As E2B: numbers of each token for each layer, keys that later layers share."""
+    family = gemma4(per_layer=32, shared=2)
+    return write_family(folder / "gemma-4-E1B", family, tokenizer=piece_tokenizer(), dtype="F16")
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -500,6 +519,9 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "olmo2": _olmo2,
     "exaone4": _exaone4,
     "exaone4-windows": _exaone4_windows,
+    "gemma4": _gemma4,
+    "gemma4-moe": _gemma4_moe,
+    "gemma4-small": _gemma4_small,
 }
 # The converter knows no fingerprint of the tiny vocabularies; make.py hands it the name.
 PRE_TOKENIZERS = {
@@ -553,6 +575,10 @@ LOGITS = {
         ),
         5e-4,
     ),
+    # llama.cpp looks its GELU up in a table of half precision.
+    "gemma4": 5e-3,
+    "gemma4-moe": 0.02,
+    "gemma4-small": 0.05,
     "gpt-oss-bf16": 5e-3,  # llama.cpp rounds where the stretching of positions begins and ends
 }
 TOKENS = (5, 278, 41, 263, 77, 281, 8, 122, 290, 3, 19)

@@ -9,6 +9,7 @@ from typing import Any
 from qwq_gguf.conversion.architectures.base import Architecture
 from qwq_gguf.conversion.architectures.deepseek2 import DEEPSEEK2, GLM_FLASH
 from qwq_gguf.conversion.architectures.exaone4 import EXAONE4
+from qwq_gguf.conversion.architectures.gemma4 import GEMMA4
 from qwq_gguf.conversion.architectures.glm4moe import GLM4MOE
 from qwq_gguf.conversion.architectures.gpt_oss import GPT_OSS
 from qwq_gguf.conversion.architectures.llama import LLAMA
@@ -44,6 +45,7 @@ ARCHITECTURES = (
     OLMO2,
     OLMO3,
     EXAONE4,
+    GEMMA4,
 )
 
 

@@ -168,6 +168,7 @@ class Architecture:
     whole names, and the block's number. `all_keys` are written in place of the usual ones,
     `early_keys` before everything but the architecture. `scalings` are kinds of rope scaling
     that only this one has; `tied` is what transformers assumes of the embeddings.
+    With `pieces` the vocabulary is of a SentencePiece kind, not of bytes.
     """
 
     model_class: str
@@ -191,3 +192,4 @@ class Architecture:
     early_keys: Callable[[ModelConfig], tuple[KeyValue, ...]] = _nothing
     scalings: tuple[str, ...] = ()
     tied: bool = False
+    pieces: bool = False

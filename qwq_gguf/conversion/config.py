@@ -119,10 +119,17 @@ def _first_integer(fields: Fields, names: Sequence[str], most: int) -> int:
 
 
 def read_config(
-    config: Mapping[str, Any], path: Path, *, head_dim: int | None = None, context: int
+    config: Mapping[str, Any],
+    path: Path,
+    *,
+    head_dim: int | None = None,
+    context: int,
+    tied: bool = False,
+    scalings: Sequence[str] = (),
 ) -> ModelConfig:
-    """Check a config.json. `head_dim` and `context` are the architecture's defaults, as
-    transformers has them. ConfigError names the key.
+    """Check a config.json. `head_dim`, `context` and `tied` are the architecture's defaults, as
+    transformers has them, `scalings` kinds of rope scaling that only it has. ConfigError names
+    the key.
     """
     text = Fields(config, path).object("text_config")
     fields = Fields(config if text is None else {**config, **text.values}, path)
@@ -161,8 +168,8 @@ def read_config(
         vocab=fields.integer("vocab_size", 2**21),
         context=positions,
         rms_epsilon=fields.number("rms_norm_eps", 1e-30, 1.0, default=1e-6),
-        rope=read_rope(fields, positions),
-        tied=fields.flag("tie_word_embeddings"),
+        rope=read_rope(fields, positions, scalings),
+        tied=fields.flag("tie_word_embeddings", tied),
         attention_bias=fields.flag("attention_bias"),
         mlp_bias=fields.flag("mlp_bias"),
         experts=experts,

@@ -16,7 +16,7 @@ from qwq_gguf.conversion.parts import Scales
 from qwq_gguf.conversion.scaled import Encoding, read_encoding, separate_scales
 from qwq_gguf.conversion.tensors import map_tensors
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
-from qwq_gguf.conversion.vocabulary import vocabulary_keys
+from qwq_gguf.conversion.vocabulary import piece_keys, vocabulary_keys
 from qwq_gguf.errors import ConfigError
 from qwq_gguf.ggml_types import FileType
 from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
@@ -42,7 +42,12 @@ def convert(
     architecture = find_architecture(checkpoint.config, path)
     encoding = read_encoding(checkpoint)
     config = read_config(
-        checkpoint.config, path, head_dim=architecture.head_dim, context=architecture.context
+        checkpoint.config,
+        path,
+        head_dim=architecture.head_dim,
+        context=architecture.context,
+        tied=architecture.tied,
+        scalings=architecture.scalings,
     )
     named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
     config = architecture.adjusted(replace(config, present=frozenset(named)))
@@ -55,14 +60,16 @@ def convert(
     tensors = map_tensors(architecture, config, named, checkpoint.folder, scales)
     weights = sum(tensor.weights for tensor in tensors)
     general = general_keys(checkpoint, weights, name=name, label=_size(tensors))
-    sizes = hyperparameters(
+    sizes = architecture.all_keys(config) or hyperparameters(
         architecture.name,
         config,
         head_sizes=_head_sizes(architecture, config),
     )
     after_type = list(architecture.extra_keys(config))
-    vocabulary = vocabulary_keys(
-        checkpoint, config.vocab, architecture.special, architecture.splitting
+    vocabulary = (
+        piece_keys(checkpoint, config.vocab)
+        if architecture.pieces
+        else vocabulary_keys(checkpoint, config.vocab, architecture.special, architecture.splitting)
     )
     if architecture.writes_space_prefix:
         prefix = checkpoint.tokenizer_config.get("add_prefix_space")
@@ -71,6 +78,7 @@ def convert(
 
     head = [
         text("general.architecture", architecture.name),
+        *architecture.early_keys(config),
         text("general.type", "model"),
         *general,
         *sizes,

@@ -44,8 +44,8 @@ _OUTER = ("token_embd.weight", "output_norm.weight")
 _ATTENTION = ("attn_q", "attn_k", "attn_v", "attn_output")
 _DENSE = (*_ATTENTION, "ffn_gate", "ffn_up", "ffn_down")
 _EXPERTS = (*_ATTENTION, "ffn_gate_inp", "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps")
-# The matrices of each layer, of the architectures whose types the tests compare with those
-# that llama.cpp decides.
+# The matrices of each layer, of the architectures whose files can be seen to be whole. Of all
+# others their tensors are taken as they are, by their names alone, as llama-quantize takes them.
 _BLOCKS = {
     "llama": _DENSE,
     "qwen2": _DENSE,
@@ -58,6 +58,8 @@ _BLOCKS = {
     "seed_oss": _DENSE,
     "smollm3": _DENSE,
 }
+# What llama-quantize has rules of its own for, which the recipes have not.
+_OF_THEIR_OWN = ("falcon", "glm5-next", "bailingmoe3", "clip")
 # The mixes count the matrices with these in their names: one more or less in a layer would
 # move the types of all later ones.
 _COUNTED = ("attn_v.", "attn_qkv.", "attn_kv_b.", "ffn_up", "ffn_gate", "ffn_down")
@@ -70,8 +72,9 @@ def from_gguf(
 
     Keys stay as they are, in their order, but for those of the file itself; tensors that no
     recipe touches keep their type. `name` replaces the model's name, entries of `extra`
-    those of the same key. UnsupportedError for an architecture for which the mixes are not
-    known to be llama.cpp's. GgufError and TensorError for a file that contradicts itself.
+    those of the same key. UnsupportedError for what is no model, and for an architecture of
+    which the mixes are not llama.cpp's. GgufError and TensorError for a file that contradicts
+    itself.
     """
     head = model.head
     architecture = _architecture(head)
@@ -104,22 +107,20 @@ def model_name(file: GgufFile, metadata: Sequence[KeyValue] | None = None) -> st
 def _architecture(head: GgufFile) -> str:
     kind = head.text("general.type")
     name = head.architecture
-    if kind not in (None, "model") or name not in _BLOCKS:
+    if kind not in (None, "model") or not name:
         raise UnsupportedError(
-            "only whole models of these architectures can be quantized again",
+            "only whole models can be quantized again",
             path=head.path,
             found=f"{name or 'no architecture'}" + (f", type {kind}" if kind else ""),
-            expected=", ".join(_BLOCKS),
-            hint="llama-quantize knows more of them",
+            expected="a model, with its architecture",
+            hint="llama-quantize knows more kinds of files",
         )
-    experts = head.integer(f"{name}.expert_count") or 0
-    if (experts != 0) is not (_BLOCKS[name] is _EXPERTS):
+    if name in _OF_THEIR_OWN:
         raise UnsupportedError(
-            "this mixture of experts cannot be quantized here",
+            "for this architecture llama-quantize has rules that no recipe has",
             path=head.path,
-            found=f"{name} with {experts} experts",
-            expected="qwen3moe with experts, or no experts",
-            hint="llama-quantize knows more of them",
+            found=name,
+            hint="take llama-quantize for it",
         )
     return name
 
@@ -132,27 +133,30 @@ def _facts(model: SplitGguf, architecture: str) -> ModelFacts:
         value: object = default
         if entry is not None:  # an array has one number a layer, and the mixes ask the first
             value = entry.value if entry.element is None else next(iter(entry.items), None)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= most:
+        least = 1 if default is None else 0
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise GgufError(
                 f"{architecture}.{key} is missing or absurd",
                 path=head.path,
                 found=None if value is None else str(value)[:40],
-                expected=f"a number from 1 to {most}",
+                expected=f"a number from {least} to {most}",
             )
         return value
 
     shapes = {tensor.name: tensor.shape for _, tensor in model.tensors}
-    heads = size("attention.head_count", 1 << 14)
+    # What has no attention has no heads.
+    absent = None if architecture in _BLOCKS else 0
+    heads = size("attention.head_count", 1 << 14, absent)
     return ModelFacts(
         architecture=architecture,
         layers=size("block_count", _MOST_LAYERS),
         heads=heads,
         kv_heads=size("attention.head_count_kv", 1 << 14, heads),
-        experts=head.integer(f"{architecture}.expert_count") or 0,
+        experts=size("expert_count", 1 << 14, 0),
         embedding=size("embedding_length", 1 << 20),
         vocab=shapes.get("token_embd.weight", (0,))[-1],
         tied="output.weight" not in shapes,
-        context=size("context_length", (1 << 31) - 1),
+        context=size("context_length", (1 << 31) - 1, absent),
     )
 
 
@@ -205,9 +209,12 @@ def _other_alignment(entry: KeyValue) -> bool:
 
 def _check_complete(head: GgufFile, facts: ModelFacts, tensors: Sequence[SourceTensor]) -> None:
     names = {tensor.name for tensor in tensors}
-    block = _BLOCKS[facts.architecture]
-    needed = dict.fromkeys(_OUTER)
-    needed |= {f"blk.{i}.{part}.weight": None for i in range(facts.layers) for part in block}
+    block = _BLOCKS.get(facts.architecture)
+    known = block is not None and bool(facts.experts) is (block is _EXPERTS)
+    needed: dict[str, None] = {}
+    if block is not None and known:
+        needed = dict.fromkeys(_OUTER)
+        needed |= {f"blk.{i}.{part}.weight": None for i in range(facts.layers) for part in block}
     missing = [name for name in needed if name not in names]
     if missing:
         raise TensorError(
@@ -221,14 +228,14 @@ def _check_complete(head: GgufFile, facts: ModelFacts, tensors: Sequence[SourceT
         tensor.name
         for tensor in tensors
         if (tensor.layer is not None and tensor.layer >= facts.layers)
-        or (_is_counted(tensor) and tensor.name not in needed)
+        or (known and _is_counted(tensor) and tensor.name not in needed)
     ]
     if surplus:
         raise TensorError(
             "tensors that the model should not have",
             path=head.path,
             found=some(surplus),
-            expected=f"{facts.layers} layers of {', '.join(block)}",
+            expected=f"{facts.layers} layers" + (f" of {', '.join(block)}" if block else ""),
             hint="llama-quantize may know this kind of model",
         )
 

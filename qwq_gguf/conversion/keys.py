@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qwq_gguf.conversion.config import Fields, ModelConfig
 from qwq_gguf.conversion.rope import rope_keys
-from qwq_gguf.metadata import KeyValue, f32, u32
+from qwq_gguf.metadata import KeyValue, ValueType, array, f32, u32
 
-__all__ = ["hyperparameters"]
+__all__ = ["GATING", "hyperparameters", "sees_window", "window_keys"]
 
 
-_GATING = {"softmax": 1, "sigmoid": 2}  # enum llama_expert_gating_func_type of llama-hparams.h
+GATING = {"softmax": 1, "sigmoid": 2}  # enum llama_expert_gating_func_type of llama-hparams.h
 
 
 def hyperparameters(
@@ -53,6 +55,26 @@ def _routing(architecture: str, fields: Fields) -> list[KeyValue]:
     function = fields.values.get("scoring_func")
     if function is None:
         return keys
-    if function not in _GATING:
-        raise fields.error("scoring_func", "is not known", " or ".join(_GATING))
-    return [*keys, u32(f"{architecture}.expert_gating_func", _GATING[function])]
+    if not isinstance(function, str) or function not in GATING:
+        raise fields.error("scoring_func", "is not known", " or ".join(GATING))
+    return [*keys, u32(f"{architecture}.expert_gating_func", GATING[function])]
+
+
+def sees_window(fields: Fields, layers: int, every: int) -> tuple[bool, ...]:
+    """Which layers see a window only, by `layer_types`, else all but every so many."""
+    kinds = fields.values.get("layer_types")
+    if kinds is None:
+        return tuple((layer + 1) % every != 0 for layer in range(layers))
+    known = {"sliding_attention", "full_attention"}
+    good = isinstance(kinds, list) and len(kinds) == layers
+    if not good or any(not isinstance(kind, str) or kind not in known for kind in kinds):
+        raise fields.error("layer_types", f"is no list of {layers}", " or ".join(sorted(known)))
+    return tuple(kind == "sliding_attention" for kind in kinds)
+
+
+def window_keys(architecture: str, window: int, sliding: Sequence[bool]) -> tuple[KeyValue, ...]:
+    """How far layers see, and which of them see no further."""
+    return (
+        u32(f"{architecture}.attention.sliding_window", window),
+        array(f"{architecture}.attention.sliding_window_pattern", ValueType.BOOL, sliding),
+    )

@@ -27,7 +27,10 @@ _OUTER = frozenset(
 )
 # torch.compile and FSDP wrap single layers as well, in the midst of a name.
 _INNER = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-_BODY = re.compile(r"((?:[^.]+\.)*?)(layers\.\d+\.[^\n]+|embed_tokens\.weight|norm\.weight)")
+_BODY = re.compile(
+    r"((?:[^.]+\.)*?)"
+    r"(layers\.\d+\.[^\n]+|(?:embed_tokens|norm|embed_tokens_per_layer|per_layer_[a-z_]+)\.weight)"
+)
 _HEAD = re.compile(r"((?:[^.]+\.)*)lm_head\.weight")
 _LONGEST = 300  # characters; no name that means anything is longer
 
@@ -83,7 +86,9 @@ class _Naming:
         # What predicts a further token has layers of its own, beside the decoder's.
         parts = (_body(name) for name in names if not name.startswith("mtp."))
         prefixes = {prefix for prefix, rest in filter(None, parts) if rest != "norm.weight"}
-        return cls(prefixes.pop() if len(prefixes) == 1 else None)
+        # What sees or hears may have layers too, in modules that no decoder is put into.
+        ours = {prefix for prefix in prefixes if _known(prefix)} or prefixes
+        return cls(ours.pop() if len(ours) == 1 else None)
 
     def usual(self, name: str) -> str:
         """What Transformers calls it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import UnsupportedError
@@ -12,16 +13,17 @@ from qwq_gguf.metadata import KeyValue, ValueType, array, f32, text, u32
 if TYPE_CHECKING:
     from qwq_gguf.conversion.config import Fields
 
-__all__ = ["Rope", "llama3_factors", "read_rope", "rope_keys"]
+__all__ = ["Rope", "llama3_factors", "read_rope", "rope_keys", "rotary_part"]
 
 _KINDS = ("default", "linear", "yarn", "llama3")
 
 
 @dataclass(frozen=True, slots=True)
 class Rope:
-    """`kind` is one of default, linear, yarn, llama3; the fields after `factor` belong to
-    the last two and are None where the checkpoint does not say. `mscale_all` is DeepSeek's;
-    `sections` share a head's rotations among time, height and width, and a fourth.
+    """`kind` is one of default, linear, yarn, llama3, or one that an architecture has for
+    itself; the fields after `factor` belong to the last two and are None where the checkpoint
+    does not say. `mscale_all` is DeepSeek's; `sections` share a head's rotations among time,
+    height and width, and a fourth. `sliding_base` is the base in layers that see a window.
     """
 
     base: float
@@ -36,19 +38,39 @@ class Rope:
     high_freq_factor: float = 4.0
     mscale_all: float | None = None
     sections: tuple[int, ...] | None = None
+    sliding_base: float | None = None
 
 
-def read_rope(fields: Fields, positions: int) -> Rope:
+def read_rope(fields: Fields, positions: int, also: Sequence[str] = ()) -> Rope:
     """From `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (before).
 
-    UnsupportedError for a kind of scaling that is not one of the four.
+    UnsupportedError for a kind of scaling that is not one of the four, or one of `also`.
     """
     scaling = fields.object("rope_parameters") or fields.object("rope_scaling")
+    sliding = scaling and scaling.object("sliding_attention")
+    rope = _read_kind(
+        (scaling and scaling.object("full_attention")) or scaling, fields, positions, also
+    )
+    if sliding and sliding.values.get("rope_theta") is not None:
+        return replace(rope, sliding_base=sliding.number("rope_theta", 1.0, 1e15))
+    return rope
+
+
+def rotary_part(fields: Fields, default: float) -> float:
+    """What part of a head is rotated."""
+    scaling = fields.object("rope_parameters") or fields.object("rope_scaling") or fields
+    holder = scaling if scaling.values.get("partial_rotary_factor") is not None else fields
+    return holder.number("partial_rotary_factor", 0.0, 1.0, default=default)
+
+
+def _read_kind(scaling: Fields | None, fields: Fields, positions: int, also: Sequence[str]) -> Rope:
     holder = scaling if scaling and scaling.values.get("rope_theta") is not None else fields
     base = holder.number("rope_theta", 1.0, 1e15, default=10_000.0)
     if scaling is None:
         return Rope(base)
     kind = scaling.values.get("rope_type") or scaling.values.get("type") or "default"
+    if kind in also:
+        return Rope(base, str(kind))
     if kind not in _KINDS:
         raise UnsupportedError(
             "this kind of rope scaling is not supported",
@@ -126,6 +148,8 @@ def rope_keys(architecture: str, rope: Rope) -> list[KeyValue]:
     if rope.sections is not None:
         keys.append(array(f"{prefix}.dimension_sections", ValueType.INT32, rope.sections))
     keys.append(f32(f"{prefix}.freq_base", rope.base))
+    if rope.sliding_base is not None:
+        keys.append(f32(f"{prefix}.freq_base_swa", rope.sliding_base))
     return keys
 
 
@@ -142,8 +166,10 @@ def llama3_factors(rope: Rope, head_dim: int) -> bytes:
     assert rope.factor is not None
     assert rope.original_context is not None
     exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
-    frequencies = np.float32(1.0) / np.float32(rope.base) ** exponents
-    # Everything stays in float32, as in the converter, whose bytes these must equal.
+    # Everything is float32, as in the converter, whose bytes these must equal. Its powers are
+    # the nearest there are, numpy's own of float32 are not.
+    powers = np.float64(rope.base) ** exponents.astype(np.float64)
+    frequencies = np.float32(1.0) / powers.astype(np.float32)
     wavelengths = np.float32(2 * math.pi) / frequencies
     smooth = (
         np.float32(rope.original_context) / wavelengths - np.float32(rope.low_freq_factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from qwq_gguf.conversion.architectures import ARCHITECTURES, find_architecture
 from qwq_gguf.conversion.config import ModelConfig, read_config
+from qwq_gguf.conversion.rope import Rope, llama3_factors
 from qwq_gguf.errors import ConfigError, SourceError, UnsupportedError
 from support.checkpoints import Shape, config_of
 
@@ -139,6 +141,20 @@ class TestRope:
         with pytest.raises(UnsupportedError) as raised:
             read(rope_scaling={"type": "dynamic", "factor": 2.0})
         assert raised.value.expected == "default, linear, yarn, llama3"
+
+    # What torch makes of Llama 3.1's, 70B and 8B, and of Llama 3.2's: all frequencies of a head.
+    @pytest.mark.parametrize(
+        ("head_dim", "factor", "digest"),
+        [
+            (128, 8.0, "8b516af9cb5db26ed32831eb6f493dd620843d1cd69ca7bbad760c76061cd565"),
+            (64, 32.0, "d25a6d176d9313062b8f86440c88649f9e568d573ea66bfa4e85e2424cf35633"),
+        ],
+    )
+    def test_factors_of_real_heads_are_those_of_the_converter(
+        self, head_dim: int, factor: float, digest: str
+    ) -> None:
+        rope = Rope(500_000.0, "llama3", factor, 8192)
+        assert hashlib.sha256(llama3_factors(rope, head_dim)).hexdigest() == digest
 
 
 @pytest.mark.parametrize("value", [{}, [], "x", 1e308, -1, 2**70, True])

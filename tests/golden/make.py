@@ -68,7 +68,9 @@ def convert(case: str, temporary: Path) -> dict[str, Any]:
     # Found only in a llama.cpp source tree.
     converter = importlib.import_module("conversion")
     model_class = converter.get_model_class(config["architectures"][0])
-    known = model_class.get_vocab_base_pre
+    # Of all, because some classes make an object of another.
+    text_model = importlib.import_module("conversion.base").TextModel
+    known = text_model.get_vocab_base_pre
 
     def name_or_ours(self: Any, tokenizer: Any) -> str:
         try:
@@ -76,13 +78,13 @@ def convert(case: str, temporary: Path) -> dict[str, Any]:
         except NotImplementedError:
             return PRE_TOKENIZERS[case]
 
-    model_class.get_vocab_base_pre = name_or_ours
+    text_model.get_vocab_base_pre = name_or_ours
     output = temporary / "out.gguf"
     file_type = gguf.LlamaFileType[OUT_TYPES[dtype_of(checkpoint)]]
     try:
         model_class(checkpoint, file_type, output, eager=True).write()
     finally:
-        model_class.get_vocab_base_pre = known
+        text_model.get_vocab_base_pre = known
     record = {"file_sha256": hashlib.sha256(output.read_bytes()).hexdigest(), **describe(output)}
     return record | ({"logits": logits(checkpoint)} if case in LOGITS else {})
 
@@ -93,8 +95,12 @@ def logits(checkpoint: Path) -> str:
 
     torch: Any = importlib.import_module("torch")
     transformers: Any = importlib.import_module("transformers")
-    causal = transformers.AutoModelForCausalLM
-    model = causal.from_pretrained(checkpoint, dtype=torch.float32)
+    try:
+        model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    except ValueError:  # a model that sees
+        model = transformers.AutoModelForImageTextToText.from_pretrained(
+            checkpoint, dtype=torch.float32
+        )
     with torch.no_grad():
         scores = model.eval()(torch.tensor([TOKENS])).logits[0, -1]
     return " ".join(f"{score:.5f}" for score in scores.tolist())

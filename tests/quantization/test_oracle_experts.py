@@ -1,4 +1,4 @@
-"""Models with experts: each tensor gets the type that llama.cpp gives it at the real shapes, and
+"""The families: each tensor gets the type that llama.cpp gives it at the real shapes, and
 the bytes at tiny ones.
 
 A real shape is a sparse checkpoint, and so is the GGUF over which llama_model_quantize makes its
@@ -8,6 +8,7 @@ dry run.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,20 @@ from qwq_gguf.quantization.planning.mix import choose_types
 from qwq_gguf.quantization.planning.requantize import check_requantizing
 from qwq_gguf.quantization.running.budget import DEFAULT_MEMORY, arrange, need_of
 from support.checkpoints import Shape, config_of, tensor_shapes
-from support.family_checkpoints import GPT_OSS_20B, QWEN35_9B, QWEN35_35B_A3B, R1
+from support.family_checkpoints import GPT_OSS_20B, QWEN35_9B, QWEN35_35B_A3B, R1, Family
+from support.gemma_family import GEMMA4_26B_A4B, GEMMA4_31B, GEMMA4_E2B, piece_tokenizer
 from support.goldens import CASES
 from support.llama_quantize import decided_types, quantize
 from support.oracle import as_model
+from support.plain_families import (
+    EXAONE4_32B,
+    GLM_45_AIR,
+    MINISTRAL_14B,
+    OLMO3_32B,
+    PHI_4_REASONING,
+    SEED_OSS_36B,
+    SMOLLM3_3B,
+)
 from support.sparse import in_fp8, sparse_checkpoint, sparse_gguf
 from support.weights import file_type_of
 
@@ -68,12 +79,34 @@ def qwen35_9b(folder: Path) -> Conversion:
     return sparse_checkpoint(folder, QWEN35_9B.config, QWEN35_9B.shapes, shards=4)
 
 
+def plain(family: Family) -> Callable[[Path], Conversion]:
+    """As it is published, in a few shards."""
+    return lambda folder: sparse_checkpoint(folder, family.config, family.shapes, shards=4)
+
+
+def gemma(family: Family) -> Callable[[Path], Conversion]:
+    """With a vocabulary of 320 pieces, instead of as many as are published."""
+    return lambda folder: sparse_checkpoint(
+        folder, family.config, family.shapes, shards=4, tokenizer=piece_tokenizer()
+    )
+
+
 MODELS = {
     "Qwen3-30B-A3B": (qwen3_30b_a3b, 30_532_122_624),
     "DeepSeek-R1": (r1, 671_026_419_200),
     "Qwen3.5-35B-A3B": (qwen35_35b_a3b, 35_505_251_456),
     "Qwen3.5-like-9B": (qwen35_9b, 9_197_093_888),
     "gpt-oss-20b": (gpt_oss_20b, 20_914_757_184),
+    "GLM-4.5-Air": (plain(GLM_45_AIR), 110_468_824_832),
+    "Seed-OSS-36B": (plain(SEED_OSS_36B), 36_151_104_512),
+    "SmolLM3-3B": (plain(SMOLLM3_3B), 3_075_098_624),
+    "Phi-4-reasoning": (plain(PHI_4_REASONING), 14_659_507_200),
+    "Ministral-3-14B": (plain(MINISTRAL_14B), 13_506_073_600),
+    "Olmo-3-32B": (plain(OLMO3_32B), 32_233_522_176),
+    "EXAONE-4.0-32B": (plain(EXAONE4_32B), 32_003_216_448),
+    "Gemma-4-31B": (gemma(GEMMA4_31B), 29_289_779_772),
+    "Gemma-4-26B-A4B": (gemma(GEMMA4_26B_A4B), 24_495_845_662),
+    "Gemma-4-E2B": (gemma(GEMMA4_E2B), 1_880_464_931),
 }
 
 
@@ -118,6 +151,16 @@ def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str) -> None
         "qwen35",
         "qwen35moe",
         "qwen3next",
+        "glm4moe",
+        "seed-oss",
+        "smollm3",
+        "phi3-long",
+        "ministral3",
+        "olmo3",
+        "exaone4",
+        "gemma4",
+        "gemma4-moe",
+        "gemma4-small",
     ],
 )
 @pytest.mark.parametrize("recipe", ["Q4_K_M", "Q2_K"])

@@ -19,7 +19,7 @@ from qwq_gguf.quantization import (
     parse_override,
     parse_recipe,
 )
-from qwq_gguf.quantization.planning.mix import kind_of
+from qwq_gguf.quantization.planning.kinds import kind_of
 from support.imatrix import covering
 from support.shapes import DEMO, QWEN_05B, QWQ_32B, TINY_LLAMA, conversion
 

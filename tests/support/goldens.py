@@ -23,6 +23,16 @@ from support.checkpoints import (
     write_checkpoint,
 )
 from support.family_checkpoints import deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
+from support.gemma_family import gemma4, piece_tokenizer
+from support.plain_families import (
+    exaone4,
+    glm4_moe,
+    mistral3,
+    olmo,
+    phi3,
+    seed_oss,
+    smollm3,
+)
 
 __all__ = [
     "CASES",
@@ -323,6 +333,103 @@ def _qwen3next(folder: Path) -> Path:
     return write_family(folder / "Qwen3-Next-Tiny", family)
 
 
+def _glm4moe(folder: Path) -> Path:
+    """A dense layer, shared and routed experts, a layer for the next token; three shards."""
+    return write_family(folder / "GLM-4.5-Tiny", glm4_moe(), tokenizer=_glm_tokenizer(), shards=3)
+
+
+def _glm4moe_norms(folder: Path) -> Path:
+    """Norms on heads, as the large one has them; F16."""
+    family = glm4_moe(head_norms=True, dense=0, experts=3, num_experts_per_tok=2, following=0)
+    return write_family(folder / "GLM-4.6-Tiny", family, tokenizer=_glm_tokenizer(), dtype="F16")
+
+
+def _seed_oss(folder: Path) -> Path:
+    """Biases, heads that do not divide the width."""
+    return write_family(folder / "Seed-OSS-Tiny-Instruct", seed_oss(), shards=2)
+
+
+def _smollm3(folder: Path) -> Path:
+    """Tied, a fourth layer without positions."""
+    return write_family(folder / "SmolLM3-Tiny", smollm3())
+
+
+def _phi3(folder: Path) -> Path:
+    """One matrix for queries, keys and values, one for gate and up."""
+    return write_family(folder / "Phi-4-reasoning-tiny", phi3(), tokenizer=_phi_tokenizer())
+
+
+def _phi3_long(folder: Path) -> Path:
+    """As Phi-4-mini-reasoning: tied, three quarters of each head rotated, a factor for each
+    frequency.
+    """
+    family = phi3(
+        tie_word_embeddings=True,
+        partial_rotary_factor=0.75,
+        sliding_window=262144,
+        original_max_position_embeddings=4096,
+        rope_scaling={
+            "type": "longrope",
+            "long_factor": [1.0 + 0.25 * i for i in range(24)],
+            "short_factor": [1.0 + 0.125 * (i % 3) for i in range(24)],
+        },
+    )
+    return write_family(folder / "Phi-4-mini-tiny", family, tokenizer=_phi_tokenizer())
+
+
+def _phi_tokenizer() -> tuple[dict[str, Any], dict[str, Any]]:
+    return byte_tokenizer(tokenizer_class="GPT2Tokenizer")
+
+
+def _ministral3(folder: Path) -> Path:
+    """A vision tower, positions stretched, rows interleaved."""
+    return write_family(folder / "Ministral-3-Tiny-Reasoning", mistral3(), shards=2)
+
+
+def _magistral(folder: Path) -> Path:
+    """The same before it was stretched."""
+    return write_family(folder / "Magistral-Tiny", mistral3(stretched=False), dtype="F16")
+
+
+def _olmo3(folder: Path) -> Path:
+    """Three layers that see a window, one that sees all."""
+    return write_family(folder / "Olmo-3-Tiny-Think", olmo(), shards=2)
+
+
+def _olmo2(folder: Path) -> Path:
+    """All layers see all."""
+    return write_family(folder / "OLMo-2-Tiny", olmo(windows=False), dtype="F32")
+
+
+def _exaone4(folder: Path) -> Path:
+    """As the 1.2B: all layers see all. Stretched positions are a tensor."""
+    family = exaone4(sliding_window=None, layer_types=["full_attention"] * 4)
+    return write_family(folder / "EXAONE-4.0-Tiny", family)
+
+
+def _exaone4_windows(folder: Path) -> Path:
+    """As the 32B, by which number of layers llama.cpp tells models that have windows."""
+    return write_family(folder / "EXAONE-4.0-Windows", exaone4(), dtype="F16")
+
+
+def _gemma4(folder: Path) -> Path:
+    """As the 31B: wider heads without values of their own in the layers that see all."""
+    family = gemma4(full_kv_heads=1, vision=True)
+    return write_family(folder / "gemma-4-tiny-it", family, tokenizer=piece_tokenizer(), shards=2)
+
+
+def _gemma4_moe(folder: Path) -> Path:
+    """As 26B-A4B: experts beside an MLP."""
+    family = gemma4(experts=4, full_kv_heads=1)
+    return write_family(folder / "gemma-4-tiny-A1B", family, tokenizer=piece_tokenizer())
+
+
+def _gemma4_small(folder: Path) -> Path:
+    """As E2B: numbers of each token for each layer, keys that later layers share."""
+    family = gemma4(per_layer=32, shared=2)
+    return write_family(folder / "gemma-4-E1B", family, tokenizer=piece_tokenizer(), dtype="F16")
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -400,6 +507,21 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "qwen3next": _qwen3next,
     "llama": _llama,
     "llama-plain": _llama_plain,
+    "glm4moe": _glm4moe,
+    "glm4moe-norms": _glm4moe_norms,
+    "seed-oss": _seed_oss,
+    "smollm3": _smollm3,
+    "phi3": _phi3,
+    "phi3-long": _phi3_long,
+    "ministral3": _ministral3,
+    "magistral": _magistral,
+    "olmo3": _olmo3,
+    "olmo2": _olmo2,
+    "exaone4": _exaone4,
+    "exaone4-windows": _exaone4_windows,
+    "gemma4": _gemma4,
+    "gemma4-moe": _gemma4_moe,
+    "gemma4-small": _gemma4_small,
 }
 # The converter knows no fingerprint of the tiny vocabularies; make.py hands it the name.
 PRE_TOKENIZERS = {
@@ -421,6 +543,18 @@ PRE_TOKENIZERS = {
     "qwen3next": "qwen2",
     "llama": "llama-bpe",
     "llama-plain": "smaug-bpe",
+    "glm4moe": "glm4",
+    "glm4moe-norms": "glm4",
+    "seed-oss": "qwen2",
+    "smollm3": "qwen2",
+    "phi3": "qwen2",
+    "phi3-long": "qwen2",
+    "ministral3": "qwen2",
+    "magistral": "qwen2",
+    "olmo3": "qwen2",
+    "olmo2": "qwen2",
+    "exaone4": "qwen2",
+    "exaone4-windows": "qwen2",
 }
 
 
@@ -434,6 +568,17 @@ LOGITS = {
     "qwen35moe": 5e-4,
     "qwen3next": 5e-4,
     "gpt-oss": 0.05,  # llama.cpp rounds what meets MXFP4 weights to eight bits
+    **dict.fromkeys(
+        (
+            *("glm4moe", "glm4moe-norms", "seed-oss", "smollm3", "phi3", "phi3-long"),
+            *("ministral3", "magistral", "olmo3", "olmo2", "exaone4"),
+        ),
+        5e-4,
+    ),
+    # llama.cpp looks its GELU up in a table of half precision.
+    "gemma4": 5e-3,
+    "gemma4-moe": 0.02,
+    "gemma4-small": 0.05,
     "gpt-oss-bf16": 5e-3,  # llama.cpp rounds where the stretching of positions begins and ends
 }
 TOKENS = (5, 278, 41, 263, 77, 281, 8, 122, 290, 3, 19)

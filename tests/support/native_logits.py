@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 __all__ = ["native_logits"]
 
 
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _quiet(level: int, text: bytes, user_data: object) -> None:
+    """llama.cpp cuts what it logs of a vocabulary in the midst of a character."""
+
+
 def native_logits(path: Path, tokens: Sequence[int]) -> NDArray[np.float32]:
     """What stands after these tokens, by token number."""
+    llama_cpp.llama_log_set(_quiet, None)
     params = llama_cpp.llama_model_default_params()
     params.n_gpu_layers = 0
     params.use_extra_bufts = False  # AMX faults on some machines that announce it

@@ -23,12 +23,15 @@ def sparse_checkpoint(
     dtypes: Mapping[str, str] | None = None,
     *,
     shards: int = 2,
+    tokenizer: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
 ) -> Conversion:
-    """What a checkpoint of this config and these tensors means; BF16 unless `dtypes` says."""
+    """What a checkpoint of this config and these tensors means; BF16 unless `dtypes` says. By
+    default it has the tiny vocabulary of bytes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", config)
     for name, content in zip(
-        ("tokenizer.json", "tokenizer_config.json"), byte_tokenizer(), strict=True
+        ("tokenizer.json", "tokenizer_config.json"), tokenizer or byte_tokenizer(), strict=True
     ):
         write_json(folder / name, content)
     write_sparse_shards(folder, shapes, shards, dtypes)

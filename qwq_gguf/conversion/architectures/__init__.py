@@ -8,12 +8,20 @@ from typing import Any
 
 from qwq_gguf.conversion.architectures.base import Architecture
 from qwq_gguf.conversion.architectures.deepseek2 import DEEPSEEK2, GLM_FLASH
+from qwq_gguf.conversion.architectures.exaone4 import EXAONE4
+from qwq_gguf.conversion.architectures.gemma4 import GEMMA4
+from qwq_gguf.conversion.architectures.glm4moe import GLM4MOE
 from qwq_gguf.conversion.architectures.gpt_oss import GPT_OSS
 from qwq_gguf.conversion.architectures.llama import LLAMA
+from qwq_gguf.conversion.architectures.mistral3 import MISTRAL3
+from qwq_gguf.conversion.architectures.olmo2 import OLMO2, OLMO3
+from qwq_gguf.conversion.architectures.phi3 import PHI3
 from qwq_gguf.conversion.architectures.qwen2 import QWEN2
 from qwq_gguf.conversion.architectures.qwen3 import QWEN3
 from qwq_gguf.conversion.architectures.qwen3moe import QWEN3MOE
 from qwq_gguf.conversion.architectures.qwen35 import QWEN3NEXT, QWEN35, QWEN35MOE
+from qwq_gguf.conversion.architectures.seed_oss import SEED_OSS
+from qwq_gguf.conversion.architectures.smollm3 import SMOLLM3
 from qwq_gguf.errors import ConfigError, UnsupportedError
 
 __all__ = ["ARCHITECTURES", "Architecture", "find_architecture"]
@@ -29,6 +37,15 @@ ARCHITECTURES = (
     QWEN35,
     QWEN35MOE,
     QWEN3NEXT,
+    GLM4MOE,
+    SEED_OSS,
+    SMOLLM3,
+    PHI3,
+    MISTRAL3,
+    OLMO2,
+    OLMO3,
+    EXAONE4,
+    GEMMA4,
 )
 
 

@@ -137,6 +137,10 @@ def _as_it_is(config: ModelConfig) -> ModelConfig:
     return config
 
 
+def _usual_keys(config: ModelConfig) -> None:
+    return None
+
+
 def _nothing_out(config: ModelConfig, name: str) -> None:
     return None
 
@@ -161,7 +165,10 @@ class Architecture:
     for all others. `special` are tokens by their role, where the tokenizer's files name none;
     `splitting` is the usual pre-tokenizer, for a vocabulary that is not known. `outer` gives
     what is outside the blocks, or in blocks that the checkpoint names otherwise: rules with
-    whole names, and the block's number.
+    whole names, and the block's number. `all_keys` are written in place of the usual ones,
+    `early_keys` before everything but the architecture. `scalings` are kinds of rope scaling
+    that only this one has; `tied` is what transformers assumes of the embeddings.
+    With `pieces` the vocabulary is of a SentencePiece kind, not of bytes.
     """
 
     model_class: str
@@ -181,3 +188,8 @@ class Architecture:
     extra_keys: Callable[[ModelConfig], tuple[KeyValue, ...]] = _nothing
     computed: Callable[[ModelConfig], tuple[ComputedTensor, ...]] = _nothing
     writes_space_prefix: bool = False
+    all_keys: Callable[[ModelConfig], tuple[KeyValue, ...] | None] = _usual_keys
+    early_keys: Callable[[ModelConfig], tuple[KeyValue, ...]] = _nothing
+    scalings: tuple[str, ...] = ()
+    tied: bool = False
+    pieces: bool = False

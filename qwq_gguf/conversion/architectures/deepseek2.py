@@ -23,6 +23,14 @@ from qwq_gguf.conversion.architectures.base import (
     TensorRule,
     experts,
 )
+from qwq_gguf.conversion.architectures.routed import (
+    NEXT_TOKEN,
+    ROUTER,
+    SHARED,
+    dense_layers,
+    next_token_layers,
+    shared_experts,
+)
 from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.parts import View
 from qwq_gguf.metadata import KeyValue, boolean, f32, u32
@@ -41,29 +49,6 @@ _LATENT_QUERIES = (
     TensorRule("self_attn.q_a_proj.weight", "attn_q_a.weight", ("q_rank", _WIDE)),
     TensorRule("self_attn.q_a_layernorm.weight", "attn_q_a_norm.weight", ("q_rank",)),
     TensorRule("self_attn.q_b_proj.weight", "attn_q_b.weight", ("queries", "q_rank")),
-)
-_ROUTER = (
-    TensorRule("mlp.gate.weight", "ffn_gate_inp.weight", ("experts", _WIDE)),
-    TensorRule("mlp.gate.e_score_correction_bias", "exp_probs_b.bias", ("experts",), needed=False),
-)
-_SHARED = tuple(
-    replace(
-        rule,
-        source=rule.source.replace("mlp.", "mlp.shared_experts."),
-        target=rule.target.replace(".weight", "_shexp.weight"),
-        shape=tuple("shared" if size == "feed_forward" else size for size in rule.shape),
-    )
-    for rule in MLP
-)
-_NEXT_TOKEN = (
-    TensorRule("eh_proj.weight", "nextn.eh_proj.weight", (_WIDE, "twice_embedding")),
-    TensorRule("embed_tokens.weight", "nextn.embed_tokens.weight", ("vocab", _WIDE), needed=False),
-    TensorRule("enorm.weight", "nextn.enorm.weight", (_WIDE,)),
-    TensorRule("hnorm.weight", "nextn.hnorm.weight", (_WIDE,)),
-    TensorRule(
-        "shared_head.head.weight", "nextn.shared_head_head.weight", ("vocab", _WIDE), needed=False
-    ),
-    TensorRule("shared_head.norm.weight", "nextn.shared_head_norm.weight", (_WIDE,), needed=False),
 )
 
 
@@ -90,18 +75,6 @@ class _Heads(NamedTuple):
         )
 
 
-def _dense_layers(config: ModelConfig) -> int:
-    return config.fields.integer("first_k_dense_replace", 2**12, least=0, default=0)
-
-
-def _shared_experts(config: ModelConfig) -> int:
-    return config.fields.integer("n_shared_experts", 2**8, least=0, default=0)
-
-
-def _next_token_layers(config: ModelConfig) -> int:
-    return config.fields.integer("num_nextn_predict_layers", 2**6, least=0, default=0)
-
-
 def _sizes(config: ModelConfig) -> dict[str, int]:
     heads = _Heads.of(config)
     return {
@@ -111,7 +84,7 @@ def _sizes(config: ModelConfig) -> dict[str, int]:
         "kv_b": config.heads * (heads.still + heads.value),
         "queries": config.heads * (heads.still + heads.rotated),
         "values": config.heads * heads.value,
-        "shared": config.expert_feed_forward * _shared_experts(config),
+        "shared": config.expert_feed_forward * shared_experts(config),
         "twice_embedding": 2 * config.embedding,
     }
 
@@ -136,12 +109,12 @@ def _block(config: ModelConfig, layer: int) -> tuple[TensorRule, ...]:
     heads = _Heads.of(config)
     queries = _LATENT_QUERIES if heads.q_rank else _QUERIES
     attention = (*NORMS, *queries, *_LATENT, *_unfolding(config.heads, heads), _OUTPUT)
-    if layer < _dense_layers(config):
+    if layer < dense_layers(config):
         return (*attention, *MLP)
-    shared = _SHARED if _shared_experts(config) else ()
+    shared = SHARED if shared_experts(config) else ()
     own = config.fields.integer("num_hidden_layers", 2**12)
-    following = _NEXT_TOKEN if layer >= own else ()
-    return (*attention, *_ROUTER, *shared, *experts(config.experts), *following)
+    following = NEXT_TOKEN if layer >= own else ()
+    return (*attention, *ROUTER, *shared, *experts(config.experts), *following)
 
 
 def _head_sizes(config: ModelConfig) -> tuple[int, int]:
@@ -158,7 +131,7 @@ def _extra_keys(config: ModelConfig) -> tuple[KeyValue, ...]:
     heads = _Heads.of(config)
     fields = config.fields
     keys = [
-        u32("deepseek2.leading_dense_block_count", _dense_layers(config)),
+        u32("deepseek2.leading_dense_block_count", dense_layers(config)),
         u32("deepseek2.vocab_size", config.vocab),
     ]
     if heads.q_rank:
@@ -168,7 +141,7 @@ def _extra_keys(config: ModelConfig) -> tuple[KeyValue, ...]:
         u32("deepseek2.attention.key_length_mla", heads.still + heads.rotated),
         u32("deepseek2.attention.value_length_mla", heads.value),
         u32("deepseek2.expert_feed_forward_length", config.expert_feed_forward),
-        u32("deepseek2.expert_shared_count", _shared_experts(config)),
+        u32("deepseek2.expert_shared_count", shared_experts(config)),
     ]
     if fields.values.get("routed_scaling_factor") is not None:
         scale = fields.number("routed_scaling_factor", 0.0, 1e6)
@@ -191,7 +164,7 @@ def _flash_keys(config: ModelConfig) -> tuple[KeyValue, ...]:
             u32("deepseek2.attention.key_length", key),
             u32("deepseek2.attention.value_length", value),
         ]
-    if following := _next_token_layers(config):
+    if following := next_token_layers(config):
         keys.append(u32("deepseek2.nextn_predict_layers", following))
     return tuple(keys)
 
@@ -207,7 +180,7 @@ def _one_key_head(config: ModelConfig) -> ModelConfig:
 
 
 def _with_next_token(config: ModelConfig) -> ModelConfig:
-    return replace(config, kv_heads=1, layers=config.layers + _next_token_layers(config))
+    return replace(config, kv_heads=1, layers=config.layers + next_token_layers(config))
 
 
 DEEPSEEK2 = Architecture(

@@ -23,7 +23,7 @@ from qwq_gguf.conversion.rope import llama3_factors
 from qwq_gguf.conversion.values import ComputedTensor
 from qwq_gguf.metadata import KeyValue, u32
 
-__all__ = ["LLAMA"]
+__all__ = ["LLAMA", "frequency_factors", "llama_keys"]
 
 _OUTPUT_BIAS = TensorRule("self_attn.o_proj.bias", "attn_output.bias", ("embedding",))
 _MLP_BIAS = (
@@ -47,14 +47,16 @@ def _interleaved(rule: TensorRule) -> TensorRule:
     return replace(rule, interleave=turned)
 
 
-def _extra_keys(config: ModelConfig) -> tuple[KeyValue, ...]:
+def llama_keys(architecture: str, config: ModelConfig) -> tuple[KeyValue, ...]:
+    """What the converter's class writes beside the usual keys."""
     return (
-        u32("llama.vocab_size", config.vocab),
-        u32("llama.rope.dimension_count", config.head_dim),
+        u32(f"{architecture}.vocab_size", config.vocab),
+        u32(f"{architecture}.rope.dimension_count", config.head_dim),
     )
 
 
-def _computed(config: ModelConfig) -> tuple[ComputedTensor, ...]:
+def frequency_factors(config: ModelConfig) -> tuple[ComputedTensor, ...]:
+    """Llama 3.1's stretched positions, where the checkpoint has them."""
     if config.rope.kind != "llama3":
         return ()
     factors = llama3_factors(config.rope, config.head_dim)
@@ -66,7 +68,7 @@ LLAMA = Architecture(
     name="llama",
     block=every_layer(_block),
     context=2048,
-    extra_keys=_extra_keys,
-    computed=_computed,
+    extra_keys=lambda config: llama_keys("llama", config),
+    computed=frequency_factors,
     writes_space_prefix=True,
 )

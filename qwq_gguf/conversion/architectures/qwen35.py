@@ -129,7 +129,8 @@ def _kinds(config: ModelConfig) -> tuple[str, ...]:
     if kinds is None:
         every = fields.integer("full_attention_interval", 2**12, default=4)
         return tuple(_KINDS[(layer + 1) % every == 0] for layer in range(own))
-    if not isinstance(kinds, list) or len(kinds) != own or not set(kinds) <= set(_KINDS):
+    good = isinstance(kinds, list) and len(kinds) == own
+    if not good or not all(kind in _KINDS for kind in kinds):
         raise fields.error("layer_types", f"is no list of {own}", " or ".join(_KINDS))
     return tuple(kinds)
 

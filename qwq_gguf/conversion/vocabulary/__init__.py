@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from qwq_gguf.conversion.vocabulary.keys import vocabulary_keys
+from qwq_gguf.conversion.vocabulary.keys import piece_keys, vocabulary_keys
 
-__all__ = ["vocabulary_keys"]
+__all__ = ["piece_keys", "vocabulary_keys"]

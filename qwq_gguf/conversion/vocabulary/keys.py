@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from qwq_gguf.conversion.vocabulary.pieces import SCORE, piece_listing, read_pieces
 from qwq_gguf.conversion.vocabulary.pretokenizer import recognise
 from qwq_gguf.conversion.vocabulary.special import named_special, read_special
 from qwq_gguf.conversion.vocabulary.tokens import read_vocabulary
 from qwq_gguf.errors import TokenizerError
-from qwq_gguf.metadata import KeyValue, ValueType, array, text
+from qwq_gguf.metadata import KeyValue, ValueType, array, boolean, text
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import Checkpoint
 
-__all__ = ["vocabulary_keys"]
+__all__ = ["piece_keys", "vocabulary_keys"]
 
 _MAX_TEMPLATE_NAME = 1000
 # Normalizers that llama.cpp can leave out: they change no text that is already composed.
@@ -67,6 +68,35 @@ def vocabulary_keys(
         *keys,
         *special.keys(),
         *_templates(checkpoint.chat_template, checkpoint.chat_templates),
+    ]
+
+
+def piece_keys(checkpoint: Checkpoint, size: int) -> list[KeyValue]:
+    """The same of a SentencePiece kind of vocabulary, as Gemma 4 has it."""
+    path = checkpoint.folder / "tokenizer.json"
+    vocabulary = read_pieces(checkpoint, path, size)
+    texts, types = piece_listing(vocabulary, checkpoint.tokenizer, checkpoint.tokenizer_config)
+    special = read_special(
+        checkpoint.tokenizer,
+        checkpoint.tokenizer_config,
+        checkpoint.config,
+        vocabulary,
+        size=size,
+        path=checkpoint.folder / "config.json",
+    )
+    keys = [
+        text("tokenizer.ggml.model", "gemma4"),
+        array("tokenizer.ggml.tokens", ValueType.STRING, texts),
+        array("tokenizer.ggml.scores", ValueType.FLOAT32, [SCORE] * len(texts)),
+        array("tokenizer.ggml.token_type", ValueType.INT32, map(int, types)),
+        array("tokenizer.ggml.merges", ValueType.STRING, vocabulary.merge_lines()),
+    ]
+    special.adds["bos"] = True
+    return [
+        *keys,
+        *special.keys(),
+        *_templates(checkpoint.chat_template, checkpoint.chat_templates),
+        boolean("tokenizer.ggml.add_space_prefix", value=False),
     ]
 
 

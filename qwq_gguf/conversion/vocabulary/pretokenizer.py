@@ -45,11 +45,16 @@ _LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 _QWEN35 = _QWEN2.replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r"[^\s\p{L}\p", r"[^\s\p{L}\p{M}\p")
 _ENDING = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _CAPITALS, _SMALL = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_SEED = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}"
+    r"| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 _GPT4O = (
     rf"[^\r\n\p{{L}}\p{{N}}]?{_CAPITALS}*{_SMALL}+{_ENDING}"
     rf"|[^\r\n\p{{L}}\p{{N}}]?{_CAPITALS}+{_SMALL}*{_ENDING}"
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_TEKKEN = _GPT4O.replace(_ENDING, "").replace(r"|\p{N}{1,3}|", r"|\p{N}|")
 _DEEPSEEK3 = (  # digits first, then Chinese and Japanese
     r"\p{N}{1,3}",
     "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
@@ -80,12 +85,16 @@ SPLITTINGS = (
     Splitting("qwen2", (_QWEN2,)),
     Splitting("llama-bpe", (_LLAMA3,), ignore_merges=True),
     Splitting("smaug-bpe", (_LLAMA3,)),
+    Splitting("dbrx", (_LLAMA3,)),
     Splitting("glm4", (_LLAMA3,), ignore_merges=True),
     Splitting("qwen35", (_QWEN35,)),
     Splitting("deepseek-v3", _DEEPSEEK3),
     Splitting("gpt-4o", (_GPT4O,)),
     Splitting("gpt-4o", (_GPT4O,), ignore_merges=True),  # gpt-oss, which llama.cpp calls that too
+    Splitting("tekken", (_TEKKEN,), ignore_merges=True),
+    Splitting("seed-coder", (_SEED,)),
     Splitting("gpt-2", (_GPT2,)),
+    Splitting("exaone4", (_GPT2,)),
     Splitting("smollm", (_DIGIT, _GPT2)),
 )
 
@@ -105,6 +114,10 @@ _FINGERPRINTS = {
     "1444df51289cfa8063b96f0e62b1125440111bc79a52003ea14b6eac7016fd5f": "qwen35",
     "877081d19cf6996e2c4ff0e1236341e9b7bde288f5311a56a937f0afbbb3aeb5": "deepseek-v3",
     "ccc2ef013c104be7bae2965776d611e1d7a8a2a9c547dd93a682c9a9fc80352e": "gpt-4o",
+    "63b97e4253352e6f357cc59ea5b583e3a680eaeaf2632188c2b952de2588485e": "tekken",
+    "0e9433cbbb161f89e264eb32e8e64bfe69e834973ffca5d41d3948a604a3e2a3": "pixtral",
+    "d5f1dd6f980fec569fb218a81a7658ac45fc56b38c5a0adeb1c232fbe04ef5ec": "seed-coder",
+    "2085e1638f6c377a0aa4ead21b27bb4cb941bf800df86ed391011769c1758dfb": "exaone4",
     "3ce83efda5659b07b1ad37ca97ca5797ea4285d9b9ab0dc679e4a720c9da7454": "gpt-2",
     "855059429035d75a914d1eda9f10a876752e281a054a7a3d421ef0533e5b6249": "smollm",
 }

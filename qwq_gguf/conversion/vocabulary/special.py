@@ -22,7 +22,7 @@ from qwq_gguf.conversion.vocabulary.tokens import Vocabulary
 from qwq_gguf.errors import ConfigError
 from qwq_gguf.metadata import KeyValue, boolean, u32
 
-__all__ = ["SpecialTokens", "named_special", "read_special"]
+__all__ = ["SpecialTokens", "named_special", "read_special", "token_text"]
 
 _KINDS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _KEYS = {
@@ -83,7 +83,7 @@ def read_special(
             add = tokenizer_config.get(f"add_{kind}_token")
             if isinstance(add, bool):
                 special.adds.setdefault(kind, add)
-            number = numbers.get(_text(named.get(f"{kind}_token")))
+            number = numbers.get(token_text(named.get(f"{kind}_token")))
             if number is not None:
                 special.ids.setdefault(kind, number)
     for kind in kinds:
@@ -106,10 +106,10 @@ def named_special(tokenizer_config: Mapping[str, Any]) -> frozenset[str]:
     """Tokens that tokenizer_config.json gives a role, which makes them special whatever
     tokenizer.json says of them.
     """
-    return frozenset(_text(tokenizer_config.get(f"{kind}_token")) for kind in _KINDS)
+    return frozenset(token_text(tokenizer_config.get(f"{kind}_token")) for kind in _KINDS)
 
 
-def _text(value: Any) -> str:
+def token_text(value: Any) -> str:
     """A token of tokenizer_config.json, text or an object with `content`; "" for neither."""
     if isinstance(value, Mapping):
         value = value.get("content")

@@ -26,6 +26,7 @@ class TokenType(IntEnum):
     CONTROL = 3
     USER_DEFINED = 4
     UNUSED = 5
+    BYTE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,13 @@ class Vocabulary:
         ]
 
 
-def read_vocabulary(tokenizer: Mapping[str, Any], path: Path, size: int) -> Vocabulary:
-    """Check a tokenizer.json against a model of `size` embeddings.
+def read_vocabulary(
+    tokenizer: Mapping[str, Any], path: Path, size: int, *, pieces: bool = False
+) -> Vocabulary:
+    """Check a tokenizer.json against a model of `size` embeddings. `pieces` are of text, with
+    tokens for the bytes of what has none; else all tokens are of bytes.
 
-    TokenizerError when it is malformed or no byte-level BPE, ConfigError when it has a
+    TokenizerError when it is malformed or of the other kind, ConfigError when it has a
     token beyond the last embedding.
     """
     if not tokenizer:
@@ -89,9 +93,16 @@ def read_vocabulary(tokenizer: Mapping[str, Any], path: Path, size: int) -> Voca
     if not isinstance(model, Mapping) or model.get("type", "BPE") != "BPE":
         kind = model.get("type") if isinstance(model, Mapping) else type(model).__name__
         raise TokenizerError("not a BPE tokenizer", path=path, found=str(kind)[:40], expected="BPE")
-    if model.get("byte_fallback") is True:
+    if pieces and model.get("byte_fallback") is not True:
         raise TokenizerError(
-            "a SentencePiece vocabulary, which none of the supported models has",
+            "no vocabulary of pieces, which this model has",
+            path=path,
+            found="no byte_fallback",
+            expected="byte_fallback: true",
+        )
+    if not pieces and model.get("byte_fallback") is True:
+        raise TokenizerError(
+            "a SentencePiece vocabulary, which this model has not",
             path=path,
             found="byte_fallback: true",
             expected="byte-level BPE",

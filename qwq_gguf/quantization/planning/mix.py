@@ -13,27 +13,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from qwq_gguf.errors import RecipeError
-from qwq_gguf.ggml_types import GgmlType, trimmed
+from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.quantization.planning.kinds import Tensor, kind_of, never_quantized
 from qwq_gguf.quantization.recipes.language import parse_type
 from qwq_gguf.quantization.recipes.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantization.recipes.recipe import Condition, Recipe, Rule
 
-__all__ = ["Choice", "Facts", "Overrides", "Tensor", "choose_types", "kind_of", "parse_override"]
-
-
-class Tensor(Protocol):
-    """What a rule may look at. `shape[0]` is the length of a row; `kept` the type where no
-    rule is asked.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def layer(self) -> int | None: ...
-    @property
-    def kept(self) -> GgmlType: ...
+__all__ = ["Choice", "Facts", "Overrides", "choose_types", "parse_override"]
 
 
 class Facts(Protocol):
@@ -100,47 +86,16 @@ def choose_types(
 ) -> list[Choice]:
     """The type of each tensor, in the order given. `imatrix`: importance data will be used."""
     asked = overrides or Overrides()
-    places = _places(tensors)
+    places = _places(tensors, facts)
     return [
         _choose(tensor, place, facts, recipe, asked, imatrix)
         for tensor, place in zip(tensors, places, strict=True)
     ]
 
 
-_KIND_OF_PART = (
-    ("attn_qkv.weight", "attn_v"),
-    ("attn_kv_b.weight", "attn_v"),
-    ("attn_v.weight", "attn_v"),
-    ("attn_k.weight", "attn_k"),
-    ("attn_q.weight", "attn_q"),
-    ("attn_output.weight", "attn_output"),
-    ("ffn_up", "ffn_up"),
-    ("ffn_gate", "ffn_gate"),
-    ("ffn_down", "ffn_down"),
-)
-
-
-def kind_of(name: str) -> str:
-    """The kind (recipe.KINDS) of a tensor, by its GGUF name."""
-    if name == "output.weight":
-        return "output"
-    if name == "token_embd.weight":
-        return "token_embd"
-    return next((kind for part, kind in _KIND_OF_PART if part in name), "other")
-
-
-def never_quantized(tensor: Tensor) -> bool:
-    """Vectors, norms, biases, expert routers and short convolutions: small, and sensitive."""
-    return (
-        len(trimmed(tensor.shape)) < 2
-        or not tensor.name.endswith("weight")
-        or tensor.name.endswith(("_norm.weight", "ffn_gate_inp.weight", "ssm_conv1d.weight"))
-    )
-
-
 class _Place(NamedTuple):
-    """A layer's rank among the layers that have a kind, how many these are, and the rank of
-    the tensor itself among all of the kind that are quantized.
+    """Where a tensor stands among others of its kind: its `rank` of so many `layers`, and how
+    many of the kind were quantized before it.
     """
 
     rank: int = 0
@@ -148,25 +103,38 @@ class _Place(NamedTuple):
     tensor: int = 0
 
 
-def _places(tensors: Sequence[Tensor]) -> list[_Place]:
+_MLP = ("ffn_up", "ffn_gate", "ffn_down")
+
+
+def _places(tensors: Sequence[Tensor], facts: Facts) -> list[_Place]:
+    """As llama.cpp counts: values of attention among themselves, the parts of an MLP among the
+    layers of the model, by the layer's number where there are experts. All other kinds, of
+    which it asks no place, by the rank of their layer among those that have the kind.
+    """
+    kinds = [kind_of(tensor.name) for tensor in tensors]
     layers: dict[str, set[int]] = {}
-    for tensor in tensors:
+    for kind, tensor in zip(kinds, tensors, strict=True):
         if tensor.layer is not None:
-            layers.setdefault(kind_of(tensor.name), set()).add(tensor.layer)
+            layers.setdefault(kind, set()).add(tensor.layer)
     ranks = {
         kind: {layer: rank for rank, layer in enumerate(sorted(found))}
         for kind, found in layers.items()
     }
+    values = kinds.count("attn_v")
     places = []
     counted: dict[str, int] = {}
-    for tensor in tensors:
-        kind = kind_of(tensor.name)
-        rank = ranks.get(kind, {})
-        if tensor.layer is None:
+    for kind, tensor in zip(kinds, tensors, strict=True):
+        before = counted.get(kind, 0)
+        if kind == "attn_v":
+            places.append(_Place(before, values, before))
+        elif kind in _MLP:
+            number = tensor.layer or 0 if facts.experts > 1 else before
+            places.append(_Place(number, facts.layers, before))
+        elif tensor.layer is None:
             places.append(_Place())
-            continue
-        places.append(_Place(rank[tensor.layer], len(rank), counted.get(kind, 0)))
-        counted[kind] = counted.get(kind, 0) + (not never_quantized(tensor))
+        else:
+            places.append(_Place(ranks[kind][tensor.layer], len(ranks[kind]), before))
+        counted[kind] = before + (not never_quantized(tensor))
     return places
 
 

@@ -8,7 +8,7 @@
 
     [[rule]]                        # the first rule that fits a tensor decides
     tensors = ["attn_v"]            # kinds, see recipe.KINDS; or names = "a regex"
-    layers = [{ until = "1/8" }]    # position among the layers that have this kind
+    layers = [{ until = "1/8" }]    # position among the layers, as README.md has it
     when = { imatrix = false }      # conditions on the model; a list means any of them
     type = "Q6_K"
     why = "..."                     # the reason, for people

@@ -134,8 +134,8 @@ def prove(report: Report) -> Proof:
 
 def _proof(path: Path) -> dict[str, Any]:
     """The child's part of `prove`."""
-    from qwq_gguf.jobs.chatting import open_chat
     from qwq_gguf.jobs.loading import load_model
+    from qwq_gguf.jobs.opening import open_chat
     from qwq_gguf.jobs.wishes import Wishes
 
     def silent(_event: Event) -> None:

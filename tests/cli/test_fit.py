@@ -27,7 +27,8 @@ def test_a_table_a_bar_and_what_to_type() -> None:
     assert done.exit_code == 0, done.output
     assert "Q4_0" not in done.stdout  # outdone by Q4_K_S
     (row,) = (line for line in done.stdout.splitlines() if line.startswith("Q8_0 "))
-    assert "7/7" in row and "recommended" in row
+    assert "7/7" in row
+    assert "recommended" in row
     assert done.stdout.rstrip().endswith("qwq-gguf chat QwQ-Demo-Q8_0.gguf -c 4096")
     assert "Q4_0" in runner.invoke(app, ["fit", "demo", *ON_CARD, "--all"]).stdout
 

@@ -22,6 +22,9 @@ class _Commands(LazyGroup):
             "qwq_gguf.cli.commands.quantize", "Turn a checkpoint or a large GGUF into a GGUF file."
         ),
         "chat": LazyCommand("qwq_gguf.cli.commands.chat", "Talk with a model and watch it think."),
+        "fix": LazyCommand(
+            "qwq_gguf.cli.commands.fix", "Cure how Ollama or LM Studio runs a model."
+        ),
         "modelfile": LazyCommand(
             "qwq_gguf.cli.commands.modelfile", "Write the Ollama Modelfile of a GGUF."
         ),

@@ -68,6 +68,10 @@ def set_(
             show_default=False,
         ),
     ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Put right special tokens that are known to be wrong."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change and write nothing.")
     ] = False,
@@ -85,12 +89,14 @@ def set_(
       qwq-gguf set model.gguf --chat-template fixed.jinja --dry-run
       qwq-gguf set model.gguf --yarn 4                   for prompts beyond the usual length
     """
-    if profile_name is None and not kv and chat_template is None and yarn is None:
-        raise typer.BadParameter("say what to set: --profile, --kv, --chat-template or --yarn")
+    if profile_name is None and not kv and chat_template is None and yarn is None and not repair:
+        raise typer.BadParameter(
+            "say what to set: --profile, --kv, --chat-template, --yarn or --repair"
+        )
     from qwq_gguf.jobs.changing import Changing, change_keys
 
     tell = Terminal()
-    asked = Changing(path, profile_name, tuple(kv or ()), chat_template, yarn)
+    asked = Changing(path, profile_name, tuple(kv or ()), chat_template, yarn, repair)
     changed = change_keys(asked, tell, dry_run=dry_run, decided=show_change)
     if not changed.lines:
         note(f"{path} says all of this already")

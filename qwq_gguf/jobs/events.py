@@ -47,6 +47,7 @@ __all__ = [
 class Activity(StrEnum):
     """What may take long."""
 
+    ASKING = "asking"  # the Hub, about a name
     CHECKING = "checking"  # reading back what an earlier run made; bytes
     DOWNLOADING = "downloading"  # bytes
     QUANTIZING = "quantizing"  # weights

@@ -68,7 +68,7 @@ def examine(wanted: Fixing, report: Report) -> Examined:
                 raise nobodys(wanted.source)
         studio = None if path is None or wanted.runtime == "ollama" else find_studio_file(path)
         source = wanted.source if path is None else str(path)
-        with gguf_header(source, wanted.revision, wanted.token) as (located, file):
+        with gguf_header(source, wanted.revision, wanted.token, report) as (located, file):
             if studio is not None:
                 return _in_studio(studio, file, wanted)
             if wanted.runtime == "lmstudio":

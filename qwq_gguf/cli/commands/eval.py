@@ -139,7 +139,7 @@ def thinking(
         raise typer.BadParameter("--force goes with --out")
     wish = context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn)
     problems = suite(suite_name, limit=limit, seed=seed)
-    with gguf_header(source, revision, token) as (located, gguf):
+    with gguf_header(source, revision, token, Terminal()) as (located, gguf):
         settings = {
             name: resolved_for(gguf.metadata, name)
             for name in map(str.strip, profile_names.split(","))

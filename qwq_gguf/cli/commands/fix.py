@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qwq_gguf.cli.flags.chain import complete_profile
-from qwq_gguf.cli.flags.common import Json, Quiet, Verbose, Yes, report_for
+from qwq_gguf.cli.flags.common import Json, Yes
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.asking import agreed
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, note
+from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.words import one_line
 
 if TYPE_CHECKING:
@@ -68,17 +69,16 @@ def fix(
         bool, typer.Option("--force", help="Replace a Modelfile that somebody else wrote.")
     ] = False,
     as_json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
-    """Find what is wrong with how Ollama or LM Studio runs a model, and cure it.
+    """Find what a runtime does wrong with a model.
 
-    Looks at what the runtime is told (context, penalties, order of the samplers, template,
-    thought tags, a bound for the thought), says what will come of it, and shows the cure: a
-    Modelfile, LM Studio's settings for the file, keys of the GGUF. Nothing changes before you
-    say yes; without a terminal, before --yes. No runtime has to be running.
+    And cure it: in Ollama and LM Studio. Looks at what the runtime is told (context,
+    penalties, order of the samplers, template, thought tags, a bound for the thought), says
+    what will come of it, and shows the cure: a Modelfile, LM Studio's settings for the file,
+    keys of the GGUF. Nothing changes before you say yes; without a terminal, before --yes. No
+    runtime has to be running.
 
     \b
     Examples:
@@ -90,29 +90,28 @@ def fix(
     """
     from qwq_gguf.jobs.fixing import Fixing, apply_cures, examine
 
-    tell = report_for(quiet, verbose)
+    tell = Terminal()
     found = examine(Fixing(source, runtime, profile_name, out, revision, token), tell)
     if not as_json:
-        _show(found, quiet=quiet)
+        _show(found)
     changed = False
     if found.cures and (yes or not as_json):
         if agreed("Do all of this?", yes=yes):
             apply_cures(found, tell, force=force)
             changed = True
             for cure in found.cures:
-                if cure.use and not quiet:
+                if cure.use:
                     note(f"now: {cure.use}")
-        elif not quiet:
+        else:
             note("nothing was changed (--yes does it)")
     if as_json:
         emit_json(found.to_json(changed))
 
 
-def _show(found: Examined, *, quiet: bool) -> None:
-    if not quiet:
-        note(f"profile {found.profile}: {found.reason}")
-        for line in found.notes:
-            note(f"note: {line}")
+def _show(found: Examined) -> None:
+    note(f"profile {found.profile}: {found.reason}")
+    for line in found.notes:
+        note(f"note: {line}")
     where = {"ollama": "Ollama", "lmstudio": "LM Studio"}[found.runtime]
     if not found.troubles:
         emit(f"{found.model} in {where}: nothing is wrong")

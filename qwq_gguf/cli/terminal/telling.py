@@ -61,6 +61,9 @@ class Bars:
             self._waiting = Waiting(f"checking {event.what}")
             stack.callback(self._waiting.stop)
             return
+        if event.activity is Activity.ASKING:
+            stack.callback(Waiting(f"asking the Hub about {event.what}").stop)
+            return
         if event.activity is Activity.WARMING:
             stack.callback(Waiting(f"making room for {event.what}").stop)
             return

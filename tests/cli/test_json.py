@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from typer.testing import CliRunner, Result
 from qwq_gguf.cli.app import app
 
 WHOLE: Any = get_command(app)
-COMMANDS: list[tuple[str, ...]] = [
-    (name, *inner)
-    for name, command in WHOLE.commands.items()
-    for inner in ([(word,) for word in getattr(command, "commands", {})] or [()])
-]
+
+
+def _commands() -> Iterator[tuple[str, ...]]:
+    for name, command in WHOLE.commands.items():
+        inner = getattr(command, "commands", None)
+        yield from [(name,)] if inner is None else [(name, word) for word in inner]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,7 @@ def run(*words: object) -> Result:
     return CliRunner().invoke(app, list(map(str, words)))
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", list(_commands()), ids=" ".join)
 def test_every_command_has_the_flags_of_all(words: tuple[str, ...]) -> None:
     page = run(*words, "--help").output
     for flag in ("--json", "-q, --quiet", "-v, --verbose", "-h, --help"):

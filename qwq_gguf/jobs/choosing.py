@@ -10,16 +10,32 @@ from qwq_gguf.jobs.targets import DEFAULT_RECIPE
 __all__ = ["BestFit", "Choice", "Fitting", "choose"]
 
 
-class Fitting(Protocol):
-    """What a planner of memory says of the best it found."""
+class Candidate(Protocol):
+    """A file that could be made."""
 
     @property
     def recipe(self) -> str:
-        """A recipe's name."""
+        """The recipe's name."""
+
+
+class Placed(Protocol):
+    """Where a file goes in the memory of this machine."""
 
     @property
     def context(self) -> int:
         """Tokens that fit beside it."""
+
+
+class Fitting(Protocol):
+    """What a planner of memory says of one recipe; `placed` is None where it does not fit."""
+
+    @property
+    def candidate(self) -> Candidate:
+        """The file."""
+
+    @property
+    def placed(self) -> Placed | None:
+        """Its place."""
 
 
 class BestFit(Protocol):
@@ -53,6 +69,6 @@ def choose(
     if recipe is not None:
         return Choice(recipe, context, "asked for")
     found = None if best_fit is None else best_fit(source, revision=revision, token=token)
-    if found is None:
+    if found is None or found.placed is None:
         return Choice(DEFAULT_RECIPE, context, "what is usual")
-    return Choice(found.recipe, context or found.context, "what fits this machine")
+    return Choice(found.candidate.recipe, context or found.placed.context, "what fits this machine")

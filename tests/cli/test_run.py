@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,8 +97,10 @@ def plan(source: str, folder: Path, **more: Any) -> running.RunPlan:
 
 
 class Fitted:
-    recipe = "Q8_0"
-    context = 4000
+    """As `jobs.fitting.best_fit` tells it."""
+
+    candidate = SimpleNamespace(recipe="Q8_0")
+    placed = SimpleNamespace(context=4000)
 
 
 def test_recipe_and_context_are_what_fits(tmp_path: Path) -> None:

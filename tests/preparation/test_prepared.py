@@ -158,7 +158,8 @@ def test_a_vocabulary_in_which_nothing_can_end_a_text_is_refused(tmp_path: Path)
     assert "--no-repair" in str(refused.value)
     assert prepare(mute, repair=False).notes
     end = u32("tokenizer.ggml.eos_token_id", 1)
-    assert prepare(replace(mute, metadata=(*entries, end)), keep=[end.key]).conversion
+    named = prepare(replace(mute, metadata=(*entries, end)), keep=[end.key])
+    assert keys(named.conversion.metadata)[end.key] == end
 
 
 def test_a_template_that_merely_strips_thoughts_is_no_reasoner(tmp_path: Path) -> None:

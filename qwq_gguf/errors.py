@@ -35,6 +35,7 @@
     ├── ServerError             a server cannot be asked, or answers nonsense
     ├── ExportError             a setting cannot be expressed for a runtime
     ├── MissingPackageError     an optional package is asked for and not installed
+    ├── ConfigurationError      the user's own configuration says what makes no sense
     ├── EvaluationError         a suite is unknown or its answers are unreadable
     └── UsageError              a call whose arguments do not go together, or make no sense
 
@@ -50,6 +51,7 @@ __all__ = [
     "BusyError",
     "ChainError",
     "ConfigError",
+    "ConfigurationError",
     "DiskSpaceError",
     "EvaluationError",
     "ExportError",
@@ -258,6 +260,10 @@ class ExportError(QwqGgufError):
 
 class MissingPackageError(QwqGgufError):
     """A package that only an extra of this one brings is not installed."""
+
+
+class ConfigurationError(QwqGgufError):
+    """The configuration file, or a variable of the environment, says what makes no sense."""
 
 
 class EvaluationError(QwqGgufError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,8 @@ from qwq_gguf.errors import LibraryError
 __all__ = [
     "INSTALL",
     "REINSTALL",
+    "backend_names",
+    "bindings_version",
     "libc",
     "load_libggml",
     "load_libllama",
@@ -30,6 +33,7 @@ INSTALL = "pip install llama-cpp-python==0.3.36"
 REINSTALL = f"{INSTALL} --force-reinstall --no-cache-dir"
 
 _SUFFIXES = {".so", ".dylib", ".dll"}
+_BACKENDS = {"vulkan": "Vulkan", "metal": "Metal", "opencl": "OpenCL", "blas": "BLAS"}
 _GGML_NAMES = {
     "darwin": ("libggml-base.dylib", "libggml-base.so"),
     "win32": ("ggml-base.dll", "libggml-base.dll"),
@@ -45,6 +49,26 @@ def native_folder() -> Path:
 def native_files() -> tuple[Path, ...]:
     """The shared libraries that are there, without loading them."""
     return tuple(sorted(path for path in native_folder().glob("*") if path.suffix in _SUFFIXES))
+
+
+def backend_names() -> tuple[str, ...]:
+    """What the installed llama.cpp can compute on, by the libraries that it comes in: CPU, CUDA.
+
+    Nothing is loaded. Whether a card is there for one of them is another question.
+    """
+    found = (re.match(r"(?:lib)?ggml-(\w+)", path.name) for path in native_files())
+    names = {match[1].partition("_")[0] for match in found if match is not None}
+    return tuple(sorted(_BACKENDS.get(name, name.upper()) for name in names - {"base"}))
+
+
+def bindings_version() -> str | None:
+    """The installed llama-cpp-python's version; None where there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("llama-cpp-python")
+    except PackageNotFoundError:
+        return None
 
 
 def load_libllama() -> tuple[ModuleType, str]:

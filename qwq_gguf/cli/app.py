@@ -7,10 +7,11 @@ from typing import Annotated, ClassVar
 import typer
 from typer.main import get_command
 
-from qwq_gguf import __version__
 from qwq_gguf.cli.terminal.errors import close_stdout
 from qwq_gguf.cli.terminal.harmless import clean_logs
 from qwq_gguf.cli.terminal.lazy import CONTEXT_SETTINGS, LazyCommand, LazyGroup
+from qwq_gguf.cli.terminal.manner import manner
+from qwq_gguf.cli.terminal.output import emit, emit_json
 from qwq_gguf.cli.terminal.streams import set_up_streams
 
 __all__ = ["app", "main", "run"]
@@ -18,10 +19,14 @@ __all__ = ["app", "main", "run"]
 
 class _Commands(LazyGroup):
     table: ClassVar[dict[str, LazyCommand]] = {
+        "run": LazyCommand("qwq_gguf.cli.commands.run", "Run a model, whatever it takes."),
         "quantize": LazyCommand(
             "qwq_gguf.cli.commands.quantize", "Turn a checkpoint or a large GGUF into a GGUF file."
         ),
         "chat": LazyCommand("qwq_gguf.cli.commands.chat", "Talk with a model and watch it think."),
+        "fix": LazyCommand(
+            "qwq_gguf.cli.commands.fix", "Find what a runtime does wrong with a model."
+        ),
         "modelfile": LazyCommand(
             "qwq_gguf.cli.commands.modelfile", "Write the Ollama Modelfile of a GGUF."
         ),
@@ -32,6 +37,7 @@ class _Commands(LazyGroup):
             "qwq_gguf.cli.commands.eval", "Measure right answers and thinking tokens."
         ),
         "set": LazyCommand("qwq_gguf.cli.commands.set", "Change what a GGUF says about itself."),
+        "models": LazyCommand("qwq_gguf.cli.commands.models", "List the models that run has kept."),
         "inspect": LazyCommand("qwq_gguf.cli.commands.inspect", "Show what a GGUF file holds."),
         "verify": LazyCommand(
             "qwq_gguf.cli.commands.verify", "Check a GGUF, its manifest and its source."
@@ -51,6 +57,9 @@ class _Commands(LazyGroup):
         "profiles": LazyCommand(
             "qwq_gguf.cli.commands.profiles", "List the chat profiles, or show one."
         ),
+        "config": LazyCommand(
+            "qwq_gguf.cli.commands.config", "Show what is set for good, and where."
+        ),
     }
 
 
@@ -67,7 +76,13 @@ app = typer.Typer(
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    typer.echo(f"qwq-gguf {__version__}")
+    from qwq_gguf.jobs.versions import versions
+
+    found = versions()
+    if manner.json:
+        emit_json(found.to_json())
+    else:
+        emit("\n".join(found.lines()))
     raise typer.Exit
 
 
@@ -76,9 +91,13 @@ def root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version, llama.cpp's and what it computes on, and leave.",
         ),
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
     """Reasoning models as GGUF files: make them, and talk with them.
 

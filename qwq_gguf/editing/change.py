@@ -14,7 +14,8 @@ from qwq_gguf.errors import ConfigError, TemplateError
 from qwq_gguf.gguf_file.header_slack import is_room, without_room
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, text
 from qwq_gguf.preparation import check_template, with_profile, without_profile_name
-from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy
+from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy, tell_llama_cpp
+from qwq_gguf.preparation.tokens import repair_tokens
 from qwq_gguf.profiles import Profile, choose_profile, edited_of
 from qwq_gguf.profiles.edited import told
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
@@ -58,14 +59,20 @@ def change_entries(
     kv: Sequence[str] = (),
     chat_template: str | None = None,
     yarn: float | None = None,
+    repair: bool = False,
 ) -> Changed:
     """Apply a profile, then a chat template, YaRN by a factor, and single keys, which win.
+
+    `repair` first puts right the special tokens, and the template, that are known to be wrong.
 
     ConfigError for a key that follows from the file itself or has another type, or a YaRN
     that makes no sense; TemplateError for a template that cannot be used.
     """
     entries = without_room(metadata.values())
     notes: list[str] = []
+    if repair:
+        entries, repairs = _repaired(entries)
+        notes += repairs
     if profile is not None:
         entries, unsaid = with_profile(entries, profile)
         notes += [f"not in the file: {line}" for line in unsaid]
@@ -106,6 +113,19 @@ def change_entries(
     named, edited = edited_of(after)
     notes += told(named or "", edited)
     return Changed(entries, tuple(_differences(metadata, after)), tuple(notes))
+
+
+def _repaired(entries: Sequence[KeyValue]) -> tuple[tuple[KeyValue, ...], list[str]]:
+    """The entries as `quantize` would have written them, and what was put right."""
+    said = []
+    for repair in repair_tokens({entry.key: entry for entry in entries}):
+        entries = _replaced(entries, repair.entries, ())
+        said.append(repair.said)
+    told = tell_llama_cpp({entry.key: entry for entry in entries})
+    if told is not None:
+        entries = _replaced(entries, told.entries, ())
+        said.append(told.said)
+    return tuple(entries), said
 
 
 def _check_token(entry: KeyValue, metadata: Mapping[str, KeyValue]) -> None:

@@ -19,7 +19,14 @@ from qwq_gguf.exporters.lmstudio import split_user_repo
 from qwq_gguf.exporters.lmstudio_hub import MANIFEST, MODEL
 from qwq_gguf.json_text import parse_json
 
-__all__ = ["HOME_POINTER", "InstallPlan", "install_plan", "lmstudio_home", "models_folder"]
+__all__ = [
+    "HOME_POINTER",
+    "InstallPlan",
+    "defaults_of",
+    "install_plan",
+    "lmstudio_home",
+    "models_folder",
+]
 
 P = TypeVar("P", bound=PurePath)
 
@@ -67,6 +74,12 @@ def models_folder(lmstudio: P, settings: str | None) -> P:
     return type(lmstudio)(folder) if isinstance(folder, str) and folder else lmstudio / "models"
 
 
+def defaults_of(lmstudio: P, publisher: str, model: str, name: str) -> P:
+    """The settings of one file; `name` is the file's own, or that with `.json` behind it."""
+    name = name if name.endswith(".json") else f"{name}.json"
+    return lmstudio.joinpath(*_DEFAULTS, publisher, model, name)
+
+
 def install_plan(
     parts: tuple[P, ...],
     texts: Mapping[str, str],
@@ -89,7 +102,7 @@ def install_plan(
         if name.endswith(".preset.json"):
             written[lmstudio / _PRESETS / name] = text
         elif name.endswith(".gguf.json"):
-            written[lmstudio.joinpath(*_DEFAULTS, publisher, model, name)] = text
+            written[defaults_of(lmstudio, publisher, model, name)] = text
     if MODEL in texts and MANIFEST in texts:
         about = json.loads(texts[MANIFEST])
         folder = lmstudio.joinpath(*_HUB, about["owner"], about["name"])

@@ -23,13 +23,16 @@ _MAX_TEMPLATE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """What is to be set: `kv` are `KEY=VALUE`, `yarn` is a factor, None what stays."""
+    """What is to be set: `kv` are `KEY=VALUE`, `yarn` is a factor, None what stays. `repair`
+    puts right special tokens that are known to be wrong.
+    """
 
     path: Path
     profile: str | None = None
     kv: tuple[str, ...] = ()
     chat_template: Path | None = None
     yarn: float | None = None
+    repair: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def change_keys(
         kv=asked.kv,
         chat_template=None if template is None else _read_template(template),
         yarn=asked.yarn,
+        repair=asked.repair,
     )
     lines, notes = tuple(change.lines), tuple(change.notes)
     if decided is not None:
@@ -88,6 +92,7 @@ def change_keys(
         "kv": list(asked.kv),
         "chat_template": None if template is None else template.name,
         "yarn": asked.yarn,
+        "repair": asked.repair,
     }
     follow = Following(file, {name: value for name, value in options.items() if value}, report)
     with activity(report, Activity.COPYING, path.name):

@@ -111,7 +111,7 @@ def compare_profiles(
     from qwq_gguf.jobs.loading import load_model
     from qwq_gguf.profiles import resolve
 
-    with gguf_header(source, revision, token) as (located, gguf):
+    with gguf_header(source, revision, token, report) as (located, gguf):
         own = resolve(gguf.metadata).profile
         first, second = (resolve(gguf.metadata, requested=name).profile for name in names)
     if first.name == second.name:

@@ -80,7 +80,7 @@ class Evaluation:
 
         asked = self.asked
         problems = suite(asked.suite, limit=asked.limit, seed=asked.seed)
-        with gguf_header(asked.source, asked.revision, asked.token) as (located, gguf):
+        with gguf_header(asked.source, asked.revision, asked.token, report) as (located, gguf):
             profiles = self._profiles(gguf.metadata, report)
         bring_gguf(located, report)
         self.file = located.path
@@ -98,8 +98,8 @@ class Evaluation:
             ) as model,
         ):
             total = len(problems) * asked.samples * len(profiles)
-            with activity(report, Activity.ASKING, "asking", total):
-                meter = Meter(report, Activity.ASKING, total)
+            with activity(report, Activity.EVALUATING, "asking", total):
+                meter = Meter(report, Activity.EVALUATING, total)
                 for profile in profiles:
                     right = 0
                     for number, sample in enumerate(self._ask(model, profile, problems), start=1):

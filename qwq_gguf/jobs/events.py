@@ -47,12 +47,13 @@ __all__ = [
 class Activity(StrEnum):
     """What may take long."""
 
+    ASKING = "asking"  # the Hub, about a name
     CHECKING = "checking"  # reading back what an earlier run made; bytes
     DOWNLOADING = "downloading"  # bytes
     QUANTIZING = "quantizing"  # weights
     VERIFYING = "verifying"  # bytes
     COPYING = "copying"  # bytes
-    ASKING = "asking"  # replies
+    EVALUATING = "evaluating"  # replies
     LOADING = "loading"  # a share, of 1
     WARMING = "warming"  # making room for a conversation
 

@@ -66,7 +66,8 @@ def export_settings(wanted: Exporting, report: Report) -> Exported:
     _check(wanted)
     folder = Path(wanted.runtime) if wanted.out is None else wanted.out
     source = str(wanted.source)
-    with gguf_header(source, wanted.revision, wanted.token) as (located, gguf), one_budget():
+    header = gguf_header(source, wanted.revision, wanted.token, report)
+    with header as (located, gguf), one_budget():
         origins = _origins(located, folder, wanted, report)
         resolved, facts = _facts(gguf, origins, wanted, report)
         made = _render(wanted, resolved.profile, facts)

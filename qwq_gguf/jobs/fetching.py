@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from qwq_gguf.jobs.events import Activity, Progress, Report, activity
+from qwq_gguf.jobs.events import Activity, Progress, Report, activity, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint import DownloadProgress, Fetched, LocatedGguf
     from qwq_gguf.gguf_file import GgufFile
 
-__all__ = ["bring_gguf", "downloaded", "gguf_header", "ollama_name"]
+__all__ = ["asking", "bring_gguf", "downloaded", "gguf_header", "ollama_name"]
+
+
+@contextmanager
+def asking(report: Report, source: str) -> Iterator[None]:
+    """Tells that the Hub is asked about a name; of what is on this machine, nothing."""
+    from qwq_gguf.files.reading import user_path
+
+    if source == "demo" or user_path(source).exists():
+        yield
+        return
+    with activity(report, Activity.ASKING, source):
+        yield
 
 
 def downloaded(report: Report) -> Callable[[DownloadProgress], None]:
@@ -38,7 +50,10 @@ def bring_gguf(located: LocatedGguf, report: Report) -> dict[Path, Fetched]:
 
 @contextmanager
 def gguf_header(
-    source: str, revision: str | None = None, token: str | None = None
+    source: str,
+    revision: str | None = None,
+    token: str | None = None,
+    report: Report = silent,
 ) -> Iterator[tuple[LocatedGguf, GgufFile]]:
     """A GGUF's header; of one on the Hub, the header alone is fetched. GgufError for a part
     of a model that is called as if it were all of it.
@@ -49,9 +64,11 @@ def gguf_header(
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.gguf_file.splits import count_parts
 
-    located = locate_gguf(source, revision=revision, token=token, fetch=False)
-    with peek_gguf(located, lambda path: read_gguf(path).data_offset) as path:
-        file = read_gguf(path)
+    with ExitStack() as stack:
+        with asking(report, source):
+            located = locate_gguf(source, revision=revision, token=token, fetch=False)
+            peek = peek_gguf(located, lambda path: read_gguf(path).data_offset)
+            file = read_gguf(stack.enter_context(peek))
         count_parts(file, located.path)
         yield located, file
 

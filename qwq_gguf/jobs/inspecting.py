@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qwq_gguf.jobs.events import Report, silent
 from qwq_gguf.jobs.fetching import gguf_header
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class Inspected:
 
 @contextmanager
 def inspect_file(
-    source: str | Path, revision: str | None = None, token: str | None = None
+    source: str | Path,
+    revision: str | None = None,
+    token: str | None = None,
+    report: Report = silent,
 ) -> Iterator[Inspected]:
     """Look at a GGUF; of one on the Hub, the header alone is fetched. Its long arrays are read
     when they are asked for, so only as long as the context lasts.
@@ -51,7 +55,8 @@ def inspect_file(
     from qwq_gguf.preparation.template import check_template
     from qwq_gguf.profiles import edited_of
 
-    with gguf_header(str(source), revision, token) as (located, file), one_budget():
+    header = gguf_header(str(source), revision, token, report)
+    with header as (located, file), one_budget():
         if len(located.parts) > 1 and all(part.is_file() for part in located.parts):
             model = read_splits(located.path)
             summary = summarize(model.whole, len(model.parts))

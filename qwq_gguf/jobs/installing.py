@@ -18,7 +18,7 @@ from qwq_gguf.exporters.lmstudio_places import (
 from qwq_gguf.files.reading import read_file
 from qwq_gguf.files.writing import Content, write_files
 
-__all__ = ["install", "plan_install"]
+__all__ = ["install", "lmstudio_folders", "plan_install"]
 
 _MOST_SETTINGS = 1 << 20
 
@@ -27,19 +27,28 @@ def plan_install(
     parts: tuple[Path, ...], texts: Mapping[str, str], *, user_repo: str, home: Path | None = None
 ) -> InstallPlan:
     """Look where LM Studio keeps things on this machine, and plan. `home` is the user's."""
-    home = Path.home() if home is None else home
-    lmstudio = lmstudio_home(home, _read(home / HOME_POINTER))
-    if not lmstudio.is_dir():
+    folders = lmstudio_folders(home)
+    if folders is None:
+        home = Path.home() if home is None else home
         raise ExportError(
             "LM Studio's folder is not here",
-            path=lmstudio,
+            path=lmstudio_home(home, _read(home / HOME_POINTER)),
             hint="start LM Studio once, or export with -o and import by hand",
         )
-    models = models_folder(lmstudio, _read(lmstudio / "settings.json"))
+    lmstudio, models = folders
     # A link lasts longer than the folder it was asked for in, so no `..` leads through that. The
     # name itself stays: in the Hub's cache it is a link to a file that is named by its digest.
     absolute = tuple(_entry(part) for part in parts)
     return install_plan(absolute, texts, user_repo=user_repo, lmstudio=lmstudio, models=models)
+
+
+def lmstudio_folders(home: Path | None = None) -> tuple[Path, Path] | None:
+    """LM Studio's own folder and that of its models; None where it is not here."""
+    home = Path.home() if home is None else home
+    lmstudio = lmstudio_home(home, _read(home / HOME_POINTER))
+    if not lmstudio.is_dir():
+        return None
+    return lmstudio, models_folder(lmstudio, _read(lmstudio / "settings.json"))
 
 
 def install(plan: InstallPlan, *, copy: bool = False, force: bool = False) -> list[Path]:

@@ -71,7 +71,7 @@ def make_modelfile(
     target = Path(_NAME) if out is None else out
     descriptor = None if out is None else open_descriptor(target)
     target = target / _NAME if out is not None and target.is_dir() else target
-    with gguf_header(source, revision, token) as (located, gguf), one_budget():
+    with gguf_header(source, revision, token, report) as (located, gguf), one_budget():
         name = ollama_name(located)
         if name is None:
             bring_gguf(located, report)

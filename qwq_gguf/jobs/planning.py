@@ -7,18 +7,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qwq_gguf.jobs.events import Report, silent
+from qwq_gguf.jobs.fetching import asking
 from qwq_gguf.jobs.recording import named_file
 from qwq_gguf.jobs.targets import DEFAULT_RECIPE, output_paths
 
 if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.jobs.source import Source
+    from qwq_gguf.metadata import KeyValue
     from qwq_gguf.profiles import Profile
     from qwq_gguf.quantization.planning.importance import Imatrix
     from qwq_gguf.quantization.planning.mix import Overrides
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.planning.split import SplitRule
     from qwq_gguf.quantization.recipes.recipe import Recipe
+
+_TYPES = ("int", "float", "bool", "str")
 
 __all__ = ["Job", "Planned", "Wanted", "plan_models", "read_importance"]
 
@@ -28,7 +33,8 @@ class Wanted:
     """What is to be made: all that changes a byte of it, as it is spelt by the user.
 
     `out` is a file, or its folder; unless given, the current one. `tensor_types` are
-    `REGEX=TYPE`, `override_kv` are `KEY=TYPE:VALUE`. `stream`: from the Hub with a small disk.
+    `REGEX=TYPE`, `override_kv` are `KEY=VALUE` or `KEY=TYPE:VALUE`. `stream`: from the Hub with
+    a small disk.
     """
 
     source: str
@@ -88,9 +94,11 @@ class Planned:
     stream: bool = False
 
 
-def plan_models(wanted: Wanted) -> Planned:
-    """Decide all of it from headers. Errors say which word, file or tensor is at fault."""
-    from qwq_gguf.conversion.overrides import parse_override
+def plan_models(wanted: Wanted, report: Report = silent) -> Planned:
+    """Decide all of it from headers. Errors say which word, file or tensor is at fault.
+
+    `report` hears that the Hub is asked.
+    """
     from qwq_gguf.jobs.source import open_source
     from qwq_gguf.preparation import prepare
     from qwq_gguf.quantization.planning.plan import make_plan
@@ -103,8 +111,9 @@ def plan_models(wanted: Wanted) -> Planned:
     importance = read_importance(wanted.imatrix)
     profile, profile_option = _profile(wanted.profile)
     asked = _overrides(wanted)
-    extra = [parse_override(text) for text in wanted.override_kv]
-    source = open_source(wanted.source, revision=wanted.revision, token=wanted.token)
+    with asking(report, wanted.source):
+        source = open_source(wanted.source, revision=wanted.revision, token=wanted.token)
+    extra = _entries(source, wanted.override_kv)
     names = [recipe.name for recipe in recipes]
     paths = output_paths(wanted.out, wanted.name or source.name, names)
     if wanted.stream:
@@ -147,6 +156,21 @@ def plan_models(wanted: Wanted) -> Planned:
         inputs=tuple(Path(word) for word in words if word),
         stream=wanted.stream,
     )
+
+
+def _entries(source: Source, texts: Sequence[str]) -> list[KeyValue]:
+    """The keys that `KEY=TYPE:VALUE` or, of a key that is known, `KEY=VALUE` set. ConfigError."""
+    from qwq_gguf.conversion.overrides import parse_override
+    from qwq_gguf.editing.change import parse_kv
+
+    typed = [text.partition("=")[2].partition(":")[0] in _TYPES for text in texts]
+    if all(typed):
+        return [parse_override(text) for text in texts]
+    present = {entry.key: entry for entry in source.convert().metadata}
+    return [
+        parse_override(text) if has_type else parse_kv(text, present)
+        for text, has_type in zip(texts, typed, strict=True)
+    ]
 
 
 def read_importance(path: str | None) -> Imatrix | None:

@@ -69,6 +69,7 @@ def make(planned: Planned, how: How, report: Report) -> tuple[Made, ...]:
     paths = [path for target in targets for path in target.paths]
     refuse_sources(paths, [*source.files(), *planned.inputs])
     refuse_other_files(paths)
+    _make_folders(paths, report)
     _open_files(len(paths), len(source.shards))
     supply = source.supply(report)
     with (
@@ -193,6 +194,18 @@ def _fill(
         Made(job, summary, recording.write(job.files, followed, job.recipe, planned.options))
         for job, summary, followed in zip(jobs, summaries, followers, strict=True)
     )
+
+
+def _make_folders(paths: Sequence[Path], report: Report) -> None:
+    """The folders that the results are to be in, where they are not there yet."""
+    for folder in dict.fromkeys(path.parent for path in paths):
+        if folder.exists():
+            continue
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(f"cannot be made: {error.strerror}", path=folder) from None
+        report(Said(f"{folder}/ is made"))
 
 
 def _open_files(outputs: int, shards: int) -> None:

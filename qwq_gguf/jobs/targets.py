@@ -17,7 +17,8 @@ DEFAULT_RECIPE = "Q4_K_M"
 def output_paths(out: str | None, name: str, recipes: Sequence[str]) -> list[Path]:
     """The GGUF to write for each recipe: `<Name>-<RECIPE>.gguf` in the folder OUT or here.
 
-    Of a single recipe OUT may be the file itself. UsageError for two recipes of one name.
+    Of a single recipe OUT may be the file itself; what is to be a folder need not be there yet.
+    UsageError for two recipes of one name.
     """
     names = [f"{_file_name(name)}-{_file_name(recipe)}.gguf" for recipe in recipes]
     folded = [file_name.upper() for file_name in names]
@@ -31,14 +32,16 @@ def output_paths(out: str | None, name: str, recipes: Sequence[str]) -> list[Pat
         return [path / file_name for file_name in names]
     if len(names) == 1 and not out.endswith(("/", "\\")):
         return [path]
-    if path.suffix == ".gguf" or path.exists():
+    if len(names) == 1 and path.exists():
+        raise OutputError("is a file, where a folder is named", path=out)
+    if path.exists() or (len(names) > 1 and path.suffix == ".gguf"):
         raise OutputError(
             "several recipes make several files",
             path=out,
             expected="a folder",
             hint="leave it out to write here",
         )
-    raise OutputError("there is no such folder", path=out, hint=f"mkdir -p {out}")
+    return [path / file_name for file_name in names]
 
 
 def modelfile_beside(gguf: Path) -> Path:

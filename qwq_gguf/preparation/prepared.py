@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qwq_gguf.chat.of_file import TEMPLATE_KEY, special_texts, template_of
 from qwq_gguf.chat.template import one_budget
+from qwq_gguf.errors import TokenizerError
 from qwq_gguf.gguf_file.header_slack import with_room
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, tell_llama_cpp
@@ -53,7 +54,8 @@ def prepare(
     reasons, unless it carries somebody's choice already. The numbers of the model's author
     have the last word, but those that are known to be there by mistake (`Profile.wrong`).
     `sampling` and `repair` switch these off; `room` reserves space in the header for later
-    changes. Keys in `keep` are what the user set, and stay.
+    changes. Keys in `keep` are what the user set, and stay. TokenizerError for a vocabulary
+    without an end that could not be repaired.
     """
     entries = list(conversion.metadata)
     changes: list[str] = []
@@ -90,7 +92,7 @@ def prepare(
             notes += [f"not in general.sampling.*: {line}" for line in unsaid]
     else:
         notes += _template_lines(entries, broken_only=True)
-    notes += _end_lines(entries)
+    notes += _end_lines(entries, refuse=repair)
     told = tell_llama_cpp({e.key: e for e in entries}) if repair else None
     if told is not None and TEMPLATE_KEY not in keep:
         entries = _replaced(entries, told.entries)
@@ -141,10 +143,17 @@ def _template_lines(entries: Sequence[KeyValue], *, broken_only: bool = False) -
     return lines
 
 
-def _end_lines(entries: Sequence[KeyValue]) -> tuple[str, ...]:
+def _end_lines(entries: Sequence[KeyValue], *, refuse: bool) -> tuple[str, ...]:
+    """What comes of a vocabulary without an end; TokenizerError unless it is to stay so."""
     values = {entry.key: entry.value for entry in entries if entry.element is None}
     if values.get("tokenizer.ggml.model") != "gpt2" or _EOS in values:
         return ()
+    if refuse:
+        raise TokenizerError(
+            "no token ends a text, and none is called like one that does",
+            found=f"no {_EOS}, for which llama.cpp takes token 11, a comma as a rule",
+            hint=f"--kv {_EOS}=int:N names one; --no-repair leaves it so",
+        )
     return (
         "the checkpoint names no token that ends a text: llama.cpp takes number 11 instead, a "
         f"comma as a rule; `qwq-gguf set FILE --kv {_EOS}=int:N` names one",

@@ -27,6 +27,11 @@ _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4  # enum llama_token_type
 
 # What a reply is read by must come out as text; a control token comes out as nothing.
 _VISIBLE = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+# What ends a turn, and then what ends a text, in vocabularies of models that are run.
+_ENDS = (
+    *("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<｜end▁of▁sentence｜>"),  # noqa: RUF001
+    *("</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>"),
+)
 # Tokens that their vocabularies have for nothing else, or that never end a turn.
 _PADS = ("<|finetune_right_pad_id|>", "<|PAD_TOKEN|>", "<pad>", "<|vision_pad|>", "<|endoftext|>")
 
@@ -109,7 +114,20 @@ def _end_and_padding(
             "model's turns with it, and a reply would not stop there",
         )
         eos = end
+    elif eos is None and (end := _usual_end(texts, kinds)) is not None:
+        repair = Repair(
+            (u32(_EOS, end),),
+            f"end of sequence: nothing -> {texts[end]}, because llama.cpp takes token 11 where "
+            "there is none, a comma as a rule",
+        )
+        eos = end
     return [repair, _padding(metadata, texts, eos)]
+
+
+def _usual_end(texts: Sequence[str], kinds: Sequence[int]) -> int | None:
+    """The control token that by its name ends a text, where no key and no template tells."""
+    places = {text: number for number, text in enumerate(texts) if kinds[number] == _CONTROL}
+    return next((places[text] for text in _ENDS if text in places), None)
 
 
 def _turn_end(

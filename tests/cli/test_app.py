@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -58,7 +59,14 @@ def test_a_misspelt_command_gets_a_suggestion() -> None:
 def test_version() -> None:
     from qwq_gguf import __version__
 
-    assert runner.invoke(app, ["--version"]).output == f"qwq-gguf {__version__}\n"
+    first, second, third = runner.invoke(app, ["--version"]).output.splitlines()
+    assert first == f"qwq-gguf {__version__}"
+    assert "llama-cpp-python 0.3.36" in second
+    assert "CPU" in second
+    assert third.startswith("Python 3.")
+    told = json.loads(runner.invoke(app, ["--version", "--json"]).output)
+    assert told["qwq_gguf"] == __version__
+    assert "CPU" in told["backends"]
 
 
 def test_help_loads_nothing_heavy() -> None:

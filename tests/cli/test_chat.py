@@ -293,7 +293,8 @@ def test_refusals(talker: Path, arguments: list[str], status: int, words: str) -
     refused = chat(talker, *arguments)
     assert refused.exit_code == status, refused.output
     assert words in refused.stderr
-    assert refused.stdout == ""
+    assert refused.stdout == "" or json.loads(refused.stdout)["error"]["type"] == "UsageError"
+    assert (refused.stdout != "") == ("--json" in arguments)
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:

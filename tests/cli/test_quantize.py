@@ -114,22 +114,22 @@ def test_the_plan_as_a_table(checkpoint: Path, here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["--json"], 2, "--json goes with --dry-run"),
         (["Q4_K_X"], 2, "did you mean Q4_K_S or Q4_K_M"),
         (["-r", "Q4_K_X"], 1, "no recipe is called Q4_K_X"),
         (["a.gguf", "Q8_0", "-r", "BF16"], 2, "two recipes"),
-        (["none/"], 1, "no such folder"),
+        (["file/"], 1, "is a file, where a folder is named"),
         (["--threads", "0"], 2, "--threads"),
     ],
 )
 def test_refusals_write_nothing(
     checkpoint: Path, here: Path, arguments: list[str], status: int, words: str
 ) -> None:
+    (here / "file").touch()
     refused = quantize(checkpoint, *arguments)
     assert refused.exit_code == status, refused.output
     assert words in refused.stderr
     assert refused.stdout == ""
-    assert list(here.iterdir()) == []
+    assert [path.name for path in here.iterdir()] == ["file"]
 
 
 def test_a_source_that_is_none(here: Path) -> None:

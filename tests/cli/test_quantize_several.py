@@ -144,7 +144,6 @@ def test_a_disk_with_room_for_one(
     ("arguments", "status", "words"),
     [
         (["out.gguf"], 1, "several recipes make several files"),
-        (["nowhere"], 1, "there is no such folder"),
         (["-r", "q8_0"], 2, "q8_0 is named twice"),
         ([".", "Q6_K"], 2, "two recipes are named"),
         (["Q6_K"], 2, "for it as well, -r Q6_K"),

@@ -9,9 +9,10 @@ import pytest
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
+from qwq_gguf.errors import TokenizerError
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.gguf_file.header_slack import find_room, without_room
-from qwq_gguf.metadata import KeyValue, f32, i32, text
+from qwq_gguf.metadata import KeyValue, f32, i32, text, u32
 from qwq_gguf.preparation import prepare, put_sampling
 from qwq_gguf.profiles import choose_profile, load_profile, resolve
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
@@ -137,6 +138,28 @@ def test_a_vocabulary_without_an_end_is_named(tmp_path: Path) -> None:
     rest = tuple(e for e in before.metadata if e.key != "tokenizer.ggml.eos_token_id")
     said = prepare(replace(before, metadata=rest), repair=False).notes
     assert [line for line in said if "names no token that ends a text" in line]
+    repaired = prepare(replace(before, metadata=rest))
+    assert keys(repaired.conversion.metadata)["tokenizer.ggml.eos_token_id"].value is not None
+    assert [line for line in repaired.changes if "end of sequence: nothing ->" in line]
+
+
+def test_a_vocabulary_in_which_nothing_can_end_a_text_is_refused(tmp_path: Path) -> None:
+    before = conversion(tmp_path, "{{ messages[0].content }}", name="Some-Model")
+    entries = []
+    for entry in before.metadata:
+        if entry.key == "tokenizer.ggml.tokens":
+            renamed = [f"_{number}" for number in range(len(entry.items))]
+            entry = replace(entry, value=renamed)
+        if entry.key != "tokenizer.ggml.eos_token_id":
+            entries.append(entry)
+    mute = replace(before, metadata=tuple(entries))
+    with pytest.raises(TokenizerError, match="no token ends a text") as refused:
+        prepare(mute)
+    assert "--no-repair" in str(refused.value)
+    assert prepare(mute, repair=False).notes
+    end = u32("tokenizer.ggml.eos_token_id", 1)
+    named = prepare(replace(mute, metadata=(*entries, end)), keep=[end.key])
+    assert keys(named.conversion.metadata)[end.key] == end
 
 
 def test_a_template_that_merely_strips_thoughts_is_no_reasoner(tmp_path: Path) -> None:

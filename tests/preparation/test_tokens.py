@@ -94,3 +94,18 @@ def test_nonsense_is_left_to_others() -> None:
     assert repair_tokens({**keys, short.key: short}) == ()
     assert repair_tokens({"a": text("a", "b")}) == ()
     assert changed(metadata(template="{% broken", eos=1, pad=6)) == {}
+
+
+def without_end(tokens: tuple[str, ...] = TOKENS) -> dict[str, KeyValue]:
+    keys = metadata(template="{{ messages[0].content }}")
+    keys["tokenizer.ggml.tokens"] = array("tokenizer.ggml.tokens", ValueType.STRING, tokens)
+    del keys["tokenizer.ggml.eos_token_id"], keys["tokenizer.ggml.padding_token_id"]
+    return keys
+
+
+def test_a_vocabulary_that_names_no_end_gets_what_is_called_so() -> None:
+    assert changed(without_end()) == {"eos_token_id": 3}, "what ends a turn goes first"
+    plain = ("a", "<|endoftext|>", "b", "c", "<think>", "</think>", "d")
+    assert changed(without_end(plain)) == {"eos_token_id": 1}
+    other = ("a", "x", "b", "c", "<think>", "</think>", "d")
+    assert changed(without_end(other)) == {}

@@ -1,9 +1,14 @@
-"""The wheel is all one needs: the demo runs from it, far from this repository."""
+"""The wheel is all one needs: the demo runs from it, far from this repository.
+
+It is built from the sdist, so that both are tried. `scripts/release` names the folder in which both
+lie already.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import sysconfig
@@ -29,20 +34,14 @@ def run(
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "hatchling",
-        "build",
-        "-t",
-        "wheel",
-        "-d",
-        folder,
-    ]
-    run(*command, cwd=ROOT, environment=dict(os.environ))
-    (built,) = folder.glob("*.whl")
-    return built
+    ready = os.environ.get("RELEASE_DIST")
+    if ready is not None:
+        (built,) = Path(ready).glob("*.whl")
+        return built
+    release = runpy.run_path(str(ROOT / "scripts" / "release"))
+    _, made = release["build"](tmp_path_factory.mktemp("dist"))
+    assert isinstance(made, Path)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +113,16 @@ def test_the_demo_runs_from_the_wheel(
     reply = json.loads(done.stdout)
     assert "301" in reply["answer"]
     assert reply["thinking_tokens"] > 0
+
+
+def test_other_commands_find_their_data(
+    installed: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    program = installed / "qwq-gguf"
+    version = json.loads(
+        run(program, "--version", "--json", cwd=tmp_path, environment=environment).stdout
+    )
+    assert version["llama_cpp_python"]
+    listed = run(program, "recipes", "demo", "--json", cwd=tmp_path, environment=environment)
+    assert len(json.loads(listed.stdout)["recipes"]) > 20
+    assert run(program, "profiles", "qwq", "--json", cwd=tmp_path, environment=environment).stdout

@@ -202,8 +202,8 @@ def chat(
         if prompt is not None:
             raise typer.BadParameter("QUESTION and --prompt: one of them")
         prompt = question
-    if as_json and prompt is None:
-        raise typer.BadParameter("--json goes with --prompt")
+    if as_json and prompt is None and not show_chain:
+        raise typer.BadParameter("--json goes with --prompt or --show-chain")
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose contradict each other")
     if plain:
@@ -248,8 +248,14 @@ def chat(
     )
     report = Bars() if quiet else Terminal()
     named = gguf_named(source, Bars())
-    with gguf_header(named, revision, token) as (located, gguf), chain_flags.flags_refused():
+    header = gguf_header(named, revision, token, report)
+    with header as (located, gguf), chain_flags.flags_refused():
         settled = settle(gguf.metadata, wishes)
+    if show_chain and as_json and prompt is None:
+        from qwq_gguf.cli.showing.chain import chain_json
+
+        emit_json(chain_json(settled.resolved, settled.profile))
+        return
     if show_chain:
         chain_flags.show_chain(settled.resolved, stderr=prompt is not None)
         note(f"thoughts: {settled.thoughts.form.describe()}")

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from qwq_gguf.cli.flags import thoughts as thought_flags
+from qwq_gguf.cli.flags.common import Json
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
-from qwq_gguf.cli.terminal.output import note
+from qwq_gguf.cli.terminal.output import emit_json, note
 from qwq_gguf.cli.terminal.telling import Terminal
 
 __all__ = ["app"]
@@ -74,6 +75,7 @@ def export(
         bool, typer.Option("--copy", help="With --install: copy the file instead of linking it.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    as_json: Json = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
@@ -109,6 +111,18 @@ def export(
         ),
         Terminal(),
     )
+    if as_json:
+        emit_json(
+            {
+                "schema": "qwq-gguf/export/1",
+                "runtime": runtime,
+                "profile": made.profile.name,
+                "files": [str(path) for path in made.files],
+                "unsaid": list(made.unsaid),
+                "use": list(made.use),
+            }
+        )
+        return
     for sentence in made.unsaid:
         note(f"not said: {sentence}")
     if install:

@@ -11,6 +11,7 @@ import typer
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, show_table
+from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
 from qwq_gguf.words import human_bytes, human_count, one_line
 
@@ -55,7 +56,7 @@ def inspect(
     if sum(wanted.values()) > 1:
         flags = " and ".join(flag for flag, given in wanted.items() if given)
         raise typer.BadParameter(f"{flags}: one of them (--json holds every key)")
-    with inspect_file(source, revision, token) as found:
+    with inspect_file(source, revision, token, Terminal()) as found:
         if as_json:
             emit_json(found.to_json())
         elif with_template:

@@ -10,9 +10,10 @@ import typer
 
 from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.chain import complete_profile
+from qwq_gguf.cli.flags.common import Json
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
-from qwq_gguf.cli.terminal.output import note
+from qwq_gguf.cli.terminal.output import emit_json, note
 from qwq_gguf.cli.terminal.telling import Terminal
 
 __all__ = ["app"]
@@ -38,6 +39,7 @@ def modelfile(
     ] = "auto",
     effort: thought_flags.Effort = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+    as_json: Json = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
@@ -67,6 +69,17 @@ def modelfile(
         revision=revision,
         token=token,
     )
+    if as_json:
+        emit_json(
+            {
+                "schema": "qwq-gguf/modelfile/1",
+                "path": None if made.path is None else str(made.path),
+                "text": made.text,
+                "create": made.create,
+                "unsaid": list(made.unsaid),
+            }
+        )
+        return
     if made.path is None:
         sys.stdout.write(made.text)
     for sentence in made.unsaid:

@@ -67,9 +67,7 @@ def profiles(
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw it too, as .svg or .png."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The comparison as one JSON object.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it as one JSON object.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace --plot if it exists.")] = False,
     revision: Revision = None,
     token: Token = None,
@@ -95,8 +93,8 @@ def profiles(
     from qwq_gguf.profiles import load_profile, profile_names, profile_text
 
     if as_toml:
-        if name is None or compare is not None:
-            raise typer.BadParameter("--toml goes with NAME")
+        if name is None or compare is not None or as_json:
+            raise typer.BadParameter("--toml goes with NAME alone")
         emit(profile_text(name).rstrip("\n"))
         return
     if compare is not None:
@@ -127,13 +125,19 @@ def profiles(
         "--at": at,
         "--top": top,
         "--plot": plot,
-        "--json": as_json or None,
         "--force": force or None,
         "--revision": revision,
         "--token": token,
     }.items():
         if given is not None:
             raise typer.BadParameter(f"{flag} goes with --compare")
+    if as_json:
+        from qwq_gguf.cli.showing.chain import profile_json
+
+        names = profile_names() if name is None else (name,)
+        found = [profile_json(load_profile(each)) for each in names]
+        emit_json({"schema": "qwq-gguf/profiles/1", "profiles": found})
+        return
     if name is not None:
         _show(load_profile(name))
         return

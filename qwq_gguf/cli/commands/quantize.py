@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from qwq_gguf.cli.flags.limits import (
     BareFirst,
     MaxMemory,
@@ -22,6 +20,7 @@ from qwq_gguf.cli.flags.quantize import (
     Kernels,
     Name,
     Out,
+    OutOption,
     OutputType,
     OverrideKv,
     ProfileName,
@@ -41,7 +40,13 @@ from qwq_gguf.cli.flags.quantize import (
 )
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.flags.target import read_words
-from qwq_gguf.cli.showing.quantize import planned_json, show_findings, show_jobs, show_stream
+from qwq_gguf.cli.showing.quantize import (
+    made_json,
+    planned_json,
+    show_findings,
+    show_jobs,
+    show_stream,
+)
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit_json
 from qwq_gguf.cli.terminal.telling import Terminal
@@ -57,6 +62,7 @@ def quantize(
     out: Out = None,
     recipe_word: RecipeWord = None,
     recipe_option: RecipeOption = None,
+    out_option: OutOption = None,
     force: Force = False,
     resume: Resume = True,
     dry_run: DryRun = False,
@@ -107,13 +113,13 @@ def quantize(
       qwq-gguf quantize Qwen/QwQ-32B --profile qwen-llama-cpp
       qwq-gguf quantize QwQ-32B-BF16-00001-of-00002.gguf -r Q5_K_M    from anyone's GGUF
     """
-    if as_json and not dry_run:
-        raise typer.BadParameter("--json goes with --dry-run")
     from qwq_gguf.jobs.planning import Wanted, plan_models
     from qwq_gguf.jobs.quantizing import How, make
     from qwq_gguf.quantization.recipes.shipped import recipe_names
 
-    out, recipes = read_words(out, recipe_word, recipe_option or (), recipe_names())
+    out, recipes = read_words(
+        out, recipe_word, recipe_option or (), recipe_names(), out_option=out_option
+    )
     wanted = Wanted(
         source,
         out,
@@ -143,15 +149,17 @@ def quantize(
         manifest=with_manifest,
         modelfile=with_modelfile,
     )
-    planned = plan_models(wanted)
-    show_findings(planned, changes=not as_json)
-    if as_json:
+    tell = Terminal()
+    planned = plan_models(wanted, tell)
+    show_findings(planned, changes=not (as_json and dry_run))
+    if dry_run and as_json:
         emit_json(planned_json(planned))
     elif dry_run:
         show_jobs(planned.jobs)
         show_stream(planned)
     else:
-        tell = Terminal()
         for event in planned.source.announcements():
             tell(event)
-        make(planned, how, tell)
+        made = make(planned, how, tell)
+        if as_json:
+            emit_json(made_json(planned, made))

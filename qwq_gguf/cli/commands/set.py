@@ -5,15 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qwq_gguf.cli.flags.common import Json
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
-from qwq_gguf.cli.terminal.output import emit, note
+from qwq_gguf.cli.terminal.output import emit, emit_json, note
 from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.jobs.targets import modelfile_beside
 from qwq_gguf.words import human_bytes
+
+if TYPE_CHECKING:
+    from qwq_gguf.jobs.changing import Changed
 
 __all__ = ["app"]
 
@@ -29,7 +33,7 @@ def _complete_profile(incomplete: str) -> list[str]:
 @app.command("set", cls=HouseCommand)
 def set_(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A GGUF file, anyone's; of several, the first.")
+        Path, typer.Argument(metavar="MODEL", help="A GGUF file, anyone's; of several, the first.")
     ],
     profile_name: Annotated[
         str | None,
@@ -45,6 +49,7 @@ def set_(
         list[str] | None,
         typer.Option(
             "--kv",
+            "--override-kv",
             metavar="KEY=VALUE",
             help="Set a key; KEY=TYPE:VALUE (int, float, bool, str) for a new one. Repeatable.",
             show_default=False,
@@ -68,9 +73,14 @@ def set_(
             show_default=False,
         ),
     ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Put right special tokens that are known to be wrong."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change and write nothing.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Change what a GGUF says about itself.
 
@@ -85,13 +95,19 @@ def set_(
       qwq-gguf set model.gguf --chat-template fixed.jinja --dry-run
       qwq-gguf set model.gguf --yarn 4                   for prompts beyond the usual length
     """
-    if profile_name is None and not kv and chat_template is None and yarn is None:
-        raise typer.BadParameter("say what to set: --profile, --kv, --chat-template or --yarn")
+    if profile_name is None and not kv and chat_template is None and yarn is None and not repair:
+        raise typer.BadParameter(
+            "say what to set: --profile, --kv, --chat-template, --yarn or --repair"
+        )
     from qwq_gguf.jobs.changing import Changing, change_keys
 
     tell = Terminal()
-    asked = Changing(path, profile_name, tuple(kv or ()), chat_template, yarn)
-    changed = change_keys(asked, tell, dry_run=dry_run, decided=show_change)
+    asked = Changing(path, profile_name, tuple(kv or ()), chat_template, yarn, repair)
+    decided = None if as_json else show_change
+    changed = change_keys(asked, tell, dry_run=dry_run, decided=decided)
+    if as_json:
+        emit_json(_to_json(path, changed))
+        return
     if not changed.lines:
         note(f"{path} says all of this already")
     elif changed.written is None:
@@ -107,6 +123,19 @@ def set_(
         if beside.is_file():
             anew = shlex.join(["qwq-gguf", "modelfile", str(path), "-o", str(beside), "--force"])
             note(f"note: {beside} says what it said; to write it anew:\n  {anew}")
+
+
+def _to_json(path: Path, changed: Changed) -> dict[str, Any]:
+    written = changed.written
+    return {
+        "schema": "qwq-gguf/set/1",
+        "path": str(path),
+        "changes": list(changed.lines),
+        "notes": list(changed.notes),
+        "written": written is not None,
+        "in_place": written is not None and written.in_place,
+        "file_bytes": None if written is None else written.file_bytes,
+    }
 
 
 def show_change(lines: Sequence[str], notes: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qwq_gguf.cli.flags.chain import complete_profile
+from qwq_gguf.cli.flags.sources import alias_of
 
 __all__ = [
     "AllowRequantize",
@@ -19,6 +20,7 @@ __all__ = [
     "Kernels",
     "Name",
     "Out",
+    "OutOption",
     "OutputType",
     "OverrideKv",
     "ProfileName",
@@ -56,6 +58,7 @@ Source = Annotated[
         metavar="SOURCE",
         help="A checkpoint: a folder, org/name[@revision] on the Hub, or demo; or a GGUF: a "
         "file (of a split one, any), or org/name-GGUF:BF16.",
+        callback=lambda source: alias_of(source),
     ),
 ]
 Out = Annotated[
@@ -65,6 +68,10 @@ Out = Annotated[
         help="The file to write, or its folder; a folder for several recipes.",
         show_default=False,
     ),
+]
+OutOption = Annotated[
+    str | None,
+    typer.Option("-o", "--out", metavar="OUT", help="The same as OUT.", show_default=False),
 ]
 RecipeWord = Annotated[
     str | None,
@@ -91,7 +98,10 @@ Force = Annotated[bool, typer.Option("--force", help="Replace files that exist."
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the plan of every tensor and write nothing.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="The plan as one JSON object (with --dry-run).")]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="What was made, or with --dry-run the plan, as one JSON object."),
+]
 Threads = Annotated[
     int | None,
     typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.  [default: all]"),
@@ -197,9 +207,11 @@ Name = Annotated[
 OverrideKv = Annotated[
     list[str] | None,
     typer.Option(
+        "--kv",
         "--override-kv",
-        metavar="KEY=TYPE:VALUE",
-        help="Set a metadata key; TYPE is int, float, bool or str. Repeatable.",
+        metavar="KEY=VALUE",
+        help="Set a metadata key; KEY=TYPE:VALUE (int, float, bool, str) for a new one. "
+        "Repeatable.",
         show_default=False,
     ),
 ]

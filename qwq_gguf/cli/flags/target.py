@@ -11,19 +11,34 @@ import typer
 from qwq_gguf.jobs.targets import DEFAULT_RECIPE
 from qwq_gguf.words import did_you_mean
 
-__all__ = ["read_words"]
+__all__ = ["looks_like_recipe", "read_words"]
 
 _RECIPE_LIKE = re.compile(r"(I?Q\d|B?F16|F32)[-_\w]*", re.IGNORECASE)
 
 
+def looks_like_recipe(word: str) -> bool:
+    """Whether a word is spelled as recipes are, and is nothing that lies here."""
+    return bool(_RECIPE_LIKE.fullmatch(word)) and not Path(word).exists()
+
+
 def read_words(
-    out: str | None, word: str | None, options: Sequence[str], names: Sequence[str]
+    out: str | None,
+    word: str | None,
+    options: Sequence[str],
+    names: Sequence[str],
+    out_option: str | None = None,
 ) -> tuple[str | None, tuple[str, ...]]:
     """(OUT or None, recipes) from the two positional words and every `--recipe`.
 
     `quantize demo q8_0` means the recipe, not a file of that name; a misspelt recipe in that
-    place is refused rather than taken for a file name.
+    place is refused rather than taken for a file name. `out_option` is what --out says: then
+    the one word there may be is the recipe.
     """
+    if out_option is not None:
+        if out is not None and (word is not None or not looks_like_recipe(out)):
+            raise typer.BadParameter("OUT and --out: one of them")
+        place, recipes = read_words(None, out, options, names)
+        return out_option if place is None else place, recipes
     asked = {option.upper() for option in options}
     if len(asked) < len(options):
         twice = next(option for option in options if _times(option, options) > 1)

@@ -13,11 +13,14 @@ from qwq_gguf.words import count, human_bytes, human_count, human_time
 
 if TYPE_CHECKING:
     from qwq_gguf.jobs.planning import Job, Planned
+    from qwq_gguf.jobs.quantizing import Made
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.running.run import Summary
 
 __all__ = [
+    "MADE_SCHEMA",
     "PLANS_SCHEMA",
+    "made_json",
     "planned_json",
     "show_findings",
     "show_jobs",
@@ -26,6 +29,7 @@ __all__ = [
 ]
 
 PLANS_SCHEMA = "qwq-gguf/plans/1"
+MADE_SCHEMA = "qwq-gguf/made/1"
 
 
 def show_summaries(plans: Sequence[Plan], summaries: Sequence[Summary]) -> None:
@@ -120,6 +124,37 @@ def planned_json(planned: Planned) -> dict[str, Any]:
     """All that is planned as one JSON object."""
     said = {"changes": list(planned.changes), "notes": list(planned.notes)}
     return _jobs_json(planned.jobs) | planned.source.to_json() | said
+
+
+def made_json(planned: Planned, made: Sequence[Made]) -> dict[str, Any]:
+    """What was made as one JSON object."""
+    return {
+        "schema": MADE_SCHEMA,
+        "models": [_made_json(each) for each in made],
+        "changes": list(planned.changes),
+        "notes": list(planned.notes),
+        "warnings": list(planned.warnings),
+    }
+
+
+def _made_json(made: Made) -> dict[str, Any]:
+    from qwq_gguf.jobs.targets import modelfile_beside
+
+    plan, summary = made.job.plan, made.summary
+    digests = {} if made.manifest is None else {f.name: f.file.sha256 for f in made.manifest.files}
+    beside = modelfile_beside(made.job.path)
+    return {
+        "path": str(made.job.files[0]),
+        "files": [{"path": str(path), "sha256": digests.get(path.name)} for path in made.job.files],
+        "modelfile": str(beside) if beside.is_file() else None,
+        "recipe": plan.recipe,
+        "file_bytes": summary.file_bytes,
+        "weights": summary.weights,
+        "bits_per_weight": summary.bits_per_weight,
+        "types": dict(Counter(tensor.type.name for tensor in plan.tensors).most_common()),
+        "kernels": summary.kernels,
+        "seconds": round(summary.seconds, 3),
+    }
 
 
 def _jobs_json(jobs: Sequence[Job]) -> dict[str, Any]:

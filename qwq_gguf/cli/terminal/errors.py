@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +13,13 @@ import typer
 
 from qwq_gguf.cli.terminal.early import INTERRUPTED
 from qwq_gguf.cli.terminal.harmless import clean_error
-from qwq_gguf.cli.terminal.output import note
+from qwq_gguf.cli.terminal.manner import manner
+from qwq_gguf.cli.terminal.output import emit_json, note
 from qwq_gguf.errors import QwqGgufError
 
 __all__ = [
     "ERROR",
+    "ERROR_SCHEMA",
     "INTERRUPTED",
     "NO_ANSWER",
     "PIPE_CLOSED",
@@ -28,6 +31,12 @@ __all__ = [
 ERROR = 1
 NO_ANSWER = 3  # 2 is wrong usage
 PIPE_CLOSED = 141  # 128 + SIGPIPE
+ERROR_SCHEMA = "qwq-gguf/error/1"
+
+_PARTS = ("path", "found", "expected", "hint")
+# The commands that take what `chat` takes.
+_OF_A_GGUF = ("eval", "export", "fix", "inspect", "modelfile", "run", "serve", "set", "verify")
+_CHAT = re.compile(r"\bqwq-gguf chat ")
 
 
 def debugging() -> bool:
@@ -47,8 +56,10 @@ def error_boundary() -> Iterator[None]:
         raise
     except typer.TyperException as error:
         clean_error(error)
+        _emit("UsageError", _words_of(error))
         raise
     except KeyboardInterrupt as end:
+        _emit("Interrupted", "interrupted")
         # The terminal has just echoed ^C on the line in progress.
         _say("\nInterrupted.")
         _say_notes(end)
@@ -62,14 +73,22 @@ def error_boundary() -> Iterator[None]:
 
 
 def _fail(error: Exception) -> NoReturn:
+    kind = type(error).__name__
     if isinstance(error, QwqGgufError):
+        error.hint = _in_its_words(error.hint)
+        parts = {name: getattr(error, name) for name in _PARTS}
+        _emit(kind, error.message, **parts)
         _say(f"error: {_with_names_on_one_line(error)}")
     elif isinstance(error, OSError) and error.strerror:
+        where = None if error.filename is None else os.fsdecode(error.filename)
+        _emit(kind, error.strerror, path=where)
         _say(_sentence(error))
     elif isinstance(error, MemoryError):
+        _emit(kind, "out of memory")
         _say("error: out of memory")
     else:
-        detail = f"{type(error).__name__}: {error}".strip(": ")
+        detail = f"{kind}: {error}".strip(": ")
+        _emit("Fault", f"a fault in qwq-gguf itself: {detail}")
         _say(
             f"error: this is a fault in qwq-gguf itself: {detail}\n"
             "  try:      the same command with QWQ_GGUF_DEBUG=1 in the environment, and report\n"
@@ -79,9 +98,33 @@ def _fail(error: Exception) -> NoReturn:
     raise typer.Exit(ERROR) from None
 
 
+def _emit(kind: str, message: str, **parts: str | None) -> None:
+    """The error as one JSON object on stdout, where JSON was asked for."""
+    if not manner.json:
+        return
+    about = {"type": kind, "message": message, **dict.fromkeys(_PARTS), **parts}
+    try:
+        emit_json({"schema": ERROR_SCHEMA, "error": about})
+    except OSError:  # nobody reads on, or the disk is full: stderr says the rest
+        pass
+
+
+def _words_of(error: typer.TyperException) -> str:
+    """What typer itself will print behind `Error:`."""
+    said = getattr(error, "format_message", None)
+    return str(error) if said is None else str(said())
+
+
+def _in_its_words(hint: str | None) -> str | None:
+    """A hint to `chat` with another file, for somebody who typed another command with a GGUF."""
+    if hint is None or manner.typed.partition(" ")[0] not in _OF_A_GGUF:
+        return hint
+    return _CHAT.sub(f"qwq-gguf {manner.typed} ", hint)
+
+
 def _with_names_on_one_line(error: QwqGgufError) -> QwqGgufError:
     """The same where a line end in a name begins no line of ours, such as another `try:`."""
-    for name in ("path", "found", "expected", "hint"):
+    for name in _PARTS:
         value = getattr(error, name)
         if value is not None:
             setattr(error, name, value.replace("\n", "\N{SYMBOL FOR NEWLINE}"))
@@ -102,7 +145,7 @@ def _say_notes(error: BaseException) -> None:
 def _say(message: str) -> None:
     # Messages quote file names and strings out of files, so they may be hostile.
     try:
-        note(message)
+        note(message, always=True)
     except OSError:
         pass
 

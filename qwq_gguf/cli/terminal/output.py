@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from qwq_gguf.cli.terminal.manner import manner
 from qwq_gguf.cli.terminal.wrap import for_width
 from qwq_gguf.json_text import to_json
 from qwq_gguf.words import clean
@@ -39,8 +40,13 @@ def emit(text: str) -> None:
     print(clean(text))
 
 
-def note(text: str, stream: TextIO | None = None) -> None:
-    """Tell the person at the terminal something, on stderr; no word is broken by its edge."""
+def note(text: str, stream: TextIO | None = None, *, always: bool = False) -> None:
+    """Tell the person at the terminal something, on stderr; no word is broken by its edge.
+
+    With `-q` only what is to be said `always`.
+    """
+    if manner.quiet and not always:
+        return
     stream = sys.stderr if stream is None else stream
     print(for_width(clean(text), width_of(stream)), file=stream, flush=True)
 

@@ -61,12 +61,15 @@ class Bars:
             self._waiting = Waiting(f"checking {event.what}")
             stack.callback(self._waiting.stop)
             return
+        if event.activity is Activity.ASKING:
+            stack.callback(Waiting(f"asking the Hub about {event.what}").stop)
+            return
         if event.activity is Activity.WARMING:
             stack.callback(Waiting(f"making room for {event.what}").stop)
             return
         if event.activity is Activity.QUANTIZING:
             self._bars[event.activity] = stack.enter_context(StreamBar(event.what))
-        elif event.activity is Activity.ASKING:
+        elif event.activity is Activity.EVALUATING:
             bar = CountBar(event.what, event.total or 0, unit="replies")
             self._bars[event.activity] = stack.enter_context(bar)
         else:

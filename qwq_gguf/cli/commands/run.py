@@ -1,0 +1,146 @@
+"""`qwq-gguf run`: from any name of a model to a chat with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from qwq_gguf.cli.flags.common import Json, Yes
+from qwq_gguf.cli.flags.sources import Revision, Token
+from qwq_gguf.cli.terminal.asking import agreed
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.manner import manner
+from qwq_gguf.cli.terminal.output import emit_json, note
+from qwq_gguf.cli.terminal.telling import Bars, Terminal
+from qwq_gguf.errors import QwqGgufError
+from qwq_gguf.jobs.configuration import Configuration, read_configuration
+from qwq_gguf.jobs.kept_models import models_folder
+from qwq_gguf.jobs.running import RunPlan, RunWanted, carry_out, plan_run
+
+__all__ = ["app"]
+
+app = command_app()
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    from qwq_gguf.jobs.kept_models import kept_models
+
+    configuration = read_configuration()
+    kept = [model.name for model in kept_models(models_folder(configuration))]
+    names = ["demo", *configuration.aliases, *kept]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _complete_recipe(incomplete: str) -> list[str]:
+    from qwq_gguf.quantization.recipes.shipped import recipe_names
+
+    return [name for name in recipe_names() if name.startswith(incomplete.upper())]
+
+
+@app.command(
+    "run",
+    cls=HouseCommand,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def run(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A checkpoint or a GGUF: on the Hub, a folder, a file, demo, an alias, or a "
+            "model that an earlier run has kept.",
+            autocompletion=_complete_model,
+        ),
+    ],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "-r",
+            "--recipe",
+            metavar="NAME",
+            help="How small a checkpoint is made.  [default: what fits, else Q4_K_M]",
+            autocompletion=_complete_recipe,
+        ),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            "-c", "--ctx", metavar="N", min=1, help="Context in tokens.  [default: what fits]"
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Show the answer, and nothing else.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show the seed and more of what a reply cost.")
+    ] = False,
+    revision: Revision = None,
+    token: Token = None,
+) -> None:
+    """Run a model, whatever it takes.
+
+    Downloads or quantizes what is not there yet: says what that takes (download, disk, time,
+    recipe, context), asks once, and keeps what it makes (`qwq-gguf models`), so that the next
+    time it chats at once. Interrupted, the same command goes on. Flags of `chat` may follow.
+
+    \b
+    Examples:
+      qwq-gguf run demo
+      qwq-gguf run Qwen/QwQ-32B
+      qwq-gguf run Qwen/QwQ-32B -r Q6_K --yes -p "What is 7*43?"
+      qwq-gguf run bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS --dry-run
+      qwq-gguf run QwQ-32B --tools calculator        what an earlier run has kept
+    """
+    configuration = read_configuration()
+    tell = Bars() if quiet else Terminal()
+    plan = plan_run(RunWanted(source, recipe, tokens, revision, token), configuration, tell)
+    if dry_run:
+        if as_json:
+            emit_json(plan.to_json())
+        else:
+            _show(plan, configuration)
+        return
+    if not plan.ready and not plan.again:
+        _show(plan, configuration)
+        if not agreed("Do this?", yes=yes):
+            raise QwqGgufError(
+                "nothing was done, as nobody agreed to it",
+                path=plan.kept.source,
+                hint="--yes does it without asking",
+            )
+    ready = carry_out(plan, configuration, tell)
+    words = [str(ready.path)]
+    if ready.context is not None:
+        words += ["--ctx", str(ready.context)]
+    for flag, given in {"--json": as_json, "--quiet": quiet, "--verbose": verbose}.items():
+        words += [flag] if given else []
+    _chat([*words, *context.args])
+
+
+def _show(plan: RunPlan, configuration: Configuration) -> None:
+    if plan.ready:
+        note(f"{plan.kept.path} is here already")
+        return
+    note(f"to run {plan.kept.source}:")
+    for line in plan.lines(models_folder(configuration)):
+        note(f"  {line}")
+
+
+def _chat(words: list[str]) -> None:
+    """The same as `chat` with these words; its exit status is ours."""
+    from qwq_gguf.cli.commands.chat import app as chat
+
+    command: Any = get_command(chat)
+    command.name = "chat"
+    manner.typed = "run"
+    status = command.main(words, prog_name="qwq-gguf chat", standalone_mode=False)
+    if isinstance(status, int) and status:
+        raise typer.Exit(status)

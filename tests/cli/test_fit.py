@@ -27,7 +27,8 @@ def test_a_table_a_bar_and_what_to_type() -> None:
     assert done.exit_code == 0, done.output
     assert "Q4_0" not in done.stdout  # outdone by Q4_K_S
     (row,) = (line for line in done.stdout.splitlines() if line.startswith("Q8_0 "))
-    assert "7/7" in row and "recommended" in row
+    assert "7/7" in row
+    assert "recommended" in row
     assert done.stdout.rstrip().endswith("qwq-gguf chat QwQ-Demo-Q8_0.gguf -c 4096")
     assert "Q4_0" in runner.invoke(app, ["fit", "demo", *ON_CARD, "--all"]).stdout
 
@@ -53,6 +54,22 @@ def test_no_room_for_a_thought_is_said_and_nothing_is_recommended() -> None:
 def test_what_makes_no_sense_is_wrong_usage(flags: list[str]) -> None:
     assert runner.invoke(app, ["fit", "demo", *flags]).exit_code == 2
     assert runner.invoke(app, ["fit", "demo", "--kv-type", "q9"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["-c", "x"], ["-c", "0"], ["-ngl", "-2"], ["--kv-type", "q8_0", "-ctk", "f16"]],
+)
+def test_chat_takes_a_number_or_auto(flags: list[str]) -> None:
+    assert runner.invoke(app, ["chat", "demo", *flags, "-p", "x"]).exit_code == 2
+
+
+def test_chat_chooses_by_what_fits() -> None:
+    auto = ["-c", "auto", "-ngl", "auto", "--kv-type", "auto"]
+    done = runner.invoke(app, ["chat", "demo", *auto, "-p", "What is 7*43?", "--seed", "1"])
+    assert done.exit_code == 0, done.output
+    assert "301" in done.stdout
+    assert "note: 4,096 tokens of context in f16" in done.stderr
 
 
 def test_the_bar_has_its_parts_in_proportion() -> None:

@@ -43,10 +43,11 @@ class _Commands(LazyGroup):
             "qwq_gguf.cli.commands.verify", "Check a GGUF, its manifest and its source."
         ),
         "fit": LazyCommand(
-            "qwq_gguf.cli.commands.fit", "What of a model fits this machine, and how fast."
+            "qwq_gguf.cli.commands.fit", "Show what of a model fits this machine, or another one."
         ),
         "doctor": LazyCommand(
-            "qwq_gguf.cli.commands.doctor", "What this machine has, and what llama.cpp uses of it."
+            "qwq_gguf.cli.commands.doctor",
+            "Look at this machine: processor, memory, cards, drivers, compilers, llama.cpp.",
         ),
         "recipes": LazyCommand(
             "qwq_gguf.cli.commands.recipes", "List the quantize recipes, or show one."

@@ -184,6 +184,12 @@ def fit(
             "this model's header does not say how large its layers are", found=found.name
         )
     wanted = _wanted(found.header.metadata, context, kv_type, thought)
+    if wanted.kind is not None and not shape.cache.takes(wanted.kind):
+        raise UsageError(
+            f"this model's KV cache cannot be kept in {wanted.kind.name.lower()}",
+            found=f"heads of {shape.cache.head[0]} numbers",
+            expected=f"a multiple of {wanted.kind.block_size}",
+        )
     rows = tuple(row_of(shape, each, machine, wanted) for each in found.candidates)
     return Fit(
         source,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KvShape", "ModelHeader", "check_cache_fits"]
 
-_MOST_LAYERS = 4096
+_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS
 
 
 class ModelHeader(Protocol):
@@ -66,6 +66,8 @@ class KvShape:
             return None
         key = header.integer(f"{arch}.attention.key_length") or width // heads
         value = header.integer(f"{arch}.attention.value_length") or width // heads
+        if min(layers, heads, width, key, value) < 1:
+            return None
         latent = header.integer(f"{arch}.attention.key_length_mla")
         counts = _kv_heads(header, layers, heads)
         rows = tuple((n * key, 0 if latent else n * value) for n in counts)
@@ -100,7 +102,7 @@ def _kv_heads(header: ModelHeader, layers: int, heads: int) -> list[int]:
     name = f"{arch}.attention.head_count_kv"
     if each := _numbers(header, name):
         return [*each[:layers], *[0] * (layers - len(each))]
-    usual = header.integer(name) or heads
+    usual = max(0, header.integer(name) or heads)
     interval = header.integer(f"{arch}.full_attention_interval")
     if not interval or interval < 1:
         return [usual] * layers
@@ -122,7 +124,7 @@ def _state_of(header: ModelHeader) -> int:
     """
 
     def number(name: str) -> int:
-        return header.integer(f"{header.architecture}.{name}") or 0
+        return max(0, header.integer(f"{header.architecture}.{name}") or 0)
 
     if short := number("shortconv.l_cache"):
         return 4 * number("embedding_length") * (short - 1)

@@ -56,6 +56,22 @@ def test_what_makes_no_sense_is_wrong_usage(flags: list[str]) -> None:
     assert runner.invoke(app, ["fit", "demo", "--kv-type", "q9"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [["-c", "x"], ["-c", "0"], ["-ngl", "-2"], ["--kv-type", "q8_0", "-ctk", "f16"]],
+)
+def test_chat_takes_a_number_or_auto(flags: list[str]) -> None:
+    assert runner.invoke(app, ["chat", "demo", *flags, "-p", "x"]).exit_code == 2
+
+
+def test_chat_chooses_by_what_fits() -> None:
+    auto = ["-c", "auto", "-ngl", "auto", "--kv-type", "auto"]
+    done = runner.invoke(app, ["chat", "demo", *auto, "-p", "What is 7*43?", "--seed", "1"])
+    assert done.exit_code == 0, done.output
+    assert "301" in done.stdout
+    assert "note: 4,096 tokens of context in f16" in done.stderr
+
+
 def test_the_bar_has_its_parts_in_proportion() -> None:
     device = Device("x", 8 * GIB, 8 * GIB, 1e9, "y", reserve=GIB)
     bar = memory_bar(device, Share(4 * GIB, GIB, GIB))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from qwq_gguf.jobs.fitting import best_fit, fit
 from qwq_gguf.jobs.loading import load_model
 from qwq_gguf.machine.devices import GIB, Machine, modelled_memory
 from support.demo import make_demo
+from support.tiny_gguf import write_random
 
 HERE = Machine("here", modelled_memory(16 * GIB, bandwidth=20e9))
 
@@ -135,6 +137,34 @@ def test_nowhere_is_an_error_of_ours(demo_path: Path, monkeypatch: pytest.Monkey
     wish = ContextWish(automatic=frozenset({"context"}))
     with pytest.raises(NoRoomError, match="does not fit into this machine's memory"):
         load_model(demo_path, lambda _: None, usual_context=4096, wish=wish)
+
+
+def test_heads_that_do_not_fill_a_block_keep_f16(tmp_path: Path) -> None:
+    path = str(write_random(tmp_path / "narrow.gguf"))  # heads of 16 numbers
+    found = fit(path, thought=16)
+    assert list(found.to_json()["cache_bytes_a_token"]) == ["f16"]
+    with pytest.raises(UsageError, match="cannot be kept in q8_0"):
+        fit(path, kv_type="q8_0")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"qwen2.block_count": 1 << 30},
+        {"qwen2.attention.head_count_kv": 0},
+        {"qwen2.context_length": 1 << 31},
+        {"qwen2.attention.head_count": 1 << 31},
+        {"qwen2.expert_count": 7, "qwen2.expert_used_count": 1 << 31},
+    ],
+)
+def test_senseless_headers_are_refused_or_told_of(tmp_path: Path, keys: dict[str, int]) -> None:
+    path = write_random(tmp_path / "odd.gguf", keys=keys)
+    refused = ""
+    try:
+        json.dumps(fit(str(path)).to_json())
+    except UsageError as error:
+        refused = str(error)
+    assert not refused or "does not say how large its layers are" in refused
 
 
 def test_this_machine_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -174,7 +174,9 @@ function sayPhase(phase) {
 
 function showWishes() {
   const set = count(chat.wishes);
-  byId("open-settings").textContent = set ? `Settings (${set} changed)` : "Settings";
+  const button = byId("open-settings");
+  button.textContent = set ? `Settings (${set})` : "Settings";
+  button.setAttribute("aria-label", set ? `Settings (${set} changed)` : "Settings");
 }
 
 function showTheme(name) {

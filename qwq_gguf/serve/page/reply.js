@@ -23,6 +23,7 @@ export class Reply {
   #abort = new AbortController();
   #first = null;
   #last = null;
+  #served = null;
   #answerBegan = null;
 
   constructor(clock = () => performance.now()) {
@@ -81,17 +82,25 @@ export class Reply {
     const turn = { text, thought, thoughtTokens, answerTokens, finish, thoughtEnded, stopped };
     const thinking = this.phase === "thinking";
     turn.thoughtSeconds = tenths(thinking ? this.seconds : this.thoughtSeconds);
-    turn.seconds = tenths(this.seconds);
+    turn.rate = this.#whole();
     if (calls.length) turn.calls = calls;
     if (this.usage) turn.used = this.usage.prompt_tokens + this.usage.completion_tokens;
     if (this.failure) turn.failure = this.failure.message;
     return turn;
   }
 
+  // Tokens a second of all of it: as the server has counted, or as they came.
+  #whole() {
+    if (this.#served !== null) return this.#served;
+    const tokens = this.thoughtTokens + this.answerTokens;
+    return tokens > 3 && this.seconds > 0.3 ? tenths(tokens / this.seconds) : null;
+  }
+
   #take(chunk) {
     this.#id ??= typeof chunk.id === "string" ? chunk.id : null;
     if (chunk.usage) this.#count(chunk.usage);
     this.thoughtEnded = chunk.qwq_gguf?.thought_ended ?? this.thoughtEnded;
+    this.#served = chunk.qwq_gguf?.tokens_per_second ?? this.#served;
     const choice = chunk.choices?.[0];
     if (!choice) return;
     const delta = choice.delta ?? {};
@@ -143,4 +152,4 @@ export class Reply {
   }
 }
 
-const tenths = (seconds) => Math.round(seconds * 10) / 10;
+const tenths = (value) => Math.round(value * 10) / 10;

@@ -44,7 +44,7 @@ export class SettingsView {
   #changed() {
     const settings = {};
     for (const input of this.fields.querySelectorAll("[data-name]")) {
-      const value = input.value === "true" ? true : input.value === "false" ? false : numberOf(input.value);
+      const value = numberOf(input.value);
       if (value !== null) settings[input.dataset.name] = value;
     }
     const wishes = {
@@ -72,26 +72,8 @@ function field(id, value, otherwise) {
 
 function setting(name, value, wish) {
   const id = `setting-${name}`;
-  const input = typeof value === "boolean" ? choice(value, wish) : amount(value, wish);
-  input.id = id;
+  const input = el("input", { id, type: "number", step: "any", placeholder: String(value) });
+  input.value = wish ?? "";
   input.dataset.name = name;
   return el("div", { class: "field" }, el("label", { for: id }, name), input);
-}
-
-function amount(value, wish) {
-  const input = el("input", { type: "number", step: "any", placeholder: String(value) });
-  input.value = wish ?? "";
-  return input;
-}
-
-function choice(value, wish) {
-  const select = el(
-    "select",
-    {},
-    el("option", { value: "" }, `${value} (profile)`),
-    el("option", { value: "true" }, "true"),
-    el("option", { value: "false" }, "false"),
-  );
-  select.value = wish === undefined ? "" : String(wish);
-  return select;
 }

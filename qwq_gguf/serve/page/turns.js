@@ -141,7 +141,7 @@ export class ReplyView {
     const thinking = reply.phase === "thinking";
     this.details.classList.toggle("running", thinking);
     this.title.textContent = thinking ? (reply.hurried ? "Finishing" : "Thinking") : "Thought";
-    const rate = thinking && reply.rate !== null ? ` · ${reply.rate.toFixed(reply.rate < 10 ? 1 : 0)} tok/s` : "";
+    const rate = thinking && reply.rate !== null ? ` · ${perSecond(reply.rate)}` : "";
     const of = thinking && budget !== null ? ` of ${number(budget)}` : "";
     const counted = of ? `${number(reply.thoughtTokens)}${of} tokens` : tokens(reply.thoughtTokens);
     this.count.textContent = counted + rate;
@@ -173,12 +173,13 @@ export class ReplyView {
 
   #showThought(text) {
     this.details.hidden = text === "";
-    const atEnd = this.thought.scrollHeight - this.thought.scrollTop - this.thought.clientHeight < 40;
-    if (text.length > this.#shownThought) {
-      this.thoughtText.appendData(text.slice(this.#shownThought));
-      this.#shownThought = text.length;
-      if (atEnd) this.thought.scrollTop = this.thought.scrollHeight;
-    }
+    if (text.length <= this.#shownThought) return;
+    const { thought } = this;
+    const atEnd =
+      this.details.open && thought.scrollHeight - thought.scrollTop - thought.clientHeight < 40;
+    this.thoughtText.appendData(text.slice(this.#shownThought));
+    this.#shownThought = text.length;
+    if (atEnd) thought.scrollTop = thought.scrollHeight;
   }
 
   #showCalls(calls) {
@@ -210,13 +211,14 @@ export class ReplyView {
 function statistics(turn, context) {
   const parts = [];
   if (turn.answerTokens) parts.push(`${tokens(turn.answerTokens)} answered`);
-  const all = (turn.answerTokens ?? 0) + (turn.thoughtTokens ?? 0);
-  if (turn.seconds > 0 && all > 3) parts.push(`${(all / turn.seconds).toFixed(1)} tok/s`);
+  if (turn.rate) parts.push(perSecond(turn.rate));
   if (turn.used && context) parts.push(`context ${Math.round((100 * turn.used) / context)} % of ${number(context)}`);
   return parts.join(" · ");
 }
 
 const tokens = (count) => `${number(count)} ${count === 1 ? "token" : "tokens"}`;
+
+const perSecond = (rate) => `${rate.toFixed(rate < 10 ? 1 : 0)} tok/s`;
 
 function duration(seconds) {
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;

@@ -1,10 +1,26 @@
 // What is set for one chat, and what of it a request says. Pure.
 
-/** Settings of the server's profile that can be changed here: numbers and switches. */
+/** The settings that a request may have; a profile has others, which are its own business. */
+export const IN_REQUESTS = [
+  "temperature",
+  "top_k",
+  "top_p",
+  "min_p",
+  "typical_p",
+  "top_n_sigma",
+  "presence_penalty",
+  "frequency_penalty",
+  "repeat_penalty",
+  "dry_multiplier",
+  "dry_base",
+  "xtc_probability",
+  "xtc_threshold",
+];
+
+/** What can be changed here of the server's profile: its names and numbers. */
 export function changeable(server) {
-  return Object.entries(server.settings ?? {}).filter(
-    ([, value]) => typeof value === "number" || typeof value === "boolean",
-  );
+  const settings = server.settings ?? {};
+  return IN_REQUESTS.filter((name) => isNumber(settings[name])).map((name) => [name, settings[name]]);
 }
 
 /** The body of a request for the next reply; what isn't wished for is left to the profile. */

@@ -71,7 +71,7 @@ def test_everything_is_reached_by_keys(page: Page, server: StandIn) -> None:
             break
     # The code itself, which may be wider than the page, and then the rest.
     assert reached == [
-        "To the question", "open-chats", "new-chat", "open-settings", "Copy", "Edit",
+        "To the question", "open-chats", "new-chat", "Settings", "Copy", "Edit",
         "Thought1 token", "Copy this py code", "x", "Copy", "Regenerate", "export-md",
         "export-json", "question", "send",
     ]  # fmt: skip
@@ -81,7 +81,7 @@ def test_names_and_landmarks(page: Page, server: StandIn) -> None:
     ask(page, "Question?")
     done(page)
     for role in ("banner", "main"):
-        expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
+        expect(page.get_by_role(role)).to_have_count(1)
     expect(page.get_by_role("list", name="Conversation")).to_be_visible()
     headings = page.get_by_role("heading").all_inner_texts()
     assert headings == ["Stand-In", "You", "Answer"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from support import serving
 from support.chat_server import StandIn, Thought, running
+from support.demo import make_demo
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -28,10 +31,10 @@ def server() -> Iterator[StandIn]:
         yield stand_in
 
 
-def run(server: StandIn, name: str, *words: str, typed: str = "") -> str:
+def run(address: str, name: str, *words: str, typed: str = "") -> str:
     environment = {
         **os.environ,
-        "OPENAI_BASE_URL": f"{server.address}/v1",
+        "OPENAI_BASE_URL": f"{address}/v1",
         "OPENAI_API_KEY": "secret",
         "NO_PROXY": "127.0.0.1",
         "COLUMNS": "60",
@@ -52,7 +55,7 @@ def run(server: StandIn, name: str, *words: str, typed: str = "") -> str:
 
 
 def test_the_thought_then_the_answer_then_the_usage(server: StandIn) -> None:
-    assert run(server, "stream_thoughts.py", "What is", "7*43?") == (
+    assert run(server.address, "stream_thoughts.py", "What is", "7*43?") == (
         "--- Thought ---\nSeven times forty-three.\n\n--- Answer ---\nIt is 301.\n\n"
         "20 tokens asked, 2 thought, 3 answered\n"
     )
@@ -62,7 +65,7 @@ def test_the_thought_then_the_answer_then_the_usage(server: StandIn) -> None:
 
 
 def test_two_panels(server: StandIn) -> None:
-    shown = run(server, "two_panels.py", "What is 7*43?").split("\n")
+    shown = run(server.address, "two_panels.py", "What is 7*43?").split("\n")
     titles = [line.strip("╭─╮ ") for line in shown if line.startswith("╭")]
     assert titles == ["Thinking process", "Full reply"]
     assert [line.strip("│ ") for line in shown if line.startswith("│")] == [
@@ -73,13 +76,22 @@ def test_two_panels(server: StandIn) -> None:
 
 
 def test_the_panels_go_on_with_what_was_said(server: StandIn) -> None:
-    shown = run(server, "two_panels.py", typed="What is 7*43?\nSure?\n\n")
+    shown = run(server.address, "two_panels.py", typed="What is 7*43?\nSure?\n\n")
     assert shown.count("Full reply") == 2
     assert [message["content"] for message in server.requests[1]["messages"]] == [
         "What is 7*43?",
         "It is 301.",
         "Sure?",
     ]
+
+
+def test_with_the_real_server(tmp_path: Path) -> None:
+    with serving.running({"demo": make_demo(tmp_path)}) as real:
+        shown = run(real.base, "stream_thoughts.py", "What is 7*43?")
+    thought, _, rest = shown.removeprefix("--- Thought ---\n").partition("\n\n--- Answer ---\n")
+    assert "7" in thought
+    assert rest.startswith("7*43 = ")
+    assert re.search(r"\n\d+ tokens asked, [1-9]\d* thought, [1-9]\d* answered\n$", rest)
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Playwright, sync_playwright
+from playwright.sync_api import Browser, Error, Playwright, expect, sync_playwright
 
-__all__ = ["browser"]
+__all__ = ["PATIENCE", "browser"]
+
+PATIENCE = 20_000  # milliseconds; a busy machine is slow, and what is right comes at once
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _SAFE = ["--no-first-run", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -39,5 +41,6 @@ def browser() -> Iterator[Browser]:
             started = playwright.chromium.launch(executable_path=program, args=flags)
         except Error as error:
             pytest.skip(f"no browser: {program} does not start ({error.message.splitlines()[0]})")
+        expect.set_options(timeout=PATIENCE)
         yield started
         started.close()

@@ -66,6 +66,11 @@ function sign(text) {
   const element = made("mo", text);
   // Brackets that nobody asked to grow stay as they are.
   if ("()[]{}|‖⌊⌋⌈⌉⟨⟩/".includes(text)) element.setAttribute("stretchy", "false");
+  if ("|‖".includes(text)) {
+    // Around |x| is no more room than around x.
+    element.setAttribute("lspace", "0");
+    element.setAttribute("rspace", "0");
+  }
   return element;
 }
 

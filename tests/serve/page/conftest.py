@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.chat_server import StandIn, running
 
-pytest.importorskip("playwright", reason="no Playwright to drive a browser with")
-
-from playwright.sync_api import Browser, Page, expect
-
-from support.browser import browser as started
+# The modules of tests are skipped where there is no Playwright; this one has to load.
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    from support.browser import browser as started
+
     with started() as one:
         yield one
 
@@ -44,15 +45,17 @@ def modules(browser: Browser) -> Iterator[Page]:
 
 @contextmanager
 def opened(browser: Browser, server: StandIn) -> Iterator[Page]:
+    from support.browser import PATIENCE
+
     context = browser.new_context(viewport={"width": 1100, "height": 800}, accept_downloads=True)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.address)
     tab = context.new_page()
-    tab.set_default_timeout(8000)
+    tab.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     tab.goto(server.address)
-    expect(tab.get_by_role("heading", name="Stand-In")).to_be_visible()
+    tab.get_by_role("heading", name="Stand-In").wait_for()
     yield tab
     context.close()
     # Of markup that it refused the browser speaks twice: the other time it throws.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
 
 from support.chat_server import Break, Failure, StandIn, Thought, Wait
+
+pytest.importorskip("playwright", reason="no Playwright to drive a browser with")
+
+from playwright.sync_api import Page, expect
 
 
 def ask(page: Page, text: str) -> None:

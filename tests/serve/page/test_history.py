@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+import pytest
 
 from support.chat_server import StandIn, Thought, Wait
+
+pytest.importorskip("playwright", reason="no Playwright to drive a browser with")
+
+from playwright.sync_api import Page, expect
 
 STORE = """async ([many, size]) => {
   const { Store } = await import("/page/store.js");

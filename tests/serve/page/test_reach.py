@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 from support.chat_server import KINDS, PAGE, StandIn, Thought, Wait
+
+pytest.importorskip("playwright", reason="no Playwright to drive a browser with")
+
+from playwright.sync_api import Browser, Page, expect
 
 LONG = "\n\n".join(
     [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
+pytest.importorskip("playwright", reason="no Playwright to drive a browser with")
+
 from playwright.sync_api import Page
 
 FEED = """async pieces => {

@@ -24,6 +24,9 @@ class _Commands(LazyGroup):
             "qwq_gguf.cli.commands.quantize", "Turn a checkpoint or a large GGUF into a GGUF file."
         ),
         "chat": LazyCommand("qwq_gguf.cli.commands.chat", "Talk with a model and watch it think."),
+        "serve": LazyCommand(
+            "qwq_gguf.cli.commands.serve", "Serve a model to the clients that people already have."
+        ),
         "fix": LazyCommand(
             "qwq_gguf.cli.commands.fix", "Find what a runtime does wrong with a model."
         ),

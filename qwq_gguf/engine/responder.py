@@ -95,6 +95,12 @@ class Responder:
         other._follow_profile(profile, template_variables)
         return other
 
+    def on(self, session: Generates) -> Responder:
+        """The same one with another place for its tokens, which stays whose it is."""
+        other = copy(self)
+        other.session, other._owns_session = session, False
+        return other
+
     def check_tools(self, tools: Sequence[ToolSpec]) -> None:
         """ModelError where the template has no place for tools, ChainError beside a grammar."""
         if tools and not takes_tools(self._template, tools, self.model.special_tokens):
@@ -112,10 +118,12 @@ class Responder:
         *,
         seed: int | None = None,
         max_tokens: int | None = None,
+        stops: Sequence[str] = (),
     ) -> Responding:
         """The answer to these messages as events, computed as they are read.
 
-        Without a `seed` one is drawn. `max_tokens` bounds thought and answer together.
+        Without a `seed` one is drawn. `max_tokens` bounds thought and answer together. `stops`
+        are texts that end the answer, beside those of the profile.
 
         PromptTooLongError when the messages do not fit the context; what `check_tools` says.
         """
@@ -125,6 +133,7 @@ class Responder:
         stream = ReplyStream(
             self.thoughts.splitter(prompt, token_id),
             stops=self._stop_texts,
+            answer_stops=stops,
             tool_format=self.tool_use.format.knowing(tools) if tools else None,
         )
         tokens = self.model.encode(prompt.segments, most=self.session.context_size - 1)
@@ -188,6 +197,8 @@ class Responding(Iterator[ResponseEvent]):
         self._driver = driver
         self._cancelled = False
         self._generation: Generating | None = None
+        #: Tokens of the prompt that were computed before; known at the end.
+        self.reused_tokens = 0
         self._events = OneReader(self._run(), "this response")
 
     def __next__(self) -> ResponseEvent:
@@ -223,6 +234,7 @@ class Responding(Iterator[ResponseEvent]):
                 yield from generation.drive(self._driver)
         finally:
             self._generation = None
+            self.reused_tokens = generation.reused_tokens
         reason = FinishReason.STOP if self._driver.done else generation.finish_reason
         if reason is None:
             raise ModelError(

@@ -17,12 +17,15 @@ def stream(
     pieces: list[bytes],
     *,
     stops: tuple[str, ...] = (),
+    answer_stops: tuple[str, ...] = (),
     tools: bool = False,
     inside: bool = True,
     turn_ended: bool = True,
 ) -> tuple[ReplyStream, list[Delta]]:
     splitter = ThoughtSplitter(starts_inside=inside, may_be_open=not inside, close_id=CLOSE)
-    reply = ReplyStream(splitter, stops=stops, tool_format=HERMES if tools else None)
+    reply = ReplyStream(
+        splitter, stops=stops, answer_stops=answer_stops, tool_format=HERMES if tools else None
+    )
     deltas: list[Delta] = []
     for piece in pieces:
         deltas += reply.feed(CLOSE if piece == b"</think>" else 1, piece)
@@ -90,6 +93,13 @@ def test_a_stop_text_works_in_the_thought_too() -> None:
 def test_the_beginning_of_a_stop_at_the_end_of_the_thought_stays_there() -> None:
     _, deltas = stream([b"ST", b"</think>", b"OP"], stops=("STOP",))
     assert shown(deltas) == ("ST", "OP")
+
+
+def test_a_stop_of_the_answer_ends_no_thought() -> None:
+    pieces = [b"so far ST", b"OP more", b"</think>", b"no ST", b"OP more"]
+    reply, deltas = stream(pieces, answer_stops=("STOP",))
+    assert shown(deltas) == ("so far STOP more", "no ")
+    assert reply.stopped
 
 
 @pytest.mark.parametrize("size", [1, 4, 50])

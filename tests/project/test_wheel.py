@@ -73,7 +73,7 @@ def test_everything_that_ships_is_in_it(wheel: Path) -> None:
         f"qwq_gguf/_data/quant_recipes/{path.name}"
         for path in (ROOT / "quant_recipes").glob("*.toml")
     }
-    for folder in ("profiles", "demo/checkpoint"):
+    for folder in ("profiles", "demo/checkpoint", "serve/page"):
         expected |= {
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / "qwq_gguf" / folder).rglob("*")

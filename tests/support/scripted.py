@@ -82,6 +82,7 @@ class ScriptedGeneration:
     def __init__(self, session: ScriptedSession, prompt: int, tokens: list[int], most: int) -> None:
         self.prompt_tokens = prompt
         self.seconds = 0.5
+        self.reused_tokens = 0
         self.finish_reason: FinishReason | None = None
         self.closed = False
         self.answers_began = 0

@@ -28,7 +28,8 @@ Delta = ThinkingDelta | AnswerDelta | AnswerWasThought
 class ReplyStream:
     """Feed it tokens until `stopped`, then `finish` it; read `thinking` and `answer`.
 
-    `stops` are texts that end the reply and are not shown. With a `tool_format` the answer is
+    `stops` are texts that end the reply and are not shown; `answer_stops` do so in the answer
+    alone, as a thought may well write of them. With a `tool_format` the answer is
     shown up to the first tool call; `answer` has all of it. So it is with calls that end the
     turn inside a thought: the thought counts as closed before them.
     """
@@ -38,11 +39,13 @@ class ReplyStream:
         splitter: Splitter,
         *,
         stops: Collection[str] = (),
+        answer_stops: Collection[str] = (),
         tool_format: ToolFormat | None = None,
     ) -> None:
         self._splitter = splitter
         self._detokenizer = Detokenizer()
-        self._stops = Watch(stops)
+        thought, answer = Watch(stops), Watch((*stops, *answer_stops))
+        self._watches = {Phase.THINKING: thought, Phase.ANSWER: answer}
         self._format = tool_format
         watched = () if tool_format is None else tool_format.watched
         self._calls = Watch(() if tool_format is None else tool_format.held)
@@ -168,7 +171,7 @@ class ReplyStream:
         if not self.stopped:
             yield from self._take(self._splitter.finish())
         if not self.stopped:
-            yield from self._pass(self._stops.flush())
+            yield from self._pass(self._watches[self._phase].flush())
         if turn_ended and self.in_thought and self._phase is Phase.THINKING:
             yield from self._end_in_calls()
         yield from self._show_held()
@@ -190,7 +193,7 @@ class ReplyStream:
                 yield from self._flush()
                 self._phase = phase
                 self._earlier = len(self.thinking)
-            passed, match = self._stops.feed(text)
+            passed, match = self._watches[self._phase].feed(text)
             yield from self._pass(passed)
             if match is not None and not self._goes_on():
                 self.stopped = True
@@ -202,7 +205,7 @@ class ReplyStream:
         return self.on_stop is not None and self.on_stop(self._phase is Phase.THINKING)
 
     def _flush(self) -> Iterator[Delta]:
-        yield from self._pass(self._stops.flush())
+        yield from self._pass(self._watches[self._phase].flush())
         yield from self._show_held()
 
     def _pass(self, text: str) -> Iterator[Delta]:

@@ -1,0 +1,309 @@
+"""`qwq-gguf serve`: answer the clients of OpenAI's and Anthropic's protocols."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qwq_gguf.cli.flags import chain as chain_flags
+from qwq_gguf.cli.flags import context as context_flags
+from qwq_gguf.cli.flags import serving as serving_flags
+from qwq_gguf.cli.flags import thoughts as thought_flags
+from qwq_gguf.cli.flags.sources import Revision, Token
+from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.output import emit, note
+from qwq_gguf.cli.terminal.telling import Bars, Terminal
+from qwq_gguf.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from qwq_gguf.jobs.events import Report
+    from qwq_gguf.jobs.wishes import Wishes
+
+__all__ = ["app"]
+
+app = command_app()
+
+
+@app.command("serve", cls=HouseCommand)
+def serve(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A GGUF file, or one on the Hub: org/name-GGUF[:Q4_K_M]. demo: the tiny one.",
+            show_default=False,
+        ),
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            "--models",
+            metavar="FOLDER",
+            help="Serve each GGUF file of this folder by its name, one at a time, as asked for.",
+        ),
+    ] = None,
+    idle: Annotated[
+        str | None,
+        typer.Option(
+            "--idle",
+            metavar="TIME",
+            help="Unload a model that nobody asked for so long: 10m.  [default: never]",
+        ),
+    ] = None,
+    alias: Annotated[
+        str | None,
+        typer.Option(
+            "--alias", metavar="NAME", help="What clients call MODEL.  [default: its file's name]"
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any that is free.")
+    ] = 8080,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--api-key",
+            metavar="KEY",
+            help="Let in only who shows this key; others on this machine can see it. Repeatable.",
+        ),
+    ] = None,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option("--api-key-file", metavar="FILE", help="The same, a key a line."),
+    ] = None,
+    without_key: Annotated[
+        bool,
+        typer.Option(
+            "--without-key", help="Let in whoever reaches an address that is not this machine's."
+        ),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host", metavar="NAME", help="A name that clients call us by. Repeatable."
+        ),
+    ] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cors",
+            metavar="ORIGIN",
+            help="Let web pages of this origin ask: https://chat.example.org. Repeatable.",
+        ),
+    ] = None,
+    parallel: Annotated[
+        int,
+        typer.Option(
+            "-np", "--parallel", metavar="N", min=1, max=64, help="Replies in the making at once."
+        ),
+    ] = 4,
+    queue: Annotated[
+        int,
+        typer.Option(
+            "--queue", metavar="N", min=0, max=1000, help="Replies that may wait for a turn."
+        ),
+    ] = 64,
+    grace: Annotated[
+        str,
+        typer.Option(
+            "--grace", metavar="TIME", help="How long running replies may go on after a stop."
+        ),
+    ] = "30s",
+    context: Annotated[
+        int | None,
+        typer.Option(
+            "-c",
+            "--ctx",
+            metavar="N",
+            min=1,
+            help="Context in tokens, for all replies together; one may have all of it."
+            "  [default: the profile's, or the model's if smaller]",
+        ),
+    ] = None,
+    gpu_layers: Annotated[
+        int | None,
+        typer.Option(
+            "-ngl",
+            "--gpu-layers",
+            metavar="N",
+            min=-1,
+            help="Layers on the graphics card.  [default: all, if this build can]",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.  [default: cores]"),
+    ] = None,
+    cache_type_k: context_flags.CacheTypeK = None,
+    cache_type_v: context_flags.CacheTypeV = None,
+    flash_attention: context_flags.FlashAttention = None,
+    yarn: context_flags.Yarn = None,
+    profile_name: chain_flags.ProfileName = None,
+    thought_budget: Annotated[
+        int | None,
+        typer.Option(
+            "--thought-budget",
+            metavar="N",
+            min=-1,
+            help="Tokens after which a thought is closed (0: none is begun, -1: never), where a"
+            " request has none.  [default: the profile's]",
+        ),
+    ] = None,
+    thinking: thought_flags.Thinking = None,
+    effort: thought_flags.Effort = None,
+    template_kwargs: thought_flags.TemplateKwargs = None,
+    governed: thought_flags.Governed = None,
+    temperature: chain_flags.Temperature = None,
+    top_k: chain_flags.TopK = None,
+    top_p: chain_flags.TopP = None,
+    min_p: chain_flags.MinP = None,
+    presence_penalty: chain_flags.PresencePenalty = None,
+    frequency_penalty: chain_flags.FrequencyPenalty = None,
+    repeat_penalty: chain_flags.RepeatPenalty = None,
+    repeat_last_n: chain_flags.RepeatLastN = None,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Log errors only, and give no examples.")
+    ] = False,
+    revision: Revision = None,
+    token: Token = None,
+) -> None:
+    """Serve a model to the clients that people already have.
+
+    It speaks OpenAI's chat completions and has a page to chat with at its address. Thoughts come
+    apart from answers, and what a request leaves out comes from the model's profile.
+
+    Only this machine can reach it unless --host says otherwise, and then a key is needed. Ctrl-C
+    or SIGTERM stops it: what runs may end.
+
+    \b
+    Examples:
+      qwq-gguf serve demo
+      qwq-gguf serve QwQ-32B-Q4_K_M.gguf -c 65536 --parallel 8
+      qwq-gguf serve --models ~/models --idle 10m
+      qwq-gguf serve QwQ-32B-Q4_K_M.gguf --host 0.0.0.0 --api-key-file keys.txt
+    """
+    try:
+        from qwq_gguf.serve.web.starting import Serving, models_in, name_of_file
+        from qwq_gguf.serve.web.starting import serve as run
+    except ImportError:
+        raise MissingPackageError(
+            "serving needs starlette and uvicorn, which are not installed",
+            hint="pip install 'qwq-gguf[serve]', or in a clone: pip install -e '.[serve]'",
+        ) from None
+    from qwq_gguf.jobs.wishes import Wishes
+    from qwq_gguf.serve.answering.resident import Loading
+
+    if source is None and models is None:
+        raise typer.BadParameter("name a MODEL, or --models FOLDER")
+    if alias is not None and source is None:
+        raise typer.BadParameter("--alias goes with a MODEL")
+    access = serving_flags.access_of(host, api_key, api_key_file, allow_host, cors)
+    wishes = Wishes(
+        profile=profile_name,
+        settings=chain_flags.overrides_of(
+            repeat_last_n,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            presence_penalty=presence_penalty,
+            frequency_penalty=frequency_penalty,
+            repeat_penalty=repeat_penalty,
+        ),
+        think=thinking,
+        budget=thought_budget,
+        variables=thought_flags.variables_of(template_kwargs),
+        governor=thought_flags.governor_of(governed),
+        effort=effort,
+    )
+    report = Bars() if quiet else Terminal()
+    names = {} if models is None else models_in(models)
+    first = None
+    if source is not None:
+        path = _here(source, revision, token, wishes, report, quiet=quiet)
+        first = alias or ("demo" if source == "demo" else name_of_file(path.name))
+        names[first] = path
+    serving = Serving(
+        models=names,
+        first=first,
+        loading=Loading(
+            wishes=wishes,
+            context=context,
+            gpu_layers=gpu_layers,
+            threads=threads,
+            wish=context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn),
+            sequences=parallel,
+            waiting=queue,
+        ),
+        host=host,
+        port=port,
+        access=access,
+        open_to_all=without_key,
+        idle=serving_flags.read_seconds(idle, "--idle"),
+        grace=serving_flags.read_seconds(grace, "--grace") or 0.0,
+    )
+
+    def ready(base: str) -> None:
+        emit(base)
+        sys.stdout.flush()  # whoever started us may wait for it
+        if not quiet:
+            note(_examples(base, first or next(iter(names)), keys=bool(access.keys)))
+
+    run(serving, report, ready=ready, log=_log_errors if quiet else note)
+
+
+def _here(
+    source: str,
+    revision: str | None,
+    token: str | None,
+    wishes: Wishes,
+    report: Report,
+    *,
+    quiet: bool,
+) -> Path:
+    """The file of a model, fetched if need be. Usage error for flags that do not fit it."""
+    from qwq_gguf.jobs.demo import gguf_named
+    from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
+    from qwq_gguf.jobs.wishes import settle
+
+    named = gguf_named(source, Bars())
+    with gguf_header(named, revision, token) as (located, gguf), chain_flags.flags_refused():
+        settled = settle(gguf.metadata, wishes)
+    if not quiet:
+        chain_flags.show_notes(settled.resolved)
+        if settled.thoughts.notice is not None:
+            note(f"note: {settled.thoughts.notice}")
+    bring_gguf(located, report)
+    return located.path
+
+
+def _log_errors(line: str) -> None:
+    if line.partition(":")[0].endswith("Error"):
+        note(line)
+
+
+def _examples(base: str, model: str, *, keys: bool) -> str:
+    """What to type to use it."""
+    key = "YOUR-KEY" if keys else "none"
+    bearer = f" -H 'Authorization: Bearer {key}'" if keys else ""
+    body = '{"messages": [{"role": "user", "content": "What is 7*43?"}]}'
+    return f"""
+A page to chat with:
+  {base}/
+curl:
+  curl {base}/v1/chat/completions{bearer} -d '{body}'
+Python (pip install openai):
+  from openai import OpenAI
+  client = OpenAI(base_url="{base}/v1", api_key="{key}")
+  chat = client.chat.completions.create(
+      model="{model}", messages=[{{"role": "user", "content": "What is 7*43?"}}])
+  print(chat.choices[0].message.reasoning_content, chat.choices[0].message.content, sep="\\n\\n")
+A coding agent, by its environment:
+  export OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={key} OPENAI_MODEL={model}
+"""

@@ -1,0 +1,1 @@
+"""The bodies of requests, read into one `Ask`. Pure."""

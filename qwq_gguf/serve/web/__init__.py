@@ -1,0 +1,1 @@
+"""The application: routes, what guards them, and the loop that runs them."""

@@ -1,0 +1,161 @@
+"""The routes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from qwq_gguf.serve.access import Access
+from qwq_gguf.serve.reading.chat import read_chat
+from qwq_gguf.serve.refusal import Refusal, refusal_of
+from qwq_gguf.serve.web.body import fields_of
+from qwq_gguf.serve.web.exchange import SseAnswer, WholeAnswer, new_id
+from qwq_gguf.serve.web.guard import Guard
+from qwq_gguf.serve.web.page import page_routes
+from qwq_gguf.serve.web.refused import refused_response
+from qwq_gguf.serve.web.service import Service
+from qwq_gguf.serve.writing.chat import ChatHead, ChatStream, chat_object
+from qwq_gguf.serve.writing.frames import as_json
+
+__all__ = ["make_app"]
+
+_MOST_CHARS = 1_000_000
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(service: Service, access: Access) -> ASGIApp:
+    """The application. Its life's end frees the models."""
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await service.close()
+
+    routes = _Routes(service)
+    table: list[tuple[str, str, Handler]] = [
+        ("POST", "/v1/chat/completions", routes.chat),
+        ("POST", "/v1/chat/completions/control", routes.control),
+        ("GET", "/v1/models", routes.models),
+        ("GET", "/v1/models/{name:path}", routes.model),
+        ("POST", "/tokenize", routes.tokenize),
+        ("GET", "/settings", routes.settings),
+        ("GET", "/health", routes.health),
+        ("GET", "/metrics", routes.metrics),
+    ]
+    app = Starlette(
+        routes=[
+            *(Route(path, routes.safe(handler), methods=[verb]) for verb, path, handler in table),
+            *page_routes(),
+        ],
+        exception_handlers={HTTPException: _no_route},
+        lifespan=life,
+    )
+    return Guard(app, access, service.metrics, service.log)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    said = "this path takes another method" if status == 405 else "there is nothing here"
+    return refused_response(Refusal(said, status=status), request.url.path)
+
+
+class _Routes:
+    """What each route does."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def safe(self, handler: Handler) -> Handler:
+        """The handler, whose errors are answers too."""
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Exception as error:
+                self._service.failed(error)
+                return refused_response(refusal_of(error), request.url.path)
+
+        return handle
+
+    async def chat(self, request: Request) -> Response:
+        """OpenAI's chat completions."""
+        service = self._service
+        ask = read_chat(await fields_of(request, service.limits))
+        head = ChatHead(new_id("chatcmpl-"), int(time.time()), service.shelf.name_of(ask.model))
+        exchange = await service.begin(ask, head.id)
+        if ask.stream:
+            stream = ChatStream(head, ask.choices, include_usage=ask.include_usage)
+            return SseAnswer(exchange, stream, service.left)
+        return WholeAnswer(
+            exchange,
+            lambda replies, cached: chat_object(head, replies, cached),
+            lambda refusal: refused_response(refusal, request.url.path),
+            service.left,
+        )
+
+    async def control(self, request: Request) -> Response:
+        """Tell a running reply to answer now, as llama-server has it."""
+        fields = await fields_of(request, self._service.limits)
+        name = fields.needed_text("id", most=100)
+        if fields.choice("action", ("reasoning_end",)) is None:
+            raise fields.wrong("action", "reasoning_end")
+        if not self._service.answer_now(name):
+            raise Refusal(
+                "no reply of this id is being made", status=404, param="id", code="not_found"
+            )
+        return _json({"id": name, "success": True})
+
+    async def models(self, request: Request) -> Response:
+        """The models there are."""
+        names = self._service.shelf.names
+        return _json({"object": "list", "data": [self._model(name) for name in names]})
+
+    async def model(self, request: Request) -> Response:
+        """One of them."""
+        name = request.path_params["name"]
+        if name not in self._service.shelf.names:
+            raise Refusal(f"there is no model {name[:100]}", status=404, code="model_not_found")
+        return _json(self._model(name))
+
+    async def tokenize(self, request: Request) -> Response:
+        """The tokens of a text."""
+        fields = await fields_of(request, self._service.limits)
+        name = "prompt" if fields.has("prompt") else "content"
+        text = fields.needed_text(name, most=_MOST_CHARS)
+        model = fields.text("model", most=256)
+        tokens = await self._service.ask(model, lambda resident: resident.tokenize(text))
+        return _json({"tokens": tokens, "count": len(tokens)})
+
+    async def settings(self, request: Request) -> Response:
+        """How the model is run where a request says nothing."""
+        model = request.query_params.get("model")
+        return _json(await self._service.ask(model, lambda resident: resident.settings()))
+
+    async def health(self, request: Request) -> Response:
+        """Whether it answers."""
+        stopping = self._service.stopping
+        status = "stopping" if stopping else "ok"
+        return _json({"status": status}, 503 if stopping else 200)
+
+    async def metrics(self, request: Request) -> Response:
+        """What it has done, for Prometheus."""
+        text = self._service.metrics.text(self._service.gauges())
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    def _model(self, name: str) -> dict[str, Any]:
+        created = self._service.began
+        return {"id": name, "object": "model", "created": created, "owned_by": "qwq-gguf"}
+
+
+def _json(data: dict[str, Any], status: int = 200) -> Response:
+    headers = {"cache-control": "no-store"}
+    return Response(as_json(data), status, headers, media_type="application/json")

@@ -1,0 +1,1 @@
+"""What comes of a reply, in the words of each protocol. Pure."""

@@ -1,0 +1,161 @@
+"""A reply's events as parts that every protocol writes down: thought, answer, calls, its end.
+
+What was streamed and what is told at once are the same parts, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from qwq_gguf.chat.events import (
+    AnswerDelta,
+    AnswerWasThought,
+    FinishReason,
+    Responded,
+    Response,
+    ResponseEvent,
+    ThinkingDelta,
+)
+
+__all__ = ["Called", "Ended", "Part", "Parts", "Said", "Thought", "Whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """More of the thought."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """More of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call of a tool; `arguments` are JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end. `calls`: the reply ends in calls, whose results are to come next."""
+
+    response: Response
+    calls: bool
+
+    @property
+    def cut(self) -> bool:
+        """Whether a limit ended it, or somebody else, and not the model."""
+        return self.response.finish_reason is not FinishReason.STOP
+
+
+Part: TypeAlias = Thought | Said | Called | Ended
+
+
+class _Trimmed:
+    """Text as it comes, without the blanks before and after it all."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._blanks = ""
+
+    def feed(self, text: str) -> str:
+        if not self._begun:
+            text = text.lstrip()
+            self._begun = bool(text)
+        text = self._blanks + text
+        kept = text.rstrip()
+        self._blanks = text[len(kept) :]
+        return kept
+
+
+class Parts:
+    """Feed it the events of one response, `Responded` last."""
+
+    def __init__(self, new_id: Callable[[], str], *, one_call: bool = False) -> None:
+        """`new_id` names calls; of several calls `one_call` keeps the first."""
+        self._new_id = new_id
+        self._one_call = one_call
+        self._thought, self._answer = _Trimmed(), _Trimmed()
+        self._unsure: list[str] = []
+        self._shown: list[str] = []
+
+    def feed(self, event: ResponseEvent) -> Iterator[Part]:
+        """What may be told now. An answer that may turn out to be the thought waits."""
+        match event:
+            case ThinkingDelta(text):
+                yield from self._think(text)
+            case AnswerDelta(text, sure=False):
+                self._unsure.append(text)
+            case AnswerDelta(text):
+                yield from self._settle()
+                yield from self._say(text)
+            case AnswerWasThought():
+                unsure, self._unsure = "".join(self._unsure), []
+                yield from self._think(unsure)
+            case Responded(response):
+                yield from self._settle()
+                yield from self._end(response)
+
+    def _settle(self) -> Iterator[Part]:
+        unsure, self._unsure = "".join(self._unsure), []
+        yield from self._say(unsure)
+
+    def _think(self, text: str) -> Iterator[Part]:
+        if text := self._thought.feed(text):
+            yield Thought(text)
+
+    def _say(self, text: str) -> Iterator[Part]:
+        if text := self._answer.feed(text):
+            self._shown.append(text)
+            yield Said(text)
+
+    def _end(self, response: Response) -> Iterator[Part]:
+        calls = response.calls[:1] if self._one_call else response.calls
+        if not calls and response.unread:
+            # Calls that cannot be read are text: a client sees what the model wrote.
+            written, shown = response.written.strip(), "".join(self._shown)
+            if written.startswith(shown) and len(written) > len(shown):
+                yield Said(written[len(shown) :])
+        for call in calls:
+            arguments = json.dumps(dict(call.arguments), ensure_ascii=False)
+            yield Called(self._new_id(), call.name, arguments)
+        yield Ended(response, bool(calls))
+
+
+@dataclass(slots=True)
+class Whole:
+    """All parts of a reply put together."""
+
+    thinking: str = ""
+    answer: str = ""
+    calls: tuple[Called, ...] = ()
+    ended: Ended | None = None
+
+    def add(self, part: Part) -> None:
+        """The next part."""
+        match part:
+            case Thought(text):
+                self.thinking += text
+            case Said(text):
+                self.answer += text
+            case Called():
+                self.calls += (part,)
+            case Ended():
+                self.ended = part
+
+    @property
+    def end(self) -> Ended:
+        """How it ended, once it has."""
+        assert self.ended is not None, "it has not ended"
+        return self.ended

@@ -20,6 +20,7 @@ from qwq_gguf.serve.refusal import Refusal
 __all__ = ["Access", "digest_of", "is_loopback", "origins_of"]
 
 _LOCAL = "localhost"
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?", re.ASCII)
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?)", re.ASCII)
 
 
@@ -43,7 +44,7 @@ class Access:
         An address is one where others are let in, too: only names can be made to lead here.
         """
         name = _name_of(host or "")
-        if name in self.hosts or name == self.bound.lower():
+        if name and (name in self.hosts or name == self.bound.lower()):
             return
         local = name == _LOCAL or is_loopback(name)
         if local or (not is_loopback(self.bound) and _address(name) is not None):
@@ -109,10 +110,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _name_of(host: str) -> str:
     """A Host header without its port."""
-    host = host.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host
+    found = _HOST.fullmatch(host.lower())
+    return "" if found is None else (found[1] or found[2])
 
 
 def _split(origin: str) -> str | None:

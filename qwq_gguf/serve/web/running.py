@@ -20,6 +20,7 @@ __all__ = ["HttpServer", "listen"]
 _MOST_CONNECTIONS = 1024
 _IDLE_SECONDS = 75
 _BACKLOG = 256
+_SEND_BUFFER = 128 << 10  # bytes; what lies there is for clients that may never take it
 _MORE = 10.0  # seconds for the last words of what was interrupted
 
 
@@ -34,6 +35,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"--host {host} cannot be listened on", found=error.strerror) from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         sock.bind(address)
         sock.listen(_BACKLOG)
     except OSError as error:
@@ -55,7 +57,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=connections_with(service.limits.head_seconds),
+                http=connections_with(service.limits),
                 ws="none",
                 loop="asyncio",
                 lifespan="on",

@@ -75,7 +75,7 @@ class Service:
             raise
         replies = Replies(begun, self._threads, on_response=self.metrics.response, on_end=ended)
         self._running[name] = replies
-        return Exchange(ask, replies, self.limits, call_id=call_id, log=self.failed)
+        return Exchange(ask, replies, call_id=call_id, log=self.failed)
 
     async def ask(self, model: str | None, question: Callable[[Resident], T]) -> T:
         """What a model's file or tokenizer tells, without a reply."""

@@ -15,16 +15,21 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from qwq_gguf.serve.access import Access
+from qwq_gguf.serve.reading.anthropic import read_anthropic
 from qwq_gguf.serve.reading.chat import read_chat
+from qwq_gguf.serve.reading.responses import read_response
 from qwq_gguf.serve.refusal import Refusal, refusal_of
 from qwq_gguf.serve.web.body import fields_of
-from qwq_gguf.serve.web.exchange import SseAnswer, WholeAnswer, new_id
+from qwq_gguf.serve.web.exchange import Exchange, SseAnswer, WholeAnswer, new_id
 from qwq_gguf.serve.web.guard import Guard
 from qwq_gguf.serve.web.page import page_routes
 from qwq_gguf.serve.web.refused import refused_response
 from qwq_gguf.serve.web.service import Service
+from qwq_gguf.serve.writing.anthropic import AnthropicStream, message_object
 from qwq_gguf.serve.writing.chat import ChatHead, ChatStream, chat_object
-from qwq_gguf.serve.writing.frames import as_json
+from qwq_gguf.serve.writing.frames import Stream, as_json
+from qwq_gguf.serve.writing.parts import Whole
+from qwq_gguf.serve.writing.responses import ResponseHead, ResponseStream, response_object
 
 __all__ = ["make_app"]
 
@@ -44,6 +49,9 @@ def make_app(service: Service, access: Access) -> ASGIApp:
     table: list[tuple[str, str, Handler]] = [
         ("POST", "/v1/chat/completions", routes.chat),
         ("POST", "/v1/chat/completions/control", routes.control),
+        ("POST", "/v1/responses", routes.responses),
+        ("POST", "/v1/messages", routes.messages),
+        ("POST", "/v1/messages/count_tokens", routes.count_tokens),
         ("GET", "/v1/models", routes.models),
         ("GET", "/v1/models/{name:path}", routes.model),
         ("POST", "/tokenize", routes.tokenize),
@@ -91,16 +99,36 @@ class _Routes:
         service = self._service
         ask = read_chat(await fields_of(request, service.limits))
         head = ChatHead(new_id("chatcmpl-"), int(time.time()), service.shelf.name_of(ask.model))
+        stream = ChatStream(head, ask.choices, include_usage=ask.include_usage)
         exchange = await service.begin(ask, head.id)
-        if ask.stream:
-            stream = ChatStream(head, ask.choices, include_usage=ask.include_usage)
-            return SseAnswer(exchange, stream, service.left)
-        return WholeAnswer(
-            exchange,
-            lambda replies, cached: chat_object(head, replies, cached),
-            lambda refusal: refused_response(refusal, request.url.path),
-            service.left,
+        return self._answer(
+            request, exchange, stream, lambda replies, cached: chat_object(head, replies, cached)
         )
+
+    async def responses(self, request: Request) -> Response:
+        """OpenAI's responses."""
+        service = self._service
+        ask = read_response(await fields_of(request, service.limits))
+        model = service.shelf.name_of(ask.model)
+        head = ResponseHead(new_id("resp_"), int(time.time()), model)
+        exchange = await service.begin(ask, head.name)
+        stream = ResponseStream(head, new_id)
+        return self._answer(request, exchange, stream, response_object(head, new_id))
+
+    async def messages(self, request: Request) -> Response:
+        """Anthropic's messages."""
+        service = self._service
+        ask = read_anthropic(await fields_of(request, service.limits))
+        name, model = new_id("msg_"), service.shelf.name_of(ask.model)
+        exchange = await service.begin(ask, name, call_id="toolu_")
+        stream = AnthropicStream(name, model)
+        return self._answer(request, exchange, stream, message_object(name, model))
+
+    async def count_tokens(self, request: Request) -> Response:
+        """How long the prompt of a message would be."""
+        ask = read_anthropic(await fields_of(request, self._service.limits))
+        count = await self._service.ask(ask.model, lambda resident: resident.prompt_tokens(ask))
+        return _json({"input_tokens": count})
 
     async def control(self, request: Request) -> Response:
         """Tell a running reply to answer now, as llama-server has it."""
@@ -150,6 +178,20 @@ class _Routes:
         """What it has done, for Prometheus."""
         text = self._service.metrics.text(self._service.gauges())
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    def _answer(
+        self,
+        request: Request,
+        exchange: Exchange,
+        stream: Stream,
+        made: Callable[[list[Whole], int], dict[str, Any]],
+    ) -> Response:
+        if exchange.ask.stream:
+            return SseAnswer(exchange, stream, self._service.left)
+        path = request.url.path
+        return WholeAnswer(
+            exchange, made, lambda refusal: refused_response(refusal, path), self._service.left
+        )
 
     def _model(self, name: str) -> dict[str, Any]:
         created = self._service.began

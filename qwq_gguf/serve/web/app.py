@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from qwq_gguf.serve.access import Access
 from qwq_gguf.serve.reading.anthropic import read_anthropic
 from qwq_gguf.serve.reading.chat import read_chat
+from qwq_gguf.serve.reading.completions import read_completion
 from qwq_gguf.serve.reading.responses import read_response
 from qwq_gguf.serve.refusal import Refusal, refusal_of
 from qwq_gguf.serve.web.body import fields_of
@@ -27,6 +28,7 @@ from qwq_gguf.serve.web.refused import refused_response
 from qwq_gguf.serve.web.service import Service
 from qwq_gguf.serve.writing.anthropic import AnthropicStream, message_object
 from qwq_gguf.serve.writing.chat import ChatHead, ChatStream, chat_object
+from qwq_gguf.serve.writing.completions import TextStream, text_object
 from qwq_gguf.serve.writing.frames import Stream, as_json
 from qwq_gguf.serve.writing.parts import Whole
 from qwq_gguf.serve.writing.responses import ResponseHead, ResponseStream, response_object
@@ -49,6 +51,7 @@ def make_app(service: Service, access: Access) -> ASGIApp:
     table: list[tuple[str, str, Handler]] = [
         ("POST", "/v1/chat/completions", routes.chat),
         ("POST", "/v1/chat/completions/control", routes.control),
+        ("POST", "/v1/completions", routes.completions),
         ("POST", "/v1/responses", routes.responses),
         ("POST", "/v1/messages", routes.messages),
         ("POST", "/v1/messages/count_tokens", routes.count_tokens),
@@ -103,6 +106,17 @@ class _Routes:
         exchange = await service.begin(ask, head.id)
         return self._answer(
             request, exchange, stream, lambda replies, cached: chat_object(head, replies, cached)
+        )
+
+    async def completions(self, request: Request) -> Response:
+        """OpenAI's completions of a text."""
+        service = self._service
+        ask = read_completion(await fields_of(request, service.limits))
+        head = ChatHead(new_id("cmpl-"), int(time.time()), service.shelf.name_of(ask.model))
+        stream = TextStream(head, include_usage=ask.include_usage)
+        exchange = await service.begin(ask, head.id)
+        return self._answer(
+            request, exchange, stream, lambda replies, cached: text_object(head, replies, cached)
         )
 
     async def responses(self, request: Request) -> Response:

@@ -54,7 +54,11 @@ class Exchange:
         The error that a choice ended in.
         """
         readers = [
-            Parts(lambda: new_id(self._call_id), one_call=self.ask.one_call)
+            Parts(
+                lambda: new_id(self._call_id),
+                one_call=self.ask.one_call,
+                as_it_is=self.ask.prompt is not None,
+            )
             for _ in range(self.ask.choices)
         ]
         running = self.ask.choices

@@ -62,11 +62,15 @@ class Access:
         parts = _split(origin)
         if parts is not None and host is not None and parts == host.lower():
             return
-        raise Refusal(
-            "pages of this origin may not ask: start the server with --cors ORIGIN to let them",
-            status=403,
-            code="origin_not_allowed",
-        )
+        raise _other_page()
+
+    def check_site(self, site: str | None, origin: str | None) -> None:
+        """Refusal of what a page of another origin asks without saying which it is, as for a
+        picture: what it asks for is done, if it cannot read the answer. `site` is Sec-Fetch-Site.
+        """
+        if site in (None, "same-origin", "none") or self.shares_with(origin):
+            return
+        raise _other_page()
 
     def shares_with(self, origin: str | None) -> bool:
         """Whether pages of this origin were named, so that they may read answers."""
@@ -99,6 +103,14 @@ def is_loopback(host: str) -> bool:
     """Whether only this machine can reach this address."""
     address = _address(host)
     return host == _LOCAL if address is None else address.is_loopback
+
+
+def _other_page() -> Refusal:
+    return Refusal(
+        "pages of this origin may not ask: start the server with --cors ORIGIN to let them",
+        status=403,
+        code="origin_not_allowed",
+    )
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

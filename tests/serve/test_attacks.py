@@ -67,6 +67,16 @@ def test_a_page_that_drives_a_loopback_server(server: Running) -> None:
     assert ask(server.port, CHAT, HELLO, headers={"Origin": own}).status == 200
 
 
+def test_a_picture_that_is_none(server: Running) -> None:
+    """Pages send no origin with what they cannot read, and it is done all the same."""
+    for site in ("cross-site", "same-site"):  # any port of this machine is the same site
+        told = ask(server.port, "/settings?model=demo", headers={"Sec-Fetch-Site": site})
+        assert told.status == 403
+        assert ask(server.port, "/", headers={"Sec-Fetch-Site": site}).status != 403  # a link
+    for site in ("same-origin", "none"):
+        assert ask(server.port, "/settings", headers={"Sec-Fetch-Site": site}).status == 200
+
+
 def test_pages_that_were_named(guarded: Running) -> None:
     origin = "https://chat.example.org"
     asked = {
@@ -79,7 +89,14 @@ def test_pages_that_were_named(guarded: Running) -> None:
     assert told.headers["access-control-allow-origin"] == origin
     assert "authorization" in told.headers["access-control-allow-headers"]
     told = ask(
-        guarded.port, CHAT, HELLO, headers={"Origin": origin, "Authorization": f"Bearer {KEY}"}
+        guarded.port,
+        CHAT,
+        HELLO,
+        headers={
+            "Origin": origin,
+            "Authorization": f"Bearer {KEY}",
+            "Sec-Fetch-Site": "cross-site",
+        },
     )
     assert told.status == 200
     assert told.headers["access-control-allow-origin"] == origin

@@ -14,6 +14,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts" / "lib")]
 from soak_governor import govern  # noqa: E402
 from soak_inputs import _report as inputs  # noqa: E402
 from soak_kill import kill  # noqa: E402
+from soak_serve import add_arguments as serve_arguments  # noqa: E402
+from soak_serve import serve  # noqa: E402
 
 
 def recipes() -> None:
@@ -56,6 +58,7 @@ def main() -> None:
     governor.add_argument("--count", type=int, default=10_000)
     governor.add_argument("--seed", type=int, default=random.randrange(10**6))
     inputs.add_arguments(runs.add_parser("inputs", help="attacks on every kind of input"))
+    serve_arguments(runs.add_parser("serve", help="a server with many clients, some of them rude"))
     asked = parser.parse_args()
     if asked.run == "inputs":
         sys.exit(inputs.run(asked))
@@ -63,6 +66,8 @@ def main() -> None:
         kill(asked.count, asked.seed)
     elif asked.run == "governor":
         govern(asked.count, asked.seed)
+    elif asked.run == "serve":
+        serve(asked.clients, asked.minutes, asked.seed)
     else:
         recipes()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import FinishReason, ResponseEvent
 from qwq_gguf.chat.messages import Message, ToolSpec
-from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt
+from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt, Segment
 from qwq_gguf.chat.tool_formats import ToolUse, read_tool_use
 from qwq_gguf.chat.tool_place import takes_tools
 from qwq_gguf.engine.generating import Generates, Generating
@@ -25,6 +25,7 @@ from qwq_gguf.engine.session import PromptProgress, Session
 from qwq_gguf.errors import ChainError, ModelError
 from qwq_gguf.profiles.thoughts import thoughts_of
 from qwq_gguf.sampling import Grammar, LogitBias
+from qwq_gguf.thinking import Governor, Unsplit
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -144,6 +145,40 @@ class Responder:
             ReplyDriver(stream, governing, seed=seed),
         )
 
+    def go_on(
+        self,
+        text: str | Sequence[int],
+        *,
+        seed: int | None = None,
+        max_tokens: int | None = None,
+        stops: Sequence[str] = (),
+    ) -> Responding:
+        """What follows a text, or tokens, without any template; see `respond`.
+
+        Nothing is told apart in it, so it is all answer, and nothing is forced into it. Control
+        tokens that are written out stay text; among tokens they are what they are.
+
+        PromptTooLongError; ModelError for no token of the model's, or none at all.
+        """
+        most = self.session.context_size - 1
+        if isinstance(text, str):
+            tokens = self.model.encode((Segment(text, control=False),), most=most)
+        else:
+            tokens = list(text)
+            size = self.model.vocabulary.size
+            if any(not 0 <= token < size for token in tokens):
+                raise ModelError("a token is none of this model's", expected=f"0 to {size - 1}")
+        if not tokens:
+            raise ModelError("there is no text to go on with")
+        stream = ReplyStream(Unsplit(), stops=(*self._stop_texts, *stops))
+        seed = new_seed() if seed is None else seed
+        free = Governor(answers=False, reserve=0, loops=self.profile.governor.loops)
+        governing = Governing(self.model, replace(self.profile, governor=free))
+        return Responding(
+            partial(self._begin, tokens, stream, seed, max_tokens, thinks=False),
+            ReplyDriver(stream, governing, seed=seed),
+        )
+
     @cached_property
     def tool_use(self) -> ToolUse:
         """How the model calls tools, by its template."""
@@ -170,7 +205,13 @@ class Responder:
             self.session.close()
 
     def _begin(
-        self, tokens: Sequence[int], stream: ReplyStream, seed: int, most: int | None
+        self,
+        tokens: Sequence[int],
+        stream: ReplyStream,
+        seed: int,
+        most: int | None,
+        *,
+        thinks: bool = True,
     ) -> Generating:
         generation = self.session.generate(
             tokens,
@@ -180,7 +221,8 @@ class Responder:
             stop_tokens=self._stop_tokens,
             on_prompt=self._on_prompt,
         )
-        generation.expect_thought(self._thought_token, begun=stream.in_thought)
+        if thinks:
+            generation.expect_thought(self._thought_token, begun=stream.in_thought)
         return generation
 
 

@@ -20,6 +20,7 @@ from qwq_gguf.serve.refusal import Refusal
 __all__ = ["Access", "digest_of", "is_loopback", "origins_of"]
 
 _LOCAL = "localhost"
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?", re.ASCII)
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?)", re.ASCII)
 
 
@@ -43,7 +44,7 @@ class Access:
         An address is one where others are let in, too: only names can be made to lead here.
         """
         name = _name_of(host or "")
-        if name in self.hosts or name == self.bound.lower():
+        if name and (name in self.hosts or name == self.bound.lower()):
             return
         local = name == _LOCAL or is_loopback(name)
         if local or (not is_loopback(self.bound) and _address(name) is not None):
@@ -61,11 +62,15 @@ class Access:
         parts = _split(origin)
         if parts is not None and host is not None and parts == host.lower():
             return
-        raise Refusal(
-            "pages of this origin may not ask: start the server with --cors ORIGIN to let them",
-            status=403,
-            code="origin_not_allowed",
-        )
+        raise _other_page()
+
+    def check_site(self, site: str | None, origin: str | None) -> None:
+        """Refusal of what a page of another origin asks without saying which it is, as for a
+        picture: what it asks for is done, if it cannot read the answer. `site` is Sec-Fetch-Site.
+        """
+        if site in (None, "same-origin", "none") or self.shares_with(origin):
+            return
+        raise _other_page()
 
     def shares_with(self, origin: str | None) -> bool:
         """Whether pages of this origin were named, so that they may read answers."""
@@ -100,6 +105,14 @@ def is_loopback(host: str) -> bool:
     return host == _LOCAL if address is None else address.is_loopback
 
 
+def _other_page() -> Refusal:
+    return Refusal(
+        "pages of this origin may not ask: start the server with --cors ORIGIN to let them",
+        status=403,
+        code="origin_not_allowed",
+    )
+
+
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)
@@ -109,10 +122,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _name_of(host: str) -> str:
     """A Host header without its port."""
-    host = host.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host
+    found = _HOST.fullmatch(host.lower())
+    return "" if found is None else (found[1] or found[2])
 
 
 def _split(origin: str) -> str | None:

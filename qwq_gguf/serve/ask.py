@@ -21,7 +21,8 @@ __all__ = ["Ask", "asked_profile"]
 class Ask:
     """A request, read and within its limits. None is what the client left to the profile.
 
-    `model` is the name it called. `settings` are numbers of the chain by our names. `think`
+    `model` is the name it called. `prompt` is a text, or tokens, to go on with instead of
+    `messages`. `settings` are numbers of the chain by our names. `think`
     turns thoughts on or off, `budget` bounds them in tokens (below 0: not at all), `effort` is
     the template's word, `message` what a thought is closed with, `variables` go to the
     template. `max_tokens` bounds thought and answer together. `stops` end the answer. `choices`
@@ -29,6 +30,7 @@ class Ask:
     """
 
     model: str | None = None
+    prompt: str | tuple[int, ...] | None = None
     messages: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     settings: Mapping[str, SettingValue] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from qwq_gguf.thinking.splits import (
 from qwq_gguf.thinking.splitter import ThoughtSplitter
 from qwq_gguf.thinking.tags import KNOWN_TAGS, Channels, ThinkingTags
 from qwq_gguf.thinking.thoughts import History, Thoughts
+from qwq_gguf.thinking.unsplit import Unsplit
 
 __all__ = [
     "EFFORTS",
@@ -53,6 +54,7 @@ __all__ = [
     "ThinkingTags",
     "ThoughtForm",
     "ThoughtSplitter",
+    "Unsplit",
     "ThoughtStart",
     "Thoughts",
     "WasThought",

@@ -105,7 +105,7 @@ class Theirs:
         )
         assert self.process.stdout is not None
         lines = iter(self.process.stdout.readline, "")
-        self._address = next(line.split()[1] for line in lines if line.startswith("at "))
+        self.address = next(line.split()[1] for line in lines if line.startswith("at "))
         self._open = build_opener(ProxyHandler({})).open
 
     def run(self, prompts: Sequence[Sequence[int]], tokens: int) -> dict[str, float]:
@@ -135,7 +135,7 @@ class Theirs:
             "samplers": ["temperature"],
         }
         request = Request(
-            self._address + "/completion",
+            self.address + "/completion",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )

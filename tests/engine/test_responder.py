@@ -241,3 +241,29 @@ def test_a_prompts_computation_is_cancelled_from_another_thread(random_gguf: Pat
         assert (response.thinking, response.answer_tokens) == ("", 0)
         assert len(done) == 1
         assert done[0] < response.prompt_tokens
+
+
+def test_a_text_is_gone_on_with_as_it_is() -> None:
+    responder, session = answering("hm</think>\n301 and more")
+    response = read(list(responder.go_on("7*43: ", seed=5, stops=("1",))))
+    assert session.prompts == ["7*43: "]
+    assert (response.thinking, response.answer) == ("", "hm</think>\n30")
+    assert response.thought_ended is ThoughtEnded.NONE
+    assert session.generations[0].expected is None  # no thought is waited for by a grammar
+    with pytest.raises(ModelError, match="no text"):
+        responder.go_on("")
+
+
+def test_stops_of_a_question_end_its_answer_alone() -> None:
+    responder, _ = answering("a STOP b</think>\n\nc STOP d", "a STOP b</think>\n\nc STOP d")
+    response = read(list(responder.respond(HI, seed=5, stops=("STOP",))))
+    assert (response.thinking, response.answer) == ("a STOP b", "c ")
+    assert "STOP d" in read(list(responder.respond(HI, seed=5))).answer
+
+
+def test_another_place_for_the_same_responder() -> None:
+    responder, session = answering()
+    other = ScriptedSession(session.model, ["hm</think>\n\nyes"])
+    placed = responder.on(cast(Session, other))
+    assert read(list(placed.respond(HI, seed=5))).answer == "yes"
+    assert not session.prompts

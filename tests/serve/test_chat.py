@@ -22,7 +22,7 @@ ENDLESS: dict[str, Any] = {
     "messages": QUESTION,
     "stream": True,
     "temperature": 5,
-    "logit_bias": dict.fromkeys(("480", "482", "505"), -100),
+    "logit_bias": dict.fromkeys(map(str, range(480, 506)), -100),
     "thinking_budget": -1,
 }
 CALCULATOR = {

@@ -175,8 +175,9 @@ def serve(
 ) -> None:
     """Serve a model to the clients that people already have.
 
-    It speaks OpenAI's chat completions and has a page to chat with at its address. Thoughts come
-    apart from answers, and what a request leaves out comes from the model's profile.
+    It speaks OpenAI's chat completions, responses and completions and Anthropic's messages, and has
+    a page to chat with at its address. Thoughts come apart from answers, and what a request leaves
+    out comes from the model's profile.
 
     Only this machine can reach it unless --host says otherwise, and then a key is needed. Ctrl-C
     or SIGTERM stops it: what runs may end.
@@ -304,6 +305,7 @@ Python (pip install openai):
   chat = client.chat.completions.create(
       model="{model}", messages=[{{"role": "user", "content": "What is 7*43?"}}])
   print(chat.choices[0].message.reasoning_content, chat.choices[0].message.content, sep="\\n\\n")
-A coding agent, by its environment:
+A coding agent, by its environment, whichever protocol it speaks:
   export OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={key} OPENAI_MODEL={model}
+  export ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} ANTHROPIC_MODEL={model}
 """

@@ -102,10 +102,10 @@ class Replies:
             last = error
         finally:
             reply.close()
-        self._tell(self._items.put_nowait, (index, last))
-        self._tell(self._ended)
+        self._tell(self._ended, (index, last))
 
-    def _ended(self, *_: object) -> None:
+    def _ended(self, item: Item) -> None:
+        self._items.put_nowait(item)
         self._left -= 1
         if not self._left and self._on_end is not None:
             self._on_end()

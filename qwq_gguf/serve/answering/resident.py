@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from qwq_gguf.jobs.contexts import USUAL, ContextWish
 from qwq_gguf.jobs.wishes import Wishes, settle
 from qwq_gguf.serve.ask import Ask, asked_profile
+from qwq_gguf.serve.refusal import Refusal
 
 if TYPE_CHECKING:
-    from qwq_gguf.engine.responder import Responding
+    from qwq_gguf.engine.responder import Responder, Responding
     from qwq_gguf.jobs.events import Report
 
 __all__ = ["Loading", "Resident", "load_resident"]
@@ -69,15 +70,19 @@ class Resident:
         responder = self.responder.under(profile, {**self.variables, **ask.variables})
         seed = new_seed() if ask.seed is None else ask.seed
         return [
-            responder.on(self.engine.sequence()).respond(
-                ask.messages,
-                ask.tools,
-                seed=(seed + number) % (_MOST_SEED + 1),
-                max_tokens=ask.max_tokens,
-                stops=ask.stops,
-            )
+            self._reply(responder, ask, (seed + number) % (_MOST_SEED + 1))
             for number in range(ask.choices)
         ]
+
+    def _reply(self, responder: Responder, ask: Ask, seed: int) -> Responding:
+        place = responder.on(self.engine.sequence())
+        bounds: dict[str, Any] = {"seed": seed, "max_tokens": ask.max_tokens, "stops": ask.stops}
+        if ask.prompt is not None:
+            size = self.model.vocabulary.size
+            if any(isinstance(each, int) and not 0 <= each < size for each in ask.prompt):
+                raise Refusal(f"prompt: the ids of tokens are 0 to {size - 1}", param="prompt")
+            return place.go_on(ask.prompt, **bounds)
+        return place.respond(ask.messages, ask.tools, **bounds)
 
     def prompt_tokens(self, ask: Ask) -> int:
         """How long the prompt of a request is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,19 +15,28 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from qwq_gguf.serve.access import Access
+from qwq_gguf.serve.reading.anthropic import read_anthropic
 from qwq_gguf.serve.reading.chat import read_chat
+from qwq_gguf.serve.reading.completions import read_completion
+from qwq_gguf.serve.reading.fields import Fields, read_body
+from qwq_gguf.serve.reading.responses import read_response
 from qwq_gguf.serve.refusal import Refusal, refusal_of
-from qwq_gguf.serve.web.body import fields_of
-from qwq_gguf.serve.web.exchange import SseAnswer, WholeAnswer, new_id
+from qwq_gguf.serve.web.body import body_of
+from qwq_gguf.serve.web.exchange import Exchange, SseAnswer, WholeAnswer, new_id
 from qwq_gguf.serve.web.guard import Guard
 from qwq_gguf.serve.web.page import page_routes
 from qwq_gguf.serve.web.refused import refused_response
 from qwq_gguf.serve.web.service import Service
+from qwq_gguf.serve.writing.anthropic import AnthropicStream, message_object
 from qwq_gguf.serve.writing.chat import ChatHead, ChatStream, chat_object
-from qwq_gguf.serve.writing.frames import as_json
+from qwq_gguf.serve.writing.completions import TextStream, text_object
+from qwq_gguf.serve.writing.frames import Stream, as_json
+from qwq_gguf.serve.writing.parts import Whole
+from qwq_gguf.serve.writing.responses import ResponseHead, ResponseStream, response_object
 
 __all__ = ["make_app"]
 
+T = TypeVar("T")
 _MOST_CHARS = 1_000_000
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -44,6 +53,10 @@ def make_app(service: Service, access: Access) -> ASGIApp:
     table: list[tuple[str, str, Handler]] = [
         ("POST", "/v1/chat/completions", routes.chat),
         ("POST", "/v1/chat/completions/control", routes.control),
+        ("POST", "/v1/completions", routes.completions),
+        ("POST", "/v1/responses", routes.responses),
+        ("POST", "/v1/messages", routes.messages),
+        ("POST", "/v1/messages/count_tokens", routes.count_tokens),
         ("GET", "/v1/models", routes.models),
         ("GET", "/v1/models/{name:path}", routes.model),
         ("POST", "/tokenize", routes.tokenize),
@@ -89,22 +102,53 @@ class _Routes:
     async def chat(self, request: Request) -> Response:
         """OpenAI's chat completions."""
         service = self._service
-        ask = read_chat(await fields_of(request, service.limits))
+        ask = await self._read(request, read_chat)
         head = ChatHead(new_id("chatcmpl-"), int(time.time()), service.shelf.name_of(ask.model))
+        stream = ChatStream(head, ask.choices, include_usage=ask.include_usage)
         exchange = await service.begin(ask, head.id)
-        if ask.stream:
-            stream = ChatStream(head, ask.choices, include_usage=ask.include_usage)
-            return SseAnswer(exchange, stream, service.left)
-        return WholeAnswer(
-            exchange,
-            lambda replies, cached: chat_object(head, replies, cached),
-            lambda refusal: refused_response(refusal, request.url.path),
-            service.left,
+        return self._answer(
+            request, exchange, stream, lambda replies, cached: chat_object(head, replies, cached)
         )
+
+    async def completions(self, request: Request) -> Response:
+        """OpenAI's completions of a text."""
+        service = self._service
+        ask = await self._read(request, read_completion)
+        head = ChatHead(new_id("cmpl-"), int(time.time()), service.shelf.name_of(ask.model))
+        stream = TextStream(head, include_usage=ask.include_usage)
+        exchange = await service.begin(ask, head.id)
+        return self._answer(
+            request, exchange, stream, lambda replies, cached: text_object(head, replies, cached)
+        )
+
+    async def responses(self, request: Request) -> Response:
+        """OpenAI's responses."""
+        service = self._service
+        ask = await self._read(request, read_response)
+        model = service.shelf.name_of(ask.model)
+        head = ResponseHead(new_id("resp_"), int(time.time()), model)
+        exchange = await service.begin(ask, head.name)
+        stream = ResponseStream(head, new_id)
+        return self._answer(request, exchange, stream, response_object(head, new_id))
+
+    async def messages(self, request: Request) -> Response:
+        """Anthropic's messages."""
+        service = self._service
+        ask = await self._read(request, read_anthropic)
+        name, model = new_id("msg_"), service.shelf.name_of(ask.model)
+        exchange = await service.begin(ask, name, call_id="toolu_")
+        stream = AnthropicStream(name, model)
+        return self._answer(request, exchange, stream, message_object(name, model))
+
+    async def count_tokens(self, request: Request) -> Response:
+        """How long the prompt of a message would be."""
+        ask = await self._read(request, read_anthropic)
+        count = await self._service.ask(ask.model, lambda resident: resident.prompt_tokens(ask))
+        return _json({"input_tokens": count})
 
     async def control(self, request: Request) -> Response:
         """Tell a running reply to answer now, as llama-server has it."""
-        fields = await fields_of(request, self._service.limits)
+        fields = await self._read(request, _as_they_are)
         name = fields.needed_text("id", most=100)
         if fields.choice("action", ("reasoning_end",)) is None:
             raise fields.wrong("action", "reasoning_end")
@@ -128,7 +172,7 @@ class _Routes:
 
     async def tokenize(self, request: Request) -> Response:
         """The tokens of a text."""
-        fields = await fields_of(request, self._service.limits)
+        fields = await self._read(request, _as_they_are)
         name = "prompt" if fields.has("prompt") else "content"
         text = fields.needed_text(name, most=_MOST_CHARS)
         model = fields.text("model", most=256)
@@ -151,9 +195,33 @@ class _Routes:
         text = self._service.metrics.text(self._service.gauges())
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
+    async def _read(self, request: Request, read: Callable[[Fields], T]) -> T:
+        """What a body comes to. In a thread: a large one takes its time, and a grammar too."""
+        limits = self._service.limits
+        raw = await body_of(request, limits)
+        return await self._service.in_thread(lambda: read(read_body(raw, limits)))
+
+    def _answer(
+        self,
+        request: Request,
+        exchange: Exchange,
+        stream: Stream,
+        made: Callable[[list[Whole], int], dict[str, Any]],
+    ) -> Response:
+        if exchange.ask.stream:
+            return SseAnswer(exchange, stream, self._service.left)
+        path = request.url.path
+        return WholeAnswer(
+            exchange, made, lambda refusal: refused_response(refusal, path), self._service.left
+        )
+
     def _model(self, name: str) -> dict[str, Any]:
         created = self._service.began
         return {"id": name, "object": "model", "created": created, "owned_by": "qwq-gguf"}
+
+
+def _as_they_are(fields: Fields) -> Fields:
+    return fields
 
 
 def _json(data: dict[str, Any], status: int = 200) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from qwq_gguf.serve.reading.fields import Fields, read_body
 from qwq_gguf.serve.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -14,11 +13,11 @@ if TYPE_CHECKING:
 
     from qwq_gguf.serve.limits import RequestLimits
 
-__all__ = ["fields_of", "until_gone"]
+__all__ = ["body_of", "until_gone"]
 
 
-async def fields_of(request: Request, limits: RequestLimits) -> Fields:
-    """The fields of a request's body. Refusal: too large, too slow, no JSON object."""
+async def body_of(request: Request, limits: RequestLimits) -> bytes:
+    """A request's body. Refusal: too large, too slow."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and (len(length) > 18 or int(length) > limits.body):
         raise _too_large(limits)
@@ -33,7 +32,7 @@ async def fields_of(request: Request, limits: RequestLimits) -> Fields:
                 chunks.append(chunk)
     except TimeoutError:
         raise Refusal("the body did not come in time", status=408) from None
-    return read_body(b"".join(chunks), limits)
+    return b"".join(chunks)
 
 
 async def until_gone(receive: Receive) -> None:

@@ -1,4 +1,4 @@
-"""uvicorn's connections with one thing more: a request that stays half is not waited for."""
+"""uvicorn's connections, for which nobody is waited for without end."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from qwq_gguf.serve.limits import RequestLimits
+
 __all__ = ["connections_with"]
 
 
 class _Connection(H11Protocol):
-    """Closes itself where a head does not come whole in time. Bodies have a time of their own."""
+    """Closes itself where a head does not come whole in time, or where what was asked for is not
+    taken. Bodies have a time of their own (web/body.py), idle connections uvicorn's.
+    """
 
-    head_seconds: ClassVar[float]
-    _deadline: asyncio.TimerHandle | None = None
+    limits: ClassVar[RequestLimits]
+    _head: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -29,10 +34,19 @@ class _Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._forget_head()  # until more comes, its own time for idle ones counts
+        self._forget_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking = self.loop.call_later(self.limits.send_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget_taking()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
+        self._forget_taking()
         super().connection_lost(exc)
 
     @property
@@ -41,20 +55,25 @@ class _Connection(H11Protocol):
         return not (cycle is None or cycle.response_complete)
 
     def _await_head(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self.head_seconds, self._too_late)
+        if self._head is None:
+            self._head = self.loop.call_later(self.limits.head_seconds, self._too_late)
 
     def _forget_head(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _forget_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _too_late(self) -> None:
-        self._deadline = None
+        self._head = None
         if not self._answering:
             self.transport.close()
 
 
-def connections_with(head_seconds: float) -> type[H11Protocol]:
-    """A class of connections whose heads have so long."""
-    return type("Connection", (_Connection,), {"head_seconds": head_seconds})
+def connections_with(limits: RequestLimits) -> type[H11Protocol]:
+    """A class of connections that wait as long as these limits say."""
+    return type("Connection", (_Connection,), {"limits": limits})

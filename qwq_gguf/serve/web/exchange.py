@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from qwq_gguf.serve.ask import Ask
-    from qwq_gguf.serve.limits import RequestLimits
 
 __all__ = ["Exchange", "SseAnswer", "WholeAnswer", "new_id"]
 
@@ -39,14 +38,12 @@ class Exchange:
         self,
         ask: Ask,
         replies: Replies,
-        limits: RequestLimits,
         *,
         call_id: str = "call_",
         log: Callable[[BaseException], None],
     ) -> None:
         self.ask = ask
         self.replies = replies
-        self.limits = limits
         self.left = False
         self.log = log
         self._call_id = call_id
@@ -57,7 +54,11 @@ class Exchange:
         The error that a choice ended in.
         """
         readers = [
-            Parts(lambda: new_id(self._call_id), one_call=self.ask.one_call)
+            Parts(
+                lambda: new_id(self._call_id),
+                one_call=self.ask.one_call,
+                as_it_is=self.ask.prompt is not None,
+            )
             for _ in range(self.ask.choices)
         ]
         running = self.ask.choices
@@ -109,8 +110,7 @@ class SseAnswer(Response):
 
         async def put(frames: Iterable[bytes], *, more: bool = True) -> None:
             body = {"type": "http.response.body", "body": b"".join(frames), "more_body": more}
-            async with asyncio.timeout(exchange.limits.send_seconds):
-                await send(body)
+            await send(body)
 
         try:
             start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
@@ -125,8 +125,6 @@ class SseAnswer(Response):
                 if not exchange.left:
                     await put(self._stream.end(exchange.replies.cached_tokens), more=False)
                     return
-            except (TimeoutError, OSError):
-                pass  # it does not take what it asked for
             except Exception as error:
                 exchange.log(error)
                 await put(self._stream.failed(refusal_of(error)), more=False)
@@ -173,5 +171,4 @@ class WholeAnswer(Response):
             watching.cancel()
             exchange.replies.cancel()
         response.headers["cache-control"] = "no-store"
-        async with asyncio.timeout(exchange.limits.send_seconds):
-            await response(scope, receive, send)
+        await response(scope, receive, send)

@@ -89,6 +89,8 @@ class Guard:
         self._access.check_host(host)
         self._access.check_origin(headers.get("origin"), host)
         path = scope["path"]
+        if path != "/":  # to which links may lead from anywhere
+            self._access.check_site(headers.get("sec-fetch-site"), headers.get("origin"))
         if path in _OPEN or path.startswith("/page/") or scope["method"] == "OPTIONS":
             return
         self._access.check_key(headers.get("authorization"), headers.get("x-api-key"))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -20,6 +23,8 @@ __all__ = ["HttpServer", "listen"]
 _MOST_CONNECTIONS = 1024
 _IDLE_SECONDS = 75
 _BACKLOG = 256
+_SEND_BUFFER = 128 << 10  # bytes; what lies there is for clients that may never take it
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MORE = 10.0  # seconds for the last words of what was interrupted
 
 
@@ -34,6 +39,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"--host {host} cannot be listened on", found=error.strerror) from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         sock.bind(address)
         sock.listen(_BACKLOG)
     except OSError as error:
@@ -55,7 +61,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=connections_with(service.limits.head_seconds),
+                http=connections_with(service.limits),
                 ws="none",
                 loop="asyncio",
                 lifespan="on",
@@ -80,6 +86,19 @@ class HttpServer(uvicorn.Server):
         finally:
             watching.cancel()
             telling.cancel()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's own, which sends the signal again at the end: to obey one is no fault."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def stop(self) -> None:
         """End as on a signal; from any thread."""

@@ -69,18 +69,18 @@ class Service:
             with_room()
 
         try:
-            begun = await self._in_thread(lambda: resident.respond(ask))
+            begun = await self.in_thread(lambda: resident.respond(ask))
         except BaseException:
             ended()
             raise
         replies = Replies(begun, self._threads, on_response=self.metrics.response, on_end=ended)
         self._running[name] = replies
-        return Exchange(ask, replies, self.limits, call_id=call_id, log=self.failed)
+        return Exchange(ask, replies, call_id=call_id, log=self.failed)
 
     async def ask(self, model: str | None, question: Callable[[Resident], T]) -> T:
         """What a model's file or tokenizer tells, without a reply."""
         async with self.shelf.lend(model) as resident:
-            return await self._in_thread(lambda: question(resident))
+            return await self.in_thread(lambda: question(resident))
 
     def answer_now(self, name: str) -> bool:
         """Close the open thoughts of a running reply; False where there is none."""
@@ -126,6 +126,10 @@ class Service:
         self._readers.shutdown(wait=False)
         self._threads.shutdown(wait=False)
 
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """What this gives, while the event loop goes on."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+
     def _admit(self, choices: int) -> Callable[[], None]:
         if self.stopping:
             raise Refusal("the server is about to stop", status=503, retry_after=10)
@@ -142,6 +146,3 @@ class Service:
             self._open -= choices
 
         return free
-
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, call)

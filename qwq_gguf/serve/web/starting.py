@@ -108,7 +108,5 @@ def serve(
             await server.serve_on(sock, lambda: ready(f"http://{host}:{port}"))
 
         asyncio.run(run())
-    except KeyboardInterrupt:  # what uvicorn was told by, and has obeyed
-        pass
     finally:
         sock.close()

@@ -82,8 +82,13 @@ class _Trimmed:
 class Parts:
     """Feed it the events of one response, `Responded` last."""
 
-    def __init__(self, new_id: Callable[[], str], *, one_call: bool = False) -> None:
-        """`new_id` names calls; of several calls `one_call` keeps the first."""
+    def __init__(
+        self, new_id: Callable[[], str], *, one_call: bool = False, as_it_is: bool = False
+    ) -> None:
+        """`new_id` names calls; of several calls `one_call` keeps the first. `as_it_is` keeps the
+        blanks around a text.
+        """
+        self._as_it_is = as_it_is
         self._new_id = new_id
         self._one_call = one_call
         self._thought, self._answer = _Trimmed(), _Trimmed()
@@ -116,7 +121,10 @@ class Parts:
             yield Thought(text)
 
     def _say(self, text: str) -> Iterator[Part]:
-        if text := self._answer.feed(text):
+        if self._as_it_is:
+            if text:
+                yield Said(text)
+        elif text := self._answer.feed(text):
             self._shown.append(text)
             yield Said(text)
 

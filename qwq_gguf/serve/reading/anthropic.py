@@ -1,0 +1,157 @@
+"""Anthropic's messages."""
+
+from __future__ import annotations
+
+from qwq_gguf.chat.messages import Message, Role, ToolCall, ToolSpec
+from qwq_gguf.serve.ask import Ask
+from qwq_gguf.serve.limits import LIMITS
+from qwq_gguf.serve.reading.chat import with_grammar
+from qwq_gguf.serve.reading.content import check_unique, read_content, read_tool, tool_name
+from qwq_gguf.serve.reading.fields import Fields
+from qwq_gguf.serve.reading.messages import Turns
+from qwq_gguf.serve.reading.settings import (
+    read_effort,
+    read_limit,
+    read_seed,
+    read_settings,
+    read_stops,
+    read_thoughts,
+)
+from qwq_gguf.serve.reading.shape import shape_of_schema
+from qwq_gguf.serve.refusal import Refusal
+
+__all__ = ["read_anthropic"]
+
+_ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
+
+
+def read_anthropic(fields: Fields) -> Ask:
+    """A body of `/v1/messages`, or of `/v1/messages/count_tokens`."""
+    tools, one_call = _tools(fields)
+    thoughts = read_thoughts(fields)
+    output = fields.object("output_config")
+    shape = _shape(fields, "output_format")
+    if output is not None:
+        effort, off = read_effort(output, "effort")
+        thoughts["effort"] = thoughts["effort"] or effort
+        thoughts["think"] = thoughts["think"] if off is None else off
+        shape = shape or _shape(output, "format")
+    return Ask(
+        model=fields.text("model", most=LIMITS.name_chars),
+        messages=_messages(fields),
+        tools=tools,
+        settings=with_grammar(read_settings(fields), shape, tools),
+        max_tokens=read_limit(fields, "max_tokens"),
+        stops=read_stops(fields, "stop_sequences"),
+        seed=read_seed(fields),
+        one_call=one_call,
+        stream=fields.flag("stream") or False,
+        **thoughts,
+    )
+
+
+def _shape(fields: Fields, name: str) -> str | None:
+    form = fields.object(name)
+    if form is None:
+        return None
+    if form.choice("type", ("json_schema",)) is None:
+        raise form.wrong("type", "json_schema")
+    return shape_of_schema(form, "schema")
+
+
+def _messages(fields: Fields) -> tuple[Message, ...]:
+    turns = Turns()
+    if system := read_content(fields, "system"):
+        turns.add(Message("system", system))
+    said = 0
+    for each in fields.objects("messages", most=LIMITS.messages):
+        said += 1
+        role = each.choice("role", _ROLES)
+        if role is None:
+            raise each.wrong("role", "user or assistant")
+        if not isinstance(each.data.get("content"), list):
+            content = read_content(each)
+            turns.add(Message(_ROLES[role], content))
+        elif role == "assistant":
+            _answer(turns, each)
+        else:
+            _question(turns, each, _ROLES[role])
+    if not said:
+        raise Refusal("messages must be a list of one message at least", param="messages")
+    return turns.all()
+
+
+def _answer(turns: Turns, fields: Fields) -> None:
+    """An assistant's blocks: its thought, its words, its calls."""
+    thoughts: list[str] = []
+    texts: list[str] = []
+    calls: list[tuple[str, ToolCall]] = []
+    for block in fields.objects("content", most=LIMITS.parts):
+        match block.needed_text("type", most=100):
+            case "text":
+                texts.append(block.needed_text("text"))
+            case "thinking":
+                thoughts.append(block.needed_text("thinking"))
+            case "redacted_thinking":
+                pass  # nobody here could read it
+            case "tool_use":
+                arguments = block.object("input")
+                given = {} if arguments is None else dict(arguments.data)
+                number = block.needed_text("id", most=LIMITS.name_chars)
+                calls.append((number, ToolCall(tool_name(block), given)))
+            case kind:
+                raise _unreadable(block, kind)
+    if len(calls) > LIMITS.tool_calls:
+        raise fields.wrong("content", f"at most {LIMITS.tool_calls} calls")
+    message = Message("assistant", "\n".join(texts), thinking="\n".join(thoughts))
+    if calls:
+        turns.call(message, calls)
+    else:
+        turns.add(message)
+
+
+def _question(turns: Turns, fields: Fields, role: Role) -> None:
+    """A user's blocks: results of tools, and what is asked."""
+    texts: list[str] = []
+    for block in fields.objects("content", most=LIMITS.parts):
+        match block.needed_text("type", most=100):
+            case "text":
+                texts.append(block.needed_text("text"))
+            case "tool_result":
+                content = read_content(block)
+                if block.flag("is_error"):
+                    content = f"error: {content}"
+                turns.result(block.needed_text("tool_use_id", most=LIMITS.name_chars), content)
+            case kind:
+                raise _unreadable(block, kind)
+    if texts:
+        turns.add(Message(role, "\n".join(texts)))
+
+
+def _unreadable(block: Fields, kind: str) -> Refusal:
+    return Refusal(
+        f"a block of the type {kind} cannot be read: this server takes text only",
+        param=block.place("type"),
+    )
+
+
+def _tools(fields: Fields) -> tuple[tuple[ToolSpec, ...], bool]:
+    tools: list[ToolSpec] = []
+    for each in fields.objects("tools", most=LIMITS.tools):
+        if each.text("type", most=100) not in (None, "custom"):
+            raise Refusal("only custom tools can be offered", param=each.place("type"))
+        tools.append(read_tool(each, "input_schema"))
+    found = check_unique(tools, "tools")
+    choice = fields.object("tool_choice")
+    if choice is None:
+        return found, False
+    one = bool(choice.flag("disable_parallel_tool_use"))
+    match choice.choice("type", ("auto", "any", "tool", "none")):
+        case "none":
+            return (), one
+        case "any" | "tool":
+            raise Refusal(
+                "a call cannot be forced: the model decides whether it calls a tool",
+                param="tool_choice",
+            )
+    return found, one

@@ -1,0 +1,56 @@
+"""OpenAI's completions: a text that is gone on with."""
+
+from __future__ import annotations
+
+from qwq_gguf.serve.ask import Ask
+from qwq_gguf.serve.limits import LIMITS
+from qwq_gguf.serve.reading.chat import refuse_logprobs, with_grammar
+from qwq_gguf.serve.reading.fields import Fields
+from qwq_gguf.serve.reading.settings import read_limit, read_seed, read_settings, read_stops
+from qwq_gguf.serve.reading.shape import read_shape
+from qwq_gguf.serve.refusal import Refusal
+
+__all__ = ["read_completion"]
+
+_MOST_TOKENS = 1 << 20
+
+
+def read_completion(fields: Fields) -> Ask:
+    """A body of `/v1/completions`."""
+    refuse_logprobs(fields)
+    for name in ("suffix", "echo"):
+        if fields.data.get(name):
+            raise Refusal(
+                f"{name}: a text is gone on with and not repeated",
+                param=name,
+                code="unsupported_parameter",
+            )
+    choices = fields.whole("n", 1, LIMITS.choices) or 1
+    if (fields.whole("best_of", 1, LIMITS.choices) or choices) != choices:
+        raise fields.wrong("best_of", "the same as n")
+    stream = fields.flag("stream") or False
+    options = fields.object("stream_options")
+    return Ask(
+        model=fields.text("model", most=LIMITS.name_chars),
+        prompt=_prompt(fields),
+        settings=with_grammar(read_settings(fields), read_shape(fields), ()),
+        max_tokens=read_limit(fields, "max_tokens", "n_predict"),
+        stops=read_stops(fields),
+        choices=choices,
+        seed=read_seed(fields),
+        stream=stream,
+        include_usage=stream and options is not None and bool(options.flag("include_usage")),
+    )
+
+
+def _prompt(fields: Fields) -> str | tuple[int, ...]:
+    """A text, or the ids of its tokens; one of either may stand in a list."""
+    value = fields.data.get("prompt")
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | list):
+        value = value[0]
+    if isinstance(value, str) and value:
+        return value
+    tokens = isinstance(value, list) and value and len(value) <= _MOST_TOKENS
+    if isinstance(value, list) and tokens and all(type(each) is int for each in value):
+        return tuple(value)
+    raise fields.wrong("prompt", "one text, or the ids of its tokens")

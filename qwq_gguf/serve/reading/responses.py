@@ -1,0 +1,160 @@
+"""OpenAI's responses."""
+
+from __future__ import annotations
+
+from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
+from qwq_gguf.serve.ask import Ask
+from qwq_gguf.serve.limits import LIMITS
+from qwq_gguf.serve.reading.chat import refuse_logprobs, with_grammar
+from qwq_gguf.serve.reading.content import check_unique, read_arguments, read_content, read_tool
+from qwq_gguf.serve.reading.fields import Fields
+from qwq_gguf.serve.reading.messages import Turns
+from qwq_gguf.serve.reading.settings import (
+    read_limit,
+    read_seed,
+    read_settings,
+    read_stops,
+    read_thoughts,
+)
+from qwq_gguf.serve.reading.shape import shape_of_schema
+from qwq_gguf.serve.refusal import Refusal
+from qwq_gguf.serve.schema import ANY_OBJECT
+
+__all__ = ["read_response"]
+
+# Nothing is kept here that they could name.
+_KEPT = ("previous_response_id", "conversation", "prompt")
+
+
+def read_response(fields: Fields) -> Ask:
+    """A body of `/v1/responses`. Nothing is kept: the input has all turns."""
+    for name in _KEPT:
+        if fields.has(name):
+            raise Refusal(
+                f"{name}: this server keeps nothing, so send all turns as input",
+                param=name,
+                code="unsupported_parameter",
+            )
+    if fields.flag("background"):
+        raise Refusal("background: an answer is made while it is waited for", param="background")
+    refuse_logprobs(fields)
+    tools, one_call = _tools(fields)
+    return Ask(
+        model=fields.text("model", most=LIMITS.name_chars),
+        messages=_messages(fields),
+        tools=tools,
+        settings=with_grammar(read_settings(fields), _shape(fields), tools),
+        max_tokens=read_limit(fields, "max_output_tokens"),
+        stops=read_stops(fields),
+        seed=read_seed(fields),
+        one_call=one_call,
+        stream=fields.flag("stream") or False,
+        **read_thoughts(fields),
+    )
+
+
+def _shape(fields: Fields) -> str | None:
+    text = fields.object("text")
+    form = None if text is None else text.object("format")
+    if form is None:
+        return None
+    match form.choice("type", ("text", "json_object", "json_schema")):
+        case "json_object":
+            return ANY_OBJECT
+        case "json_schema":
+            return shape_of_schema(form, "schema")
+    return None
+
+
+def _messages(fields: Fields) -> tuple[Message, ...]:
+    turns = Turns()
+    if instructions := fields.text("instructions"):
+        turns.add(Message("system", instructions))
+    given = fields.data.get("input")
+    if isinstance(given, str):
+        turns.add(Message("user", given))
+        return turns.all()
+    thought = ""
+    calls: list[tuple[str, ToolCall]] = []
+    said = Message("assistant", "")
+
+    def settle() -> None:
+        """One assistant's turn is several items here."""
+        nonlocal thought, calls, said
+        if calls:
+            turns.call(said, calls)
+        elif said.content:
+            turns.add(said)
+        thought, calls, said = "", [], Message("assistant", "")
+
+    count = 0
+    for item in fields.objects("input", most=LIMITS.messages):
+        count += 1
+        kind = item.text("type", most=100) or "message"
+        match kind:
+            case "reasoning":
+                settle()
+                thought = _thought_of(item)
+            case "message" if item.data.get("role") == "assistant":
+                if said.content or calls:
+                    settle()
+                said = Message("assistant", read_content(item), thinking=thought)
+            case "function_call":
+                call = read_arguments(item, "arguments")
+                calls.append((item.needed_text("call_id", most=LIMITS.name_chars), call))
+                if not said.content:
+                    said = Message("assistant", "", thinking=thought)
+                if len(calls) > LIMITS.tool_calls:
+                    raise fields.wrong("input", f"at most {LIMITS.tool_calls} calls in a turn")
+            case "function_call_output":
+                settle()
+                number = item.needed_text("call_id", most=LIMITS.name_chars)
+                turns.result(number, read_content(item, "output"))
+            case "message":
+                settle()
+                role = item.choice("role", ("user", "system", "developer"))
+                if role is None:
+                    raise item.wrong("role", "user, assistant, system or developer")
+                turns.add(Message("user" if role == "user" else "system", read_content(item)))
+            case _:
+                raise Refusal(
+                    f"an item of the type {kind} cannot be read",
+                    param=item.place("type"),
+                    code="unsupported_value",
+                )
+    settle()
+    if not count:
+        raise fields.wrong("input", "a text, or a list of items")
+    return turns.all()
+
+
+def _thought_of(item: Fields) -> str:
+    """The text of an earlier thought, whole or in summary."""
+    for name in ("content", "summary"):
+        texts = [part.text("text") or "" for part in item.objects(name, most=LIMITS.parts)]
+        if any(texts):
+            return "\n".join(texts)
+    return ""
+
+
+def _tools(fields: Fields) -> tuple[tuple[ToolSpec, ...], bool]:
+    tools: list[ToolSpec] = []
+    for each in fields.objects("tools", most=LIMITS.tools):
+        if each.needed_text("type", most=100) != "function":
+            raise Refusal(
+                "only tools of the type function can be offered",
+                param=each.place("type"),
+                code="unsupported_value",
+            )
+        tools.append(read_tool(each))
+    one = fields.flag("parallel_tool_calls") is False
+    choice = fields.data.get("tool_choice")
+    if choice == "none":
+        return (), one
+    if choice not in (None, "auto"):
+        raise Refusal(
+            "a call cannot be forced: the model decides whether it calls a tool",
+            param="tool_choice",
+            code="unsupported_value",
+        )
+    return check_unique(tools, "tools"), one

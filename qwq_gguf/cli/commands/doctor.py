@@ -36,8 +36,9 @@ def doctor(
 ) -> None:
     """Look at this machine, and what llama.cpp uses of it.
 
-    Processor, memory, cards, drivers, compilers, Python, llama.cpp. Says what is right, what is missing and what to type: a prebuilt wheel from
-    llama-cpp-python's own index where one fits, else a build from sources for this very card.
+    Processor, memory, cards, drivers, compilers, Python, llama.cpp: what is right, what is
+    missing, and what to type: a prebuilt wheel from llama-cpp-python's own index where one
+    fits, else a build from sources for this very card.
     Nothing is changed without --fix and a yes.
 
     Exit status: 0 all is well, 1 something is broken or would help.

@@ -50,7 +50,7 @@ class _Commands(LazyGroup):
         ),
         "doctor": LazyCommand(
             "qwq_gguf.cli.commands.doctor",
-            "Look at this machine: processor, memory, cards, drivers, compilers, llama.cpp.",
+            "Look at this machine, and what llama.cpp uses of it.",
         ),
         "recipes": LazyCommand(
             "qwq_gguf.cli.commands.recipes", "List the quantize recipes, or show one."

@@ -5,24 +5,23 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.contexts import cache_type
 from qwq_gguf.jobs.machines import this_machine
-from qwq_gguf.machine.choosing import Candidate, Row, Wanted, best_row, ladder, row_of
+from qwq_gguf.jobs.sizing import candidate_of, sized
+from qwq_gguf.machine.choosing import Row, Wanted, best_row, ladder, row_of
 from qwq_gguf.machine.devices import Machine, modelled_memory
 from qwq_gguf.machine.known_cards import model_device
-from qwq_gguf.machine.model_size import ModelShape, WeightBytes
+from qwq_gguf.machine.model_size import ModelShape
 from qwq_gguf.machine.thought_lengths import NO_THOUGHT, ThoughtLength, thought_length
 from qwq_gguf.words import human_bytes, human_time
 
 if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.gguf_file import GgufFile
-    from qwq_gguf.jobs.source import Source
-    from qwq_gguf.machine.placing import Placement
+    from qwq_gguf.machine.placing import Placement, Share
     from qwq_gguf.metadata import KeyValue
 
 __all__ = ["FIT_SCHEMA", "Fit", "best_fit", "fit", "fitting_plans"]
@@ -106,7 +105,7 @@ class Fit:
             "source": self.source,
             "model": self.name,
             "architecture": self.shape.architecture,
-            "machine": _machine_json(self.machine),
+            "machine": self.machine.to_json(),
             "notes": list(self.notes),
             "thought": {
                 "typical": self.thought.typical,
@@ -147,7 +146,7 @@ class Fit:
                 "gpu_layers": placed.gpu_layers,
                 "layers": placed.layers,
                 "cpu_experts": placed.cpu_experts,
-                "memory": [_share_json(name, share) for name, share in _shares(placed)],
+                "memory": [share.to_json(name) for name, share in _shares(placed)],
                 "tokens_per_second": round(row.speed, 2),
                 "typical_thought_seconds": round(row.seconds(self.thought.typical), 1),
                 "long_thought_seconds": round(row.seconds(self.thought.long), 1),
@@ -176,7 +175,7 @@ def fit(
     """
     if ram is not None and device is None:
         raise UsageError("--ram goes with --device")
-    found = _headers(source, revision, token)
+    found = sized(source, revision, token)
     machine, notes, modelled = *_machine(device, ram), device is not None
     shape = ModelShape.of(found.header)
     if shape is None or not found.candidates:
@@ -239,99 +238,7 @@ def fitting_plans(
     machine, _ = this_machine()
     wanted = _wanted(gguf.metadata, context, None, None)
     wanted = replace(wanted, usual=usual, kind=kv_type, gpu_layers=gpu_layers)
-    yield from ladder(shape, _of_file(gguf, shape), machine, wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class _Headers:
-    """What is known of a source."""
-
-    name: str
-    header: Any
-    candidates: tuple[Candidate, ...]
-    made: bool
-    downloads: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _PlanHeader:
-    """The header of a GGUF that is only planned."""
-
-    path: Path
-    architecture: str | None
-    metadata: Mapping[str, KeyValue]
-
-    def integer(self, key: str) -> int | None:
-        entry = self.metadata.get(key)
-        value = None if entry is None or entry.element is not None else entry.scalar
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _headers(source: str, revision: str | None, token: str | None) -> _Headers:
-    from qwq_gguf.checkpoint import names_gguf
-    from qwq_gguf.jobs.demo import DEMO
-    from qwq_gguf.jobs.source import open_source
-
-    if source != DEMO and names_gguf(source, token=token):
-        opened = open_source(source, revision=revision, token=token)
-        return _gguf_headers(opened)
-    from qwq_gguf.jobs.planning import Wanted as ToMake
-    from qwq_gguf.jobs.planning import plan_models
-    from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
-
-    known = [recipe for recipe in map(load_recipe, recipe_names()) if not recipe.needs_imatrix]
-    planned = plan_models(
-        ToMake(source, recipes=tuple(known), revision=revision, token=token, stream=False)
-    )
-    first = planned.jobs[0].plan
-    header = _PlanHeader(
-        Path(first.name), first.architecture, {entry.key: entry for entry in first.metadata}
-    )
-    shape = ModelShape.of(header)
-    candidates = []
-    for job in planned.jobs if shape is not None else ():
-        assert shape is not None
-        sizes = ((tensor.name, tensor.nbytes) for tensor in job.plan.tensors)
-        weights = WeightBytes.of(sizes, shape)
-        file = Candidate(job.recipe.name, job.plan.file_bytes, job.plan.weights, weights)
-        candidates.append(file)
-    return _Headers(
-        planned.source.name,
-        header,
-        tuple(sorted(candidates, key=lambda each: each.weights.total)),
-        made=False,
-        downloads=_to_download(planned.source),
-    )
-
-
-def _gguf_headers(source: Source) -> _Headers:
-    from qwq_gguf.jobs.source import GgufSource
-
-    assert isinstance(source, GgufSource)
-    whole = source.model.whole
-    shape = ModelShape.of(whole)
-    candidates = () if shape is None else (_of_file(whole, shape),)
-    return _Headers(source.name, whole, candidates, made=True, downloads=_to_download(source))
-
-
-def _of_file(gguf: GgufFile, shape: ModelShape) -> Candidate:
-    from math import prod
-
-    from qwq_gguf.gguf_file.summary import file_type_name
-
-    weights = WeightBytes.of(((each.name, each.nbytes) for each in gguf.tensors), shape)
-    parameters = sum(prod(each.shape) for each in gguf.tensors)
-    return Candidate(file_type_name(gguf) or "as it is", gguf.file_bytes, parameters, weights)
-
-
-def _to_download(source: Source) -> int:
-    """Bytes of weights that are on the Hub and not here."""
-    hub = source.hub
-    if hub is None:
-        return 0
-    missing = [path for path in source.shards if not hub.is_here(hub.name_of(path))]
-    files = map(hub.file_at, missing)
-    return sum(file.size or 0 for file in files if file is not None)
+    yield from ladder(shape, candidate_of(gguf, shape), machine, wanted)
 
 
 def _wanted(
@@ -380,35 +287,7 @@ def _where(placed: Placement, machine: Machine) -> str:
     )
 
 
-def _shares(placed: Placement) -> Iterator[tuple[str, Any]]:
+def _shares(placed: Placement) -> Iterator[tuple[str, Share]]:
     yield "main memory", placed.ram
     for number, share in enumerate(placed.cards):
         yield f"card {number}", share
-
-
-def _share_json(name: str, share: Any) -> dict[str, Any]:
-    return {
-        "where": name,
-        "weights": share.weights,
-        "cache": share.cache,
-        "buffers": share.buffers,
-        "total": share.total,
-    }
-
-
-def _machine_json(machine: Machine) -> dict[str, Any]:
-    return {
-        "name": machine.name,
-        "unified": machine.unified,
-        "memories": [
-            {
-                "name": each.name,
-                "bytes": each.memory,
-                "usable": each.usable,
-                "reserve": each.reserve,
-                "bytes_per_second": round(each.bandwidth),
-                "source": each.source,
-            }
-            for each in (machine.ram, *machine.cards)
-        ],
-    }

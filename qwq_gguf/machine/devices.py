@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["GIB", "MIB", "Device", "Machine", "modelled_memory"]
 
@@ -49,6 +50,24 @@ class Machine:
     cards: tuple[Device, ...] = ()
     unified: bool = False
     cores: int = 4
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for `--json`."""
+        return {
+            "name": self.name,
+            "unified": self.unified,
+            "memories": [
+                {
+                    "name": each.name,
+                    "bytes": each.memory,
+                    "usable": each.usable,
+                    "reserve": each.reserve,
+                    "bytes_per_second": round(each.bandwidth),
+                    "source": each.source,
+                }
+                for each in (self.ram, *self.cards)
+            ],
+        }
 
 
 def modelled_memory(size: int, *, bandwidth: float = _USUAL_BANDWIDTH) -> Device:

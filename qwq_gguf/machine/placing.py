@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.devices import MIB, Machine
@@ -45,6 +46,16 @@ class Share:
     def total(self) -> int:
         """All of them."""
         return self.weights + self.cache + self.buffers
+
+    def to_json(self, where: str) -> dict[str, Any]:
+        """The same for `--json`, with the name of the memory."""
+        return {
+            "where": where,
+            "weights": self.weights,
+            "cache": self.cache,
+            "buffers": self.buffers,
+            "total": self.total,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,11 @@ def doctor(
         bool, typer.Option("--record", help="What programs and files say, as JSON, to report it.")
     ] = False,
 ) -> None:
-    """Look at this machine: processor, memory, cards, drivers, compilers, llama.cpp.
+    """Look at this machine, and what llama.cpp uses of it.
 
-    Says what is right, what is missing and what to type: a prebuilt wheel from
-    llama-cpp-python's own index where one fits, else a build from sources for this very card.
+    Processor, memory, cards, drivers, compilers, Python, llama.cpp: what is right, what is
+    missing, and what to type: a prebuilt wheel from llama-cpp-python's own index where one
+    fits, else a build from sources for this very card.
     Nothing is changed without --fix and a yes.
 
     Exit status: 0 all is well, 1 something is broken or would help.

@@ -40,6 +40,7 @@ ERRORS = {
     "BusyError",
     "ChainError",
     "ConfigError",
+    "ConfigurationError",
     "DiskSpaceError",
     "EvaluationError",
     "ExportError",

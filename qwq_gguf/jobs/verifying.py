@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, activity
-from qwq_gguf.jobs.fetching import bring_gguf
+from qwq_gguf.jobs.fetching import asking, bring_gguf
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
@@ -74,7 +74,8 @@ def verify_file(
     from qwq_gguf.jobs.planning import read_importance
     from qwq_gguf.verification.check import bytes_to_read, verify
 
-    located = locate_gguf(file, revision=revision, token=token, fetch=False)
+    with asking(report, str(file)):
+        located = locate_gguf(file, revision=revision, token=token, fetch=False)
     bring_gguf(located, report)
     other = None if against is None else locate_gguf(against)
     importance = read_importance(imatrix)

@@ -150,7 +150,7 @@ def test_without_matplotlib_the_extra_is_named(
         (["--compare", "qwq", "qvq", "-m", "{}", "-p", "Hi"], 1, "no such profile"),
         (["--compare", "qwq", "unsloth", "-m", "{}", "-p", "Hi", "--plot", "x.pdf"], 2, ".svg"),
         (["qwq", "--compare", "qwq", "unsloth"], 2, "NAME does not go"),
-        (["qwq", "--json"], 2, "--json goes with --compare"),
+        (["qwq", "--toml", "--json"], 2, "--toml goes with NAME alone"),
         (["-p", "Hi"], 2, "--prompt goes with --compare"),
         (["--top", "3"], 2, "--top goes with --compare"),
         (["qwq", "--force"], 2, "--force goes with --compare"),

@@ -41,6 +41,7 @@ ERRORS = {
     "BusyError",
     "ChainError",
     "ConfigError",
+    "ConfigurationError",
     "DiskSpaceError",
     "EvaluationError",
     "ExportError",

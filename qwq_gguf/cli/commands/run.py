@@ -99,6 +99,8 @@ def run(
       qwq-gguf run bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS --dry-run
       qwq-gguf run QwQ-32B --tools calculator        what an earlier run has kept
     """
+    if as_json and not dry_run and not context.args:
+        raise typer.BadParameter("--json goes with --dry-run, or with what to ask: -p TEXT")
     configuration = read_configuration()
     tell = Bars() if quiet else Terminal()
     plan = plan_run(RunWanted(source, recipe, tokens, revision, token), configuration, tell)

@@ -16,6 +16,7 @@ from qwq_gguf.cli.terminal.output import emit_json, note
 from qwq_gguf.cli.terminal.telling import Bars, Terminal
 from qwq_gguf.errors import QwqGgufError
 from qwq_gguf.jobs.configuration import Configuration, read_configuration
+from qwq_gguf.jobs.fitting import best_fit
 from qwq_gguf.jobs.kept_models import models_folder
 from qwq_gguf.jobs.running import RunPlan, RunWanted, carry_out, plan_run
 
@@ -103,7 +104,9 @@ def run(
         raise typer.BadParameter("--json goes with --dry-run, or with what to ask: -p TEXT")
     configuration = read_configuration()
     tell = Bars() if quiet else Terminal()
-    plan = plan_run(RunWanted(source, recipe, tokens, revision, token), configuration, tell)
+    wanted = RunWanted(source, recipe, tokens, revision, token)
+    # The demo is what the manual shows, the same on every machine.
+    plan = plan_run(wanted, configuration, tell, best_fit=None if source == "demo" else best_fit)
     if dry_run:
         if as_json:
             emit_json(plan.to_json())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.choosing import Candidate
 from qwq_gguf.machine.kv_cache import ModelHeader
 from qwq_gguf.machine.model_size import ModelShape, WeightBytes
@@ -69,6 +70,10 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
     candidates = []
     for job in planned.jobs if shape is not None else ():
         assert shape is not None
+        if job.recipe.base is GgmlType.MXFP4 and all(
+            tensor.type is not GgmlType.MXFP4 for tensor in job.plan.tensors
+        ):
+            continue  # a recipe for experts, of which this model has none: Q8_0 by another name
         sizes = ((tensor.name, tensor.nbytes) for tensor in job.plan.tensors)
         weights = WeightBytes.of(sizes, shape)
         file = Candidate(job.recipe.name, job.plan.file_bytes, job.plan.weights, weights)

@@ -187,7 +187,7 @@ def _made(
                 hint="save the model in one data type",
             )
     shape = tuple(reversed(infos[0].shape if rule.view is None else rule.view.shape))
-    return SourceTensor(
+    made = SourceTensor(
         name=rule.target,
         shape=(*shape, rule.stacked) if rule.stacked else shape,
         sources=sources,
@@ -195,6 +195,7 @@ def _made(
         row_order=order if rule.interleave else None,
         change=rule.change,
     )
+    return replace(made, kept=made.stored) if rule.kept else made
 
 
 def interleaved(head_dim: int) -> RowOrder:

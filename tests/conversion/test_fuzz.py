@@ -77,7 +77,7 @@ FAMILIES = {
     "mistral3": mistral3(),
     "olmo2": olmo(),
     "exaone4": exaone4(),
-    "gemma4": gemma4(experts=2, full_kv_heads=1, per_layer=32, shared=1, every=3, vision=True),
+    "gemma4": gemma4(experts=2, full_kv_heads=1, per_layer=32, shared=1, vision=True),
 }
 ARCHITECTURES: Any = ("qwen2", "qwen3", "llama", *FAMILIES)
 PARTS = ("config", "tokenizer", "tokenizer_config", "generation_config", "card")

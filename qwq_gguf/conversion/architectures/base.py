@@ -36,7 +36,8 @@ class TensorRule:
     `source` then has ``{}`` in the place of the number. What is stacked in one layer comes
     when all of it is there, in the order of its rules. `view` says what of its source the
     target has; several rules may look at one source. `change` is done to every number. An
-    `early` one the converter writes before all others.
+    `early` one the converter writes before all others. One that is `kept` stays in the type that
+    it is stored in, as llama-quantize leaves it.
     """
 
     source: str
@@ -48,6 +49,7 @@ class TensorRule:
     view: View | None = None
     change: Change = ""
     early: bool = False
+    kept: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:

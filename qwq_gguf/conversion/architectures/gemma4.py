@@ -62,6 +62,7 @@ _OF_ALL_LAYERS = (
         "model.per_layer_model_projection.weight",
         "per_layer_model_proj.weight",
         ("all_layers", _WIDE),
+        kept=True,
     ),
     _norm("model.per_layer_projection_norm", "per_layer_proj_norm", "per_layer"),
 )

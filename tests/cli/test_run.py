@@ -147,3 +147,20 @@ def demo_copies(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return copy
+
+
+def test_it_serves(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `serve` does with a file is its own business: that it gets one, and its flags."""
+    from qwq_gguf.cli.commands import run as command
+
+    asked: list[tuple[str, list[str]]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "_go_on", lambda name, words: asked.append((name, words)))
+        done = run("run", "demo", "--yes", "--serve", "--port", "8099")
+    assert done.exit_code == 0, done.output
+    ((name, words),) = asked
+    assert name == "serve"
+    assert Path(words[0]).is_file()
+    assert words[-2:] == ["--port", "8099"]
+    assert run("run", "demo", "--serve", "--json").exit_code == 2
+    assert "no such option" in run("run", "demo", "--serve", "--no-such-flag").stderr.lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -72,6 +73,9 @@ def run(
             "-c", "--ctx", metavar="N", min=1, help="Context in tokens.  [default: what fits]"
         ),
     ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve it to clients, as `serve` does; no chat.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
     ] = False,
@@ -90,7 +94,8 @@ def run(
 
     Downloads or quantizes what is not there yet: says what that takes (download, disk, time,
     recipe, context), asks once, and keeps what it makes (`qwq-gguf models`), so that the next
-    time it chats at once. Interrupted, the same command goes on. Flags of `chat` may follow.
+    time it chats at once. Interrupted, the same command goes on. Flags of `chat` may follow, with
+    --serve those of `serve`.
 
     \b
     Examples:
@@ -98,8 +103,11 @@ def run(
       qwq-gguf run Qwen/QwQ-32B
       qwq-gguf run Qwen/QwQ-32B -r Q6_K --yes -p "What is 7*43?"
       qwq-gguf run bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS --dry-run
+      qwq-gguf run Qwen/QwQ-32B --serve --port 8080
       qwq-gguf run QwQ-32B --tools calculator        what an earlier run has kept
     """
+    if serve and as_json and not dry_run:
+        raise typer.BadParameter("--json does not go with --serve")
     if as_json and not dry_run and not context.args:
         raise typer.BadParameter("--json goes with --dry-run, or with what to ask: -p TEXT")
     configuration = read_configuration()
@@ -127,7 +135,7 @@ def run(
         words += ["--ctx", str(ready.context)]
     for flag, given in {"--json": as_json, "--quiet": quiet, "--verbose": verbose}.items():
         words += [flag] if given else []
-    _chat([*words, *context.args])
+    _go_on("serve" if serve else "chat", [*words, *context.args])
 
 
 def _show(plan: RunPlan, configuration: Configuration) -> None:
@@ -139,13 +147,11 @@ def _show(plan: RunPlan, configuration: Configuration) -> None:
         note(f"  {line}")
 
 
-def _chat(words: list[str]) -> None:
-    """The same as `chat` with these words; its exit status is ours."""
-    from qwq_gguf.cli.commands.chat import app as chat
-
-    command: Any = get_command(chat)
-    command.name = "chat"
+def _go_on(name: str, words: list[str]) -> None:
+    """The same as `chat` or `serve` with these words; its exit status is ours."""
+    command: Any = get_command(import_module(f"qwq_gguf.cli.commands.{name}").app)
+    command.name = name
     manner.typed = "run"
-    status = command.main(words, prog_name="qwq-gguf chat", standalone_mode=False)
+    status = command.main(words, prog_name=f"qwq-gguf {name}", standalone_mode=False)
     if isinstance(status, int) and status:
         raise typer.Exit(status)

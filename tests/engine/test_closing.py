@@ -16,6 +16,7 @@ import pytest
 COMMON = """
 import signal, sys, threading
 from pathlib import Path
+from types import SimpleNamespace
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.template import Segment
 from qwq_gguf.errors import ModelError
@@ -74,7 +75,7 @@ RAISES: Mapping[str, str] = {
     "Conversation": "ask stream prompt_tokens save_state load_state",
 }
 ANSWERS: Mapping[str, str] = {
-    "Model": f"{_FACTS} control_tokens special_tokens token_id close",
+    "Model": f"{_FACTS} control_tokens special_tokens token_id speculate close",
     "Vocabulary": "token_id pieces",
     "Session": "context_size cached_tokens interrupt take_notice close",
     "Generation": (
@@ -125,6 +126,7 @@ ARGUMENTS: Mapping[str, str] = {
     "set_tools": "()",
     "set_seed": "1",
     "under": "PROFILE, None",
+    "speculate": "SimpleNamespace(draft=None)",
 }
 
 

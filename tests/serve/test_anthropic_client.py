@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.own_loop import in_own_loop
 from support.serving import Running
 
 anthropic = pytest.importorskip("anthropic", reason="needs the client of Anthropic's protocol")
@@ -144,4 +145,4 @@ def test_asynchronously(server: Running) -> None:
                 )
             )
 
-    assert len({told.content[-1].text for told in asyncio.run(run())}) == 1
+    assert len({told.content[-1].text for told in in_own_loop(run())}) == 1

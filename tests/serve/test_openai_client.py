@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.own_loop import in_own_loop
 from support.serving import Running
 
 openai = pytest.importorskip("openai", reason="needs the client of OpenAI's protocol")
@@ -84,7 +85,7 @@ def test_several_at_once(server: Running) -> None:
                 )
             )
 
-    told = asyncio.run(run())
+    told = in_own_loop(run())
     assert len({each.choices[0].message.content for each in told}) == 1
 
 

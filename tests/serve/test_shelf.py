@@ -15,6 +15,7 @@ from qwq_gguf.serve.answering.shelf import Shelf
 from qwq_gguf.serve.refusal import Refusal
 from qwq_gguf.serve.web.starting import models_in
 from support.http_client import ask
+from support.own_loop import in_own_loop
 from support.serving import running
 
 FILES = {"a": Path("a.gguf"), "b": Path("b.gguf")}
@@ -54,7 +55,7 @@ def test_names() -> None:
             assert caught.value.status == 404
         assert Shelf({"a": Path("a.gguf")}, Loads()).name_of("gpt-4o") == "a"
 
-    asyncio.run(run())
+    in_own_loop(run())
 
 
 def test_another_one_waits_until_the_first_is_not_used() -> None:
@@ -79,7 +80,7 @@ def test_another_one_waits_until_the_first_is_not_used() -> None:
         await shelf.close()
         assert loads.now == []
 
-    asyncio.run(run())
+    in_own_loop(run())
 
 
 def test_an_idle_one_is_unloaded() -> None:
@@ -98,7 +99,7 @@ def test_an_idle_one_is_unloaded() -> None:
         await shelf.take("a")
         watching.cancel()
 
-    asyncio.run(run())
+    in_own_loop(run())
 
 
 def test_a_load_that_fails_is_tried_again() -> None:
@@ -116,7 +117,7 @@ def test_a_load_that_fails_is_tried_again() -> None:
             await shelf.take("a")
         assert (await shelf.take("a")).name == "a"
 
-    asyncio.run(run())
+    in_own_loop(run())
 
 
 def test_two_models_of_a_folder(demo_file: Path, tmp_path: Path) -> None:

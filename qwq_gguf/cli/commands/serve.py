@@ -14,7 +14,7 @@ from qwq_gguf.cli.flags import serving as serving_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
-from qwq_gguf.cli.terminal.output import emit, note
+from qwq_gguf.cli.terminal.output import emit, emit_json, note
 from qwq_gguf.cli.terminal.telling import Bars, Terminal
 from qwq_gguf.errors import MissingPackageError
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from qwq_gguf.jobs.events import Report
     from qwq_gguf.jobs.wishes import Wishes
 
-__all__ = ["app"]
+__all__ = ["SERVE_SCHEMA", "app"]
+
+SERVE_SCHEMA = "qwq-gguf/serve/1"
 
 app = command_app()
 
@@ -167,6 +169,9 @@ def serve(
     frequency_penalty: chain_flags.FrequencyPenalty = None,
     repeat_penalty: chain_flags.RepeatPenalty = None,
     repeat_last_n: chain_flags.RepeatLastN = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The address as one JSON object, once it serves.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Log errors only, and give no examples.")
     ] = False,
@@ -251,9 +256,12 @@ def serve(
     )
 
     def ready(base: str) -> None:
-        emit(base)
+        if as_json:
+            emit_json({"schema": SERVE_SCHEMA, "base": base, "models": sorted(names)})
+        else:
+            emit(base)
         sys.stdout.flush()  # whoever started us may wait for it
-        if not quiet:
+        if not (quiet or as_json):
             note(_examples(base, first or next(iter(names)), keys=bool(access.keys)))
 
     run(serving, report, ready=ready, log=_log_errors if quiet else note)

@@ -70,7 +70,7 @@ RAISES: Mapping[str, str] = {
     "EngineSequence": "generate",
     "Generation": "__next__ begin_answer expect_thought",
     "NativeChain": "sample accept apply names begin_answer expect_thought",
-    "Responder": "respond",
+    "Responder": "respond go_on",
     "Responding": "__next__",
     "Conversation": "ask stream prompt_tokens save_state load_state",
 }
@@ -84,7 +84,7 @@ ANSWERS: Mapping[str, str] = {
     ),
     "EngineSequence": "context_size cached_tokens interrupt forget close",
     "NativeChain": "forbid bias close",
-    "Responder": "check_tools render tool_use under close",
+    "Responder": "check_tools render tool_use under on close",
     "Responding": "cancel answer_now close",
     "Conversation": (
         "messages context_size used_tokens interrupt answer_now clear undo resume set_system "
@@ -126,6 +126,8 @@ ARGUMENTS: Mapping[str, str] = {
     "set_tools": "()",
     "set_seed": "1",
     "under": "PROFILE, None",
+    "on": "session",
+    "go_on": "'hi'",
     "speculate": "SimpleNamespace(draft=None)",
 }
 

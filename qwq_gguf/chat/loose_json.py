@@ -165,7 +165,7 @@ def _unescape(found: re.Match[str]) -> str:
 _TOO_DEEP = "it is nested too deeply"
 _HALF = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_]\w*+", re.ASCII)
-_BETWEEN = re.compile(r"(?:\s|//[^\n]*+|#[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+_BETWEEN = re.compile(r"(?:\s|//[^\n]*+|#[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*\*/)*")
 _WORD = re.compile(r"[-+.\w]+")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
 _WORDS |= {"True": True, "False": False, "None": None}

@@ -128,5 +128,5 @@ def json_arguments(text: str, start: int, name: str) -> Body:
     return Body((call,), (), start + end)
 
 
-_BETWEEN = re.compile(r"(?:[\s,;}\]]|```\w*)*+")
+_BETWEEN = re.compile(r"(?:[\s,;}\]]|```\w*)*")
 _NEXT_OBJECT = re.compile(r"\n\s*\{")

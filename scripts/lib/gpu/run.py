@@ -95,6 +95,14 @@ def machine() -> dict[str, Any]:
     }
 
 
+def extract(
+    packed: tarfile.TarFile, folder: Path, members: list[tarfile.TarInfo] | None = None
+) -> None:
+    """All of it, or these; nothing outside the folder, where this Python can see to that."""
+    packed.extraction_filter = getattr(tarfile, "tar_filter", None)
+    packed.extractall(folder, members)
+
+
 def output(*command: str) -> str:
     """What a program prints; nothing if it is not there."""
     try:
@@ -108,7 +116,7 @@ def compile_library(work: Path, build: Path, log: Path) -> None:
     """Libllama with CUDA for this card alone, and llama-server from the same sources."""
     sources = work / "llama"
     with tarfile.open(HERE / "llama.tar.xz") as packed:
-        packed.extractall(sources, filter="data")
+        extract(packed, sources)
     capability = output("nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader")
     architecture = capability.splitlines()[0].replace(".", "") if capability else ""
     flags = ["-DGGML_CUDA=ON", f"-DCMAKE_CUDA_ARCHITECTURES={architecture}"] if architecture else []
@@ -178,7 +186,7 @@ def unpack_build(kept: Path, build: Path) -> None:
         for part in sorted(kept.glob("build.tar.xz.*"), key=lambda path: int(path.suffix[1:])):
             out.write(part.read_bytes())
     with tarfile.open(packed) as archive:
-        archive.extractall(build, filter="tar")
+        extract(archive, build)
     packed.unlink()
 
 
@@ -188,7 +196,7 @@ def install(work: Path, tree: Path | None) -> tuple[Path, Path]:
     if tree is None:
         tree = work / "tree"
         with tarfile.open(HERE / "tree.tar.xz") as packed:
-            packed.extractall(tree, filter="data")
+            extract(packed, tree)
     subprocess.run(
         [sys.executable, "-m", "venv", "--system-site-packages", str(environment)], check=True
     )
@@ -203,7 +211,7 @@ def install(work: Path, tree: Path | None) -> tuple[Path, Path]:
     sources = work / "bindings"
     with tarfile.open(HERE / "llama.tar.xz") as packed:
         members = [m for m in packed.getmembers() if m.name.startswith("llama_cpp/")]
-        packed.extractall(sources, members, filter="data")
+        extract(packed, sources, members)
     shutil.copytree(sources / "llama_cpp", Path(below) / "llama_cpp", dirs_exist_ok=True)
     return python, tree
 

@@ -249,7 +249,8 @@ def test_of_many_left_two_are_kept(checkpoint: Checkpoint, folder: Path, place: 
     with supply(checkpoint) as shards:
         shards.begin(checkpoint.shards[1:])
         assert weights(place)[:1] != [checkpoint.shards[0].name]
-        assert len(weights(place)) == 2
+        # A digest may be on its way to its name.
+        assert len([name for name in weights(place) if not name.endswith(".partial")]) == 2
 
 
 # ------------------------------------------------------------------ early ends

@@ -115,7 +115,7 @@ def test_a_listener_hears_phases_and_the_answer_once(page: Page, server: StandIn
     page.wait_for_timeout(200)
     server.go_on()
     done(page)
-    page.wait_for_function("() => window.heard.at(-1)?.startsWith('Answer')")
+    page.wait_for_function("() => window.heard.at(-1)?.startsWith('Answer:')")
     heard: list[str] = page.evaluate("() => window.heard")
     assert "Thinking" in heard
     assert heard[-1].startswith("Answer: Word. Word.")

@@ -1,0 +1,1 @@
+complete --command qwq-gguf --no-files --arguments "(env _QWQ_GGUF_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) qwq-gguf)" --condition "env _QWQ_GGUF_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) qwq-gguf"

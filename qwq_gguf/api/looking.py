@@ -128,6 +128,7 @@ def export(
     install: bool = False,
     user_repo: str | None = None,
     copy: bool = False,
+    fit: bool = False,
     force: bool = False,
     revision: str | None = None,
     token: str | None = None,
@@ -137,11 +138,12 @@ def export(
 
     `runtime` is ollama, lmstudio, llama-server, vllm, transformers, text-generation-webui or
     openwebui; `out` the folder, ./RUNTIME unless given. `hub` is for ollama, `install`,
-    `user_repo` and `copy` for lmstudio, `system` for both. What the runtime has no words for
-    is in the result's `unsaid`.
+    `user_repo` and `copy` for lmstudio, `system` for both. `fit` takes context, cache and layers on
+    the card from what fits this machine. What the runtime has no words for is in the result's
+    `unsaid`.
     """
     with in_python():
-        check_flags(hub=hub, install=install, copy=copy, force=force)
+        check_flags(hub=hub, install=install, copy=copy, fit=fit, force=force)
         check_texts(system=system, user_repo=user_repo, revision=revision, token=token)
         return export_settings(
             Exporting(
@@ -154,6 +156,7 @@ def export(
                 install=install,
                 user_repo=user_repo,
                 copy=copy,
+                fit=fit,
                 force=force,
                 revision=revision,
                 token=token,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from qwq_gguf.conversion.vocabulary.bpe import byte_letters
 from qwq_gguf.exporters.chatml import ChatMl, read_chatml
+from qwq_gguf.exporters.fitted import Fitted
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles import is_reasoner, made_for
 from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling
@@ -30,7 +31,7 @@ class GgufFacts:
     names are of a family that thinks. `names` are what runtimes call what reads and writes for
     its family (`Profile.runtimes`). `base` is the Hub repository it was made from.
     `ids` are ids of the texts that were asked for and of the
-    tags, as far as they are single tokens.
+    tags, as far as they are single tokens. `fitted` is its place on a machine, if it was asked for.
     """
 
     file: str
@@ -50,6 +51,14 @@ class GgufFacts:
     ids: Mapping[str, int] = field(default_factory=dict)
     sampling: FileSampling = field(default_factory=FileSampling)
     parts: tuple[str, ...] = ()
+    fitted: Fitted | None = None
+
+    @property
+    def room(self) -> int | None:
+        """The most tokens of context there is room for; None where nothing says."""
+        if self.fitted is None:
+            return self.context
+        return min(self.fitted.context, self.context or self.fitted.context)
 
     @property
     def files(self) -> tuple[str, ...]:

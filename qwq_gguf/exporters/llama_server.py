@@ -76,8 +76,10 @@ _MESSAGE = "reasoning-budget-message"
 
 def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
     """The flags without their dashes, each with its value; some stand more than once."""
-    flat = flatten(profile, facts.context)
+    flat = flatten(profile, facts.room)
     found = [("model", facts.file), ("ctx-size", str(flat.tokens))]
+    if facts.fitted is not None:
+        found += facts.fitted.llama_server()
     if flat.says("order"):
         found.append(("samplers", ";".join(_known_order(profile))))
     found += [

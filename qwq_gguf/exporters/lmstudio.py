@@ -70,7 +70,7 @@ def operation_fields(
     profile: Profile, facts: GgufFacts, *, system: str | None = None
 ) -> list[dict[str, Any]]:
     """What acts on each reply, as `{key, value}` pairs."""
-    flat = flatten(profile, facts.context)
+    flat = flatten(profile, facts.room)
     fields: list[tuple[str, object]] = []
     if flat.says("temperature"):
         fields.append(("temperature", flat.number("temperature")))
@@ -104,7 +104,10 @@ def _checked(name: str, flat: Flat) -> dict[str, object]:
 
 def load_fields(profile: Profile, facts: GgufFacts) -> list[dict[str, Any]]:
     """What acts when the model is loaded."""
-    return [{"key": "llm.load.contextLength", "value": flatten(profile, facts.context).tokens}]
+    fields: list[tuple[str, object]] = [("contextLength", flatten(profile, facts.room).tokens)]
+    if facts.fitted is not None:
+        fields += facts.fitted.lmstudio()
+    return [{"key": f"llm.load.{key}", "value": value} for key, value in fields]
 
 
 def split_user_repo(text: str) -> tuple[str, str]:
@@ -149,7 +152,7 @@ def export(
         *thoughts.by_itself("LM Studio"),
         *thoughts.untold("of these files model.yaml alone says it"),
     ]
-    flat = flatten(profile, facts.context)
+    flat = flatten(profile, facts.room)
     asked = int(flat.number("top_k"))
     if flat.says("top_k") and asked > _MOST_TOP_K:
         unsaid.append(f"top k {asked}: LM Studio's goes up to {_MOST_TOP_K}, which is written")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters.chatml import ChatMl
 from qwq_gguf.exporters.facts import GgufFacts
+from qwq_gguf.exporters.fitted import Fitted
 from qwq_gguf.exporters.go_template import chatml_template
 from qwq_gguf.exporters.ollama_families import built_in_of, built_in_unsaid, unseen_thoughts
 from qwq_gguf.exporters.thoughts import begun, spoken_thoughts
@@ -157,6 +158,7 @@ def render_modelfile(
     about: Sequence[str] = (),
     sampling: FileSampling | None = None,
     system: str | None = None,
+    fitted: Fitted | None = None,
 ) -> Modelfile:
     """The Modelfile that runs the GGUF in `files` as `profile` says.
 
@@ -166,7 +168,7 @@ def render_modelfile(
     the GGUF's own; `tags` are those of its thoughts. A PARSER without a TEMPLATE would not
     do: it makes Ollama render the prompt itself, from a TEMPLATE. `built_in` are RENDERER and
     PARSER that Ollama has for the family, in the place of both. `sampling` is what the GGUF
-    itself says.
+    itself says, `fitted` the model's place on a machine.
     """
     instructions: list[tuple[str, ...]] = [("FROM", file) for file in files]
     if built_in is not None:
@@ -176,6 +178,10 @@ def render_modelfile(
         if tags == ThinkingTags():
             instructions.append(("PARSER", _PARSER))
     instructions += [("PARAMETER", n, str(v)) for n, v in _parameters(profile, context)]
+    if fitted is not None:
+        placed, unplaced = fitted.ollama()
+        instructions += [("PARAMETER", name, str(value)) for name, value in placed]
+        about = (*about, *unplaced)
     instructions += [("PARAMETER", "stop", stop) for stop in profile.stops]
     if system:
         instructions.append(("SYSTEM", system))
@@ -205,7 +211,7 @@ def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) 
     return render_modelfile(
         profile,
         facts.files,
-        context=facts.context,
+        context=facts.room,
         chatml=chatml,
         tags=spoken_tags(profile, facts),
         license=facts.license,
@@ -213,6 +219,7 @@ def modelfile(profile: Profile, facts: GgufFacts, *, system: str | None = None) 
         about=about,
         sampling=facts.sampling,
         system=system,
+        fitted=facts.fitted,
     )
 
 
@@ -228,7 +235,11 @@ def export(
         made = modelfile(profile, facts, system=system)
         use = (Command(("ollama", "create", model_name(facts.name), "-f", "Modelfile")),)
         return Export("ollama", {"Modelfile": made.text}, VOCABULARY.rows(), made.unsaid, use)
-    params: dict[str, object] = dict(_parameters(profile, facts.context))
+    params: dict[str, object] = dict(_parameters(profile, facts.room))
+    unplaced: tuple[str, ...] = ()
+    if facts.fitted is not None:
+        placed, unplaced = facts.fitted.ollama()
+        params |= dict(placed)
     if profile.stops:
         params["stop"] = list(profile.stops)
     files = {"params": json.dumps(params, ensure_ascii=False, indent=2) + "\n"}
@@ -241,7 +252,7 @@ def export(
         "ollama",
         files,
         VOCABULARY.rows(),
-        (*VOCABULARY.unsaid(profile, facts.sampling), *about),
+        (*VOCABULARY.unsaid(profile, facts.sampling), *about, *unplaced),
         (
             "put the files beside the GGUF in a repository on the Hub, then:",
             "ollama run hf.co/ORG/NAME",

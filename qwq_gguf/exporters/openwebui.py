@@ -62,7 +62,7 @@ VOCABULARY = Vocabulary(
 
 def export(profile: Profile, facts: GgufFacts) -> Export:
     """`openwebui.json`, for Workspace > Models > Import."""
-    flat = flatten(profile, facts.context)
+    flat = flatten(profile, facts.room)
     params: dict[str, object] = {
         name: flat.number(key) for key, name in _PARAMS.items() if flat.says(key)
     }
@@ -100,6 +100,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         "is_active": True,
     }
     unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
+    if facts.fitted is not None:
+        unsaid += facts.fitted.context_only("Open WebUI")
     unsaid += thoughts.by_itself("the server")
     rough = [show(bias) for _, bias in biases.by_id if _whole(bias) != bias]
     if rough:

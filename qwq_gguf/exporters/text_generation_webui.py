@@ -75,7 +75,7 @@ _STAGES = {"penalties": "repetition_penalty", "typ_p": "typical_p"}
 
 def export(profile: Profile, facts: GgufFacts) -> Export:
     """`user_data/presets/NAME.yaml` and the lines for `user_data/models/config-user.yaml`."""
-    flat, name = flatten(profile, facts.context), slug(profile.name)
+    flat, name = flatten(profile, facts.room), slug(profile.name)
     stages = [_STAGES.get(name, name) for name in spoken_order(profile)]
     preset: dict[str, object] = {
         VOCABULARY.names[n]: flat.number(n) for n in _PLAIN if flat.says(n)
@@ -90,6 +90,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if flat.says("order"):
         preset["sampler_priority"] = "\n".join(stages or ["top_k"])
     model: dict[str, object] = {"loader": "llama.cpp", "ctx_size": flat.tokens}
+    if facts.fitted is not None:
+        model |= facts.fitted.text_generation_webui()
     if profile.stops:
         stops = ", ".join(json.dumps(stop, ensure_ascii=False) for stop in profile.stops)
         model["custom_stopping_strings"] = stops

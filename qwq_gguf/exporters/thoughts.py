@@ -108,7 +108,7 @@ def _thoughts(profile: Profile, facts: GgufFacts, thinking: bool | None = None) 
 
 
 def _budget(profile: Profile, facts: GgufFacts) -> tuple[int | None, tuple[str, ...]]:
-    asked, tokens = profile.governor.budget, flatten(profile, facts.context).tokens
+    asked, tokens = profile.governor.budget, flatten(profile, facts.room).tokens
     most = int(tokens * _MOST_OF_CONTEXT)
     if asked is None or asked <= most:
         return asked, ()

@@ -48,6 +48,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     biases = spoken_biases(profile, facts)
     files = {}
     unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
+    if facts.fitted is not None:
+        unsaid += facts.fitted.context_only("Transformers")
     use = "put the files into the folder of the checkpoint"
     if profile.named == frozenset():
         unsaid.append(
@@ -74,7 +76,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
 
 
 def _config(profile: Profile, facts: GgufFacts, biases: SpokenBiases) -> dict[str, object]:
-    flat = flatten(profile, facts.context)
+    flat = flatten(profile, facts.room)
     samples = not isinstance(profile.chain.stages[-1], Greedy)
     config: dict[str, object] = {"do_sample": samples}
     if samples:

@@ -74,7 +74,7 @@ _HEAD = '#!/bin/sh\ncd -- "$(dirname -- "$0")" || exit\n'
 
 def export(profile: Profile, facts: GgufFacts) -> Export:
     """`vllm.sh`, the chat template it names, and `request.json` for the client."""
-    flat = flatten(profile, facts.context)
+    flat = flatten(profile, facts.room)
     defaults = {
         VOCABULARY.names[name]: (flat.number(name) or -1) if name == "top_k" else flat.number(name)
         for name in _DEFAULTS
@@ -114,6 +114,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     files["vllm.sh"] = _HEAD + " \\\n    ".join([*words, '"$@"']) + "\n"
     files["request.json"] = json.dumps(request, ensure_ascii=False, indent=2) + "\n"
     unsaid = [*VOCABULARY.unsaid(profile, facts.sampling)]
+    if facts.fitted is not None:
+        unsaid += facts.fitted.context_only("vLLM")
     if not facts.base:
         unsaid.append(
             "the tokenizer and the configuration, which vLLM wants from the model that this GGUF "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwq_gguf.errors import ExportError, UsageError
+from qwq_gguf.errors import ExportError, NoRoomError, UsageError
 from qwq_gguf.jobs.events import Remark, Report, Said, Wrote
 from qwq_gguf.jobs.fetching import bring_gguf, gguf_header, ollama_name
 from qwq_gguf.jobs.modelfiles import origins_of
@@ -15,6 +15,7 @@ from qwq_gguf.jobs.modelfiles import origins_of
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
     from qwq_gguf.exporters.facts import GgufFacts
+    from qwq_gguf.exporters.fitted import Fitted
     from qwq_gguf.exporters.value import Export
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.profiles import Profile, Resolved
@@ -27,7 +28,10 @@ _NAMES_THE_FILE = ("ollama", "llama-server", "vllm")
 
 @dataclass(frozen=True, slots=True)
 class Exporting:
-    """What is to be exported, and how. `hub` is for ollama, the others for lmstudio."""
+    """What is to be exported, and how. `hub` is for ollama, the others for lmstudio.
+
+    `fit` takes context, cache and layers on the card from what fits this machine.
+    """
 
     runtime: str
     source: str | Path
@@ -39,6 +43,7 @@ class Exporting:
     install: bool = False
     user_repo: str | None = None
     copy: bool = False
+    fit: bool = False
     force: bool = False
     revision: str | None = None
     token: str | None = None
@@ -141,7 +146,41 @@ def _facts(
     for sentence in resolved.notes:
         report(Remark(sentence))
     words = words_of(resolved.profile)
-    return resolved, gguf_facts(gguf.metadata, file=origins[0], parts=origins, words=words)
+    facts = gguf_facts(gguf.metadata, file=origins[0], parts=origins, words=words)
+    if wanted.fit:
+        fitted = _fitted(gguf, resolved.profile)
+        report(Said(_told(fitted)))
+        facts = replace(facts, fitted=fitted)
+    return resolved, facts
+
+
+def _fitted(gguf: GgufFile, profile: Profile) -> Fitted:
+    """The best place for the model on this machine. NoRoomError where it has none."""
+    from qwq_gguf.exporters.fitted import Fitted
+    from qwq_gguf.jobs.fitting import fitting_plans
+
+    placed = next(fitting_plans(gguf, usual=profile.context), None)
+    if placed is None:
+        raise NoRoomError(
+            "this model does not fit into this machine's memory",
+            path=gguf.path,
+            hint=f"qwq-gguf fit {gguf.path} shows what would; without --fit the settings are "
+            "those of any machine",
+        )
+    return Fitted(
+        placed.context,
+        placed.kind.name.lower(),
+        placed.layers,
+        placed.gpu_layers if placed.cards else None,
+        placed.cpu_experts,
+    )
+
+
+def _told(fitted: Fitted) -> str:
+    told = f"what fits this machine: {fitted.context:,} tokens of context in {fitted.cache_type}"
+    if fitted.gpu_layers is not None:
+        told += f", {fitted.gpu_layers} of {fitted.layers} layers on the card"
+    return told
 
 
 def _render(wanted: Exporting, profile: Profile, facts: GgufFacts) -> Export:

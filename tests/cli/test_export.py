@@ -286,3 +286,22 @@ def test_where_links_cannot_be_made_a_hard_link_is(
     with pytest.raises(OutputError, match="cannot be linked"):
         install(plan)
     assert [path.name for path in placed.parent.iterdir()] == []
+
+
+def test_what_fits_this_machine_when_asked(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qwq_gguf.jobs import fitting
+    from qwq_gguf.machine.devices import Machine, modelled_memory
+
+    def small(memory: int) -> None:
+        machine = Machine("small", modelled_memory(memory))
+        monkeypatch.setattr(fitting, "this_machine", lambda: (machine, ()))
+
+    small(16 << 30)
+    done = export("llama-server", gguf, "--fit")
+    assert done.exit_code == 0
+    assert "what fits this machine: 2,048 tokens of context in f16" in done.output
+    assert "--ctx-size 2048" in Path("llama-server/llama-server.sh").read_text(encoding="utf-8")
+    small(1 << 20)
+    refused = export("llama-server", gguf, "--fit", "--force")
+    assert refused.exit_code == 1
+    assert "does not fit" in refused.output

@@ -57,6 +57,24 @@ def _check(key: str, rule: dict[str, Any], value: Any) -> None:
             assert set(value) == {"type", "gbnfGrammar"}, key
             assert value["type"] == "gbnf", key
             assert isinstance(value["gbnfGrammar"], str), key
+        case "boolean":
+            assert isinstance(value, bool), key
+        case "llamaCacheQuantizationType":
+            assert set(value) == {"checked", "value"}, key
+            assert isinstance(value["checked"], bool), key
+            assert value["value"] in {
+                "f32",
+                "f16",
+                "q8_0",
+                "q4_0",
+                "q4_1",
+                "iq4_nl",
+                "q5_0",
+                "q5_1",
+            }
+        case "llamaAccelerationOffloadRatio":
+            if value not in ("max", "off"):
+                _number(key, {"min": 0, "max": 1}, value)
         case other:
             raise AssertionError(f"{key}: the form of {other} is not written out here")
 

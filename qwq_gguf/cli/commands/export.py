@@ -74,6 +74,12 @@ def export(
     copy: Annotated[
         bool, typer.Option("--copy", help="With --install: copy the file instead of linking it.")
     ] = False,
+    fit: Annotated[
+        bool,
+        typer.Option(
+            "--fit", help="Context, cache and layers on the card as they fit this machine."
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     as_json: Json = False,
     revision: Revision = None,
@@ -89,6 +95,7 @@ def export(
       qwq-gguf export llama-server QwQ-Demo-Q4_K_M.gguf
       qwq-gguf export vllm QwQ-32B-Q4_K_M.gguf -o serving --profile qwen-reference
       qwq-gguf export ollama QwQ-32B-Q4_K_M.gguf --hub
+      qwq-gguf export llama-server QwQ-32B-Q4_K_M.gguf --fit
       qwq-gguf export lmstudio QwQ-32B-Q4_K_M.gguf --install --user-repo qwen/qwq-32b
     """
     from qwq_gguf.jobs.exporting import Exporting, export_settings
@@ -105,6 +112,7 @@ def export(
             install=install,
             user_repo=user_repo,
             copy=copy,
+            fit=fit,
             force=force,
             revision=revision,
             token=token,

@@ -26,6 +26,7 @@ __all__ = [
     "load_libggml",
     "load_libllama",
     "load_registry",
+    "load_rpc",
     "native_files",
 ]
 
@@ -111,6 +112,27 @@ def load_registry() -> ctypes.CDLL:
 
     library: ctypes.CDLL = _ggml.libggml
     return library
+
+
+def load_rpc() -> ctypes.CDLL:
+    """The backend that computes on other machines; after `load_libllama`.
+
+    LibraryError where this build has none.
+    """
+    names = {path.name.partition(".")[0].removeprefix("lib"): path for path in native_files()}
+    path = names.get("ggml-rpc")
+    if path is None:
+        raise LibraryError(
+            "this build of llama.cpp has no RPC backend",
+            path=native_folder(),
+            hint=f'CMAKE_ARGS="-DGGML_RPC=on" {REINSTALL}; what ./scripts/demo sets up has it',
+        )
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise LibraryError(
+            "libggml-rpc cannot be loaded", path=path, found=error, hint=REINSTALL
+        ) from error
 
 
 def libc() -> ctypes.CDLL:

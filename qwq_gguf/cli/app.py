@@ -27,6 +27,9 @@ class _Commands(LazyGroup):
         "serve": LazyCommand(
             "qwq_gguf.cli.commands.serve", "Serve a model to the clients that people already have."
         ),
+        "rpc-worker": LazyCommand(
+            "qwq_gguf.cli.commands.rpc_worker", "Lend this machine to a model larger than one."
+        ),
         "fix": LazyCommand(
             "qwq_gguf.cli.commands.fix", "Find what a runtime does wrong with a model."
         ),

@@ -13,6 +13,7 @@ from qwq_gguf.engine.llama import library as native
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.engine.llama.vocabulary import Vocabulary
+from qwq_gguf.engine.llama.workers import Devices, Worker
 from qwq_gguf.engine.loading.mapped import ModelFiles
 from qwq_gguf.engine.loading.precheck import check_model, model_parts
 from qwq_gguf.engine.loading.probe import library_identity, probe
@@ -98,20 +99,22 @@ class Model:
         cpu_experts: int = 0,
         threads: int | None = None,
         settings: ContextSettings = DEFAULT_SETTINGS,
+        workers: Sequence[Worker] = (),
         progress: Callable[[float], None] | None = None,
     ) -> Model:
         """Check and load a GGUF file.
 
         `context` is in tokens (default: the smaller of 16384 and the model's),
         `gpu_layers` how many layers go to the card (default: all, if the build can) without the
-        experts of the first `cpu_experts`,
+        experts of the first `cpu_experts`; `workers` are machines whose devices count as cards,
         `threads` how many cores compute (default: the physical ones; for a tiny model one,
         which is faster). `settings` are those of its sessions, unless one has others; a cache of
         these has to fit into memory. `progress` gets the loaded fraction, 0 to 1; an exception
         from it stops the load.
 
         GgufError for a malformed file, ModelError for one that cannot be run,
-        LibraryError when llama.cpp is missing or does not work here.
+        LibraryError when llama.cpp is missing or does not work here, ServerError for a worker
+        that is not there.
         """
         for name, value, least in (
             ("context", context, 1),
@@ -138,7 +141,8 @@ class Model:
             native_files(), facts.version + facts.llama_version, cpu_identity()
         )
         how = probe(identity, gpu_offload=facts.gpu_offload, threads=threads)
-        usable_gpu = facts.gpu_offload and how.use_gpu
+        devices = Devices(workers)
+        usable_gpu = bool(devices) or (facts.gpu_offload and how.use_gpu)
         layers = (-1 if gpu_layers is None else gpu_layers) if usable_gpu else 0
         trained = gguf.integer(f"{gguf.architecture}.context_length") or DEFAULT_CONTEXT
         if settings.yarn is not None:
@@ -157,7 +161,7 @@ class Model:
         files = ModelFiles(parts)
         files.watch()
         try:
-            handle = load_handle(library, gguf, layers, how, progress, cpu_experts)
+            handle = load_handle(library, gguf, layers, how, progress, cpu_experts, devices)
         except BaseException:
             files.close()
             raise
@@ -170,7 +174,9 @@ class Model:
             gpu_layers=layers,
             threads=threads,
             settings=settings,
-            notices=notices_of(how, facts, gpu_layers, size, trained, settings.yarn),
+            notices=notices_of(
+                how, facts, gpu_layers, size, trained, settings.yarn, remote=bool(devices)
+            ),
         )
         try:
             files.check_read()

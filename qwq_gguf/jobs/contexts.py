@@ -11,10 +11,11 @@ from qwq_gguf.words import did_you_mean
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.llama.context_settings import ContextSettings
+    from qwq_gguf.engine.llama.workers import Worker
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.metadata import KeyValue
 
-__all__ = ["AUTOMATIC", "USUAL", "ContextWish", "cache_type"]
+__all__ = ["AUTOMATIC", "USUAL", "ContextWish", "cache_type", "read_workers"]
 
 AUTOMATIC = ("context", "gpu_layers", "kv_type")
 
@@ -24,7 +25,8 @@ class ContextWish:
     """As people say it: types by their names, a factor for YaRN. None is the usual.
 
     `automatic` are those of AUTOMATIC that are chosen by what fits this machine; the experts of
-    the first `cpu_experts` layers stay in main memory.
+    the first `cpu_experts` layers stay in main memory. `workers` are other machines that compute
+    some of the layers.
 
     UsageError for a type that a cache cannot be kept in.
     """
@@ -35,8 +37,14 @@ class ContextWish:
     yarn: float | None = None
     automatic: frozenset[str] = frozenset()
     cpu_experts: int = 0
+    workers: tuple[Worker, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.workers and self.automatic:
+            raise UsageError(
+                "auto looks at this machine alone: with --rpc, say the numbers "
+                "(docs/scale.md has how to plan them)"
+            )
         if self.keys is not None:
             cache_type(self.keys, "--cache-type-k")
         if self.values is not None:
@@ -72,3 +80,22 @@ def cache_type(name: str, flag: str) -> GgmlType:
         meant = did_you_mean(name, known) or "it may be f16, q8_0 or q4_0"
         raise UsageError(f"{flag}: a KV cache cannot be kept in {name[:20]}; {meant}")
     return kind
+
+
+def read_workers(text: str) -> tuple[Worker, ...]:
+    """`HOST:PORT,HOST,...`. UsageError for what is none, for one twice, and for too many."""
+    from qwq_gguf.engine.llama.workers import MOST_WORKERS, PORT, Worker
+
+    found = []
+    for part in text.split(","):
+        host, colon, port = part.strip().partition(":")
+        if not host or not host.isascii() or not host.replace("-", "").replace(".", "").isalnum():
+            raise UsageError(f"--rpc is HOST:PORT,HOST:PORT,..., not {part.strip()[:60]!r}")
+        if colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 1 << 16):
+            raise UsageError(f"--rpc: {port[:20]!r} is no port")
+        found.append(Worker(host, int(port) if colon else PORT))
+    if len(set(found)) < len(found):
+        raise UsageError("--rpc names a worker twice")
+    if len(found) > MOST_WORKERS:
+        raise UsageError(f"--rpc takes at most {MOST_WORKERS} workers")
+    return tuple(found)

@@ -49,7 +49,7 @@ def load_model(
             if settings.yarn is not None:
                 trained = settings.yarn.length
             context = min(usual_context, trained or usual_context)
-        model = _load(gguf.path, report, context, gpu_layers, wish.cpu_experts, threads, settings)
+        model = _load(gguf.path, report, context, gpu_layers, threads, settings, wish)
         for notice in model.notices:
             report(Remark(notice))
     if guessing is not None:
@@ -91,9 +91,8 @@ def _load_fitting(
         if plan.cards:
             told += f", {plan.gpu_layers} of {plan.layers} layers on the card"
         try:
-            model = _load(
-                gguf.path, report, plan.context, on_cards, plan.cpu_experts, threads, kept
-            )
+            planned = replace(wish, cpu_experts=plan.cpu_experts)
+            model = _load(gguf.path, report, plan.context, on_cards, threads, kept, planned)
             try:
                 KvContext(model).close()  # whether there is room for it only shows when it is made
             except BaseException:
@@ -118,9 +117,9 @@ def _load(
     report: Report,
     context: int,
     gpu_layers: int | None,
-    cpu_experts: int,
     threads: int | None,
     settings: ContextSettings,
+    wish: ContextWish,
 ) -> Model:
     from qwq_gguf.engine.model import Model
 
@@ -132,8 +131,9 @@ def _load(
             path,
             context=context,
             gpu_layers=gpu_layers,
-            cpu_experts=cpu_experts,
+            cpu_experts=wish.cpu_experts,
             threads=threads,
             settings=settings,
+            workers=wish.workers,
             progress=show,
         )

@@ -102,6 +102,7 @@ def chat(
     cache_type_v: context_flags.CacheTypeV = None,
     kv_type: context_flags.KvType = None,
     cpu_experts: context_flags.CpuExperts = 0,
+    rpc: context_flags.Rpc = None,
     flash_attention: context_flags.FlashAttention = None,
     yarn: context_flags.Yarn = None,
     speculate: speculation_flags.Speculate = None,
@@ -223,6 +224,7 @@ def chat(
         both=kv_type,
         automatic=frozenset(name for name, auto in left.items() if auto),
         cpu_experts=cpu_experts,
+        rpc=rpc,
     )
     guessing = speculation_flags.guessing_of(speculate, draft_tokens)
     wishes = Wishes(

@@ -145,6 +145,7 @@ def serve(
     cache_type_k: context_flags.CacheTypeK = None,
     cache_type_v: context_flags.CacheTypeV = None,
     flash_attention: context_flags.FlashAttention = None,
+    rpc: context_flags.Rpc = None,
     yarn: context_flags.Yarn = None,
     profile_name: chain_flags.ProfileName = None,
     thought_budget: Annotated[
@@ -243,7 +244,9 @@ def serve(
             context=context,
             gpu_layers=gpu_layers,
             threads=threads,
-            wish=context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn),
+            wish=context_flags.wish_of(
+                cache_type_k, cache_type_v, flash_attention, yarn, rpc=rpc
+            ),
             sequences=parallel,
             waiting=queue,
         ),

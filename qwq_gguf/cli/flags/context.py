@@ -15,6 +15,7 @@ __all__ = [
     "CpuExperts",
     "FlashAttention",
     "KvType",
+    "Rpc",
     "Yarn",
     "whole_or_auto",
     "wish_of",
@@ -79,6 +80,15 @@ KvType: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Rpc: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--rpc",
+        metavar="HOST:PORT,...",
+        help="Machines that compute some of the layers: each runs `qwq-gguf rpc-worker`.",
+        show_default=False,
+    ),
+]
 CpuExperts: TypeAlias = Annotated[
     int,
     typer.Option(
@@ -114,6 +124,7 @@ def wish_of(
     both: str | None = None,
     automatic: frozenset[str] = frozenset(),
     cpu_experts: int = 0,
+    rpc: str | None = None,
 ) -> ContextWish:
     """These flags as one value. Usage error for words that mean nothing."""
     if both is not None:
@@ -123,7 +134,7 @@ def wish_of(
             automatic |= {"kv_type"}
         else:
             keys = values = both
-    from qwq_gguf.jobs.contexts import ContextWish
+    from qwq_gguf.jobs.contexts import ContextWish, read_workers
 
     word = "auto" if flash_attention is None else flash_attention.lower()
     if word not in _FLASH:
@@ -135,4 +146,5 @@ def wish_of(
         yarn=yarn,
         automatic=automatic,
         cpu_experts=cpu_experts,
+        workers=() if rpc is None else read_workers(rpc),
     )

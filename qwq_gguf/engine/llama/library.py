@@ -17,8 +17,9 @@ from types import ModuleType
 from typing import Any
 
 from qwq_gguf.engine.llama.logs import LogBuffer
+from qwq_gguf.engine.llama.registry import CARDS, local_devices
 from qwq_gguf.errors import LibraryError
-from qwq_gguf.native import INSTALL, REINSTALL, libc, load_libllama
+from qwq_gguf.native import INSTALL, REINSTALL, libc, load_libllama, load_registry
 
 __all__ = ["SUPPORTED", "Library", "LibraryFacts", "library_facts", "load"]
 
@@ -84,7 +85,8 @@ def library_facts() -> LibraryFacts:
         version=library.version,
         llama_version=api.llama_version().decode("utf-8", "replace"),
         folder=Path(api.__file__).parent / "lib",
-        gpu_offload=bool(api.llama_supports_gpu_offload()),
+        # llama_supports_gpu_offload() says yes of every build that can compute on other machines.
+        gpu_offload=any(kind in CARDS for _, kind in local_devices(load_registry())),
         system_info=api.llama_print_system_info().decode("utf-8", "replace").strip(" |"),
     )
 

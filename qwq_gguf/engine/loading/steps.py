@@ -11,6 +11,7 @@ from typing import Any
 from qwq_gguf.engine.llama.experts import Behind
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.library import Library, LibraryFacts
+from qwq_gguf.engine.llama.workers import Devices
 from qwq_gguf.engine.loading.probe import Probe
 from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.gguf_file import GgufFile
@@ -42,9 +43,11 @@ def load_handle(
     how: Probe,
     progress: Callable[[float], None] | None,
     cpu_experts: int = 0,
+    devices: Devices | None = None,
 ) -> int:
     """The loaded llama_model; ModelError when llama.cpp refuses it or it cannot talk, NoRoomError
-    when there is no memory for it. The experts of the first `cpu_experts` layers go to no card.
+    when there is no memory for it. The experts of the first `cpu_experts` layers go to no card;
+    `devices` are where layers may go.
 
     `progress` is called in a thread of its own. What it raises, and what is raised in the
     caller meanwhile (Ctrl-C), ends the loading with its next tensor.
@@ -55,6 +58,8 @@ def load_handle(
     params.use_extra_bufts = how.use_extra_bufts
     behind = Behind(cpu_experts)
     behind.apply(params)
+    if devices is not None:
+        devices.apply(params)
     if not can_map(gguf):
         params.load_mode = api.LLAMA_LOAD_MODE_NONE
     stopped: list[BaseException] = []
@@ -114,8 +119,12 @@ def notices_of(
     context: int,
     trained: int,
     yarn: Yarn | None = None,
+    *,
+    remote: bool = False,
 ) -> tuple[str, ...]:
-    """What the user should know about how the model was loaded; `trained`: with `yarn`, if any."""
+    """What the user should know about how the model was loaded; `trained`: with `yarn`, if any;
+    `remote`: layers go to other machines.
+    """
     notices = list(how.notices)
     cards = find_cards()
     if cards and not facts.gpu_offload and wanted_layers != 0:
@@ -125,7 +134,7 @@ def notices_of(
             f'CMAKE_ARGS="-DGGML_{card.build.upper()}=on" pip install '
             f"llama-cpp-python=={facts.version} --force-reinstall --no-cache-dir"
         )
-    elif wanted_layers and not facts.gpu_offload:
+    elif wanted_layers and not facts.gpu_offload and not remote:
         notices.append("no layer goes to a card: this llama.cpp is a CPU-only build")
     if yarn is not None and yarn.factor > 1 and context <= yarn.original:
         notices.append(

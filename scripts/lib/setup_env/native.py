@@ -32,7 +32,13 @@ kinds = {file.name.partition("ggml-")[2].partition(".")[0] for file in files}
 gpu = bool(kinds & {"cuda", "hip", "musa", "opencl", "sycl", "vulkan"})
 print(json.dumps({"version": version, "gpu": gpu, "loads": False}))
 import llama_cpp
-gpu = gpu or bool(llama_cpp.llama_supports_gpu_offload())
+if not gpu and llama_cpp.llama_supports_gpu_offload():
+    # It says yes of every build that can compute on other machines, too.
+    import ctypes
+    from llama_cpp import _ggml
+    find = _ggml.libggml.ggml_backend_dev_by_type
+    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.c_int]
+    gpu = any(find(kind) for kind in (1, 2))  # GGML_BACKEND_DEVICE_TYPE_GPU, ..._IGPU
 print(json.dumps({"version": version, "gpu": gpu, "loads": True}))
 """
 

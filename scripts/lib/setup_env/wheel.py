@@ -37,8 +37,10 @@ _BUILD_VARIABLES = (
     "LDFLAGS",
     "MACOSX_DEPLOYMENT_TARGET",
 )
-# The vision library: a quarter of the build, and nothing here loads it. CMAKE_ARGS wins over it.
-_CMAKE_DEFINE = "LLAVA_BUILD=OFF"
+# The vision library is a quarter of the build, and nothing here loads it. RPC lends other machines'
+# devices; its transport for InfiniBand would tie the wheel to a library of this machine's.
+# CMAKE_ARGS wins over all of it.
+_CMAKE_DEFINE = "LLAVA_BUILD=OFF;GGML_RPC=ON;GGML_RPC_RDMA=OFF"
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ def export(
     user_repo: str | None = None,
     copy: bool = False,
     fit: bool = False,
+    cards: str | None = None,
     force: bool = False,
     revision: str | None = None,
     token: str | None = None,
@@ -139,12 +140,13 @@ def export(
     `runtime` is ollama, lmstudio, llama-server, vllm, transformers, text-generation-webui or
     openwebui; `out` the folder, ./RUNTIME unless given. `hub` is for ollama, `install`,
     `user_repo` and `copy` for lmstudio, `system` for both. `fit` takes context, cache and layers on
-    the card from what fits this machine. What the runtime has no words for is in the result's
+    the card from what fits this machine, `cards` are those of a cluster for vllm (`2x8x80GB`). What
+    the runtime has no words for is in the result's
     `unsaid`.
     """
     with in_python():
         check_flags(hub=hub, install=install, copy=copy, fit=fit, force=force)
-        check_texts(system=system, user_repo=user_repo, revision=revision, token=token)
+        check_texts(system=system, user_repo=user_repo, cards=cards, revision=revision, token=token)
         return export_settings(
             Exporting(
                 name_of(runtime, "runtime"),
@@ -157,6 +159,7 @@ def export(
                 user_repo=user_repo,
                 copy=copy,
                 fit=fit,
+                cards=cards,
                 force=force,
                 revision=revision,
                 token=token,

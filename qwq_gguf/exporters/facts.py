@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from qwq_gguf.conversion.vocabulary.bpe import byte_letters
 from qwq_gguf.exporters.chatml import ChatMl, read_chatml
+from qwq_gguf.exporters.cluster import Cluster
 from qwq_gguf.exporters.fitted import Fitted
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles import is_reasoner, made_for
@@ -31,7 +32,8 @@ class GgufFacts:
     names are of a family that thinks. `names` are what runtimes call what reads and writes for
     its family (`Profile.runtimes`). `base` is the Hub repository it was made from.
     `ids` are ids of the texts that were asked for and of the
-    tags, as far as they are single tokens. `fitted` is its place on a machine, if it was asked for.
+    tags, as far as they are single tokens. `fitted` is its place on a machine, `cluster` that
+    on cards of a cluster, if they were asked for.
     """
 
     file: str
@@ -52,6 +54,7 @@ class GgufFacts:
     sampling: FileSampling = field(default_factory=FileSampling)
     parts: tuple[str, ...] = ()
     fitted: Fitted | None = None
+    cluster: Cluster | None = None
 
     @property
     def room(self) -> int | None:

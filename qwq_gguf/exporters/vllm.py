@@ -84,6 +84,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     base = shlex.quote(facts.base) if facts.base else _ASK_FOR_BASE
     words += [f"--tokenizer {base}", f"--hf-config-path {base}"]
     words.append(f"--max-model-len {flat.tokens}")
+    if facts.cluster is not None:
+        words += facts.cluster.words()
     if defaults:
         # Else the numbers are those of the model's author, which vLLM looks up by itself.
         words.append("--generation-config vllm")
@@ -112,6 +114,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if grammar is not None:
         request["structured_outputs"] = {"grammar": grammar}
     files["vllm.sh"] = _HEAD + " \\\n    ".join([*words, '"$@"']) + "\n"
+    if facts.cluster is not None:
+        files |= facts.cluster.files()
     files["request.json"] = json.dumps(request, ensure_ascii=False, indent=2) + "\n"
     unsaid = [*VOCABULARY.unsaid(profile, facts.sampling)]
     if facts.fitted is not None:
@@ -133,9 +137,19 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         tuple(unsaid),
         (
             "vLLM reads GGUF files by a plugin: pip install vllm-gguf-plugin",
+            *_ray(facts),
             Command((*(() if facts.base else ("BASE=ORG/NAME",)), "sh", "vllm.sh")),
             "each request carries the fields of request.json",
         ),
+    )
+
+
+def _ray(facts: GgufFacts) -> tuple[str, ...]:
+    if facts.cluster is None or facts.cluster.cards.machines == 1:
+        return ()
+    return (
+        "first Ray: sh ray-head.sh on one machine, HEAD=ADDRESS sh ray-worker.sh on the others,",
+        "and ray status there shows all cards; then on the first:",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from qwq_gguf.jobs.modelfiles import origins_of
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
+    from qwq_gguf.exporters.cluster import Cluster
     from qwq_gguf.exporters.facts import GgufFacts
     from qwq_gguf.exporters.fitted import Fitted
     from qwq_gguf.exporters.value import Export
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Exported", "Exporting", "export_settings"]
 
 # Their files name the GGUF, so it has to be on this machine.
+_COUNTS = re.compile(r"((?:\d{1,3}x){0,2})(.*)", re.DOTALL)
 _NAMES_THE_FILE = ("ollama", "llama-server", "vllm")
 
 
@@ -30,7 +33,8 @@ _NAMES_THE_FILE = ("ollama", "llama-server", "vllm")
 class Exporting:
     """What is to be exported, and how. `hub` is for ollama, the others for lmstudio.
 
-    `fit` takes context, cache and layers on the card from what fits this machine.
+    `fit` takes context, cache and layers on the card from what fits this machine. `cards` are those
+    of a cluster (vllm): `8x80GB`, or `2x8x80GB` for two machines of eight.
     """
 
     runtime: str
@@ -44,6 +48,7 @@ class Exporting:
     user_repo: str | None = None
     copy: bool = False
     fit: bool = False
+    cards: str | None = None
     force: bool = False
     revision: str | None = None
     token: str | None = None
@@ -106,6 +111,7 @@ def _check(wanted: Exporting) -> None:
         ("--hub", wanted.hub, ("ollama",)),
         ("--install", wanted.install, ("lmstudio",)),
         ("--user-repo", user_repo is not None, ("lmstudio",)),
+        ("--cards", wanted.cards is not None, ("vllm",)),
         ("--system", wanted.system is not None, ("ollama", "lmstudio")),
     ):
         if given and runtime not in of:
@@ -151,6 +157,11 @@ def _facts(
         fitted = _fitted(gguf, resolved.profile)
         report(Said(_told(fitted)))
         facts = replace(facts, fitted=fitted)
+    if wanted.cards is not None:
+        cluster = _cluster(gguf, wanted.cards, resolved.profile)
+        for sentence in cluster.told():
+            report(Said(sentence))
+        facts = replace(facts, cluster=cluster)
     return resolved, facts
 
 
@@ -173,6 +184,39 @@ def _fitted(gguf: GgufFile, profile: Profile) -> Fitted:
         placed.layers,
         placed.gpu_layers if placed.cards else None,
         placed.cpu_experts,
+    )
+
+
+def _cluster(gguf: GgufFile, text: str, profile: Profile) -> Cluster:
+    """The model over these cards. UsageError for what are none, ExportError for too small ones."""
+    from qwq_gguf.exporters.cluster import Cards, Needs, plan_cluster
+    from qwq_gguf.ggml_types import GgmlType
+    from qwq_gguf.machine.devices import Machine, modelled_memory
+    from qwq_gguf.machine.known_cards import model_device
+    from qwq_gguf.machine.model_size import ModelShape
+
+    counts, card = _COUNTS.fullmatch(text.strip().lower()).groups()  # type: ignore[union-attr]
+    machines, each = (1, 1, *(int(count) for count in counts.split("x") if count))[-2:]
+    device = model_device(card, Machine("", modelled_memory(0))).cards
+    shape = ModelShape.of(gguf)
+    if len(device) != 1 or not machines or not each:
+        raise UsageError(f"--cards is 8x80GB, or 2x8x80GB for two machines, not {text[:40]!r}")
+    if shape is None:
+        raise ExportError("this model's header does not say how large its layers are")
+    arch = gguf.architecture
+    kv_heads = gguf.integer(f"{arch}.attention.head_count_kv")
+    latent = gguf.integer(f"{arch}.attention.kv_lora_rank") is not None
+    context = min(profile.context, gguf.integer(f"{arch}.context_length") or profile.context)
+    return plan_cluster(
+        Needs(
+            heads=shape.heads,
+            kv_heads=None if latent or not kv_heads else kv_heads,
+            layers=shape.layers,
+            weights=sum(tensor.nbytes for tensor in gguf.tensors),
+            token=sum(shape.cache.by_layer(1, GgmlType.F16, GgmlType.F16)),
+        ),
+        Cards(machines, each, device[0].memory, device[0].name),
+        context,
     )
 
 

@@ -80,6 +80,14 @@ def export(
             "--fit", help="Context, cache and layers on the card as they fit this machine."
         ),
     ] = False,
+    cards: Annotated[
+        str | None,
+        typer.Option(
+            "--cards",
+            metavar="NxCARD",
+            help="vllm: divide the model over these cards: 8x80GB, or 2x8x80GB for two machines.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     as_json: Json = False,
     revision: Revision = None,
@@ -96,6 +104,7 @@ def export(
       qwq-gguf export vllm QwQ-32B-Q4_K_M.gguf -o serving --profile qwen-reference
       qwq-gguf export ollama QwQ-32B-Q4_K_M.gguf --hub
       qwq-gguf export llama-server QwQ-32B-Q4_K_M.gguf --fit
+      qwq-gguf export vllm QwQ-32B-Q4_K_M.gguf --cards 2x4xrtx3090
       qwq-gguf export lmstudio QwQ-32B-Q4_K_M.gguf --install --user-repo qwen/qwq-32b
     """
     from qwq_gguf.jobs.exporting import Exporting, export_settings
@@ -113,6 +122,7 @@ def export(
             user_repo=user_repo,
             copy=copy,
             fit=fit,
+            cards=cards,
             force=force,
             revision=revision,
             token=token,

@@ -244,9 +244,7 @@ def serve(
             context=context,
             gpu_layers=gpu_layers,
             threads=threads,
-            wish=context_flags.wish_of(
-                cache_type_k, cache_type_v, flash_attention, yarn, rpc=rpc
-            ),
+            wish=context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn, rpc=rpc),
             sequences=parallel,
             waiting=queue,
         ),

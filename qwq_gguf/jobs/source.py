@@ -14,7 +14,7 @@ from qwq_gguf.jobs.fetching import bring_gguf, downloaded
 from qwq_gguf.words import human_bytes
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Checkpoint, Fetched, LocatedGguf
+    from qwq_gguf.checkpoint import Adapter, Checkpoint, Fetched, LocatedGguf
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
     from qwq_gguf.checkpoint.hub.supply import HubSupply
     from qwq_gguf.conversion import Conversion
@@ -30,7 +30,12 @@ class Source(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What the model is called."""
+        """What it is called."""
+
+    @property
+    def model(self) -> str:
+        """What a model that is made of it is called, unless a user says otherwise."""
+        return self.name
 
     @property
     @abstractmethod
@@ -95,15 +100,23 @@ class Source(ABC):
 
 
 class CheckpointSource(Source):
-    """A checkpoint of safetensors. Where its snapshot has a `stream`, its shards pass by."""
+    """A checkpoint of safetensors, and the adapters that are merged into it. Where its snapshot
+    has a `stream`, its shards pass by; adapters are always here.
+    """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, adapters: Sequence[Adapter] = ()) -> None:
         self.checkpoint = checkpoint
+        self.adapters = tuple(adapters)
 
     @property
     def name(self) -> str:
         """See `Source`."""
         return self.checkpoint.name
+
+    @property
+    def model(self) -> str:
+        """See `Source`: with adapters it is another model than the checkpoint."""
+        return "-".join([self.checkpoint.name, *(adapter.name for adapter in self.adapters)])
 
     @property
     def folder(self) -> Path:
@@ -124,7 +137,9 @@ class CheckpointSource(Source):
         """See `Source`."""
         from qwq_gguf.conversion import convert
 
-        return convert(self.checkpoint, name=name, extra=extra)
+        if self.adapters:
+            name = name or self.model
+        return convert(self.checkpoint, name=name, extra=extra, adapters=self.adapters)
 
     def bring(self, report: Report) -> dict[Path, Fetched]:
         """See `Source`."""
@@ -154,7 +169,7 @@ class CheckpointSource(Source):
 
         if self.hub is None:
             raise UsageError("--stream goes with a model on the Hub, and this one is here")
-        return CheckpointSource(streamed(self.checkpoint, stream_folder(target)))
+        return CheckpointSource(streamed(self.checkpoint, stream_folder(target)), self.adapters)
 
     def supply(self, report: Report) -> HubSupply | None:
         """See `Source`."""
@@ -195,11 +210,20 @@ class CheckpointSource(Source):
     def files(self) -> list[Path]:
         """See `Source`: also whatever else lies in the folder but GGUFs."""
         found = super().files()
+        found += [file for adapter in self.adapters for file in adapter.files]
         try:
             found += [each for each in self.folder.iterdir() if each.suffix != ".gguf"]
         except OSError:
             pass  # of a folder that can't be listed, its weights are known
         return found
+
+    def identity(self, shard: Path) -> str:
+        """See `Source`: an adapter is none of the Hub's files."""
+        from qwq_gguf.checkpoint.identity import shard_identity
+
+        if any(shard == adapter.weights for adapter in self.adapters):
+            return shard_identity(shard)
+        return super().identity(shard)
 
     @property
     def _streams(self) -> bool:
@@ -276,13 +300,27 @@ class GgufSource(Source):
         """See `Source`: it would not do."""
 
 
-def open_source(source: str, revision: str | None = None, token: str | None = None) -> Source:
-    """The headers of what `source` names; of the Hub's, no weights are fetched."""
-    from qwq_gguf.checkpoint import locate_gguf, names_gguf, open_checkpoint
+def open_source(
+    source: str,
+    revision: str | None = None,
+    token: str | None = None,
+    adapters: Sequence[str] = (),
+) -> Source:
+    """The headers of what `source` names; of the Hub's, no weights are fetched. `adapters` are
+    folders of those that are merged into a checkpoint, in this order.
+    """
+    from qwq_gguf.checkpoint import locate_gguf, names_gguf, open_adapter, open_checkpoint
     from qwq_gguf.gguf_file import read_splits
 
+    opened = [open_adapter(folder) for folder in adapters]
     if not names_gguf(source, token=token):
-        return CheckpointSource(open_checkpoint(source, revision=revision, token=token))
+        return CheckpointSource(open_checkpoint(source, revision=revision, token=token), opened)
+    if opened:
+        raise UsageError(
+            "--lora goes with a checkpoint, and this is a GGUF",
+            found=source,
+            hint="name the checkpoint that the adapter was trained on",
+        )
     located = locate_gguf(source, revision=revision, token=token, fetch=False)
     return GgufSource(located, read_splits(located.path, lambda path: _header(located, path)))
 

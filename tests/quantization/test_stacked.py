@@ -23,7 +23,8 @@ from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from qwq_gguf.quantization.kernels.ggml import load_ggml
 from qwq_gguf.quantization.running.chunks import line_up
-from qwq_gguf.quantization.running.weights import decode, read_rows
+from qwq_gguf.quantization.running.decoding import decode
+from qwq_gguf.quantization.running.weights import read_rows
 from support.checkpoints import Shape, random_tensors, write_checkpoint
 from support.hub import LoopbackHub
 from support.hub_fixtures import hub, hub_session

@@ -183,14 +183,20 @@ class Part:
 
     @property
     def shards(self) -> tuple[Path, ...]:
-        """The files that it needs: its own, and those of its scales and its updates."""
+        """The files that it needs: those of its numbers, and those of its updates."""
+        found = [*self.number_shards]
+        for update in self.updates or ():
+            found += update.shards
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def number_shards(self) -> tuple[Path, ...]:
+        """Its own file and those of its scales, which pass by where the model is streamed."""
         found = [self.shard]
         if isinstance(self.scales, Packed):
             found += [info.shard for info in self.scales.infos]
         elif self.scales is not None:
             found.append(self.scales.info.shard)
-        for update in self.updates or ():
-            found += update.shards
         return tuple(dict.fromkeys(found))
 
     @property

@@ -126,6 +126,7 @@ def plan_models(wanted: Wanted, report: Report = silent) -> Planned:
         keep=[entry.key for entry in extra],
         profile=profile,
     )
+    source = source.reading(prepared.conversion)
     plans = [
         make_plan(prepared.conversion, recipe, asked, imatrix=importance) for recipe in recipes
     ]

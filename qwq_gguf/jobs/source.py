@@ -66,6 +66,10 @@ class Source(ABC):
         it has none that can.
         """
 
+    def reading(self, conversion: Conversion) -> Source:
+        """The same, that knows which shards a conversion of it needs together."""
+        return self
+
     def supply(self, report: Report) -> HubSupply | None:
         """What brings the shards of a streamed source; None for one that is here as a whole."""
         return None
@@ -104,9 +108,16 @@ class CheckpointSource(Source):
     has a `stream`, its shards pass by; adapters are always here.
     """
 
-    def __init__(self, checkpoint: Checkpoint, adapters: Sequence[Adapter] = ()) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        adapters: Sequence[Adapter] = (),
+        groups: frozenset[frozenset[Path]] = frozenset(),
+    ) -> None:
+        """`groups`: shards that some tensor needs together."""
         self.checkpoint = checkpoint
         self.adapters = tuple(adapters)
+        self._groups = groups
 
     @property
     def name(self) -> str:
@@ -177,13 +188,21 @@ class CheckpointSource(Source):
             return None
         from qwq_gguf.checkpoint.hub.supply import HubSupply
 
-        return HubSupply(self.checkpoint, progress=downloaded(report))
+        return HubSupply(self.checkpoint, groups=self._groups, progress=downloaded(report))
+
+    def reading(self, conversion: Conversion) -> CheckpointSource:
+        """See `Source`."""
+        from qwq_gguf.conversion.parts import Part
+
+        parts = [s for tensor in conversion.tensors for s in tensor.sources if isinstance(s, Part)]
+        several = (part.number_shards for part in parts if len(part.number_shards) > 1)
+        return CheckpointSource(self.checkpoint, self.adapters, frozenset(map(frozenset, several)))
 
     def check_room(self, result: int, present: int) -> None:
         """See `Source`."""
         from qwq_gguf.checkpoint.hub.stream import check_room
 
-        check_room(self.checkpoint, result, present=present)
+        check_room(self.checkpoint, result, present=present, groups=self._groups)
 
     def announcements(self) -> Iterator[Event]:
         """See `Source`."""
@@ -235,7 +254,7 @@ class CheckpointSource(Source):
 
         shards = [path for path in self.shards if is_streamed(self.checkpoint, path)]
         nbytes = sum(shard_bytes(self.checkpoint, path) for path in shards)
-        return len(shards), nbytes, peak_bytes(self.checkpoint)
+        return len(shards), nbytes, peak_bytes(self.checkpoint, groups=self._groups)
 
 
 class GgufSource(Source):

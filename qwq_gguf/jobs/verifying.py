@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import GgufError, UsageError
+from qwq_gguf.errors import GgufError, SourceError, UsageError
 from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, activity
 from qwq_gguf.jobs.fetching import asking, bring_gguf
 from qwq_gguf.words import one_line
@@ -116,7 +116,7 @@ def _listed(located: LocatedGguf) -> dict[str, str]:
 
 
 def _refuse_other_adapters(path: Path, adapters: Sequence[str]) -> None:
-    """UsageError where the manifest names other adapters than these: all would differ."""
+    """SourceError where the manifest names other adapters than these: all would differ."""
     from qwq_gguf.jobs.recording import named_adapters
     from qwq_gguf.verification.check import read_manifest
 
@@ -130,7 +130,7 @@ def _refuse_other_adapters(path: Path, adapters: Sequence[str]) -> None:
     if _digests(named_adapters(adapters)) == _digests(told):
         return
     names = [one_line(str(each.get("name"))) for each in _objects(told)]
-    raise UsageError(
+    raise SourceError(
         "it was made with other adapters than these, or with other bytes of them"
         if names
         else "it was made without an adapter",

@@ -60,8 +60,6 @@ def test_one_scale_for_a_tensor(tmp_path: Path, told: Mapping[str, Any]) -> None
 @pytest.mark.parametrize(
     ("told", "found"),
     [
-        ({"quant_method": "gptq", "bits": 4}, "gptq, 4 bits"),
-        ({"quant_method": "awq", "bits": 4}, "awq, 4 bits"),
         ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes"),
         ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "modelopt, NVFP4"),
         (

@@ -24,6 +24,7 @@ from support.checkpoints import (
 )
 from support.family_checkpoints import deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
 from support.gemma_family import gemma4, piece_tokenizer
+from support.packed import as_compressed, as_gptq
 from support.plain_families import (
     exaone4,
     glm4_moe,
@@ -217,6 +218,44 @@ def _compressed(folder: Path, dtype: str, form: str, kind: str) -> Path:
             "format": form,
             "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}},
             "ignore": ["lm_head"],
+        },
+    )
+
+
+_PACKED = Shape(hidden=128, layers=1, heads=4, kv_heads=2, feed_forward=192)
+
+
+def _gptq(folder: Path, bits: int, form: str, *, ordered: bool = False) -> Path:
+    """Its other tensors in F32, so that the converter writes all it computes."""
+    return write_checkpoint(
+        folder / "Qwen2-GPTQ",
+        "qwen2",
+        _PACKED,
+        dtype="F32",
+        encode=partial(as_gptq, bits=bits, group=64, ordered=ordered),
+        quantization_config={
+            "quant_method": "gptq",
+            "bits": bits,
+            "group_size": 64,
+            "desc_act": ordered,
+            "sym": False,
+            "checkpoint_format": form,
+        },
+    )
+
+
+def _w4a16(folder: Path, bits: int, *, zeros: bool) -> Path:
+    weights = {"num_bits": bits, "type": "int", "strategy": "group", "group_size": 32}
+    return write_checkpoint(
+        folder / "Llama-W4A16",
+        "llama",
+        _PACKED,
+        dtype="F32",
+        encode=partial(as_compressed, bits=bits, group=32, zeros=zeros),
+        quantization_config={
+            "quant_method": "compressed-tensors",
+            "format": "pack-quantized",
+            "config_groups": {"group_0": {"weights": {**weights, "symmetric": not zeros}}},
         },
     )
 
@@ -496,6 +535,10 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "qwen3-fp8": _qwen3_fp8,
     "qwen2-fp8-rows": partial(_compressed, dtype="F8_E4M3", form="float-quantized", kind="float"),
     "qwen2-int8-rows": partial(_compressed, dtype="I8", form="int-quantized", kind="int"),
+    "qwen2-gptq": partial(_gptq, bits=4, form="gptq", ordered=True),
+    "qwen2-gptq-8": partial(_gptq, bits=8, form="gptq_v2"),
+    "llama-w4a16": partial(_w4a16, bits=4, zeros=True),
+    "llama-w8a16": partial(_w4a16, bits=8, zeros=False),
     "deepseek": _deepseek,
     "deepseek-fp8": _deepseek_fp8,
     "glm-flash": _glm_flash,
@@ -532,6 +575,7 @@ PRE_TOKENIZERS = {
     "qwen3-fp8": "qwen2",
     "qwen2-fp8-rows": "qwen2",
     "qwen2-int8-rows": "qwen2",
+    **dict.fromkeys(("qwen2-gptq", "qwen2-gptq-8", "llama-w4a16", "llama-w8a16"), "qwen2"),
     "deepseek": "qwen2",
     "deepseek-fp8": "qwen2",
     "glm-flash": "glm4",

@@ -92,7 +92,9 @@ def convert(
         if architecture.pieces
         else vocabulary_keys(checkpoint, config.vocab, architecture.special, architecture.splitting)
     )
-    if architecture.writes_space_prefix:
+    if checkpoint.tekken:
+        notes += _without_template(checkpoint)
+    elif architecture.writes_space_prefix:
         prefix = checkpoint.tokenizer_config.get("add_prefix_space")
         if isinstance(prefix, bool):
             vocabulary.insert(0, boolean("tokenizer.ggml.add_space_prefix", prefix))
@@ -136,6 +138,13 @@ def _head_sizes(architecture: Architecture, config: ModelConfig) -> tuple[int, i
         return architecture.head_sizes(config)
     written = architecture.writes_head_size or config.head_dim_given
     return (config.head_dim, config.head_dim) if written else None
+
+
+def _without_template(checkpoint: Checkpoint) -> tuple[str, ...]:
+    told = "the vocabulary is that of tekken.json"
+    if checkpoint.chat_template is None:
+        told += ", with which comes no chat template: qwq-gguf set FILE --chat-template JINJA"
+    return (told,)
 
 
 def _left_out(architecture: Architecture, config: ModelConfig, name: str) -> str | None:

@@ -116,7 +116,7 @@ def plan_models(wanted: Wanted, report: Report = silent) -> Planned:
         source = open_source(wanted.source, wanted.revision, wanted.token, wanted.adapters)
     extra = _entries(source, wanted.override_kv)
     names = [recipe.name for recipe in recipes]
-    paths = output_paths(wanted.out, wanted.name or source.model, names)
+    paths = output_paths(wanted.out, wanted.name or source.result, names)
     if wanted.stream:
         source = source.streamed(paths[0])
     prepared = prepare(

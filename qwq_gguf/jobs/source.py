@@ -33,7 +33,7 @@ class Source(ABC):
         """What it is called."""
 
     @property
-    def model(self) -> str:
+    def result(self) -> str:
         """What a model that is made of it is called, unless a user says otherwise."""
         return self.name
 
@@ -125,7 +125,7 @@ class CheckpointSource(Source):
         return self.checkpoint.name
 
     @property
-    def model(self) -> str:
+    def result(self) -> str:
         """See `Source`: with adapters it is another model than the checkpoint."""
         return "-".join([self.checkpoint.name, *(adapter.name for adapter in self.adapters)])
 
@@ -149,7 +149,7 @@ class CheckpointSource(Source):
         from qwq_gguf.conversion import convert
 
         if self.adapters:
-            name = name or self.model
+            name = name or self.result
         return convert(self.checkpoint, name=name, extra=extra, adapters=self.adapters)
 
     def bring(self, report: Report) -> dict[Path, Fetched]:

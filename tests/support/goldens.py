@@ -21,6 +21,7 @@ from support.checkpoints import (
     qwen2_tokenizer,
     random_tensors,
     write_checkpoint,
+    write_json,
 )
 from support.family_checkpoints import deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
 from support.gemma_family import gemma4, piece_tokenizer
@@ -34,6 +35,7 @@ from support.plain_families import (
     seed_oss,
     smollm3,
 )
+from support.tekken import tekken_tokenizer
 
 __all__ = [
     "CASES",
@@ -430,6 +432,15 @@ def _magistral(folder: Path) -> Path:
     return write_family(folder / "Magistral-Tiny", mistral3(stretched=False), dtype="F16")
 
 
+def _tekken(folder: Path) -> Path:
+    """With Mistral's own form of a vocabulary alone."""
+    model = write_family(folder / "Magistral-Tekken", mistral3(stretched=False), dtype="F16")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (model / name).unlink()
+    write_json(model / "tekken.json", tekken_tokenizer())
+    return model
+
+
 def _olmo3(folder: Path) -> Path:
     """Three layers that see a window, one that sees all."""
     return write_family(folder / "Olmo-3-Tiny-Think", olmo(), shards=2)
@@ -558,6 +569,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "phi3-long": _phi3_long,
     "ministral3": _ministral3,
     "magistral": _magistral,
+    "magistral-tekken": _tekken,
     "olmo3": _olmo3,
     "olmo2": _olmo2,
     "exaone4": _exaone4,

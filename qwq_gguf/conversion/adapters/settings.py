@@ -145,9 +145,9 @@ def _rank(value: object, path: Path) -> int:
 
 
 def _number(value: object, what: str, path: Path) -> float:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    if known and abs(value) <= 1e9:  # also no NaN
-        return float(value)
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if number is not None and abs(number) <= 1e9:  # also no NaN
+        return float(number)
     raise _absurd(what, value, path, "a number")
 
 

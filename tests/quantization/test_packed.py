@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_numbers_come_out_of_words_as_they_went_in(bits: int) -> None:
     assert (in_words(words, bits) == numbers).all()
 
 
-FORMS = {
+FORMS: dict[str, tuple[Callable[..., Any], Mapping[str, Any]]] = {
     "gptq": (partial(as_gptq, ordered=True), GPTQ),
     "gptq-2": (partial(as_gptq, bits=2), {**GPTQ, "bits": 2}),
     "awq": CASES["awq"],

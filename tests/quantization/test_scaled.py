@@ -140,13 +140,13 @@ def test_what_needs_two_shards_is_made_when_the_second_comes(folder: Path) -> No
 
 
 def in_order(
-    tensors: Mapping[str, tuple[str, Any]], order: Callable[[str], object]
+    tensors: Mapping[str, tuple[str, Any]], order: Callable[[str], Any]
 ) -> dict[str, tuple[str, Any]]:
     made = in_bytes(tensors, ending=".weight_scale_inv", block=(128, 128))
     return {name: made[name] for name in sorted(made, key=order)}
 
 
-ORDERS: dict[str, tuple[Callable[[str], object], int]] = {
+ORDERS: dict[str, tuple[Callable[[str], Any], int]] = {
     "next to each other": (str, 2),
     "scales last": (lambda name: (name.endswith("scale_inv"), name), 3),
 }

@@ -169,6 +169,13 @@ def separate_packed(
             )
         shape, packed = _fitted(encoding, words, scales, zeros, groups)
         weight = f"{module}.weight"
+        if weight in tensors:
+            raise TensorError(
+                f"{module} is there twice, packed and as it is",
+                path=words.shard,
+                found=f"{name}, {weight}",
+                hint="take one that was saved whole",
+            )
         kept[weight] = replace(words, name=weight, shape=shape)
         found[weight] = packed
     return kept, found

@@ -12,6 +12,7 @@ import pytest
 
 from qwq_gguf.checkpoint import ShardReader, open_adapter, open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
+from qwq_gguf.conversion.adapters.settings import read_settings
 from qwq_gguf.errors import (
     ConfigError,
     NotACheckpointError,
@@ -144,6 +145,16 @@ def test_one_for_a_turned_matrix(base: Path, tmp_path: Path) -> None:
     assert (values(merge(base, turned), "blk.0.attn_k.weight") == expected).all()
     with pytest.raises(TensorError, match="does not fit"):
         merge(base, write_adapter(tmp_path / "other", Lora({key: (64, 32)})))
+
+
+def test_the_first_pattern_counts() -> None:
+    told = {"q_proj": 2, r"^model\.layers\.0\.self_attn\.q_proj": 4, "self_attn.k_proj": 8}
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 16, "alpha_pattern": told}
+    settings = read_settings(config, Path("adapter_config.json"))
+    names = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.my_q_proj", "mlp.k_proj")
+    assert [settings.scale(f"model.layers.0.{name}", 4) for name in names] == [0.5, 2, 4, 4]
+    turned = {**config, "alpha_pattern": dict(reversed(told.items())), "use_rslora": True}
+    assert read_settings(turned, Path("a")).scale(f"{Q}", 4) == 2
 
 
 @pytest.mark.parametrize(

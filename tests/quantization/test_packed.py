@@ -215,6 +215,7 @@ def info(name: str, dtype: str, *shape: int) -> TensorInfo:
         {"g_idx": ("I32", 0)},
         {"g_idx": ("I32", 1, 128)},
         {"g_idx": ("F32", 128)},
+        {"weight": ("F16", 96, 128)},
     ],
     ids=str,
 )

@@ -40,23 +40,25 @@ _MOST_PATTERNS = 1 << 17
 class Settings:
     """How products are scaled: `alpha` by the rank, or (`root`) by its square root.
 
-    `alphas` are other numbers for modules whose names end so; `ranks` says that not all have
-    the rank `rank`. `fan_in_fan_out`: matrices may be stored with rows and columns changed.
+    `alphas` are other numbers for modules whose names end so, or with `^` are so, each with its
+    place: the first counts. PEFT matches `(.*\\.)?(KEY)$`. `ranks` says that not all have the
+    rank `rank`. `fan_in_fan_out`: matrices may be stored with rows and columns changed.
     """
 
     rank: int
     alpha: float
     root: bool
     ranks: bool
-    alphas: Mapping[str, float]
+    alphas: Mapping[str, tuple[int, float]]
     fan_in_fan_out: bool
     path: Path
 
     def scale(self, module: str, rank: int) -> float:
         """The factor of the product for a module, by its name in the model."""
-        alpha = next(
-            (number for key, number in self.alphas.items() if _is_meant(key, module)), self.alpha
-        )
+        parts = module.split(".")
+        ends = [".".join(parts[at:]) for at in range(len(parts))]
+        meant = [self.alphas[end] for end in (f"^{module}", *ends) if end in self.alphas]
+        alpha = min(meant)[1] if meant else self.alpha
         return alpha / (math.sqrt(rank) if self.root else rank)
 
 
@@ -92,7 +94,10 @@ def read_settings(config: Mapping[str, Any], path: Path) -> Settings:
         alpha=_number(config.get("lora_alpha"), "lora_alpha", path),
         root=_flag(config, "use_rslora", path),
         ranks=bool(ranks),
-        alphas={key: _number(value, "alpha_pattern", path) for key, value in alphas.items()},
+        alphas={
+            key.replace("\\", ""): (place, _number(value, "alpha_pattern", path))
+            for place, (key, value) in enumerate(alphas.items())
+        },
         fan_in_fan_out=_flag(config, "fan_in_fan_out", path),
         path=path,
     )
@@ -128,14 +133,6 @@ def _refuse_others(config: Mapping[str, Any], path: Path) -> None:
             found=some(f"{name[:60]} = {str(config[name])[:40]}" for name in unknown),
             hint=peft_merge(path.parent),
         )
-
-
-def _is_meant(key: str, module: str) -> bool:
-    """As PEFT matches it, `(.*\\.)?(KEY)$` from a name's first character."""
-    name = key.replace("\\", "")
-    if name.startswith("^"):
-        return module == name[1:]
-    return module == name or module.endswith(f".{name}")
 
 
 def _rank(value: object, path: Path) -> int:

@@ -21,6 +21,7 @@ __all__ = [
     "check_texts",
     "in_python",
     "name_of",
+    "names_of",
     "path_of",
     "reporting",
 ]
@@ -68,6 +69,12 @@ def name_of(source: object, what: str = "source") -> str:
         found=repr(source)[:60],
         hint='a str or a pathlib.Path, such as "demo", "org/name" or "model.gguf"',
     )
+
+
+def names_of(given: object, what: str) -> tuple[str, ...]:
+    """Several of them, or one. UsageError for anything else."""
+    several = given if isinstance(given, list | tuple) else (given,)
+    return tuple(name_of(each, what) for each in several)
 
 
 def path_of(path: object, what: str) -> Path:

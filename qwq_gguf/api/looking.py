@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from qwq_gguf.api.calls import (
     check_texts,
     in_python,
     name_of,
+    names_of,
     path_of,
     reporting,
 )
@@ -90,6 +92,7 @@ def verify(
     everything: bool = False,
     seed: int = 0,
     imatrix: str | Path | None = None,
+    lora: str | Path | Sequence[str | Path] = (),
     revision: str | None = None,
     token: str | None = None,
     progress: Listener = None,
@@ -98,7 +101,8 @@ def verify(
 
     Reads all of it: structure, every block, the digests of its manifest; then what differs
     from the file `against`, and what its `source` gives, for a sample of rows by `seed` or for
-    `everything`. A difference is a finding and no error: see `ok` and `differences`.
+    `everything`; `lora` are the adapters that were merged. A difference is a finding and no
+    error: see `ok` and `differences`.
     """
     with in_python():
         check_flags(everything=everything)
@@ -112,6 +116,7 @@ def verify(
             everything=everything,
             seed=seed,
             imatrix=None if imatrix is None else name_of(imatrix, "imatrix"),
+            adapters=names_of(lora, "lora"),
             revision=revision,
             token=token,
         )

@@ -14,6 +14,7 @@ from qwq_gguf.api.calls import (
     check_texts,
     in_python,
     name_of,
+    names_of,
     reporting,
 )
 from qwq_gguf.errors import UsageError
@@ -75,6 +76,7 @@ def quantize(
     split_max_tensors: int | None = None,
     no_tensor_first_split: bool = False,
     stream: bool = False,
+    lora: str | Path | Sequence[str | Path] = (),
     allow_requantize: bool = False,
     force: bool = False,
     resume: bool = True,
@@ -92,7 +94,8 @@ def quantize(
     `source` is a folder, a name on the Hub, "demo", or a GGUF. `out` is the file to write or
     its folder; unless given it is `<Name>-<RECIPE>.gguf` here. Of several recipes the weights
     are read once for all. `tensor_types` are "REGEX=TYPE" and `override_kv`
-    "KEY=TYPE:VALUE", as on the command line; `split_max_size` and `max_memory` are in bytes.
+    "KEY=TYPE:VALUE", as on the command line; `lora` is the folder of a LoRA adapter that is
+    merged, or several, one after the other; `split_max_size` and `max_memory` are in bytes.
     A file that exists stays, unless `force`; an unfinished one is gone on with.
 
     Errors are those of the command: SourceError in its kinds, RecipeError, PlanError,
@@ -115,6 +118,7 @@ def quantize(
             repair=repair,
             split=(split_max_size, split_max_tensors, no_tensor_first_split),
             stream=stream,
+            lora=lora,
             requantize=allow_requantize,
             revision=revision,
             token=token,
@@ -169,6 +173,7 @@ def plan(
     split_max_size: int | None = None,
     split_max_tensors: int | None = None,
     no_tensor_first_split: bool = False,
+    lora: str | Path | Sequence[str | Path] = (),
     allow_requantize: bool = False,
     revision: str | None = None,
     token: str | None = None,
@@ -194,6 +199,7 @@ def plan(
             sampling_metadata=sampling_metadata,
             repair=repair,
             split=(split_max_size, split_max_tensors, no_tensor_first_split),
+            lora=lora,
             requantize=allow_requantize,
             revision=revision,
             token=token,
@@ -240,6 +246,7 @@ def _wanted(
     sampling_metadata: bool = True,
     repair: bool = True,
     stream: bool = False,
+    lora: object = (),
     requantize: bool = False,
     revision: str | None = None,
     token: str | None = None,
@@ -289,6 +296,7 @@ def _wanted(
         requantize=requantize,
         revision=revision,
         token=token,
+        adapters=names_of(lora, "lora"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qwq_gguf.checkpoint.adapter import Adapter, open_adapter
 from qwq_gguf.checkpoint.folder import open_checkpoint
 from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub.fetch import DownloadProgress, Fetched
@@ -11,6 +12,7 @@ from qwq_gguf.checkpoint.resolve import LocatedGguf, fetch_gguf, locate_gguf, na
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
 __all__ = [
+    "Adapter",
     "Checkpoint",
     "DownloadProgress",
     "Fetched",
@@ -21,6 +23,7 @@ __all__ = [
     "fetch_weights",
     "locate_gguf",
     "names_gguf",
+    "open_adapter",
     "open_checkpoint",
     "peek_gguf",
 ]

@@ -52,6 +52,7 @@ def _read(located: Located) -> Checkpoint:
         refuse_other_kind(folder, names, here=here)
     config = read_json(path, limit=4 * MIB, error=ConfigError)
     tokenizer_config = _optional(folder, "tokenizer_config.json", 16 * MIB, TokenizerError)
+    tokenizer = _optional(folder, "tokenizer.json", 64 * MIB, TokenizerError)
     templates = read_templates(folder, tokenizer_config)
     card = file_inside(folder, "README.md", SourceError)
     return Checkpoint(
@@ -61,7 +62,8 @@ def _read(located: Located) -> Checkpoint:
         folder=folder,
         config=config,
         generation_config=_optional(folder, "generation_config.json", 4 * MIB, ConfigError),
-        tokenizer=_optional(folder, "tokenizer.json", 64 * MIB, TokenizerError),
+        tokenizer=tokenizer,
+        tekken={} if tokenizer else _optional(folder, "tekken.json", 64 * MIB, TokenizerError),
         tokenizer_config=tokenizer_config,
         chat_template=templates.default,
         chat_templates=templates.named,

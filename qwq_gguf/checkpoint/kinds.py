@@ -177,10 +177,20 @@ def _refuse_adapter(name: str, folder: Path | None) -> NoReturn:
         path=name,
         found=None if base is None else f"an adapter of {base[:200]}",
         expected="a whole model",
-        hint="merge it into its base model with PEFT: AutoPeftModelForCausalLM"
-        f".from_pretrained({name!r}).merge_and_unload().save_pretrained('merged'), the "
-        "tokenizer too, then qwq-gguf quantize merged",
+        hint=_merging(name, folder, base),
     )
+
+
+def _merging(name: str, folder: Path | None, base: str | None) -> str:
+    """The command that merges it on the way."""
+    known = base is not None and len(base) <= 200
+    place = str(folder) if folder is not None else name.rpartition("/")[2]
+    merge = shlex.join(
+        ["qwq-gguf", "quantize", base if base is not None and known else "BASE", "--lora", place]
+    )
+    bring = "" if folder else f"{shlex.join(['hf', 'download', name, '--local-dir', place])} && "
+    what = "" if known else ", with the model that it was trained on for BASE"
+    return f"{bring}{merge}{what}"
 
 
 def _refuse_makers_form(place: str | Path, names: Collection[str]) -> None:

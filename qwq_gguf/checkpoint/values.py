@@ -39,7 +39,8 @@ class Checkpoint:
     `source` is what the user named. `name` is the model's own name, the last part of a Hub
     id or the folder's name, never a commit hash; `organization` is known for Hub ids only.
     `config`, `generation_config`, `tokenizer` and `tokenizer_config` are the JSON files of
-    those names, the last three empty when absent. `chat_template` is the default template,
+    those names, the last three empty when absent. `tekken` is Mistral's own form of a
+    tokenizer, where there is no other. `chat_template` is the default template,
     `chat_templates` the other, named ones. `card` is the front matter of README.md.
     `tensors` lists every tensor of every shard in the order of the shards' names, and in
     each shard by tensor name. `hub` is what of the Hub was named: then the shards may not
@@ -54,6 +55,7 @@ class Checkpoint:
     generation_config: Mapping[str, Any] = field(default_factory=dict)
     tokenizer: Mapping[str, Any] = field(default_factory=dict)
     tokenizer_config: Mapping[str, Any] = field(default_factory=dict)
+    tekken: Mapping[str, Any] = field(default_factory=dict)
     chat_template: str | None = None
     chat_templates: Mapping[str, str] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from qwq_gguf.conversion.adapters import merge_adapters
 from qwq_gguf.conversion.architectures import Architecture, find_architecture
 from qwq_gguf.conversion.config import ModelConfig, read_config
 from qwq_gguf.conversion.general import general_keys, size_label
 from qwq_gguf.conversion.keys import hyperparameters
 from qwq_gguf.conversion.names import ordinary_names
 from qwq_gguf.conversion.overrides import apply_overrides
-from qwq_gguf.conversion.parts import Scales
-from qwq_gguf.conversion.scaled import Encoding, read_encoding, separate_scales
+from qwq_gguf.conversion.packed import PackedEncoding, separate_packed
+from qwq_gguf.conversion.parts import Code
+from qwq_gguf.conversion.scaled import Encoding, original_of, read_encoding, separate_scales
 from qwq_gguf.conversion.tensors import map_tensors
 from qwq_gguf.conversion.values import Conversion, ModelFacts, SourceTensor
 from qwq_gguf.conversion.vocabulary import piece_keys, vocabulary_keys
@@ -22,7 +25,9 @@ from qwq_gguf.ggml_types import FileType
 from qwq_gguf.metadata import KeyValue, ValueType, boolean, text
 
 if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.adapter import Adapter
     from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
+    from qwq_gguf.conversion.updates import Update
 
 __all__ = ["convert"]
 
@@ -30,13 +35,18 @@ _EXPERTS = "_exps."
 
 
 def convert(
-    checkpoint: Checkpoint, *, name: str | None = None, extra: Sequence[KeyValue] = ()
+    checkpoint: Checkpoint,
+    *,
+    name: str | None = None,
+    extra: Sequence[KeyValue] = (),
+    adapters: Sequence[Adapter] = (),
 ) -> Conversion:
     """Plan what the GGUF of a checkpoint says and where its tensors come from; reads no file.
 
     `name` replaces the model's name, entries of `extra` replace those of the same key or are
-    added at the end. SourceError, in one of its kinds, when the checkpoint contradicts
-    itself or is of a kind that is not supported.
+    added at the end. `adapters` are merged into the weights, in this order. SourceError, in
+    one of its kinds, when the checkpoint contradicts itself or is of a kind that is not
+    supported, or an adapter does not fit it.
     """
     path = checkpoint.folder / "config.json"
     architecture = find_architecture(checkpoint.config, path)
@@ -50,14 +60,25 @@ def convert(
         scalings=architecture.scalings,
     )
     named, notes = ordinary_names(checkpoint.tensors, tied=config.tied)
+    scales: dict[str, Code] = {}
+    if isinstance(encoding, PackedEncoding):
+        named, packed = separate_packed(named, encoding)
+        scales |= packed
+        notes += _unpacked(checkpoint, encoding, len(packed))
     config = architecture.adjusted(replace(config, present=frozenset(named)))
     named, left_out = _without(architecture, config, named)
     notes += left_out
-    scales: dict[str, Scales] = {}
-    if encoding is not None:
-        named, scales = separate_scales(named, encoding)
-        notes += _decoded(encoding, scales)
-    tensors = map_tensors(architecture, config, named, checkpoint.folder, scales)
+    if isinstance(encoding, Encoding):
+        named, factors = separate_scales(named, encoding)
+        scales |= factors
+        notes += _decoded(encoding, factors)
+    updates: Mapping[str, tuple[Update, ...]] = {}
+    if adapters:
+        left = partial(_left_out, architecture, config)
+        merged = merge_adapters(adapters, checkpoint, named, scales, left)
+        named, scales, updates = dict(merged.tensors), dict(merged.scales), merged.updates
+        notes += merged.notes
+    tensors = map_tensors(architecture, config, named, checkpoint.folder, scales, updates)
     weights = sum(tensor.weights for tensor in tensors)
     general = general_keys(checkpoint, weights, name=name, label=_size(tensors))
     sizes = architecture.all_keys(config) or hyperparameters(
@@ -71,7 +92,9 @@ def convert(
         if architecture.pieces
         else vocabulary_keys(checkpoint, config.vocab, architecture.special, architecture.splitting)
     )
-    if architecture.writes_space_prefix:
+    if checkpoint.tekken:
+        notes += _without_template(checkpoint)
+    elif architecture.writes_space_prefix:
         prefix = checkpoint.tokenizer_config.get("add_prefix_space")
         if isinstance(prefix, bool):
             vocabulary.insert(0, boolean("tokenizer.ggml.add_space_prefix", prefix))
@@ -117,6 +140,19 @@ def _head_sizes(architecture: Architecture, config: ModelConfig) -> tuple[int, i
     return (config.head_dim, config.head_dim) if written else None
 
 
+def _without_template(checkpoint: Checkpoint) -> tuple[str, ...]:
+    told = "the vocabulary is that of tekken.json"
+    if checkpoint.chat_template is None:
+        told += ", with which comes no chat template: qwq-gguf set FILE --chat-template JINJA"
+    return (told,)
+
+
+def _left_out(architecture: Architecture, config: ModelConfig, name: str) -> str | None:
+    """The same of a module's name, in front of which Transformers has put `model.` since."""
+    names = (name, name.removeprefix("model."))
+    return next(filter(None, (architecture.left_out(config, each) for each in names)), None)
+
+
 def _without(
     architecture: Architecture, config: ModelConfig, tensors: Mapping[str, TensorInfo]
 ) -> tuple[dict[str, TensorInfo], tuple[str, ...]]:
@@ -132,7 +168,17 @@ def _without(
     return kept, tuple(f"{what} is left out ({count} tensors)" for what, count in counts.items())
 
 
-def _decoded(encoding: Encoding, scales: Mapping[str, Scales]) -> tuple[str, ...]:
+def _unpacked(checkpoint: Checkpoint, encoding: PackedEncoding, number: int) -> tuple[str, ...]:
+    if not number:
+        return ()
+    return (
+        f"{number} tensors are {encoding.method}: read as F32, each number less its zero times "
+        "its scale",
+        f"rounded a second time they lose more: {original_of(checkpoint)}",
+    )
+
+
+def _decoded(encoding: Encoding, scales: Mapping[str, Code]) -> tuple[str, ...]:
     if not scales:
         return ()
     if _is_mxfp4(encoding):
@@ -142,7 +188,7 @@ def _decoded(encoding: Encoding, scales: Mapping[str, Scales]) -> tuple[str, ...
     )
 
 
-def _is_mxfp4(encoding: Encoding | None) -> bool:
+def _is_mxfp4(encoding: Encoding | PackedEncoding | None) -> bool:
     return encoding is not None and encoding.method == "MXFP4"
 
 

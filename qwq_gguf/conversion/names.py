@@ -7,14 +7,14 @@ another module, and each leaves its mark in every name. The tensors are the same
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import TensorInfo
 
-__all__ = ["EMBEDDING", "HEAD", "ordinary_names", "strange_prefix"]
+__all__ = ["EMBEDDING", "HEAD", "ordinary_names", "strange_prefix", "usual_names"]
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 _USUAL = "model."
@@ -65,6 +65,12 @@ def ordinary_names(
     places = {shard: place for place, shard in enumerate(shards)}
     order = sorted(by_name, key=lambda name: (places[by_name[name].shard], name))
     return {name: by_name[name] for name in order}, tuple(notes)
+
+
+def usual_names(names: Sequence[str]) -> dict[str, str]:
+    """What Transformers calls each of these, whatever stands in front of all of them."""
+    naming = _Naming.of(names)
+    return {name: naming.usual(name) for name in names}
 
 
 def strange_prefix(names: Iterable[str]) -> str | None:

@@ -6,18 +6,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from qwq_gguf.checkpoint.values import TensorInfo
+    from qwq_gguf.conversion.updates import Update
 
-__all__ = ["BYTE_NUMBERS", "FLOATS", "MXFP4_BLOCK", "Part", "Scales", "View"]
+__all__ = [
+    "BYTE_NUMBERS",
+    "FLOATS",
+    "MXFP4_BLOCK",
+    "UPDATE_BLOCK",
+    "Code",
+    "Layout",
+    "Packed",
+    "Part",
+    "Scales",
+    "View",
+]
 
 FLOATS = ("BF16", "F16", "F32")
 BYTE_NUMBERS = ("F8_E4M3", "F8_E5M2", "I8")
 """Numbers of a byte that are nothing without a scale. What they come to is read as BF16."""
+UPDATE_BLOCK = 1 << 18
+"""Numbers of the wide one of two thin matrices that are in memory at a time."""
 MXFP4_BLOCK = 32
 """Weights of four bits that share a scale: two in each byte, which safetensors calls U8."""
 
@@ -31,6 +45,42 @@ class Scales:
     info: TensorInfo
     rows: int
     columns: int
+
+
+Layout: TypeAlias = Literal["rows", "columns", "awq"]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """How whole numbers of few `bits` lie in words of 32, and what makes weights of them: each
+    less its zero, times its scale. Of a matrix of R rows and C columns, with n numbers a word:
+
+        layout      words       scales    zeros        whose
+        rows        [R, C/n]    [R, G]    [R/n, G]     compressed-tensors
+        columns     [C/n, R]    [G, R]    [G, R/n]     GPTQ
+        awq         [C, R/n]    [G, R]    [G, R/n]     AWQ, which changes places in a word
+
+    The G groups are of `group` columns each, in order, or as `groups` tells of each column.
+    Without `zeros` all are in the middle; to those that are stored, `zero_offset` is added.
+    """
+
+    layout: Layout
+    bits: int
+    group: int
+    scales: TensorInfo
+    zeros: TensorInfo | None = None
+    groups: TensorInfo | None = None
+    zero_offset: int = 0
+
+    @property
+    def infos(self) -> tuple[TensorInfo, ...]:
+        """The tensors that a decoder needs beside the numbers."""
+        found = (self.scales, self.zeros, self.groups)
+        return tuple(info for info in found if info is not None)
+
+
+Code: TypeAlias = Scales | Packed
+"""What makes weights of a tensor's numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +98,47 @@ class View:
     turned: bool = False
     columns: tuple[int, ...] | range | None = None
 
-    def parts(self, info: TensorInfo, scales: Scales | None) -> tuple[Part, ...]:
+    def parts(
+        self,
+        info: TensorInfo,
+        scales: Code | None,
+        updates: tuple[Update, ...] | None = None,
+    ) -> tuple[Part, ...]:
         """The runs, each on its own."""
         width = _width(info)
-        return tuple(Part(info, width, run, self.turned, self.columns, scales) for run in self.runs)
+        return tuple(
+            Part(info, width, run, self.turned, self.columns, scales, updates) for run in self.runs
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One run of a `View`: rows of a tensor that has `width` weights in each."""
+    """One run of a `View`: rows of a tensor that has `width` weights in each.
+
+    `updates` are done to them one after the other, in F32, which they then are; None where
+    there are none, an empty tuple where they are only to become F32. Of `Packed` numbers
+    `info` has the shape of the weights, and the bytes of the words.
+    """
 
     info: TensorInfo
     width: int
     taken: range
     turned: bool = False
     columns: tuple[int, ...] | range | None = None
-    scales: Scales | None = None
+    scales: Code | None = None
+    updates: tuple[Update, ...] | None = None
 
     @classmethod
-    def scaled(cls, info: TensorInfo, scales: Scales) -> Part:
+    def whole(
+        cls,
+        info: TensorInfo,
+        scales: Code | None,
+        updates: tuple[Update, ...] | None = None,
+    ) -> Part:
         """All of a tensor."""
         width = _width(info)
-        return cls(info, width, range(prod(info.shape) // width), scales=scales)
+        rows = range(prod(info.shape) // width)
+        return cls(info, width, rows, scales=scales, updates=updates)
 
     @property
     def rows(self) -> int:
@@ -86,14 +155,21 @@ class Part:
     @property
     def dtype(self) -> str:
         """What the rows are when they have been read."""
+        return self.decoded if self.updates is None else "F32"
+
+    @property
+    def decoded(self) -> str:
+        """What they are before they are updated."""
+        if isinstance(self.scales, Packed):
+            return "F32"
         if self.info.dtype in FLOATS:
             return self.info.dtype
         return "MXFP4" if self.info.dtype == "U8" else "BF16"
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row as it is stored."""
-        return self.width // 2 if self.dtype == "MXFP4" else self.info.nbytes // self._height
+        """Bytes of a row as it is stored, on average."""
+        return self.width // 2 if self.decoded == "MXFP4" else self.info.nbytes // self._height
 
     @property
     def shard(self) -> Path:
@@ -107,19 +183,38 @@ class Part:
 
     @property
     def shards(self) -> tuple[Path, ...]:
-        """The files that it needs: its own and that of its scales."""
-        found = [self.shard] if self.scales is None else [self.shard, self.scales.info.shard]
+        """The files that it needs: those of its numbers, and those of its updates."""
+        found = [*self.number_shards]
+        for update in self.updates or ():
+            found += update.shards
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def number_shards(self) -> tuple[Path, ...]:
+        """Its own file and those of its scales, which pass by where the model is streamed."""
+        found = [self.shard]
+        if isinstance(self.scales, Packed):
+            found += [info.shard for info in self.scales.infos]
+        elif self.scales is not None:
+            found.append(self.scales.info.shard)
         return tuple(dict.fromkeys(found))
 
     @property
     def least_weights(self) -> int:
         """How many weights are in memory for a single row."""
-        return len(self.taken) * self.width if self.turned else self.width
+        least = len(self.taken) * self.width if self.turned else self.width
+        return max(least, UPDATE_BLOCK) if self.updates else least
 
     @property
     def extra_bytes(self) -> float:
         """Bytes a weight that reading takes beside what comes out."""
         stored = self.row_bytes / self.width * self.taken.step
+        if isinstance(self.scales, Packed):
+            stored += 2  # numbers apart, and their zeros
+        if self.updates is not None:
+            ranks = max((update.rank for update in self.updates), default=0)
+            # The rows as they were, what is added, and the thin matrices.
+            stored += 12 + 8 * min(1.0, ranks / self.width) + 8
         return 2 * stored if self.turned or self.columns is not None else stored
 
     @property

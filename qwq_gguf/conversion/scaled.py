@@ -2,7 +2,8 @@
 
 Three forms are in use, and all of them mean weight times scale: `quant_method` "fp8" with
 `weight_scale_inv` (DeepSeek, Qwen, Mistral), "compressed-tensors" with `weight_scale`, and
-"modelopt" in FP8; besides "mxfp4", the blocks of gpt-oss. Everything else is refused by name.
+"modelopt" in FP8; besides "mxfp4", the blocks of gpt-oss. What is packed in words is known to
+`packed.py`. Everything else is refused by name.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qwq_gguf.conversion.packed import PackedEncoding, packed_encoding
 from qwq_gguf.conversion.parts import BYTE_NUMBERS, MXFP4_BLOCK, Scales
 from qwq_gguf.errors import ConfigError, TensorError, UnsupportedError
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
-__all__ = ["Encoding", "read_encoding", "separate_scales"]
+__all__ = ["Encoding", "original_of", "read_encoding", "separate_scales"]
 
 # Transformers' key, that of MLX, and older ones; MLX writes the first two.
 _KEYS = ("quantization", "quantization_config", "compression_config", "quant_config")
@@ -42,7 +44,7 @@ class Encoding:
     block: tuple[int, int] | None = None
 
 
-def read_encoding(checkpoint: Checkpoint) -> Encoding | None:
+def read_encoding(checkpoint: Checkpoint) -> Encoding | PackedEncoding | None:
     """None for plain weights. UnsupportedError, with what to get instead, for those that
     cannot be read.
     """
@@ -51,8 +53,9 @@ def read_encoding(checkpoint: Checkpoint) -> Encoding | None:
         return None
     key, told = next(iter(found.items()))
     if key == "quantization_config" and isinstance(told, Mapping):
+        path = checkpoint.folder / "config.json"
         known = _KNOWN.get(str(told.get("quant_method")))
-        encoding = known and known(told, checkpoint.folder / "config.json")
+        encoding = (known and known(told, path)) or packed_encoding(told, path)
         if encoding:
             return encoding
     raise _unsupported(checkpoint, key, told)
@@ -123,13 +126,13 @@ def _unsupported(checkpoint: Checkpoint, key: str, told: Any) -> UnsupportedErro
         "these weights are quantized already",
         path=checkpoint.folder / "config.json",
         found=f"{method or key}{about}",
-        expected="BF16, F16, F32, or FP8 with scales",
-        hint=_original(checkpoint),
+        expected="BF16, F16, F32, FP8 with scales, GPTQ, AWQ (gemm), compressed-tensors",
+        hint=original_of(checkpoint),
     )
 
 
-def _original(checkpoint: Checkpoint) -> str:
-    """Where the weights are that this was made from, if its card says so."""
+def original_of(checkpoint: Checkpoint) -> str:
+    """Where the weights are that this was made from, if its card says so: what to do."""
     base = checkpoint.card.get("base_model")
     base = base[0] if isinstance(base, list) and base else base
     if isinstance(base, str) and _HUB_ID.fullmatch(base):

@@ -16,13 +16,14 @@ from qwq_gguf.conversion.architectures.base import (
 )
 from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.names import strange_prefix
-from qwq_gguf.conversion.parts import FLOATS, Part, Scales
+from qwq_gguf.conversion.parts import FLOATS, Code, Packed, Part
 from qwq_gguf.conversion.values import RowOrder, Source, SourceTensor
 from qwq_gguf.errors import TensorError, UnsupportedError
 from qwq_gguf.words import some
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.values import TensorInfo
+    from qwq_gguf.conversion.updates import Update
 
 __all__ = ["map_tensors"]
 
@@ -36,10 +37,12 @@ def map_tensors(
     config: ModelConfig,
     tensors: Mapping[str, TensorInfo],
     folder: Path,
-    scales: Mapping[str, Scales] = MappingProxyType({}),
+    scales: Mapping[str, Code] = MappingProxyType({}),
+    updates: Mapping[str, tuple[Update, ...]] = MappingProxyType({}),
 ) -> tuple[SourceTensor, ...]:
     """All tensors of the model in the converter's order: computed ones, then as the shards
-    have them. `scales` belong to the tensors of these names. TensorError when one is missing,
+    have them. `scales` belong to the tensors of these names, and `updates` are done to them,
+    which makes them F32. TensorError when one is missing,
     unknown or of another shape than config.json says; UnsupportedError for a dtype that is
     not BF16, F16 or F32, and without scales.
     """
@@ -60,16 +63,21 @@ def map_tensors(
         if name.endswith(_IGNORED):
             continue
         if name not in rules:
-            unknown.append(name)
+            if not _beside_packed(name, scales):
+                unknown.append(name)
             continue
         for rule, layer in rules.pop(name):
             shape = tuple(sizes[dimension] for dimension in rule.shape)
             _check(info, shape, rule, scaled=name in scales)
             for whole, infos in stacks.add(rule, layer, name, info):
+                packed = {isinstance(scales.get(each), Packed) for each in whole.sources}
+                wide = len(packed) > 1 or any(each in updates for each in whole.sources)
                 sources = [
                     source
                     for each, held in zip(whole.sources, infos, strict=True)
-                    for source in _taken(whole, held, scales.get(each))
+                    for source in _taken(
+                        whole, held, scales.get(each), updates.get(each, ()) if wide else None
+                    )
                 ]
                 made = _made(whole, layer, infos, tuple(sources), order)
                 found.insert(early if whole.early else len(found), made)
@@ -164,10 +172,24 @@ class _Stacks:
                 yield each, tuple(found[source] for source in each.sources)
 
 
-def _taken(rule: TensorRule, info: TensorInfo, scales: Scales | None) -> tuple[Source, ...]:
+def _beside_packed(name: str, scales: Mapping[str, Code]) -> bool:
+    """Whether it is a bias that the model does not have. GPTQ and AWQ saved zeros for it, and
+    Transformers looks at none of them.
+    """
+    module, _, kind = name.rpartition(".")
+    return kind == "bias" and isinstance(scales.get(f"{module}.weight"), Packed)
+
+
+def _taken(
+    rule: TensorRule,
+    info: TensorInfo,
+    scales: Code | None,
+    updates: tuple[Update, ...] | None,
+) -> tuple[Source, ...]:
     if rule.view is not None:
-        return rule.view.parts(info, scales)
-    return (info,) if scales is None else (Part.scaled(info, scales),)
+        return rule.view.parts(info, scales, updates)
+    plain = scales is None and updates is None
+    return (info,) if plain else (Part.whole(info, scales, updates),)
 
 
 def _made(

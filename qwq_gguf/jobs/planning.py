@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.jobs.events import Report, silent
 from qwq_gguf.jobs.fetching import asking
-from qwq_gguf.jobs.recording import named_file
+from qwq_gguf.jobs.recording import named_adapters, named_file
 from qwq_gguf.jobs.targets import DEFAULT_RECIPE, output_paths
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Wanted:
 
     `out` is a file, or its folder; unless given, the current one. `tensor_types` are
     `REGEX=TYPE`, `override_kv` are `KEY=VALUE` or `KEY=TYPE:VALUE`. `stream`: from the Hub with
-    a small disk.
+    a small disk. `adapters`: folders of LoRA adapters, which are merged in this order.
     """
 
     source: str
@@ -55,6 +55,7 @@ class Wanted:
     stream: bool = False
     revision: str | None = None
     token: str | None = None
+    adapters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,10 @@ def plan_models(wanted: Wanted, report: Report = silent) -> Planned:
     profile, profile_option = _profile(wanted.profile)
     asked = _overrides(wanted)
     with asking(report, wanted.source):
-        source = open_source(wanted.source, revision=wanted.revision, token=wanted.token)
+        source = open_source(wanted.source, wanted.revision, wanted.token, wanted.adapters)
     extra = _entries(source, wanted.override_kv)
     names = [recipe.name for recipe in recipes]
-    paths = output_paths(wanted.out, wanted.name or source.name, names)
+    paths = output_paths(wanted.out, wanted.name or source.result, names)
     if wanted.stream:
         source = source.streamed(paths[0])
     prepared = prepare(
@@ -125,6 +126,7 @@ def plan_models(wanted: Wanted, report: Report = silent) -> Planned:
         keep=[entry.key for entry in extra],
         profile=profile,
     )
+    source = source.reading(prepared.conversion)
     plans = [
         make_plan(prepared.conversion, recipe, asked, imatrix=importance) for recipe in recipes
     ]
@@ -144,6 +146,8 @@ def plan_models(wanted: Wanted, report: Report = silent) -> Planned:
         "repair": wanted.repair,
         "split": None if wanted.split is None else asdict(wanted.split),
     }
+    if wanted.adapters:
+        options["lora"] = named_adapters(wanted.adapters)
     words = (wanted.imatrix, wanted.profile, *named)
     return Planned(
         source,

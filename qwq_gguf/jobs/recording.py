@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwq_gguf.verification.record import ShardDigests
     from qwq_gguf.verification.running_digests import WriteFollower
 
-__all__ = ["Recording", "named_file"]
+__all__ = ["Recording", "named_adapters", "named_file"]
 
 
 def named_file(path: str | None) -> dict[str, str] | None:
@@ -30,6 +30,22 @@ def named_file(path: str | None) -> dict[str, str] | None:
 
     with Path(path).open("rb") as file:
         return {"name": Path(path).name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def named_adapters(folders: Sequence[str]) -> list[dict[str, Any]]:
+    """Adapters that were options, for the manifest: by the folder's name and the digests of
+    what decides the result.
+    """
+    from qwq_gguf.checkpoint import open_adapter
+
+    adapters = [open_adapter(folder) for folder in folders]
+    return [
+        {
+            "name": adapter.name,
+            "files": [named_file(str(file)) for file in adapter.files],
+        }
+        for adapter in adapters
+    ]
 
 
 class Recording:

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import DiskSpaceError, GgufError, ShardError, UsageError
-from qwq_gguf.jobs.events import Activity, Event, Report, Streaming, Unlisted, activity
-from qwq_gguf.jobs.fetching import bring_gguf, downloaded
-from qwq_gguf.words import human_bytes
+from qwq_gguf.jobs.events import Event, Report
+from qwq_gguf.jobs.fetching import bring_gguf
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Checkpoint, Fetched, LocatedGguf
+    from qwq_gguf.checkpoint import Fetched, LocatedGguf
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
     from qwq_gguf.checkpoint.hub.supply import HubSupply
     from qwq_gguf.conversion import Conversion
     from qwq_gguf.gguf_file import GgufFile, SplitGguf
     from qwq_gguf.metadata import KeyValue
 
-__all__ = ["CheckpointSource", "GgufSource", "Source", "open_source"]
+__all__ = ["GgufSource", "Source", "open_source"]
 
 
 class Source(ABC):
@@ -30,7 +29,12 @@ class Source(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What the model is called."""
+        """What it is called."""
+
+    @property
+    def result(self) -> str:
+        """What a model that is made of it is called, unless a user says otherwise."""
+        return self.name
 
     @property
     @abstractmethod
@@ -60,6 +64,10 @@ class Source(ABC):
         """The same with its shards passing by in a folder beside `target`. UsageError where
         it has none that can.
         """
+
+    def reading(self, conversion: Conversion) -> Source:
+        """The same, that knows which shards a conversion of it needs together."""
+        return self
 
     def supply(self, report: Report) -> HubSupply | None:
         """What brings the shards of a streamed source; None for one that is here as a whole."""
@@ -92,126 +100,6 @@ class Source(ABC):
     def files(self) -> list[Path]:
         """All that it is made of, which no output may replace."""
         return list(self.shards)
-
-
-class CheckpointSource(Source):
-    """A checkpoint of safetensors. Where its snapshot has a `stream`, its shards pass by."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.checkpoint = checkpoint
-
-    @property
-    def name(self) -> str:
-        """See `Source`."""
-        return self.checkpoint.name
-
-    @property
-    def folder(self) -> Path:
-        """See `Source`."""
-        return self.checkpoint.folder
-
-    @property
-    def shards(self) -> tuple[Path, ...]:
-        """See `Source`."""
-        return self.checkpoint.shards
-
-    @property
-    def hub(self) -> HubSnapshot | None:
-        """See `Source`."""
-        return self.checkpoint.hub
-
-    def convert(self, *, name: str | None = None, extra: Sequence[KeyValue] = ()) -> Conversion:
-        """See `Source`."""
-        from qwq_gguf.conversion import convert
-
-        return convert(self.checkpoint, name=name, extra=extra)
-
-    def bring(self, report: Report) -> dict[Path, Fetched]:
-        """See `Source`."""
-        hub = self.hub
-        if hub is None or all(hub.is_here(hub.name_of(shard)) for shard in self.shards):
-            return {}
-        from qwq_gguf.checkpoint import fetch_weights
-
-        with activity(report, Activity.DOWNLOADING, self.name):
-            return fetch_weights(self.checkpoint, progress=downloaded(report))
-
-    def hint_stream(self, problem: DiskSpaceError) -> None:
-        """See `Source`."""
-        if self.hub is None:
-            return
-        from qwq_gguf.checkpoint.hub.stream import peak_bytes, stream_folder, streamed
-
-        peak = peak_bytes(streamed(self.checkpoint, stream_folder(Path("x"))))
-        problem.hint = (
-            f"qwq-gguf quantize {self.checkpoint.source} --stream, which takes "
-            f"{human_bytes(peak)} beside the result; or {problem.hint}"
-        )
-
-    def streamed(self, target: Path) -> CheckpointSource:
-        """See `Source`."""
-        from qwq_gguf.checkpoint.hub.stream import stream_folder, streamed
-
-        if self.hub is None:
-            raise UsageError("--stream goes with a model on the Hub, and this one is here")
-        return CheckpointSource(streamed(self.checkpoint, stream_folder(target)))
-
-    def supply(self, report: Report) -> HubSupply | None:
-        """See `Source`."""
-        if not self._streams:
-            return None
-        from qwq_gguf.checkpoint.hub.supply import HubSupply
-
-        return HubSupply(self.checkpoint, progress=downloaded(report))
-
-    def check_room(self, result: int, present: int) -> None:
-        """See `Source`."""
-        from qwq_gguf.checkpoint.hub.stream import check_room
-
-        check_room(self.checkpoint, result, present=present)
-
-    def announcements(self) -> Iterator[Event]:
-        """See `Source`."""
-        hub = self.hub
-        if hub is None or hub.stream is None:
-            return
-        from qwq_gguf.checkpoint.hub.stream import unlisted
-
-        shards, nbytes, peak = self._passing()
-        yield Streaming(hub.repo, hub.commit, shards, len(self.shards) - shards, nbytes, peak)
-        unknown = unlisted(self.checkpoint) if shards else []
-        if unknown:
-            yield Unlisted(len(unknown))
-
-    def to_json(self) -> dict[str, Any]:
-        """See `Source`."""
-        hub = self.hub
-        if hub is None or hub.stream is None:
-            return {}
-        shards, nbytes, peak = self._passing()
-        stream = {"commit": hub.commit, "shards": shards, "bytes": nbytes, "peak_bytes": peak}
-        return {"stream": stream}
-
-    def files(self) -> list[Path]:
-        """See `Source`: also whatever else lies in the folder but GGUFs."""
-        found = super().files()
-        try:
-            found += [each for each in self.folder.iterdir() if each.suffix != ".gguf"]
-        except OSError:
-            pass  # of a folder that can't be listed, its weights are known
-        return found
-
-    @property
-    def _streams(self) -> bool:
-        return self.hub is not None and self.hub.stream is not None
-
-    def _passing(self) -> tuple[int, int, int]:
-        """Of the shards that pass by: how many, their bytes, and those at one time."""
-        from qwq_gguf.checkpoint.hub.stream import is_streamed, peak_bytes, shard_bytes
-
-        shards = [path for path in self.shards if is_streamed(self.checkpoint, path)]
-        nbytes = sum(shard_bytes(self.checkpoint, path) for path in shards)
-        return len(shards), nbytes, peak_bytes(self.checkpoint)
 
 
 class GgufSource(Source):
@@ -276,13 +164,28 @@ class GgufSource(Source):
         """See `Source`: it would not do."""
 
 
-def open_source(source: str, revision: str | None = None, token: str | None = None) -> Source:
-    """The headers of what `source` names; of the Hub's, no weights are fetched."""
-    from qwq_gguf.checkpoint import locate_gguf, names_gguf, open_checkpoint
+def open_source(
+    source: str,
+    revision: str | None = None,
+    token: str | None = None,
+    adapters: Sequence[str] = (),
+) -> Source:
+    """The headers of what `source` names; of the Hub's, no weights are fetched. `adapters` are
+    folders of those that are merged into a checkpoint, in this order.
+    """
+    from qwq_gguf.checkpoint import locate_gguf, names_gguf, open_adapter, open_checkpoint
     from qwq_gguf.gguf_file import read_splits
+    from qwq_gguf.jobs.checkpoint_source import CheckpointSource
 
+    opened = [open_adapter(folder) for folder in adapters]
     if not names_gguf(source, token=token):
-        return CheckpointSource(open_checkpoint(source, revision=revision, token=token))
+        return CheckpointSource(open_checkpoint(source, revision=revision, token=token), opened)
+    if opened:
+        raise UsageError(
+            "--lora goes with a checkpoint, and this is a GGUF",
+            found=source,
+            hint="name the checkpoint that the adapter was trained on",
+        )
     located = locate_gguf(source, revision=revision, token=token, fetch=False)
     return GgufSource(located, read_splits(located.path, lambda path: _header(located, path)))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import UsageError
+from qwq_gguf.errors import GgufError, SourceError, UsageError
 from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, activity
 from qwq_gguf.jobs.fetching import asking, bring_gguf
+from qwq_gguf.words import one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
@@ -61,6 +62,7 @@ def verify_file(
     everything: bool = False,
     seed: int = 0,
     imatrix: str | None = None,
+    adapters: Sequence[str] = (),
     revision: str | None = None,
     token: str | None = None,
 ) -> Verified:
@@ -68,8 +70,8 @@ def verify_file(
 
     UsageError for what only goes with a `source`; what is wrong with the file is no error.
     """
-    if source is None and (everything or imatrix is not None):
-        raise UsageError("--all and --imatrix go with --source")
+    if source is None and (everything or imatrix is not None or adapters):
+        raise UsageError("--all, --imatrix and --lora go with --source")
     from qwq_gguf.checkpoint import locate_gguf
     from qwq_gguf.jobs.planning import read_importance
     from qwq_gguf.verification.check import bytes_to_read, verify
@@ -79,7 +81,11 @@ def verify_file(
     bring_gguf(located, report)
     other = None if against is None else locate_gguf(against)
     importance = read_importance(imatrix)
-    conversion = None if source is None else _conversion(source, token, everything, report)
+    if source is not None:
+        _refuse_other_adapters(located.path, adapters)
+    conversion = (
+        None if source is None else _conversion(source, token, adapters, everything, report)
+    )
     files = [*located.parts, *(() if other is None else other.parts)]
     total = bytes_to_read(files) + (bytes_to_read(located.parts) if everything else 0)
     with activity(report, Activity.VERIFYING, located.path.name, total):
@@ -109,10 +115,51 @@ def _listed(located: LocatedGguf) -> dict[str, str]:
     }
 
 
-def _conversion(named: str, token: str | None, everything: bool, report: Report) -> Conversion:
+def _refuse_other_adapters(path: Path, adapters: Sequence[str]) -> None:
+    """SourceError where the manifest names other adapters than these: all would differ."""
+    from qwq_gguf.jobs.recording import named_adapters
+    from qwq_gguf.verification.check import read_manifest
+
+    try:
+        manifest = read_manifest(path)
+    except GgufError:  # what is wrong with it is a finding
+        return
+    if manifest is None:
+        return
+    told = manifest.options.get("lora")
+    if _digests(named_adapters(adapters)) == _digests(told):
+        return
+    names = [one_line(str(each.get("name"))) for each in _objects(told)]
+    raise SourceError(
+        "it was made with other adapters than these, or with other bytes of them"
+        if names
+        else "it was made without an adapter",
+        path=path,
+        found=" ".join(f"--lora {folder}" for folder in adapters) or "no --lora",
+        expected=" ".join(f"--lora {name}" for name in names) or "no --lora",
+        hint="name the folders that it was made with, in the same order",
+    )
+
+
+def _digests(adapters: object) -> list[list[object]]:
+    """What adapters are made of, wherever their folders are and whatever they are called."""
+    return [
+        [file.get("sha256") for file in _objects(each.get("files"))] for each in _objects(adapters)
+    ]
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    """Those of a list out of a manifest, which anybody may have written."""
+    several = value if isinstance(value, list) else []
+    return [each for each in several if isinstance(each, dict)]
+
+
+def _conversion(
+    named: str, token: str | None, adapters: Sequence[str], everything: bool, report: Report
+) -> Conversion:
     from qwq_gguf.jobs.source import open_source
 
-    source = open_source(named, token=token)
+    source = open_source(named, token=token, adapters=adapters)
     fetched = source.bring(report)
     if source.hub is not None and not everything and len(fetched) < len(source.shards):
         report(Remark(f"the weights of {named} are taken as the cache has them; --all hashes them"))

@@ -26,8 +26,9 @@ from qwq_gguf.metadata import text_bytes
 from qwq_gguf.quantization.kernels.ggml import Ggml
 from qwq_gguf.quantization.planning.importance import Imatrix, matrices, use_imatrix
 from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES
+from qwq_gguf.quantization.running.decoding import decode
 from qwq_gguf.quantization.running.pipeline import pipeline
-from qwq_gguf.quantization.running.weights import decode, read_rows, refuse_bad
+from qwq_gguf.quantization.running.weights import read_rows, refuse_bad
 from qwq_gguf.verification.contents import Passed
 from qwq_gguf.verification.findings import Finding, difference
 from qwq_gguf.words import some

@@ -22,7 +22,7 @@ import numpy as np
 
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.kernels.dispatch import GgmlKernels, NumbaKernels
-from qwq_gguf.quantization.running.weights import decode
+from qwq_gguf.quantization.running.decoding import decode
 
 FORMATS = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
 ROW = 5120  # QwQ-32B's hidden size

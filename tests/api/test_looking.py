@@ -39,7 +39,7 @@ def test_verify(demo: Path, tmp_path: Path) -> None:
     found = qwq_gguf.verify(broken, against=demo)
     assert not found.ok
     assert found.differences
-    with pytest.raises(UsageError, match=r"^everything and imatrix go with source"):
+    with pytest.raises(UsageError, match=r"^everything, imatrix and lora go with source"):
         qwq_gguf.verify(demo, everything=True)
 
 

@@ -417,7 +417,7 @@ def test_the_room_is_the_result_s_and_two_shards(
     assert caught.value.path == str(place.parent)
     assert caught.value.found == f"{needed - 1:,} bytes free"
     assert caught.value.expected == (
-        f"{needed:,} bytes: 1,000,000 for the result, {peak:,} for two shards at a time, "
+        f"{needed:,} bytes: 1,000,000 for the result, {peak:,} for the shards at one time, "
         f"{SPARE:,} to spare"
     )
     check_room(checkpoint, 10**6, present=1)

@@ -478,7 +478,7 @@ def test_too_little_room_is_said_before_the_download(
     refused = run("--stream")
     assert refused.exit_code == 1
     assert f"{result:,} for the result, " in refused.stderr
-    assert "for two shards at a time" in refused.stderr
+    assert "for the shards at one time" in refused.stderr
     assert left(here) == []
     assert all(request.span for request in hub.seen("file="))
 

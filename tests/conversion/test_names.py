@@ -193,7 +193,7 @@ def test_quantized_weights_without_a_word_in_config(tmp_path: Path, ending: str)
     ("key", "value", "found"),
     [
         ("quantization", {"group_size": 64, "bits": 4}, "MLX, 4 bits"),
-        ("quantization_config", {"quant_method": "awq", "bits": 4}, "awq, 4 bits"),
+        ("quantization_config", {"quant_method": "awq", "bits": 3}, "awq, 3 bits"),
         ("quantization_config", {"quant_method": "fbgemm_fp8"}, "fbgemm_fp8"),
         ("compression_config", {"format": "int"}, "compression_config"),
     ],

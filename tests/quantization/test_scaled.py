@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from qwq_gguf.checkpoint import ShardReader, open_checkpoint
+from qwq_gguf.cli.app import app
 from qwq_gguf.conversion import SourceTensor, convert
 from qwq_gguf.conversion.parts import Part, Scales, View
-from qwq_gguf.errors import TensorError, UnsupportedError
+from qwq_gguf.errors import TensorError
+from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from qwq_gguf.quantization.kernels.scaled_bytes import numbers, scaled
 from qwq_gguf.quantization.running.budget import need_of
@@ -21,6 +27,10 @@ from qwq_gguf.quantization.running.parts import read_part
 from qwq_gguf.quantization.running.weights import read_rows
 from qwq_gguf.quantization.writing.ingredients import made_of
 from support.checkpoints import Shape, in_bytes, write_checkpoint
+from support.hub import LoopbackHub
+from support.hub_fixtures import hub, hub_session
+
+__all__ = ["hub", "hub_session"]
 
 UP = "model.layers.0.mlp.up_proj.weight"
 
@@ -115,20 +125,71 @@ def test_no_number_is_named_by_its_row(folder: Path, tmp_path: Path) -> None:
     assert caught.value.found == "nan at column 5"
 
 
-def test_a_stream_needs_a_weight_and_its_scales_in_one_shard(folder: Path) -> None:
+def test_what_needs_two_shards_is_made_when_the_second_comes(folder: Path) -> None:
+    """First of all there, so that the shard before it can go."""
     opened = open_checkpoint(folder)
     name = UP + "_scale_inv"
-    other = replace(opened.tensors[name], shard=folder / "another.safetensors")
+    other = replace(opened.tensors[name], shard=folder / "of-scales.safetensors")
     made = convert(replace(opened, tensors={**opened.tensors, name: other}))
     plan = make_plan(made, load_recipe("Q8_0"))
-    assert {path.name for path in plan.tensors[3].source.shards} <= {
-        "another.safetensors",
-        "model.safetensors",
-    }
-    line_up([plan], 1 << 16)
-    with pytest.raises(UnsupportedError, match=r"up_proj.*scales are in two shards") as caught:
-        line_up([plan], 1 << 16, by_shard=True)
-    assert caught.value.hint == "leave out --stream"
+    chunks = list(line_up([plan], 1 << 16, by_shard=True).chunks)
+    both = [chunk.shards for chunk in chunks if len(chunk.shards) > 1]
+    assert set(both) == {(folder / "model.safetensors", folder / "of-scales.safetensors")}
+    assert chunks[-1].shards == both[-1]
+    assert all(chunk.shards == (folder / "model.safetensors",) for chunk in chunks[: -len(both)])
+
+
+def in_order(
+    tensors: Mapping[str, tuple[str, Any]], order: Callable[[str], Any]
+) -> dict[str, tuple[str, Any]]:
+    made = in_bytes(tensors, ending=".weight_scale_inv", block=(128, 128))
+    return {name: made[name] for name in sorted(made, key=order)}
+
+
+ORDERS: dict[str, tuple[Callable[[str], Any], int]] = {
+    "next to each other": (str, 2),
+    "scales last": (lambda name: (name.endswith("scale_inv"), name), 3),
+}
+
+
+@pytest.mark.parametrize("where", ORDERS)
+def test_scales_in_another_shard_are_streamed(
+    where: str, tmp_path: Path, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same file, with no more of the checkpoint on the disk than is said."""
+    order, most = ORDERS[where]
+    model = write_checkpoint(
+        tmp_path / "Tiny",
+        "qwen3",
+        Shape(hidden=256, layers=2, heads=4, kv_heads=2, feed_forward=512),
+        shards=4,
+        encode=partial(in_order, order=order),
+        quantization_config={"quant_method": "fp8", "weight_block_size": [128, 128]},
+    )
+    hub.add_folder("org/Tiny", model)
+    monkeypatch.chdir(tmp_path)
+    there: list[list[int]] = []
+    read = ShardReader.read
+
+    def watching(self: ShardReader, *given: Any) -> bytes:
+        shards = tmp_path.glob(".s.gguf.shards/*.safetensors")
+        there.append([path.stat().st_size for path in shards])
+        return read(self, *given)
+
+    monkeypatch.setattr(ShardReader, "read", watching)
+    flags = ["-r", "Q8_0", "--no-modelfile", "--kernels", "ggml"]
+    runner = CliRunner()
+    streamed = runner.invoke(app, ["quantize", "org/Tiny", "s.gguf", "--stream", *flags])
+    assert streamed.exit_code == 0, streamed.output
+    assert max(map(len, there)) == most
+    here = runner.invoke(app, ["quantize", str(model), "h.gguf", "--name", "Tiny", *flags])
+    assert here.exit_code == 0, here.output
+    ours, theirs = read_gguf(tmp_path / "s.gguf"), read_gguf(tmp_path / "h.gguf")
+    data = [(tmp_path / f"{n}.gguf").read_bytes() for n in "sh"]
+    assert data[0][ours.data_offset :] == data[1][theirs.data_offset :]
+    told = runner.invoke(app, ["quantize", "org/Tiny", "--stream", "--dry-run", "--json", *flags])
+    stream = json.loads(told.stdout)["stream"]
+    assert max(map(sum, there)) <= stream["peak_bytes"] < stream["bytes"]
 
 
 def test_an_unfinished_file_knows_its_scales(folder: Path) -> None:

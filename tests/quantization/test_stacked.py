@@ -23,7 +23,8 @@ from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from qwq_gguf.quantization.kernels.ggml import load_ggml
 from qwq_gguf.quantization.running.chunks import line_up
-from qwq_gguf.quantization.running.weights import decode, read_rows
+from qwq_gguf.quantization.running.decoding import decode
+from qwq_gguf.quantization.running.weights import read_rows
 from support.checkpoints import Shape, random_tensors, write_checkpoint
 from support.hub import LoopbackHub
 from support.hub_fixtures import hub, hub_session
@@ -146,7 +147,8 @@ def test_the_blocks_are_those_of_the_stack(folder: Path, tmp_path: Path, recipe:
 
 def test_each_shard_is_read_in_one_stretch_when_they_pass_by(folder: Path) -> None:
     plan = make_plan(convert(open_checkpoint(folder)), load_recipe("Q4_K_M"))
-    shards = [chunk.shard for chunk in line_up([plan], 1 << 14, by_shard=True).chunks]
+    chunks = line_up([plan], 1 << 14, by_shard=True).chunks
+    shards = [shard for chunk in chunks for shard in chunk.shards]
     changes = sum(a != b for a, b in pairwise(shards))
     assert changes == len(set(shards)) - 1 == 2
 

@@ -21,9 +21,11 @@ from support.checkpoints import (
     qwen2_tokenizer,
     random_tensors,
     write_checkpoint,
+    write_json,
 )
 from support.family_checkpoints import deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
 from support.gemma_family import gemma4, piece_tokenizer
+from support.packed import as_compressed, as_gptq
 from support.plain_families import (
     exaone4,
     glm4_moe,
@@ -33,6 +35,7 @@ from support.plain_families import (
     seed_oss,
     smollm3,
 )
+from support.tekken import tekken_tokenizer
 
 __all__ = [
     "CASES",
@@ -221,6 +224,44 @@ def _compressed(folder: Path, dtype: str, form: str, kind: str) -> Path:
     )
 
 
+_PACKED = Shape(hidden=128, layers=1, heads=4, kv_heads=2, feed_forward=192)
+
+
+def _gptq(folder: Path, bits: int, form: str, *, ordered: bool = False) -> Path:
+    """Its other tensors in F32, so that the converter writes all it computes."""
+    return write_checkpoint(
+        folder / "Qwen2-GPTQ",
+        "qwen2",
+        _PACKED,
+        dtype="F32",
+        encode=partial(as_gptq, bits=bits, group=64, ordered=ordered),
+        quantization_config={
+            "quant_method": "gptq",
+            "bits": bits,
+            "group_size": 64,
+            "desc_act": ordered,
+            "sym": False,
+            "checkpoint_format": form,
+        },
+    )
+
+
+def _w4a16(folder: Path, bits: int, *, zeros: bool) -> Path:
+    weights = {"num_bits": bits, "type": "int", "strategy": "group", "group_size": 32}
+    return write_checkpoint(
+        folder / "Llama-W4A16",
+        "llama",
+        _PACKED,
+        dtype="F32",
+        encode=partial(as_compressed, bits=bits, group=32, zeros=zeros),
+        quantization_config={
+            "quant_method": "compressed-tensors",
+            "format": "pack-quantized",
+            "config_groups": {"group_0": {"weights": {**weights, "symmetric": not zeros}}},
+        },
+    )
+
+
 _V3_YARN = {
     "type": "yarn",
     "factor": 40,
@@ -391,6 +432,15 @@ def _magistral(folder: Path) -> Path:
     return write_family(folder / "Magistral-Tiny", mistral3(stretched=False), dtype="F16")
 
 
+def _tekken(folder: Path) -> Path:
+    """With Mistral's own form of a vocabulary alone."""
+    model = write_family(folder / "Magistral-Tekken", mistral3(stretched=False), dtype="F16")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (model / name).unlink()
+    write_json(model / "tekken.json", tekken_tokenizer())
+    return model
+
+
 def _olmo3(folder: Path) -> Path:
     """Three layers that see a window, one that sees all."""
     return write_family(folder / "Olmo-3-Tiny-Think", olmo(), shards=2)
@@ -496,6 +546,10 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "qwen3-fp8": _qwen3_fp8,
     "qwen2-fp8-rows": partial(_compressed, dtype="F8_E4M3", form="float-quantized", kind="float"),
     "qwen2-int8-rows": partial(_compressed, dtype="I8", form="int-quantized", kind="int"),
+    "qwen2-gptq": partial(_gptq, bits=4, form="gptq", ordered=True),
+    "qwen2-gptq-8": partial(_gptq, bits=8, form="gptq_v2"),
+    "llama-w4a16": partial(_w4a16, bits=4, zeros=True),
+    "llama-w8a16": partial(_w4a16, bits=8, zeros=False),
     "deepseek": _deepseek,
     "deepseek-fp8": _deepseek_fp8,
     "glm-flash": _glm_flash,
@@ -515,6 +569,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "phi3-long": _phi3_long,
     "ministral3": _ministral3,
     "magistral": _magistral,
+    "magistral-tekken": _tekken,
     "olmo3": _olmo3,
     "olmo2": _olmo2,
     "exaone4": _exaone4,
@@ -532,6 +587,7 @@ PRE_TOKENIZERS = {
     "qwen3-fp8": "qwen2",
     "qwen2-fp8-rows": "qwen2",
     "qwen2-int8-rows": "qwen2",
+    **dict.fromkeys(("qwen2-gptq", "qwen2-gptq-8", "llama-w4a16", "llama-w8a16"), "qwen2"),
     "deepseek": "qwen2",
     "deepseek-fp8": "qwen2",
     "glm-flash": "glm4",

@@ -36,6 +36,7 @@ _SMALL_FILES = {
     "config.json": 4 * MIB,
     "generation_config.json": 4 * MIB,
     "tokenizer.json": 64 * MIB,
+    "tekken.json": 64 * MIB,
     "tokenizer_config.json": 16 * MIB,
     "chat_template.jinja": 4 * MIB,
     "chat_template.json": 4 * MIB,
@@ -58,6 +59,8 @@ def fetch_small_files(snapshot: HubSnapshot) -> None:
     """
     _check_kind(snapshot)
     limits = {name: most for name, most in _SMALL_FILES.items() if name in snapshot.files}
+    if "tokenizer.json" in limits:
+        limits.pop("tekken.json", None)  # the same in Mistral's own form
     card = snapshot.files.get("README.md")
     if card is not None and (card.size or 0) > limits["README.md"]:  # decoration
         del limits["README.md"]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 from qwq_gguf.checkpoint.hub.fetch import SPARE
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
@@ -20,9 +21,12 @@ from qwq_gguf.errors import DiskSpaceError
 from qwq_gguf.words import human_bytes
 
 __all__ = [
+    "AT_ONCE",
+    "Groups",
     "check_room",
     "clear",
     "is_streamed",
+    "most_at_once",
     "peak_bytes",
     "remove_empty",
     "shard_bytes",
@@ -33,6 +37,9 @@ __all__ = [
     "taken",
     "unlisted",
 ]
+
+Groups: TypeAlias = frozenset[frozenset[Path]]
+"""Shards that have to be there together: some weight is in one, its scales in another."""
 
 
 _OURS = (".safetensors", ".incomplete", ".sha256")
@@ -66,16 +73,51 @@ def streamed(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     )
 
 
-def peak_bytes(checkpoint: Checkpoint, shards: Iterable[Path] | None = None) -> int:
+AT_ONCE = 2
+"""Shards that lie on the disk as a rule: the one that is worked on and the one that comes."""
+
+
+def most_at_once(shards: Sequence[Path], groups: Groups) -> int:
+    """How many of these shards, which come in this order, have to lie on the disk at one time.
+
+    More than two where weights and their scales are so far apart: each shard stays until all
+    have come that one of `groups` has it together with.
+    """
+    return max((AT_ONCE, *(len(each) for each in _together(shards, groups))))
+
+
+def _together(shards: Sequence[Path], groups: Groups) -> list[tuple[int, ...]]:
+    """When each shard comes, it and those before it that are still needed, by their numbers."""
+    numbers = {shard: number for number, shard in enumerate(shards)}
+    until = list(range(len(shards)))
+    for group in groups:
+        inside = [numbers[shard] for shard in group if shard in numbers]
+        for number in inside:
+            until[number] = max(until[number], *inside)
+    found: list[tuple[int, ...]] = []
+    for number in range(len(shards)):
+        before = found[-1] if found else ()
+        found.append((*(each for each in before if until[each] >= number), number))
+    return found
+
+
+def peak_bytes(
+    checkpoint: Checkpoint, shards: Iterable[Path] | None = None, groups: Groups = frozenset()
+) -> int:
     """The most that the streamed ones of `shards` (default: all) take at one time.
 
-    Two that follow each other: the one that is worked on and the one that comes.
+    Two that follow each other: the one that is worked on and the one that comes. Where
+    `groups` have others to lie there together, as many of the largest.
     """
-    sizes = [
-        shard_bytes(checkpoint, path)
+    paths = [
+        path
         for path in (checkpoint.shards if shards is None else shards)
         if is_streamed(checkpoint, path)
     ]
+    sizes = [shard_bytes(checkpoint, path) for path in paths]
+    apart = any(each[-1] - each[0] > 1 for each in _together(paths, groups))
+    if apart:
+        return sum(sorted(sizes)[-most_at_once(paths, groups) :])
     return max((sum(pair) for pair in pairwise(sizes)), default=sum(sizes))
 
 
@@ -91,15 +133,17 @@ def check_room(
     *,
     present: int = 0,
     shards: Iterable[Path] | None = None,
+    groups: Groups = frozenset(),
 ) -> None:
-    """DiskSpaceError, with the figures, where the result and two of `shards` will not fit.
+    """DiskSpaceError, with the figures, where the result and two of `shards`, or what `groups`
+    have to lie there together, will not fit.
 
     `result` is the bytes of all files to be written beside the folder of the shards, of which
     `present` have their room already. So have shards that an earlier run left. `shards` are
     those that will be needed, unless given all.
     """
     folder = streaming(checkpoint)[1]
-    peak = peak_bytes(checkpoint, shards)
+    peak = peak_bytes(checkpoint, shards, groups)
     try:
         free = shutil.disk_usage(folder.parent).free
     except OSError:  # not every filesystem tells
@@ -114,7 +158,7 @@ def check_room(
         path=folder.parent.absolute(),
         found=f"{free:,} bytes free"
         + (f", and {taken_already:,} bytes taken for this already" if taken_already else ""),
-        expected=f"{needed:,} bytes: {of_result}{peak:,} for two shards at a time, "
+        expected=f"{needed:,} bytes: {of_result}{peak:,} for the shards at one time, "
         f"{SPARE:,} to spare",
         hint="make room, name an OUT on another disk, or choose a smaller recipe",
     )

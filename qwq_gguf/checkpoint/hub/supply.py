@@ -3,7 +3,8 @@
     the run     |-- shard 1 --|-- shard 2 --|-- shard 3 --|
     this thread    2 comes       3 comes        4 comes
 
-At most two lie on the disk: the one that is worked on and the one that comes.
+At most two lie on the disk: the one that is worked on and the one that comes; more only where
+weights and their scales are in shards that don't follow each other.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from qwq_gguf.checkpoint.hub.line import Line, Stopped
 from qwq_gguf.checkpoint.hub.retry import PATIENT, RetryPolicy
 from qwq_gguf.checkpoint.hub.snapshot import HubFile
 from qwq_gguf.checkpoint.hub.stream import (
+    AT_ONCE,
+    Groups,
     check_room,
     clear,
     is_streamed,
+    most_at_once,
     remove_empty,
     shard_bytes,
     shard_file,
@@ -41,7 +45,6 @@ from qwq_gguf.words import human_bytes
 
 __all__ = ["HubSupply"]
 
-AT_ONCE = 2
 POLICY = PATIENT
 _STEP = MIB  # between two reports
 
@@ -60,12 +63,16 @@ class HubSupply:
         self,
         checkpoint: Checkpoint,
         *,
+        groups: Groups = frozenset(),
         progress: Callable[[DownloadProgress], None] | None = None,
         policy: RetryPolicy | None = None,
         line: Line | None = None,
     ) -> None:
+        """`groups`: shards that some tensor needs together."""
         self._checkpoint = checkpoint
         self._snapshot, self._folder = streaming(checkpoint)
+        self._groups = groups
+        self._at_once = AT_ONCE
         self._progress = progress
         self._policy = POLICY if policy is None else policy
         self._line = Line() if line is None else line
@@ -83,12 +90,13 @@ class HubSupply:
         """Start to download those of these that are streamed, in this order.
 
         OutputError when the folder cannot be made or another run uses it; DiskSpaceError
-        when two of them will not fit.
+        when as many as have to lie there will not fit.
         """
         if self._begun:
             raise ValueError("a supply begins once")
         self._begun = True
         self._needed = tuple(path for path in shards if is_streamed(self._checkpoint, path))
+        self._at_once = most_at_once(self._needed, self._groups)
         if not self._needed and not self._folder.is_dir():
             return
         try:
@@ -97,7 +105,7 @@ class HubSupply:
             raise OutputError(
                 f"cannot be made: {problem.strerror or problem}", path=self._folder
             ) from problem
-        check_room(self._checkpoint, 0, shards=self._needed)
+        check_room(self._checkpoint, 0, shards=self._needed, groups=self._groups)
         self._thread = threading.Thread(target=self._work, name="download", daemon=True)
         self._thread.start()
 
@@ -194,10 +202,10 @@ class HubSupply:
                 self._change.notify_all()
 
     def _wait_for_place(self, number: int) -> None:
-        """Return when fewer than AT_ONCE of the shards before this one still lie here."""
+        """Return when so few of the shards before this one still lie here that it may come."""
         with self._change:
             self._change.wait_for(
-                lambda: number - len(self._done) < AT_ONCE or self._problem is not None
+                lambda: number - len(self._done) < self._at_once or self._problem is not None
             )
         self._line.check()
 
@@ -249,7 +257,7 @@ class HubSupply:
                 "another run puts its shards here", path=self._folder, hint="wait until it ends"
             )
         # Of what an earlier run left, no more is kept than may lie here.
-        clear(self._folder, keep=set(self._useful(self._needed[:AT_ONCE])))
+        clear(self._folder, keep=set(self._useful(self._needed[: self._at_once])))
 
     def _useful(self, shards: Iterable[Path]) -> Iterator[Path]:
         """Where these may lie, whole or in part; and what is known of those that have gone."""

@@ -18,6 +18,7 @@ from qwq_gguf.cli.flags.quantize import (
     Json,
     KernelChoice,
     Kernels,
+    Lora,
     Name,
     Out,
     OutOption,
@@ -85,6 +86,7 @@ def quantize(
     sampling_metadata: SamplingMetadata = True,
     repair: Repair = True,
     stream: Stream = False,
+    lora: Lora = None,
     requantize: AllowRequantize = False,
     kernels: Kernels = KernelChoice.AUTO,
     revision: Revision = None,
@@ -110,6 +112,7 @@ def quantize(
       qwq-gguf quantize Qwen/QwQ-32B --max-memory 512M
       qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ-32B.imatrix.gguf
       qwq-gguf quantize Qwen/QwQ-32B --tensor-type 'ffn_down=Q6_K' --output-tensor-type Q8_0
+      qwq-gguf quantize Qwen/QwQ-32B --lora ./my-adapter    a fine-tune, merged on the way
       qwq-gguf quantize Qwen/QwQ-32B --profile qwen-llama-cpp
       qwq-gguf quantize QwQ-32B-BF16-00001-of-00002.gguf -r Q5_K_M    from anyone's GGUF
     """
@@ -139,6 +142,7 @@ def quantize(
         stream=stream,
         revision=revision,
         token=token,
+        adapters=tuple(lora or ()),
     )
     how = How(
         force=force,

@@ -60,6 +60,16 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    lora: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lora",
+            metavar="FOLDER",
+            help="With --source: a LoRA adapter that was merged into it. Repeatable, in the "
+            "same order.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
     revision: Revision = None,
     token: Token = None,
@@ -88,6 +98,7 @@ def verify(
         everything=everything,
         seed=seed,
         imatrix=imatrix,
+        adapters=tuple(lora or ()),
         revision=revision,
         token=token,
     )

@@ -18,6 +18,7 @@ __all__ = [
     "Json",
     "KernelChoice",
     "Kernels",
+    "Lora",
     "Name",
     "Out",
     "OutOption",
@@ -168,6 +169,18 @@ ImatrixFile = Annotated[
         metavar="FILE",
         help="Weigh the columns of each matrix by this importance matrix (GGUF or .dat); "
         "the smallest recipes need one.",
+        show_default=False,
+    ),
+]
+
+
+Lora = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="FOLDER",
+        help="Merge this LoRA adapter, as PEFT saves one, into the checkpoint's weights. "
+        "Repeatable: one after the other.",
         show_default=False,
     ),
 ]

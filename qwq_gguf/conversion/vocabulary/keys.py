@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.conversion.vocabulary.pieces import SCORE, piece_listing, read_pieces
 from qwq_gguf.conversion.vocabulary.pretokenizer import recognise
 from qwq_gguf.conversion.vocabulary.special import named_special, read_special
+from qwq_gguf.conversion.vocabulary.tekken import tekken_keys
 from qwq_gguf.conversion.vocabulary.tokens import read_vocabulary
 from qwq_gguf.errors import TokenizerError
 from qwq_gguf.metadata import KeyValue, ValueType, array, boolean, text
@@ -32,6 +33,10 @@ def vocabulary_keys(
     for a model of `size` embeddings. `roles` are special tokens by their kind, for those that
     the files name no token for; `splitting` is what the model's kind usually has.
     """
+    if checkpoint.tekken and not checkpoint.tokenizer:
+        path = checkpoint.folder / "tekken.json"
+        own = tekken_keys(checkpoint.tekken, path, size)
+        return [*own, *_templates(checkpoint.chat_template, checkpoint.chat_templates)]
     path = checkpoint.folder / "tokenizer.json"
     tokenizer = checkpoint.tokenizer
     vocabulary = read_vocabulary(tokenizer, path, size)

@@ -22,7 +22,15 @@ from qwq_gguf.conversion.vocabulary.postprocessor import special_id, templates
 from qwq_gguf.conversion.vocabulary.tokens import Vocabulary
 from qwq_gguf.errors import UnsupportedError
 
-__all__ = ["SAMPLE", "SPLITTINGS", "Splitting", "fingerprint", "recognise", "split_sample"]
+__all__ = [
+    "TEKKEN",
+    "SAMPLE",
+    "SPLITTINGS",
+    "Splitting",
+    "fingerprint",
+    "recognise",
+    "split_sample",
+]
 
 # The text that the converter hashes; it must be the same to the last byte.
 SAMPLE = (
@@ -54,7 +62,7 @@ _GPT4O = (
     rf"|[^\r\n\p{{L}}\p{{N}}]?{_CAPITALS}+{_SMALL}*{_ENDING}"
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_TEKKEN = _GPT4O.replace(_ENDING, "").replace(r"|\p{N}{1,3}|", r"|\p{N}|")
+TEKKEN = _GPT4O.replace(_ENDING, "").replace(r"|\p{N}{1,3}|", r"|\p{N}|")
 _DEEPSEEK3 = (  # digits first, then Chinese and Japanese
     r"\p{N}{1,3}",
     "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
@@ -91,7 +99,7 @@ SPLITTINGS = (
     Splitting("deepseek-v3", _DEEPSEEK3),
     Splitting("gpt-4o", (_GPT4O,)),
     Splitting("gpt-4o", (_GPT4O,), ignore_merges=True),  # gpt-oss, which llama.cpp calls that too
-    Splitting("tekken", (_TEKKEN,), ignore_merges=True),
+    Splitting("tekken", (TEKKEN,), ignore_merges=True),
     Splitting("seed-coder", (_SEED,)),
     Splitting("gpt-2", (_GPT2,)),
     Splitting("exaone4", (_GPT2,)),

@@ -14,7 +14,7 @@ import numpy as np
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.kernels.ggml import Ggml, load_ggml
 from qwq_gguf.quantization.kernels.reference_bytes import gives_known_bytes
-from qwq_gguf.quantization.running.weights import decode
+from qwq_gguf.quantization.running.decoding import decode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

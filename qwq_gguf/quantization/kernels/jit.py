@@ -59,7 +59,7 @@ from numba.core import config  # noqa: E402
 
 _NOT_COMPILED = {
     *("__init__.py", "block_makers.py", "dispatch.py", "ggml.py", "reference_bytes.py"),
-    *("mxfp4.py", "scaled_bytes.py"),
+    *("mxfp4.py", "packed_numbers.py", "scaled_bytes.py"),
 }
 _settings_lock = Lock()
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}

@@ -8,7 +8,8 @@ import numpy as np
 
 from qwq_gguf.errors import TensorError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.quantization.running.weights import decode, refuse_bad, shard_of
+from qwq_gguf.quantization.running.decoding import decode
+from qwq_gguf.quantization.running.weights import refuse_bad, shard_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

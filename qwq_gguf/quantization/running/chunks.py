@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.conversion.parts import Part
 from qwq_gguf.conversion.values import ComputedTensor, Piece, Source, SourceTensor
-from qwq_gguf.errors import PlanError, UnsupportedError
+from qwq_gguf.errors import PlanError
 from qwq_gguf.quantization.planning.plan import Plan, TensorPlan
 from qwq_gguf.quantization.running.rows import Rows, pieces
 
@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows `first` to `first + rows` of a tensor, all of one matrix and from one shard."""
+    """Rows `first` to `first + rows` of a tensor, all of one matrix and from one source."""
 
     places: tuple[Place, ...]
     first: int
@@ -50,10 +50,11 @@ class Chunk:
         return piece
 
     @property
-    def shard(self) -> Path | None:
-        """The file they are in, None for a computed tensor."""
-        source = self.piece.source
-        return None if isinstance(source, ComputedTensor) else source.shard
+    def shards(self) -> tuple[Path, ...]:
+        """The files they are read from, by name: one as a rule, or with that of their scales;
+        none for a computed tensor.
+        """
+        return _shards(self.piece.source)
 
     @property
     def weights(self) -> int:
@@ -115,8 +116,8 @@ class Work:
         """How many chunks each shard has, in the order of reading."""
         counts: dict[Path, int] = {}
         for chunk in self.chunks:
-            if chunk.shard is not None:
-                counts[chunk.shard] = counts.get(chunk.shard, 0) + 1
+            for shard in chunk.shards:
+                counts[shard] = counts.get(shard, 0) + 1
         return counts
 
 
@@ -146,24 +147,10 @@ def line_up(
             raise PlanError("these plans are not of one model", found=name)
     stretches = [each for places in found.values() for each in _stretches(tuple(places))]
     if by_shard:
-        _refuse_scales_elsewhere(stretches)
         # Of a stacked tensor each shard's own part, so that none has to come twice.
         stretches.sort(key=_where)
     there: Sequence[Mapping[str, Rows]] = [{} for _ in plans] if done is None else done
     return Work(tuple(stretches), most_weights, tuple(there))
-
-
-def _refuse_scales_elsewhere(stretches: Sequence[Stretch]) -> None:
-    """Shards pass by one after the other, so what belongs together has to come in one."""
-    for stretch in stretches:
-        source = stretch.source
-        if isinstance(source, Part) and len(source.shards) > 1:
-            raise UnsupportedError(
-                f"{source.name} and its scales are in two shards, and shards pass by one by one",
-                path=source.shard,
-                found=", ".join(shard.name for shard in source.shards),
-                hint="leave out --stream",
-            )
 
 
 def _stretches(places: tuple[Place, ...]) -> Iterator[Stretch]:
@@ -174,9 +161,22 @@ def _stretches(places: tuple[Place, ...]) -> Iterator[Stretch]:
         first += piece.rows
 
 
-def _where(stretch: Stretch) -> tuple[str, int]:
-    source = stretch.source
-    return ("", 0) if isinstance(source, ComputedTensor) else (str(source.shard), source.start)
+def _shards(source: Source) -> tuple[Path, ...]:
+    if isinstance(source, ComputedTensor):
+        return ()
+    if isinstance(source, Part):
+        return tuple(sorted(source.number_shards))
+    return (source.shard,)
+
+
+def _where(stretch: Stretch) -> tuple[str, bool, str, int]:
+    """The last of its shards; what needs an earlier one too comes first there, so that this can
+    go.
+    """
+    source, shards = stretch.source, _shards(stretch.source)
+    if isinstance(source, ComputedTensor):
+        return "", False, "", 0
+    return str(shards[-1]), len(shards) == 1, str(source.shard), source.start
 
 
 def _chunks(places: tuple[Place, ...], first: int, stop: int, most_weights: int) -> Iterator[Chunk]:

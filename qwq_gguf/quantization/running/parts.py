@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qwq_gguf.conversion.parts import FLOATS, Part, Scales
+from qwq_gguf.conversion.parts import FLOATS, Packed, Part, Scales
+from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.kernels.mxfp4 import packed
 from qwq_gguf.quantization.kernels.scaled_bytes import FACTORS, scaled
+from qwq_gguf.quantization.running.decoding import decode
+from qwq_gguf.quantization.running.packed import unpacked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +30,8 @@ def read_part(reader: ShardReader, part: Part, first: int, count: int) -> NDArra
     """
     taken = part.taken if part.turned else part.taken[first : first + count]
     rows = _decoded(reader, part, taken)
+    if part.updates is not None:
+        rows = _updated(reader, part, taken, rows)
     if not part.turned and part.columns is None:
         return rows
     values = rows.view(_NUMBERS[part.dtype])
@@ -39,12 +44,26 @@ def read_part(reader: ShardReader, part: Part, first: int, count: int) -> NDArra
     return np.ascontiguousarray(values).view(np.uint8)
 
 
+def _updated(
+    reader: ShardReader, part: Part, rows: range, stored: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """As float32, with what adapters add."""
+    values = decode(stored, GgmlType[part.decoded])
+    if part.updates:
+        from qwq_gguf.quantization.running.merging import updated  # compiles
+
+        values = updated(reader, np.array(values), rows, part.updates)
+    return np.ascontiguousarray(values).view(np.uint8)
+
+
 def _decoded(reader: ShardReader, part: Part, rows: range) -> NDArray[np.uint8]:
+    if isinstance(part.scales, Packed):
+        return unpacked(reader, part, part.scales, rows)
     stored = _rows(reader, part, rows)
     if part.info.dtype in FLOATS or part.scales is None:
         return stored
     scales = part.scales
-    if part.dtype == "MXFP4":
+    if part.decoded == "MXFP4":
         blocks = -(-part.width // scales.columns)
         exponents = reader.read(scales.info, rows.start * blocks, _span(rows) * blocks)
         table = np.frombuffer(exponents, dtype=np.uint8).reshape(-1, blocks)

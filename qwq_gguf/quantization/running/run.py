@@ -197,8 +197,8 @@ def _quantize(
     supply.begin(tuple(left))
 
     def read(chunk: Chunk) -> NDArray[np.uint8]:
-        if chunk.shard is not None:
-            supply.bring(chunk.shard)
+        for shard in chunk.shards:
+            supply.bring(shard)
         return read_rows(reader, chunk.source, chunk.first, chunk.rows)
 
     def make(chunk: Chunk, rows: NDArray[np.uint8]) -> tuple[Chunk, list[tuple[memoryview, int]]]:
@@ -220,11 +220,11 @@ def _quantize(
     ):
         for place, (data, crc) in zip(chunk.places, blocks, strict=True):
             files.write(place, chunk, data, crc)
-        if chunk.shard is not None:
-            left[chunk.shard] -= 1
-            if not left[chunk.shard]:
-                reader.forget(chunk.shard)
-                files.sync_soon(_passes(supply, chunk.shard))
+        for shard in chunk.shards:
+            left[shard] -= 1
+            if not left[shard]:
+                reader.forget(shard)
+                files.sync_soon(_passes(supply, shard))
         done += chunk.weights
         if progress is not None:
             progress(Progress(done, work.weights, chunk.source.name))

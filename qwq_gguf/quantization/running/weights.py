@@ -1,4 +1,4 @@
-"""Rows of a source's tensor, in the GGUF's row order, as float32."""
+"""Rows of a source's tensor, in the GGUF's row order, as they are stored."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from qwq_gguf.conversion.values import (
     Source,
     SourceTensor,
 )
-from qwq_gguf.errors import TensorError, UnsupportedError
+from qwq_gguf.errors import TensorError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.kernels.ggml import load_ggml
+from qwq_gguf.quantization.running.decoding import decode
 from qwq_gguf.quantization.running.parts import read_part
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from qwq_gguf.checkpoint.reader import ShardReader
 
-__all__ = ["decode", "read_rows", "refuse_bad", "shard_of"]
+__all__ = ["read_rows", "refuse_bad", "shard_of"]
 
 _EXPONENTS = {"BF16": 0x7F80, "F16": 0x7C00}
 
@@ -100,24 +101,6 @@ def changed(rows: NDArray[np.uint8], kind: GgmlType, change: Change) -> NDArray[
         if kind is GgmlType.F16:
             made = made.astype("<f2")
     return np.ascontiguousarray(made.astype("<f4")).view(np.uint8)
-
-
-def decode(rows: NDArray[np.uint8], kind: GgmlType) -> NDArray[np.float32]:
-    """Stored rows as float32, exactly; float32 rows are a view. Blocks are decoded by ggml.
-
-    UnsupportedError for what ggml would not decode either: whole numbers and doubles.
-    """
-    if kind is GgmlType.BF16:
-        wide = rows.view("<u2").astype(np.uint32)
-        wide <<= 16
-        return wide.view(np.float32)
-    if kind is GgmlType.F16:
-        return rows.view("<f2").astype(np.float32)
-    if kind is GgmlType.F32:
-        return rows.view("<f4")
-    if kind.quantized:
-        return load_ggml().decode_rows(kind, rows)
-    raise UnsupportedError(f"{kind.name} holds no weights")
 
 
 def refuse_bad(rows: NDArray[np.uint8], tensor: SourceTensor, first: int) -> None:

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.conversion.parts import Part
+from qwq_gguf.conversion.parts import Packed, Part
 from qwq_gguf.conversion.values import ComputedTensor, Source
 from qwq_gguf.errors import OutputError
 from qwq_gguf.quantization.writing.journal import JOURNAL_SCHEMA
 from qwq_gguf.words import some
 
 if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.values import TensorInfo
+    from qwq_gguf.conversion.parts import Code
+    from qwq_gguf.conversion.updates import Update
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.quantization.planning.plan import Plan, TensorPlan
 
@@ -168,16 +171,36 @@ def _origin(source: Source) -> list[Any]:
         return [hashlib.sha256(source.data).hexdigest()]
     if not isinstance(source, Part):
         return [source.shard.name, source.start, source.nbytes]
-    info, scales, taken = source.info, source.scales, source.taken
-    factors = None
-    if scales is not None:
-        factors = [*_origin(scales.info), scales.info.dtype, scales.rows, scales.columns]
+    info, taken = source.info, source.taken
     return [
         *_origin(info),
         *(info.dtype, source.width, taken.start, taken.stop, taken.step, source.turned),
         None if source.columns is None else list(source.columns),
-        factors,
+        _factors(source.scales),
+        *([] if source.updates is None else [[_update(each) for each in source.updates]]),
     ]
+
+
+def _factors(code: Code | None) -> list[Any] | None:
+    if code is None:
+        return None
+    if not isinstance(code, Packed):
+        return [*_origin(code.info), code.info.dtype, code.rows, code.columns]
+    others = [None if info is None else _typed(info) for info in (code.zeros, code.groups)]
+    return [code.layout, code.bits, code.group, code.zero_offset, _typed(code.scales), *others]
+
+
+def _update(update: Update) -> list[Any]:
+    factors = [
+        None if each is None else [*_typed(each.info), each.turned]
+        for each in (update.left, update.right)
+    ]
+    magnitudes = None if update.magnitudes is None else _typed(update.magnitudes)
+    return [*factors, update.scale, magnitudes]
+
+
+def _typed(info: TensorInfo) -> list[Any]:
+    return [*_origin(info), info.dtype, list(info.shape)]
 
 
 def _digest(items: Iterator[str]) -> str:

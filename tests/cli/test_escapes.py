@@ -107,7 +107,7 @@ def test_a_checkpoints_names_on_a_terminal(tmp_path: Path, monkeypatch: pytest.M
         ["chat", "x.gguf", "-c", HOSTILE],
         ["chat", "x.gguf", "--repeat-last-n", HOSTILE],
         ["chat", "x.gguf", "--grammar-file", HOSTILE],
-        ["quantize", "demo", f"Q4{HOSTILE}"],
+        ["quantize", "demo", "-r", f"Q4{HOSTILE}"],
         ["quantize", "demo", "--kernels", HOSTILE],
         ["quantize", "demo", HOSTILE, HOSTILE],
         ["quantize", HOSTILE],
@@ -123,7 +123,10 @@ def test_a_checkpoints_names_on_a_terminal(tmp_path: Path, monkeypatch: pytest.M
     ],
     ids=lambda words: " ".join(words).encode("ascii", "replace").decode()[:40],
 )
-def test_arguments_in_errors(arguments: list[str]) -> None:
+def test_arguments_in_errors(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     done = runner.invoke(app, arguments)
     assert done.exit_code in (1, 2)
     assert done.stderr

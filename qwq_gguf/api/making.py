@@ -17,7 +17,7 @@ from qwq_gguf.api.calls import (
     reporting,
 )
 from qwq_gguf.errors import UsageError
-from qwq_gguf.jobs.events import Event, Kept, Remark, Said, Warned, Wrote
+from qwq_gguf.jobs.events import Event, Kept, Note, Said, Warned, Wrote
 from qwq_gguf.jobs.planning import Wanted, plan_models
 from qwq_gguf.jobs.quantizing import How, make
 from qwq_gguf.jobs.targets import DEFAULT_RECIPE
@@ -132,11 +132,11 @@ def quantize(
             manifest=manifest,
             modelfile=modelfile,
         )
-        told = _Told(reporting(progress))
+        heard = _Heard(reporting(progress))
         planned = plan_models(wanted)
         for event in planned.source.announcements():
-            told(event)
-        made = make(planned, how, told)
+            heard(event)
+        made = make(planned, how, heard)
     return QuantizeResult(
         paths=tuple(path for each in made for path in each.job.files),
         file_bytes=sum(each.summary.file_bytes for each in made),
@@ -146,8 +146,8 @@ def quantize(
             if each.manifest is not None
             for record in each.manifest.files
         },
-        written=tuple(told.written),
-        remarks=(*planned.changes, *planned.notes, *planned.warnings, *told.sentences),
+        written=tuple(heard.written),
+        remarks=(*planned.changes, *planned.notes, *planned.warnings, *heard.said),
         plans=tuple(each.job.plan for each in made),
     )
 
@@ -203,22 +203,22 @@ def plan(
         return plan_models(wanted).jobs[0].plan
 
 
-class _Told:
+class _Heard:
     """Passes events on, and keeps the sentences and files of them."""
 
     def __init__(self, report: Listener) -> None:
         self._report = report
-        self.sentences: list[str] = []
+        self.said: list[str] = []
         self.written: list[Path] = []
 
     def __call__(self, event: Event) -> None:
         match event:
-            case Said(text=text) | Remark(text=text) | Warned(text=text):
-                self.sentences.append(text)
+            case Said(text=text) | Note(text=text) | Warned(text=text):
+                self.said.append(text)
             case Wrote(path=path):
                 self.written.append(path)
             case Kept(path=path):
-                self.sentences.append(f"{path} is there already and stays (force=True replaces it)")
+                self.said.append(f"{path} is there already and stays (force=True replaces it)")
         if callable(self._report):
             self._report(event)
 

@@ -105,7 +105,7 @@ def load(
             wish=wish,
             guessing=guessing,
         )
-        return Model(loaded, chosen, (*notes, *loaded.notices), sequences)
+        return Model(loaded, chosen, (*notes, *loaded.notes), sequences)
 
 
 class Model:
@@ -117,7 +117,7 @@ class Model:
         self,
         loaded: engine.Model,
         profile: Profile,
-        remarks: tuple[str, ...],
+        notes: tuple[str, ...],
         sequences: int = 1,
     ) -> None:
         self._loaded = loaded
@@ -125,7 +125,7 @@ class Model:
         self._engine = _engine(loaded, sequences)
         self.profile = profile
         """How it is run, unless a chat says otherwise."""
-        self.remarks = remarks
+        self.notes = notes
         """Sentences about settings and loading that one should know."""
 
     @property

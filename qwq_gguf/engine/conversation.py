@@ -11,7 +11,7 @@ from qwq_gguf.chat.events import (
     ChatEvent,
     Finished,
     FinishReason,
-    Notice,
+    Note,
     Reply,
     Responded,
     Response,
@@ -283,19 +283,19 @@ class Conversation:
                     if isinstance(event, Responded):
                         return event.response
                     yield event
-                    if (notice := self._take_notice()) is not None:
-                        yield Notice(notice)
+                    if (note := self._take_note()) is not None:
+                        yield Note(note)
         except PromptTooLongError:
             if not rounds:
                 raise
         return no_room(FinishReason.CONTEXT, seed)  # filled by what tools have said
 
-    def _take_notice(self) -> str | None:
+    def _take_note(self) -> str | None:
         """Of the session, where it is one that says such things."""
-        take: Callable[[], str | None] | None = getattr(self.responder.session, "take_notice", None)
+        take: Callable[[], str | None] | None = getattr(self.responder.session, "take_note", None)
         return None if take is None else take()
 
-    def _make_room(self, turn: Sequence[Message]) -> Iterator[Notice]:
+    def _make_room(self, turn: Sequence[Message]) -> Iterator[Note]:
         """Leave out the oldest turns where the context is too full for a reply to this one."""
         more = self._sent.make_room(
             self._history,
@@ -305,7 +305,7 @@ class Conversation:
         )
         if more:
             which = "the oldest turn is" if more == 1 else f"the {more} oldest turns are"
-            yield Notice(f"the context is full: {which} no longer sent to the model")
+            yield Note(f"the context is full: {which} no longer sent to the model")
 
     def _length(self, messages: Sequence[Message]) -> int:
         prompt = self.responder.render(messages, self._specs)
@@ -329,7 +329,7 @@ class Conversation:
             yield result
             turn.append(Message("tool", result.content, name=call.name))
         for error in response.unread:
-            yield Notice(f"a tool call could not be read: {error}")
+            yield Note(f"a tool call could not be read: {error}")
             turn.append(Message("tool", f"error: {error}"))
 
     def _run_tool(self, call: ToolCall) -> ToolResult:

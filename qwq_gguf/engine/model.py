@@ -16,7 +16,7 @@ from qwq_gguf.engine.llama.vocabulary import Vocabulary
 from qwq_gguf.engine.loading.mapped import ModelFiles
 from qwq_gguf.engine.loading.precheck import check_model, model_parts
 from qwq_gguf.engine.loading.probe import library_identity, probe
-from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle, notices_of
+from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle, notes_of
 from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
@@ -63,7 +63,7 @@ class Model:
         gpu_layers: int,
         threads: int,
         settings: ContextSettings,
-        notices: tuple[str, ...],
+        notes: tuple[str, ...],
     ) -> None:
         self.library = library
         self.path = gguf.path
@@ -73,7 +73,7 @@ class Model:
         self.gpu_layers = gpu_layers
         self.threads = threads
         self.settings = settings
-        self.notices = notices
+        self.notes = notes
         self.speculation: Speculation | None = None
         """How its sessions guess tokens ahead, if they are to; see `speculate`."""
         api = library.api
@@ -170,7 +170,7 @@ class Model:
             gpu_layers=layers,
             threads=threads,
             settings=settings,
-            notices=notices_of(how, facts, gpu_layers, size, trained, settings.yarn),
+            notes=notes_of(how, facts, gpu_layers, size, trained, settings.yarn),
         )
         try:
             files.check_read()

@@ -227,7 +227,7 @@ class Responder:
 
 
 class Responding(Iterator[ResponseEvent]):
-    """A response in the making: its deltas and notices, then `Responded`.
+    """A response in the making: its deltas and notes, then `Responded`.
 
     Read it from one thread; `cancel` and `answer_now` may come from any, or from a signal
     handler. ModelError from whatever is read after its session began another one, or was closed.

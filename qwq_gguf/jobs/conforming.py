@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ServerError, UsageError
-from qwq_gguf.jobs.events import Remark, Report, Said, Warned
+from qwq_gguf.jobs.events import Note, Report, Said, Warned
 
 if TYPE_CHECKING:
     from qwq_gguf.conformance import Row
@@ -131,5 +131,5 @@ def _wanted(name: str | None, metadata: Mapping[str, KeyValue] | None, report: R
     resolved = resolve(metadata, requested=name)
     report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
     for sentence in resolved.notes:
-        report(Remark(sentence))
+        report(Note(sentence))
     return resolved.profile

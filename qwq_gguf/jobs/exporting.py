@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import ExportError, UsageError
-from qwq_gguf.jobs.events import Remark, Report, Said, Wrote
+from qwq_gguf.jobs.events import Note, Report, Said, Wrote
 from qwq_gguf.jobs.fetching import bring_gguf, gguf_header, ollama_name
 from qwq_gguf.jobs.modelfiles import origins_of
 
@@ -135,11 +135,11 @@ def _facts(
     resolved = resolve(gguf.metadata, requested=wanted.profile)
     if wanted.effort is not None:
         resolved = replace(resolved, profile=resolved.profile.with_effort(wanted.effort))
-        if notice := thoughts_of(gguf.metadata, resolved.profile).notice:
-            report(Remark(notice))
+        if note := thoughts_of(gguf.metadata, resolved.profile).note:
+            report(Note(note))
     report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
     for sentence in resolved.notes:
-        report(Remark(sentence))
+        report(Note(sentence))
     words = words_of(resolved.profile)
     return resolved, gguf_facts(gguf.metadata, file=origins[0], parts=origins, words=words)
 

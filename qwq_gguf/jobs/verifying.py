@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import UsageError
-from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, activity
+from qwq_gguf.jobs.events import Activity, Meter, Note, Report, activity
 from qwq_gguf.jobs.fetching import asking, bring_gguf
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _conversion(named: str, token: str | None, everything: bool, report: Report)
     source = open_source(named, token=token)
     fetched = source.bring(report)
     if source.hub is not None and not everything and len(fetched) < len(source.shards):
-        report(Remark(f"the weights of {named} are taken as the cache has them; --all hashes them"))
+        report(Note(f"the weights of {named} are taken as the cache has them; --all hashes them"))
     if everything and source.hub is not None:
         from qwq_gguf.verification.record import ShardDigests
 

@@ -147,7 +147,7 @@ class Thoughts:
         return (self.opens or form.switch is None) and (known or form.can_think)
 
     @property
-    def notice(self) -> str | None:
+    def note(self) -> str | None:
         """What to tell who turned thoughts on or off, where the template has no switch for it."""
         form, mode = self.form, self.mode
         if self.effort is not None and self.effort not in form.efforts:

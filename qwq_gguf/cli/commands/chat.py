@@ -261,8 +261,8 @@ def chat(
         note(f"thoughts: {settled.thoughts.form.describe()}")
     elif not quiet:
         chain_flags.show_notes(settled.resolved)
-    if settled.thoughts.notice is not None and not quiet:
-        note(f"note: {settled.thoughts.notice}")
+    if settled.thoughts.note is not None and not quiet:
+        note(f"note: {settled.thoughts.note}")
     if show_chain and prompt is None:
         return
     chosen = tool_flags.tools_of(tools)
@@ -275,7 +275,7 @@ def chat(
     from qwq_gguf.jobs.opening import open_chat
 
     bring_gguf(located, report)
-    shown = Shown(thoughts=not (hide_thinking or quiet), remarks=not quiet, details=verbose)
+    shown = Shown(thoughts=not (hide_thinking or quiet), notes=not quiet, details=verbose)
     view = screen(shown, budget=settled.profile.governor.budget)
     with (
         load_model(

@@ -286,8 +286,8 @@ def _here(
         settled = settle(gguf.metadata, wishes)
     if not quiet:
         chain_flags.show_notes(settled.resolved)
-        if settled.thoughts.notice is not None:
-            note(f"note: {settled.thoughts.notice}")
+        if settled.thoughts.note is not None:
+            note(f"note: {settled.thoughts.note}")
     bring_gguf(located, report)
     return located.path
 

@@ -15,9 +15,9 @@ from qwq_gguf.jobs.events import (
     Event,
     Interrupted,
     Kept,
+    Note,
     Progress,
     Quantized,
-    Remark,
     Said,
     Streaming,
     Unfinished,
@@ -105,7 +105,7 @@ class Terminal(Bars):
                 show_summaries(plans, summaries)
             case Said(text=text):
                 note(text)
-            case Remark(text=text):
+            case Note(text=text):
                 note(f"note: {text}")
             case Warned(text=text):
                 note(f"warning: {text}")

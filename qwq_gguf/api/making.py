@@ -17,9 +17,9 @@ from qwq_gguf.api.calls import (
 from qwq_gguf.api.wanted import RecipeLike, wanted_of
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.events import Event, Kept, Note, Said, Warned, Wrote
+from qwq_gguf.jobs.output_paths import DEFAULT_RECIPE
 from qwq_gguf.jobs.planning import plan_models
 from qwq_gguf.jobs.quantizing import How, make
-from qwq_gguf.jobs.targets import DEFAULT_RECIPE
 
 if TYPE_CHECKING:
     from qwq_gguf.quantization.planning.plan import Plan

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from qwq_gguf.engine import model as engine
     from qwq_gguf.engine.batching.engine import Engine
     from qwq_gguf.engine.conversation import Conversation
-    from qwq_gguf.engine.generating import Generates
+    from qwq_gguf.engine.protocols import Generates
     from qwq_gguf.engine.session import Session
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.sampling.settings import SettingValue

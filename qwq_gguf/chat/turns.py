@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from qwq_gguf.chat.fitting import Sent
 from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.sent_turns import Sent
 
 __all__ = ["Turns"]
 

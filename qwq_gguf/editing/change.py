@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.template_of_file import special_texts
 from qwq_gguf.conversion.overrides import apply_overrides, parse_override
 from qwq_gguf.editing.yarn import stretch
 from qwq_gguf.errors import ConfigError, TemplateError

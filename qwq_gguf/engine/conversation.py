@@ -19,8 +19,8 @@ from qwq_gguf.chat.events import (
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.rounds import no_room, one_reply, tokens_of
 from qwq_gguf.chat.turns import Turns
-from qwq_gguf.engine.generating import Generates
 from qwq_gguf.engine.one_reader import OneReader
+from qwq_gguf.engine.protocols import Generates
 from qwq_gguf.engine.responder import Responder, Responding
 from qwq_gguf.engine.saving.chats import load_chat, save_chat
 from qwq_gguf.engine.saving.file import SavedChat

@@ -20,7 +20,7 @@ from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle,
 from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
-from qwq_gguf.gguf_file.composing import composes
+from qwq_gguf.gguf_file.nfc import composes
 from qwq_gguf.machine import check_cache_fits, cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
 from qwq_gguf.native import native_files

@@ -14,10 +14,10 @@ from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt, Segment
 from qwq_gguf.chat.tool_formats import ToolUse, read_tool_use
 from qwq_gguf.chat.tool_place import takes_tools
-from qwq_gguf.engine.generating import Generates, Generating
 from qwq_gguf.engine.llama.native_stages import with_token_ids
 from qwq_gguf.engine.marks import opening_token
 from qwq_gguf.engine.one_reader import OneReader
+from qwq_gguf.engine.protocols import Generates, Generating
 from qwq_gguf.engine.replies import Governing, ReplyDriver, ReplyStream
 from qwq_gguf.engine.session import PromptProgress, Session
 from qwq_gguf.errors import ChainError, ModelError

@@ -85,7 +85,7 @@ def check_server(
     there. ServerError when the server says nothing that could be compared; UsageError for a
     profile `auto` without a file.
     """
-    from qwq_gguf.chat.of_file import template_of
+    from qwq_gguf.chat.template_of_file import template_of
     from qwq_gguf.conformance import Verdict, advice, ask_for_replies, ask_server, compare
     from qwq_gguf.conformance.http import Client
     from qwq_gguf.gguf_file import read_gguf

@@ -14,8 +14,8 @@ from qwq_gguf.jobs.modelfiles import origins_of
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
+    from qwq_gguf.exporters.exported import Export
     from qwq_gguf.exporters.facts import GgufFacts
-    from qwq_gguf.exporters.value import Export
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.profiles import Profile, Resolved
 
@@ -173,7 +173,7 @@ def _install(
     located: LocatedGguf, made: Export, wanted: Exporting, report: Report
 ) -> tuple[Path, ...]:
     from qwq_gguf.exporters.lmstudio_hub import MANIFEST
-    from qwq_gguf.jobs.installing import install, plan_install
+    from qwq_gguf.jobs.lmstudio_installing import install, plan_install
 
     assert wanted.user_repo is not None
     plan = plan_install(located.parts, made.files, user_repo=wanted.user_repo)

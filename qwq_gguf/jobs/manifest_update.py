@@ -51,7 +51,7 @@ def tidy_up(path: Path, report: Report) -> None:
 
 
 class Following:
-    """Lets the manifest of one file follow a change; see `edit.write.Follower`.
+    """Lets the manifest of one file follow a change; see `editing.write.ChangeFollower`.
 
     It does so only where the file is, to the byte, what the manifest says: a change of keys
     must not vouch for what else was changed. `told` is what to report afterwards.

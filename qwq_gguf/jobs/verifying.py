@@ -14,8 +14,7 @@ from qwq_gguf.jobs.fetching import asking, bring_gguf
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
     from qwq_gguf.conversion.values import Conversion
-    from qwq_gguf.verification import Finding
-    from qwq_gguf.verification import Report as Findings
+    from qwq_gguf.verification import Finding, Findings
 
 __all__ = ["Verified", "verify_file"]
 

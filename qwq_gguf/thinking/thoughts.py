@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from qwq_gguf.chat.history import with_thoughts, with_thoughts_in_text, without_thoughts
+from qwq_gguf.chat.earlier_thoughts import with_thoughts, with_thoughts_in_text, without_thoughts
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.prompt import RenderedPrompt
 from qwq_gguf.thinking.channels import ChannelSplitter

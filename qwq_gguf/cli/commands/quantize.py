@@ -38,8 +38,8 @@ from qwq_gguf.cli.flags.quantize import (
     WithManifest,
     WithModelfile,
 )
+from qwq_gguf.cli.flags.quantize_words import read_words
 from qwq_gguf.cli.flags.sources import Revision, Token
-from qwq_gguf.cli.flags.target import read_words
 from qwq_gguf.cli.showing.quantize import (
     made_json,
     planned_json,

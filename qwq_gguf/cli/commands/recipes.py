@@ -92,7 +92,7 @@ def _is_recipe(word: str, names: tuple[str, ...]) -> bool:
 
     RecipeError says so of the last.
     """
-    from qwq_gguf.cli.flags.target import looks_like_recipe
+    from qwq_gguf.cli.flags.quantize_words import looks_like_recipe
     from qwq_gguf.words import did_you_mean, one_of
 
     if word.upper() in names or word.lower().endswith(".toml"):

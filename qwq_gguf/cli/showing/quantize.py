@@ -138,7 +138,7 @@ def made_json(planned: Planned, made: Sequence[Made]) -> dict[str, Any]:
 
 
 def _made_json(made: Made) -> dict[str, Any]:
-    from qwq_gguf.jobs.targets import modelfile_beside
+    from qwq_gguf.jobs.output_paths import modelfile_beside
 
     plan, summary = made.job.plan, made.summary
     digests = {} if made.manifest is None else {f.name: f.file.sha256 for f in made.manifest.files}

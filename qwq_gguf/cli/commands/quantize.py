@@ -156,7 +156,7 @@ def quantize(
         emit_json(planned_json(planned))
     elif dry_run:
         show_jobs(planned.jobs)
-        show_stream(planned)
+        show_stream(planned, tell)
     else:
         for event in planned.source.announcements():
             tell(event)

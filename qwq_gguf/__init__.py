@@ -22,16 +22,17 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from qwq_gguf.api.loading import load
     from qwq_gguf.api.looking import export, fit, inspect, load_profile, load_recipe, verify
     from qwq_gguf.api.making import QuantizeResult, plan, quantize
-    from qwq_gguf.api.running import Model, load
+    from qwq_gguf.api.model import Model
     from qwq_gguf.chat.events import (
         AnswerDelta,
         AnswerWasThought,
         ChatEvent,
         Finished,
         FinishReason,
-        Notice,
+        Note,
         Reply,
         ThinkingDelta,
         ToolCallStarted,
@@ -77,7 +78,7 @@ __all__ = [
     "ChatEvent",
     "FinishReason",
     "Finished",
-    "Notice",
+    "Note",
     "Reply",
     "ThinkingDelta",
     "ToolCallStarted",
@@ -93,8 +94,8 @@ _HOMES = {
     "Conversation": "engine.conversation",
     "FinishReason": "chat.events",
     "Finished": "chat.events",
-    "Model": "api.running",
-    "Notice": "chat.events",
+    "Model": "api.model",
+    "Note": "chat.events",
     "Plan": "quantization",
     "Profile": "profiles",
     "QuantizeResult": "api.making",
@@ -109,7 +110,7 @@ _HOMES = {
     "export": "api.looking",
     "fit": "api.looking",
     "inspect": "api.looking",
-    "load": "api.running",
+    "load": "api.loading",
     "load_profile": "api.looking",
     "load_recipe": "api.looking",
     "plan": "api.making",

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from qwq_gguf.errors import QwqGgufError, UsageError
 from qwq_gguf.jobs.events import Event, Report, silent
+
+if TYPE_CHECKING:
+    from qwq_gguf.profiles import Profile
 
 __all__ = [
     "Listener",
@@ -23,6 +26,7 @@ __all__ = [
     "name_of",
     "names_of",
     "path_of",
+    "profile_of",
     "reporting",
 ]
 
@@ -69,6 +73,15 @@ def name_of(source: object, what: str = "source") -> str:
         found=repr(source)[:60],
         hint='a str or a pathlib.Path, such as "demo", "org/name" or "model.gguf"',
     )
+
+
+def profile_of(profile: object) -> str | Profile | None:
+    """A profile, or what names one. UsageError for what does not."""
+    from qwq_gguf.profiles import Profile
+
+    if profile is None or isinstance(profile, Profile):
+        return profile
+    return name_of(profile, "profile")
 
 
 def names_of(given: object, what: str) -> tuple[str, ...]:

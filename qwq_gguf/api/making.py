@@ -5,32 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from qwq_gguf.api.calls import (
     Listener,
     check_flags,
     check_numbers,
-    check_texts,
     in_python,
-    name_of,
-    names_of,
     reporting,
 )
+from qwq_gguf.api.wanted import RecipeLike, wanted_of
 from qwq_gguf.errors import UsageError
-from qwq_gguf.jobs.events import Event, Kept, Remark, Said, Warned, Wrote
-from qwq_gguf.jobs.planning import Wanted, plan_models
+from qwq_gguf.jobs.events import Event, Kept, Note, Said, Warned, Wrote
+from qwq_gguf.jobs.output_paths import DEFAULT_RECIPE
+from qwq_gguf.jobs.planning import plan_models
 from qwq_gguf.jobs.quantizing import How, make
-from qwq_gguf.jobs.targets import DEFAULT_RECIPE
-from qwq_gguf.quantization.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from qwq_gguf.quantization.planning.plan import Plan
 
 __all__ = ["QuantizeResult", "plan", "quantize"]
-
-RecipeLike: TypeAlias = str | Path | Recipe
-"""A shipped recipe's name in any case, the path of a .toml, or a recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +96,7 @@ def quantize(
     OutputError, MemoryLimitError; UsageError for arguments that do not go together.
     """
     with in_python():
-        wanted = _wanted(
+        wanted = wanted_of(
             source,
             recipe,
             out=out,
@@ -136,11 +130,11 @@ def quantize(
             manifest=manifest,
             modelfile=modelfile,
         )
-        told = _Told(reporting(progress))
+        heard = _Heard(reporting(progress))
         planned = plan_models(wanted)
         for event in planned.source.announcements():
-            told(event)
-        made = make(planned, how, told)
+            heard(event)
+        made = make(planned, how, heard)
     return QuantizeResult(
         paths=tuple(path for each in made for path in each.job.files),
         file_bytes=sum(each.summary.file_bytes for each in made),
@@ -150,8 +144,8 @@ def quantize(
             if each.manifest is not None
             for record in each.manifest.files
         },
-        written=tuple(told.written),
-        remarks=(*planned.changes, *planned.notes, *planned.warnings, *told.sentences),
+        written=tuple(heard.written),
+        remarks=(*planned.changes, *planned.notes, *planned.warnings, *heard.said),
         plans=tuple(each.job.plan for each in made),
     )
 
@@ -185,7 +179,7 @@ def plan(
     `bits_per_weight` and `to_json()`.
     """
     with in_python():
-        wanted = _wanted(
+        wanted = wanted_of(
             source,
             recipe,
             name=name,
@@ -209,108 +203,21 @@ def plan(
         return plan_models(wanted).jobs[0].plan
 
 
-class _Told:
+class _Heard:
     """Passes events on, and keeps the sentences and files of them."""
 
     def __init__(self, report: Listener) -> None:
         self._report = report
-        self.sentences: list[str] = []
+        self.said: list[str] = []
         self.written: list[Path] = []
 
     def __call__(self, event: Event) -> None:
         match event:
-            case Said(text=text) | Remark(text=text) | Warned(text=text):
-                self.sentences.append(text)
+            case Said(text=text) | Note(text=text) | Warned(text=text):
+                self.said.append(text)
             case Wrote(path=path):
                 self.written.append(path)
             case Kept(path=path):
-                self.sentences.append(f"{path} is there already and stays (force=True replaces it)")
+                self.said.append(f"{path} is there already and stays (force=True replaces it)")
         if callable(self._report):
             self._report(event)
-
-
-def _wanted(
-    source: object,
-    recipe: RecipeLike | Sequence[RecipeLike],
-    *,
-    split: tuple[int | None, int | None, bool],
-    tensor_types: Sequence[str],
-    override_kv: Sequence[str],
-    profile: object,
-    out: object = None,
-    name: str | None = None,
-    imatrix: object = None,
-    output_type: str | None = None,
-    token_type: str | None = None,
-    pure: bool = False,
-    sampling_metadata: bool = True,
-    repair: bool = True,
-    stream: bool = False,
-    lora: object = (),
-    requantize: bool = False,
-    revision: str | None = None,
-    token: str | None = None,
-) -> Wanted:
-    from qwq_gguf.quantization.planning.split import SplitRule
-
-    size, tensors, bare = split
-    check_texts(
-        name=name,
-        output_tensor_type=output_type,
-        token_embedding_type=token_type,
-        revision=revision,
-        token=token,
-    )
-    check_flags(
-        pure=pure,
-        sampling_metadata=sampling_metadata,
-        repair=repair,
-        stream=stream,
-        allow_requantize=requantize,
-        no_tensor_first_split=bare,
-    )
-    check_numbers(split_max_size=size, split_max_tensors=tensors)
-    if size is not None and tensors is not None:
-        raise UsageError("split_max_size and split_max_tensors: name one of them")
-    if bare and size is None and tensors is None:
-        raise UsageError("no_tensor_first_split goes with split_max_size or split_max_tensors")
-    rule = None
-    if size is not None or tensors is not None:
-        rule = SplitRule(max_bytes=size, max_tensors=tensors, bare_first=bare)
-    return Wanted(
-        name_of(source),
-        None if out is None else name_of(out, "out"),
-        _recipes(recipe),
-        name=name,
-        imatrix=None if imatrix is None else name_of(imatrix, "imatrix"),
-        tensor_types=_texts(tensor_types, "tensor_types", '["ffn_down=Q6_K"]'),
-        output_type=output_type,
-        token_type=token_type,
-        pure=pure,
-        override_kv=_texts(override_kv, "override_kv", '["general.name=str:Mine"]'),
-        profile=name_of(profile, "profile"),
-        sampling_metadata=sampling_metadata,
-        repair=repair,
-        split=rule,
-        stream=stream,
-        requantize=requantize,
-        revision=revision,
-        token=token,
-        adapters=names_of(lora, "lora"),
-    )
-
-
-def _recipes(given: object) -> tuple[str | Recipe, ...]:
-    several = given if isinstance(given, list | tuple) else (given,)
-    recipes = tuple(
-        each if isinstance(each, Recipe) else name_of(each, "recipe") for each in several
-    )
-    if not recipes:
-        raise UsageError("no recipe is named", hint="leave recipe out for Q4_K_M")
-    return recipes
-
-
-def _texts(given: object, what: str, example: str) -> tuple[str, ...]:
-    if isinstance(given, list | tuple) and all(isinstance(each, str) for each in given):
-        return tuple(given)
-    raise UsageError(f"{what} is a list of texts", found=repr(given)[:60], hint=f"{what}={example}")

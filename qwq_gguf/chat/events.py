@@ -1,6 +1,6 @@
 """What happens while a reply is made, as a stream of values.
 
-What a model answers is any number of deltas and notices, and then one `Responded`. A reply
+What a model answers is any number of deltas and notes, and then one `Responded`. A reply
 of a conversation is that for each round of tools, tool events between them, and then one
 `Finished` in the place of all `Responded`.
 """
@@ -20,7 +20,7 @@ __all__ = [
     "ChatEvent",
     "FinishReason",
     "Finished",
-    "Notice",
+    "Note",
     "Reply",
     "Responded",
     "Response",
@@ -157,8 +157,8 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """Something the user should know that is no part of the reply."""
+class Note:
+    """A sentence for the user: no part of a reply, and nothing is wrong with what was made."""
 
     text: str
 
@@ -177,14 +177,8 @@ class Finished:
     reply: Reply
 
 
-ResponseEvent: TypeAlias = ThinkingDelta | AnswerDelta | AnswerWasThought | Notice | Responded
+ResponseEvent: TypeAlias = ThinkingDelta | AnswerDelta | AnswerWasThought | Note | Responded
 
 ChatEvent: TypeAlias = (
-    ThinkingDelta
-    | AnswerDelta
-    | AnswerWasThought
-    | ToolCallStarted
-    | ToolResult
-    | Notice
-    | Finished
+    ThinkingDelta | AnswerDelta | AnswerWasThought | ToolCallStarted | ToolResult | Note | Finished
 )

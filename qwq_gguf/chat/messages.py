@@ -58,7 +58,7 @@ class Message:
 
     `thinking` is the thought that preceded an assistant's content, kept for those who want
     to see it. A template gets it in the fields `thought_in`, of which there are none unless
-    somebody decides so (see `qwq_gguf.chat.history`).
+    somebody decides so (see `qwq_gguf.chat.earlier_thoughts`).
     """
 
     role: Role

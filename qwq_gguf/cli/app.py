@@ -14,7 +14,7 @@ from qwq_gguf.cli.terminal.manner import manner
 from qwq_gguf.cli.terminal.output import emit, emit_json
 from qwq_gguf.cli.terminal.streams import set_up_streams
 
-__all__ = ["app", "main", "run"]
+__all__ = ["app", "run"]
 
 
 class _Commands(LazyGroup):
@@ -132,10 +132,3 @@ def run() -> int:
     except SystemExit as leaving:
         status = leaving.code
     return close_stdout(status if isinstance(status, int) else 0)
-
-
-def main() -> None:
-    """The entry point of earlier installations; see cli/main.py."""
-    from qwq_gguf.cli.main import main as start
-
-    start()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from qwq_gguf.cli.terminal.early import INTERRUPTED, leave_on_ctrl_c
+from qwq_gguf.cli.terminal.early_interrupt import INTERRUPTED, leave_on_ctrl_c
 
 __all__ = ["main"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from qwq_gguf.cures.running import LLAMA_CPP_ORDER, Running, number_of
 from qwq_gguf.exporters.facts import GgufFacts
-from qwq_gguf.exporters.lmstudio import VOCABULARY, load_fields, operation_fields
+from qwq_gguf.exporters.lmstudio import WORDS, load_fields, operation_fields
 from qwq_gguf.exporters.thoughts import spoken_thoughts
 from qwq_gguf.profiles import Profile
 from qwq_gguf.thinking import ThinkingTags
@@ -37,8 +37,7 @@ def running_in_lmstudio(settings: Mapping[str, Any], profile: Profile, facts: Gg
     said = {
         name: number
         for name in _DEFAULTS
-        if (number := _number(name, operation.get(_PREDICTION + VOCABULARY.names[name])))
-        is not None
+        if (number := _number(name, operation.get(_PREDICTION + WORDS.names[name]))) is not None
     }
     context = number_of(load.get(_CONTEXT_KEY))
     tags = spoken_thoughts(profile, facts).tags

@@ -12,8 +12,8 @@ from qwq_gguf.cures.troubles import last_bound
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.ollama import Modelfile, model_name, modelfile
 from qwq_gguf.exporters.ollama_families import unseen_thoughts
+from qwq_gguf.exporters.runtime_words import flatten
 from qwq_gguf.exporters.thoughts import spoken_thoughts
-from qwq_gguf.exporters.vocabulary import flatten
 from qwq_gguf.profiles import Profile
 
 __all__ = ["OllamaSettings", "cured_modelfile", "cured_name", "running_in_ollama"]

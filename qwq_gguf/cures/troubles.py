@@ -8,8 +8,8 @@ from typing import Literal
 
 from qwq_gguf.cures.running import Running
 from qwq_gguf.exporters.facts import GgufFacts
+from qwq_gguf.exporters.runtime_words import Flat, flatten, spoken_order
 from qwq_gguf.exporters.thoughts import spoken_thoughts
-from qwq_gguf.exporters.vocabulary import Flat, flatten, spoken_order
 from qwq_gguf.profiles import Profile
 
 __all__ = ["Kind", "Trouble", "last_bound", "troubles_of"]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.template_of_file import special_texts
 from qwq_gguf.conversion.overrides import apply_overrides, parse_override
 from qwq_gguf.editing.yarn import stretch
 from qwq_gguf.errors import ConfigError, TemplateError
@@ -17,7 +17,7 @@ from qwq_gguf.preparation import check_template, with_profile, without_profile_n
 from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy, tell_llama_cpp
 from qwq_gguf.preparation.tokens import repair_tokens
 from qwq_gguf.profiles import Profile, choose_profile, edited_of
-from qwq_gguf.profiles.edited import told
+from qwq_gguf.profiles.edited import edit_notes
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 
 __all__ = ["Changed", "change_entries", "parse_kv"]
@@ -111,7 +111,7 @@ def change_entries(
     after = {entry.key: entry for entry in entries}
     notes += read_sampling(after).notes
     named, edited = edited_of(after)
-    notes += told(named or "", edited)
+    notes += edit_notes(named or "", edited)
     return Changed(entries, tuple(_differences(metadata, after)), tuple(notes))
 
 

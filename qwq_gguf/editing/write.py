@@ -28,7 +28,7 @@ from qwq_gguf.gguf_file.layout import HEADER_BYTES, KEY_COUNT_AT
 from qwq_gguf.locks import lock
 from qwq_gguf.metadata import KeyValue
 
-__all__ = ["Follower", "Written", "blank_unread", "locked", "write_entries"]
+__all__ = ["ChangeFollower", "Written", "blank_unread", "locked", "write_entries"]
 
 _CHUNK = 8 << 20
 
@@ -44,7 +44,7 @@ class Written:
     replaced_link: bool = False
 
 
-class Follower(Protocol):
+class ChangeFollower(Protocol):
     """Told of a change while nobody else can make one. What it raises in `announce` keeps
     the change from being made.
     """
@@ -69,7 +69,7 @@ def write_entries(
     entries: Sequence[KeyValue],
     *,
     progress: Callable[[int, int], None] | None = None,
-    follow: Follower | None = None,
+    follow: ChangeFollower | None = None,
 ) -> Written:
     """Give a file other metadata; `file` is its header as read just before.
 
@@ -100,7 +100,7 @@ def _slot_entries(file: GgufFile, room: Room, entries: Sequence[KeyValue]) -> li
 
 
 def _change_in_place(
-    file: GgufFile, room: Room, inside: Sequence[KeyValue], follow: Follower | None
+    file: GgufFile, room: Room, inside: Sequence[KeyValue], follow: ChangeFollower | None
 ) -> bool:
     """False when there is too little room, or the bytes are not laid out as ours are."""
     filled = room.fill(inside)
@@ -153,7 +153,7 @@ def _copy(
     file: GgufFile,
     entries: Sequence[KeyValue],
     progress: Callable[[int, int], None] | None,
-    follow: Follower | None,
+    follow: ChangeFollower | None,
 ) -> int:
     records = [
         _Record(tensor.name, tensor.shape, tensor.type, tensor.offset - file.data_offset)

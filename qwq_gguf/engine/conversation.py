@@ -11,27 +11,24 @@ from qwq_gguf.chat.events import (
     ChatEvent,
     Finished,
     FinishReason,
-    Notice,
+    Note,
     Reply,
     Responded,
     Response,
-    ToolCallStarted,
-    ToolResult,
 )
-from qwq_gguf.chat.fitting import Sent
-from qwq_gguf.chat.messages import Message, ToolCall
+from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.rounds import no_room, one_reply, tokens_of
-from qwq_gguf.chat.tool_arguments import ArgumentError, fitted
-from qwq_gguf.engine.generating import Generates
-from qwq_gguf.engine.llama.native_chain import MOST_SEED
+from qwq_gguf.chat.turns import Turns
 from qwq_gguf.engine.one_reader import OneReader
-from qwq_gguf.engine.responder import Responder, Responding, new_seed
+from qwq_gguf.engine.protocols import Generates
+from qwq_gguf.engine.responder import Responder, Responding
 from qwq_gguf.engine.saving.chats import load_chat, save_chat
 from qwq_gguf.engine.saving.file import SavedChat
 from qwq_gguf.engine.saving.made_with import MadeWith
 from qwq_gguf.engine.session import PromptProgress
-from qwq_gguf.errors import PromptTooLongError, ToolError
-from qwq_gguf.words import did_you_mean
+from qwq_gguf.errors import PromptTooLongError
+from qwq_gguf.sampling.seeds import Seeds, round_seed
+from qwq_gguf.tools.calling import use_tools
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -48,7 +45,7 @@ class Conversation:
 
     Thoughts of earlier turns are not sent again (the profile's history policy), and the
     KV cache is computed anew only from where a prompt differs from the last one. When the
-    context is full, the oldest turns are no longer sent (`chat.fitting`). Use it from one
+    context is full, the oldest turns are no longer sent (`chat.sent_turns`). Use it from one
     thread; `interrupt` and `answer_now` may come from any, or from a signal handler.
     """
 
@@ -90,12 +87,8 @@ class Conversation:
         self._tools = {tool.spec.name: tool for tool in tools}
         self._specs = tuple(tool.spec for tool in self._tools.values())
         self.responder.check_tools(self._specs)
-        self._system: list[Message] = []
-        self.set_system(system)
-        self._history: list[Message] = []
-        self._sent = Sent()
-        self._seed = seed
-        self._turns = 0
+        self._turns = Turns(system)
+        self._seeds = Seeds(seed)
         #: The most tokens of a reply over all its rounds of tools; None: what the context holds.
         self.max_tokens = max_tokens
         self._tool_rounds = tool_rounds
@@ -105,7 +98,7 @@ class Conversation:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The turns so far, thoughts included, and those that are not sent any more."""
-        return (*self._system, *self._history)
+        return self._turns.messages
 
     @property
     def context_size(self) -> int:
@@ -134,7 +127,7 @@ class Conversation:
 
     def prompt_tokens(self, text: str) -> list[int]:
         """What the model would read if this were asked: history, question, opened thought."""
-        messages = (*self._system, *self._sent.of(self._history), Message("user", text))
+        messages = self._turns.sent_with([Message("user", text)])
         return self.model.encode(self.responder.render(messages, self._specs).segments)
 
     def interrupt(self) -> None:
@@ -153,8 +146,7 @@ class Conversation:
 
     def clear(self) -> None:
         """Forget all turns; system prompt and tools stay."""
-        self._history.clear()
-        self._sent = Sent()
+        self._turns.clear()
 
     def save_state(self, path: str | Path, *, force: bool = False) -> None:
         """Write the turns and what was computed of them, for `load_state`; not while one replies.
@@ -162,7 +154,7 @@ class Conversation:
         The file is there whole or not at all, for its owner alone; `force` replaces one.
         OutputError.
         """
-        chat = SavedChat(self.messages, self._sent.left_out, self._turns, self._made_with())
+        chat = SavedChat(self.messages, self._turns.left_out, self._seeds.taken, self._made_with())
         save_chat(Path(path), chat, self.responder.session, force=force)
 
     def load_state(self, path: str | Path) -> str | None:
@@ -176,12 +168,8 @@ class Conversation:
         """
         session = self.responder.session
         chat, why = load_chat(Path(path), self._made_with(), session, context=session.context_size)
-        messages = list(chat.messages)
-        system = [messages.pop(0)] if messages and messages[0].role == "system" else []
-        self._system = self._system or system
-        self._history, self._turns = messages, chat.asked
-        self._sent = Sent()
-        self._sent.left_out = chat.left_out
+        self._turns.resume(chat.messages, left_out=chat.left_out, keep_system=True)
+        self._seeds.taken = chat.asked
         return why
 
     def _made_with(self) -> MadeWith:
@@ -190,26 +178,18 @@ class Conversation:
 
     def undo(self) -> str | None:
         """Forget the last question and all that came of it; the question, None without one."""
-        for place in reversed(range(len(self._history))):
-            if self._history[place].role == "user":
-                question = self._history[place].content
-                del self._history[place:]
-                return question
-        return None
+        return self._turns.undo()
 
     def resume(self, messages: Sequence[Message]) -> None:
         """Go on from these turns, as `messages` gives them, in the place of those so far.
 
         A system turn in front replaces the system prompt; without one there is none.
         """
-        turns = list(messages)
-        system = [turns.pop(0)] if turns and turns[0].role == "system" else []
-        self._system, self._history = system, turns
-        self._sent = Sent()
+        self._turns.resume(messages)
 
     def set_system(self, text: str | None) -> None:
         """Another system prompt from the next turn on, or none."""
-        self._system = [Message("system", text)] if text else []
+        self._turns.set_system(text)
 
     def set_profile(
         self, profile: Profile, template_variables: Mapping[str, Any] | None = None
@@ -232,7 +212,7 @@ class Conversation:
 
     def set_seed(self, seed: int | None) -> None:
         """The seed of the next reply, later ones counting on from it; None: one is drawn."""
-        self._seed, self._turns = seed, 0
+        self._seeds = Seeds(seed)
 
     def close(self) -> None:
         """Free the KV cache, unless it is shared."""
@@ -240,11 +220,11 @@ class Conversation:
 
     def _take_turn(self, text: str) -> Generator[ChatEvent, None, None]:
         self._interrupted = False
-        seed = self._next_seed()
+        seed = self._seeds.take()
         turn = [Message("user", text)]
         rounds: list[Response] = []
         while True:
-            last = yield from self._respond(turn, _round_seed(seed, len(rounds)), rounds)
+            last = yield from self._respond(turn, round_seed(seed, len(rounds)), rounds)
             rounds.append(last)
             reason = last.finish_reason
             if not (last.calls or last.unread) or reason is not FinishReason.STOP:
@@ -254,12 +234,12 @@ class Conversation:
                 break
             said = last.answer if last.calls else last.written
             turn.append(Message("assistant", said, last.calls, thinking=last.thinking))
-            yield from self._use_tools(last, turn)
+            yield from use_tools(self._tools, last, turn)
         reply = one_reply(rounds, reason, seed)
         if reply.answer:
             turn.append(Message("assistant", reply.answer, thinking=last.thinking))
-            self._history += turn
-        self._sent.crowded = reason is FinishReason.CONTEXT
+            self._turns.add(turn)
+        self._turns.ended(crowded=reason is FinishReason.CONTEXT)
         yield Finished(reply)
 
     def _respond(
@@ -273,7 +253,7 @@ class Conversation:
                 return no_room(FinishReason.LENGTH, seed)
         yield from self._make_room(turn)
         try:
-            messages = (*self._system, *self._sent.of(self._history), *turn)
+            messages = self._turns.sent_with(turn)
             responding = self.responder.respond(messages, self._specs, seed=seed, max_tokens=left)
             self._responding = responding
             if self._interrupted:  # before there was anything to cancel
@@ -283,29 +263,26 @@ class Conversation:
                     if isinstance(event, Responded):
                         return event.response
                     yield event
-                    if (notice := self._take_notice()) is not None:
-                        yield Notice(notice)
+                    if (note := self._take_note()) is not None:
+                        yield Note(note)
         except PromptTooLongError:
             if not rounds:
                 raise
         return no_room(FinishReason.CONTEXT, seed)  # filled by what tools have said
 
-    def _take_notice(self) -> str | None:
+    def _take_note(self) -> str | None:
         """Of the session, where it is one that says such things."""
-        take: Callable[[], str | None] | None = getattr(self.responder.session, "take_notice", None)
+        take: Callable[[], str | None] | None = getattr(self.responder.session, "take_note", None)
         return None if take is None else take()
 
-    def _make_room(self, turn: Sequence[Message]) -> Iterator[Notice]:
+    def _make_room(self, turn: Sequence[Message]) -> Iterator[Note]:
         """Leave out the oldest turns where the context is too full for a reply to this one."""
-        more = self._sent.make_room(
-            self._history,
-            lambda kept: self._length((*self._system, *kept, *turn)),
-            context=self.context_size,
-            max_tokens=self.max_tokens,
+        more = self._turns.make_room(
+            turn, self._length, context=self.context_size, max_tokens=self.max_tokens
         )
         if more:
             which = "the oldest turn is" if more == 1 else f"the {more} oldest turns are"
-            yield Notice(f"the context is full: {which} no longer sent to the model")
+            yield Note(f"the context is full: {which} no longer sent to the model")
 
     def _length(self, messages: Sequence[Message]) -> int:
         prompt = self.responder.render(messages, self._specs)
@@ -313,42 +290,3 @@ class Conversation:
             return len(self.model.encode(prompt.segments, self.context_size))
         except PromptTooLongError:
             return self.context_size + 1
-
-    def _next_seed(self) -> int:
-        if self._seed is None:
-            return new_seed()
-        seed = (self._seed + self._turns) % (MOST_SEED + 1)
-        self._turns += 1
-        return seed
-
-    def _use_tools(self, response: Response, turn: list[Message]) -> Iterator[ChatEvent]:
-        """Run the calls and let the model read results and errors."""
-        for call in response.calls:
-            yield ToolCallStarted(call)
-            result = self._run_tool(call)
-            yield result
-            turn.append(Message("tool", result.content, name=call.name))
-        for error in response.unread:
-            yield Notice(f"a tool call could not be read: {error}")
-            turn.append(Message("tool", f"error: {error}"))
-
-    def _run_tool(self, call: ToolCall) -> ToolResult:
-        tool = self._tools.get(call.name)
-        if tool is None:
-            near = did_you_mean(call.name[:100], self._tools)
-            known = near or f"there are: {', '.join(self._tools)}"
-            message = f"error: there is no tool {call.name[:100]}; {known}"
-            return ToolResult(call, message, failed=True)
-        try:
-            return ToolResult(call, tool.run(fitted(call.arguments, tool.spec.parameters)))
-        except ArgumentError as error:
-            return ToolResult(call, f"error: {error}", failed=True)
-        except ToolError as error:
-            return ToolResult(call, f"error: {error.message}", failed=True)
-        except Exception as error:  # a stranger's tool: its bug must not end the chat
-            return ToolResult(call, f"error: the tool failed ({type(error).__name__})", failed=True)
-
-
-def _round_seed(seed: int, number: int) -> int:
-    """Another seed for each round of tools, the reply's own for the first."""
-    return (seed + number * 0x9E3779B9) % (MOST_SEED + 1)

@@ -17,11 +17,11 @@ from qwq_gguf.engine.llama.workers import Devices, Worker
 from qwq_gguf.engine.loading.mapped import ModelFiles
 from qwq_gguf.engine.loading.precheck import check_model, model_parts
 from qwq_gguf.engine.loading.probe import library_identity, probe
-from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle, notices_of
+from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle
 from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
-from qwq_gguf.gguf_file.composing import composes
+from qwq_gguf.gguf_file.nfc import composes
 from qwq_gguf.machine import check_cache_fits, cpu_identity
 from qwq_gguf.metadata import KeyValue, Scalar
 from qwq_gguf.native import native_files
@@ -64,7 +64,7 @@ class Model:
         gpu_layers: int,
         threads: int,
         settings: ContextSettings,
-        notices: tuple[str, ...],
+        notes: tuple[str, ...],
     ) -> None:
         self.library = library
         self.path = gguf.path
@@ -74,7 +74,7 @@ class Model:
         self.gpu_layers = gpu_layers
         self.threads = threads
         self.settings = settings
-        self.notices = notices
+        self.notes = notes
         self.speculation: Speculation | None = None
         """How its sessions guess tokens ahead, if they are to; see `speculate`."""
         api = library.api
@@ -174,7 +174,7 @@ class Model:
             gpu_layers=layers,
             threads=threads,
             settings=settings,
-            notices=notices_of(
+            notes=notes_of(
                 how, facts, gpu_layers, size, trained, settings.yarn, remote=bool(devices)
             ),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
@@ -15,23 +14,23 @@ from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt, Segment
 from qwq_gguf.chat.tool_formats import ToolUse, read_tool_use
 from qwq_gguf.chat.tool_place import takes_tools
-from qwq_gguf.engine.generating import Generates, Generating
-from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.llama.native_stages import with_token_ids
 from qwq_gguf.engine.marks import opening_token
 from qwq_gguf.engine.one_reader import OneReader
+from qwq_gguf.engine.protocols import Generates, Generating
 from qwq_gguf.engine.replies import Governing, ReplyDriver, ReplyStream
 from qwq_gguf.engine.session import PromptProgress, Session
 from qwq_gguf.errors import ChainError, ModelError
 from qwq_gguf.profiles.thoughts import thoughts_of
 from qwq_gguf.sampling import Grammar, LogitBias
+from qwq_gguf.sampling.seeds import new_seed
 from qwq_gguf.thinking import Governor, Unsplit
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
     from qwq_gguf.profiles import Profile
 
-__all__ = ["Responder", "Responding", "new_seed"]
+__all__ = ["Responder", "Responding"]
 
 
 class Responder:
@@ -227,7 +226,7 @@ class Responder:
 
 
 class Responding(Iterator[ResponseEvent]):
-    """A response in the making: its deltas and notices, then `Responded`.
+    """A response in the making: its deltas and notes, then `Responded`.
 
     Read it from one thread; `cancel` and `answer_now` may come from any, or from a signal
     handler. ModelError from whatever is read after its session began another one, or was closed.
@@ -285,8 +284,3 @@ class Responding(Iterator[ResponseEvent]):
                 "conversation a session of its own",
             )
         yield from self._driver.finish(reason)
-
-
-def new_seed() -> int:
-    """One that nobody has asked for."""
-    return secrets.randbelow(MOST_SEED + 1)

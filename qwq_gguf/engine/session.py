@@ -103,9 +103,9 @@ class Session:
         if self._drafter is not None:
             self._drafter.interrupt()
 
-    def take_notice(self) -> str | None:
+    def take_note(self) -> str | None:
         """What the user should know of how it goes, once; now only that the computer is busy."""
-        return self._context.busy.take_notice()
+        return self._context.busy.take_note()
 
     def state(self) -> SequenceState:
         """The tokens in the KV cache and what was computed of them, to go on from later."""

@@ -12,18 +12,18 @@ import json
 import shlex
 
 from qwq_gguf.errors import ExportError
+from qwq_gguf.exporters.exported import Command, Export
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import spoken_biases, spoken_grammar
+from qwq_gguf.exporters.runtime_words import Flat, RuntimeWords, flatten, spoken_order
 from qwq_gguf.exporters.thoughts import spoken_thoughts
-from qwq_gguf.exporters.value import Command, Export
-from qwq_gguf.exporters.vocabulary import Flat, Vocabulary, flatten, spoken_order
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling.chain import show
 from qwq_gguf.sampling.stages import STAGE_TYPES
 
-__all__ = ["VOCABULARY", "export", "flags"]
+__all__ = ["WORDS", "export", "flags"]
 
-VOCABULARY = Vocabulary(
+WORDS = RuntimeWords(
     "llama-server",
     {
         "order": "samplers",
@@ -84,7 +84,7 @@ def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
         found.append(("samplers", ";".join(_known_order(profile))))
     found += [
         (flag, show(flat.number(setting)))
-        for setting, flag in VOCABULARY.names.items()
+        for setting, flag in WORDS.names.items()
         if setting not in _APART and _wanted(setting, flat)
     ]
     if flat.breakers != _BREAKERS and not flat.is_neutral("dry_breakers"):
@@ -106,7 +106,7 @@ def flags(profile: Profile, facts: GgufFacts) -> list[tuple[str, str]]:
 
 
 def _known_order(profile: Profile) -> list[str]:
-    """The order, of what it has a sampler for; the rest is unsaid (`Vocabulary.unsaid`)."""
+    """The order, of what it has a sampler for; the rest is unsaid (`RuntimeWords.unsaid`)."""
     return [name for name in spoken_order(profile) if STAGE_TYPES[name].letter]
 
 
@@ -128,11 +128,11 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     files = {"preset.ini": preset, "llama-server.sh": script}
     if (grammar := spoken_grammar(profile, facts)) is not None:
         files[_GRAMMAR] = grammar.rstrip("\n") + "\n"
-    unsaid = (*VOCABULARY.unsaid(profile, facts.sampling), *spoken_biases(profile, facts).unsaid)
+    unsaid = (*WORDS.unsaid(profile, facts.sampling), *spoken_biases(profile, facts).unsaid)
     return Export(
         "llama-server",
         files,
-        VOCABULARY.rows(),
+        WORDS.rows(),
         (*unsaid, *left_out),
         (
             Command(("llama-server", "--models-preset", "preset.ini"), inside=True),

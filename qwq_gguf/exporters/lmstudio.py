@@ -17,18 +17,18 @@ from typing import Any
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.chat.tool_place import takes_tools
 from qwq_gguf.errors import ExportError, TemplateError
+from qwq_gguf.exporters.exported import Export, slug
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import spoken_biases, spoken_grammar
 from qwq_gguf.exporters.lmstudio_hub import VirtualModel
+from qwq_gguf.exporters.runtime_words import Flat, RuntimeWords, flatten
 from qwq_gguf.exporters.thoughts import spoken_thoughts
-from qwq_gguf.exporters.value import Export, slug
-from qwq_gguf.exporters.vocabulary import Flat, Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 
-__all__ = ["VOCABULARY", "export", "load_fields", "operation_fields", "split_user_repo"]
+__all__ = ["WORDS", "export", "load_fields", "operation_fields", "split_user_repo"]
 
 _PREDICTION = "llm.prediction."
-VOCABULARY = Vocabulary(
+WORDS = RuntimeWords(
     "LM Studio",
     {
         "logit_bias": "llama.logitBias",
@@ -77,9 +77,7 @@ def operation_fields(
     if flat.says("top_k"):
         # 0 switches it off in llama.cpp; the field goes no further than 500.
         fields.append(("topKSampling", min(int(flat.number("top_k")), _MOST_TOP_K)))
-    fields += [
-        (VOCABULARY.names[name], _checked(name, flat)) for name in _CHECKED if flat.says(name)
-    ]
+    fields += [(WORDS.names[name], _checked(name, flat)) for name in _CHECKED if flat.says(name)]
     if biases := spoken_biases(profile, facts).by_id:
         said = [[token, "-inf" if bias == -math.inf else bias] for token, bias in biases]
         fields.append(("llama.logitBias", said))
@@ -146,7 +144,7 @@ def export(
     thoughts = spoken_thoughts(profile, facts)
     virtual = VirtualModel(publisher, model, f"{facts.name}-{profile.name}")
     unsaid = [
-        *VOCABULARY.unsaid(profile, facts.sampling),
+        *WORDS.unsaid(profile, facts.sampling),
         *spoken_biases(profile, facts).unsaid,
         *thoughts.unsaid,
         *thoughts.by_itself("LM Studio"),
@@ -167,7 +165,7 @@ def export(
             f"{_short(name)}.preset.json": _json(preset),
             f"{facts.filename}.json": _json(defaults),
         },
-        VOCABULARY.rows(),
+        WORDS.rows(),
         tuple(unsaid),
         (
             "with --install --user-repo PUBLISHER/MODEL the file and its settings go where",

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from qwq_gguf.exporters.value import slug
+from qwq_gguf.exporters.exported import slug
 from qwq_gguf.exporters.yaml_text import to_yaml
 
 __all__ = ["MANIFEST", "MODEL", "VirtualModel"]

@@ -13,19 +13,19 @@ from dataclasses import dataclass, field, replace
 
 from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters.chatml import ChatMl
+from qwq_gguf.exporters.exported import Command, Export
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.fitted import Fitted
 from qwq_gguf.exporters.go_template import chatml_template
 from qwq_gguf.exporters.ollama_families import built_in_of, built_in_unsaid, unseen_thoughts
+from qwq_gguf.exporters.runtime_words import RuntimeWords, flatten
 from qwq_gguf.exporters.thoughts import begun, spoken_thoughts
-from qwq_gguf.exporters.value import Command, Export
-from qwq_gguf.exporters.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
 from qwq_gguf.thinking import ThinkingTags
 
 __all__ = [
-    "VOCABULARY",
+    "WORDS",
     "Modelfile",
     "export",
     "model_name",
@@ -47,7 +47,7 @@ _LEFT = "Ollama uses the one in the GGUF, or one of its own that looks like it"
 
 # Every request to llama-server carries the numbers below, so of the GGUF's keys only the
 # ones without a parameter act.
-VOCABULARY = Vocabulary(
+WORDS = RuntimeWords(
     "Ollama",
     {
         "repeat_penalty": "repeat_penalty",
@@ -188,13 +188,13 @@ def render_modelfile(
     if license:
         instructions.append(("LICENSE", license))
     instructions.append(("REQUIRES", _REQUIRES))
-    return Modelfile(tuple(instructions), (*VOCABULARY.unsaid(profile, sampling), *about))
+    return Modelfile(tuple(instructions), (*WORDS.unsaid(profile, sampling), *about))
 
 
 def _parameters(profile: Profile, context: int | None) -> list[tuple[str, float | int]]:
     flat = flatten(profile, context)
     said = [
-        (VOCABULARY.names[name], flat.number(name))
+        (WORDS.names[name], flat.number(name))
         for name in _PARAMETERS
         if flat.says(name) and (name not in _QUIET or not flat.is_neutral(name))
     ]
@@ -234,7 +234,7 @@ def export(
     if not hub:
         made = modelfile(profile, facts, system=system)
         use = (Command(("ollama", "create", model_name(facts.name), "-f", "Modelfile")),)
-        return Export("ollama", {"Modelfile": made.text}, VOCABULARY.rows(), made.unsaid, use)
+        return Export("ollama", {"Modelfile": made.text}, WORDS.rows(), made.unsaid, use)
     params: dict[str, object] = dict(_parameters(profile, facts.room))
     unplaced: tuple[str, ...] = ()
     if facts.fitted is not None:
@@ -251,8 +251,8 @@ def export(
     return Export(
         "ollama",
         files,
-        VOCABULARY.rows(),
-        (*VOCABULARY.unsaid(profile, facts.sampling), *about, *unplaced),
+        WORDS.rows(),
+        (*WORDS.unsaid(profile, facts.sampling), *about, *unplaced),
         (
             "put the files beside the GGUF in a repository on the Hub, then:",
             "ollama run hf.co/ORG/NAME",

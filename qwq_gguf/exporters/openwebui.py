@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import json
 
+from qwq_gguf.exporters.exported import Export, slug
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import spoken_biases, spoken_grammar
+from qwq_gguf.exporters.runtime_words import RuntimeWords, flatten, spoken_order
 from qwq_gguf.exporters.thoughts import spoken_thoughts
-from qwq_gguf.exporters.value import Export, slug
-from qwq_gguf.exporters.vocabulary import Vocabulary, flatten, spoken_order
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling.chain import show
 
-__all__ = ["VOCABULARY", "export"]
+__all__ = ["WORDS", "export"]
 
 _TO_SERVER = {
     "dry_multiplier": "dry_multiplier",
@@ -43,7 +43,7 @@ _PARAMS = {
     "min_p": "min_p",
     "temperature": "temperature",
 }
-VOCABULARY = Vocabulary(
+WORDS = RuntimeWords(
     "Open WebUI",
     {
         "order": "custom_params.samplers",
@@ -99,7 +99,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         "meta": {"description": profile.description, "capabilities": {"vision": False}},
         "is_active": True,
     }
-    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
+    unsaid = [*WORDS.unsaid(profile, facts.sampling), *biases.unsaid]
     if facts.fitted is not None:
         unsaid += facts.fitted.context_only("Open WebUI")
     unsaid += thoughts.by_itself("the server")
@@ -116,7 +116,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     return Export(
         "openwebui",
         {"openwebui.json": json.dumps([model], ensure_ascii=False, indent=2) + "\n"},
-        VOCABULARY.rows(),
+        WORDS.rows(),
         tuple(unsaid),
         (
             "Workspace > Models > Import: openwebui.json",

@@ -14,12 +14,12 @@ from qwq_gguf.exporters import (
     transformers,
     vllm,
 )
+from qwq_gguf.exporters.exported import Export
 from qwq_gguf.exporters.facts import GgufFacts
-from qwq_gguf.exporters.value import Export
-from qwq_gguf.exporters.vocabulary import Vocabulary
+from qwq_gguf.exporters.runtime_words import RuntimeWords
 from qwq_gguf.profiles import Profile
 
-__all__ = ["EXPORTERS", "VOCABULARIES", "Exporter"]
+__all__ = ["EXPORTERS", "WORDS_OF", "Exporter"]
 
 
 class Exporter(Protocol):
@@ -33,7 +33,7 @@ class _Runtime(Protocol):
     """What each module of a runtime has."""
 
     @property
-    def VOCABULARY(self) -> Vocabulary: ...
+    def WORDS(self) -> RuntimeWords: ...
 
     @property
     def export(self) -> Exporter: ...
@@ -50,4 +50,4 @@ _RUNTIMES: Mapping[str, _Runtime] = {
     "openwebui": openwebui,
 }
 EXPORTERS: Mapping[str, Exporter] = {name: each.export for name, each in _RUNTIMES.items()}
-VOCABULARIES: Mapping[str, Vocabulary] = {name: each.VOCABULARY for name, each in _RUNTIMES.items()}
+WORDS_OF: Mapping[str, RuntimeWords] = {name: each.WORDS for name, each in _RUNTIMES.items()}

@@ -13,18 +13,18 @@ import json
 import math
 import re
 
+from qwq_gguf.exporters.exported import Export, slug
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import spoken_biases, spoken_grammar
+from qwq_gguf.exporters.runtime_words import Flat, RuntimeWords, flatten, spoken_order
 from qwq_gguf.exporters.thoughts import spoken_thoughts
-from qwq_gguf.exporters.value import Export, slug
-from qwq_gguf.exporters.vocabulary import Flat, Vocabulary, flatten, spoken_order
 from qwq_gguf.exporters.yaml_text import to_yaml
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling.chain import show
 
-__all__ = ["VOCABULARY", "export"]
+__all__ = ["WORDS", "export"]
 
-VOCABULARY = Vocabulary(
+WORDS = RuntimeWords(
     "text-generation-webui",
     {
         "order": "sampler_priority",
@@ -77,9 +77,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     """`user_data/presets/NAME.yaml` and the lines for `user_data/models/config-user.yaml`."""
     flat, name = flatten(profile, facts.room), slug(profile.name)
     stages = [_STAGES.get(name, name) for name in spoken_order(profile)]
-    preset: dict[str, object] = {
-        VOCABULARY.names[n]: flat.number(n) for n in _PLAIN if flat.says(n)
-    }
+    preset: dict[str, object] = {WORDS.names[n]: flat.number(n) for n in _PLAIN if flat.says(n)}
     if flat.says("penalty_window") or flat.says("dry_window"):
         preset["repetition_penalty_range"] = _range(flat)
     preset |= _dynamic(flat)
@@ -102,7 +100,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         model["grammar_string"] = grammar
     # Its keys are regular expressions, compared with the file's name in small letters.
     entry = {f"{re.escape(facts.filename)}$": model}
-    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *_one_range(flat), *biases.unsaid]
+    unsaid = [*WORDS.unsaid(profile, facts.sampling), *_one_range(flat), *biases.unsaid]
     unsaid += spoken_thoughts(profile, facts).untold("set it in text-generation-webui")
     if any(math.isfinite(bias) and bias for _, bias in biases.by_id):
         unsaid.append("logit biases that do not forbid: text-generation-webui has none")
@@ -112,7 +110,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if profile.named != frozenset():  # a preset sets whatever it does not name to neutral values
         files[f"user_data/presets/{name}.yaml"] = to_yaml(preset)
         use += ["copy the preset into user_data/presets, and choose it:", name]
-    return Export("text-generation-webui", files, VOCABULARY.rows(), tuple(unsaid), tuple(use))
+    return Export("text-generation-webui", files, WORDS.rows(), tuple(unsaid), tuple(use))
 
 
 def _range(flat: Flat) -> float | int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from qwq_gguf.chat.prompt import cut_prompt
 from qwq_gguf.chat.sandbox.marked import TRUSTED
 from qwq_gguf.exporters.facts import GgufFacts
-from qwq_gguf.exporters.vocabulary import flatten
+from qwq_gguf.exporters.runtime_words import flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.thinking import ThinkingTags, Thoughts, ThoughtStart
 from qwq_gguf.thinking.form import SwitchValue

@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 import math
 
+from qwq_gguf.exporters.exported import Export
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import SpokenBiases, spoken_biases
+from qwq_gguf.exporters.runtime_words import RuntimeWords, flatten
 from qwq_gguf.exporters.thoughts import spoken_thoughts
-from qwq_gguf.exporters.value import Export
-from qwq_gguf.exporters.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling import Greedy
 
-__all__ = ["VOCABULARY", "export"]
+__all__ = ["WORDS", "export"]
 
-VOCABULARY = Vocabulary(
+WORDS = RuntimeWords(
     "Transformers",
     {
         "logit_bias": "sequence_bias",
@@ -47,7 +47,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     """
     biases = spoken_biases(profile, facts)
     files = {}
-    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling), *biases.unsaid]
+    unsaid = [*WORDS.unsaid(profile, facts.sampling), *biases.unsaid]
     if facts.fitted is not None:
         unsaid += facts.fitted.context_only("Transformers")
     use = "put the files into the folder of the checkpoint"
@@ -72,7 +72,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
             "has to be told, with the tokenizer"
         )
     unsaid += spoken_thoughts(profile, facts).untold("apply_chat_template has to be told")
-    return Export("transformers", files, VOCABULARY.rows(), tuple(unsaid), (use,))
+    return Export("transformers", files, WORDS.rows(), tuple(unsaid), (use,))
 
 
 def _config(profile: Profile, facts: GgufFacts, biases: SpokenBiases) -> dict[str, object]:
@@ -82,7 +82,7 @@ def _config(profile: Profile, facts: GgufFacts, biases: SpokenBiases) -> dict[st
     if samples:
         names = ("temperature", "top_k", "top_p", "min_p", "typical_p")
         config |= {
-            VOCABULARY.names[name]: flat.number(name)
+            WORDS.names[name]: flat.number(name)
             for name in names
             if flat.says(name) and (name != "typical_p" or not flat.is_neutral(name))
         }

@@ -22,18 +22,18 @@ from __future__ import annotations
 import json
 import shlex
 
+from qwq_gguf.exporters.exported import Command, Export
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import SpokenBiases, spoken_biases, spoken_grammar
+from qwq_gguf.exporters.runtime_words import RuntimeWords, flatten
 from qwq_gguf.exporters.thoughts import SpokenThoughts, spoken_thoughts
-from qwq_gguf.exporters.value import Command, Export
-from qwq_gguf.exporters.vocabulary import Vocabulary, flatten
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling import Grammar
 from qwq_gguf.thinking import ThinkingTags
 
-__all__ = ["VOCABULARY", "export"]
+__all__ = ["WORDS", "export"]
 
-VOCABULARY = Vocabulary(
+WORDS = RuntimeWords(
     "vLLM",
     {
         "logit_bias": "logit_bias (request)",
@@ -76,7 +76,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     """`vllm.sh`, the chat template it names, and `request.json` for the client."""
     flat = flatten(profile, facts.room)
     defaults = {
-        VOCABULARY.names[name]: (flat.number(name) or -1) if name == "top_k" else flat.number(name)
+        WORDS.names[name]: (flat.number(name) or -1) if name == "top_k" else flat.number(name)
         for name in _DEFAULTS
         if flat.says(name)
     }
@@ -117,7 +117,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if facts.cluster is not None:
         files |= facts.cluster.files()
     files["request.json"] = json.dumps(request, ensure_ascii=False, indent=2) + "\n"
-    unsaid = [*VOCABULARY.unsaid(profile, facts.sampling)]
+    unsaid = [*WORDS.unsaid(profile, facts.sampling)]
     if facts.fitted is not None:
         unsaid += facts.fitted.context_only("vLLM")
     if not facts.base:
@@ -133,7 +133,7 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     return Export(
         "vllm",
         files,
-        VOCABULARY.rows(),
+        WORDS.rows(),
         tuple(unsaid),
         (
             "vLLM reads GGUF files by a plugin: pip install vllm-gguf-plugin",

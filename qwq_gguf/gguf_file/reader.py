@@ -29,7 +29,7 @@ from qwq_gguf.gguf_file.layout import (
     padded,
     tensor_bytes,
 )
-from qwq_gguf.gguf_file.stored import file_identity, read_array, read_scalar
+from qwq_gguf.gguf_file.stored_values import file_identity, read_array, read_scalar
 from qwq_gguf.metadata import MAX_KEY_BYTES, KeyValue, ValueType
 from qwq_gguf.words import one_of
 

@@ -25,7 +25,7 @@ __all__ = [
     "FileSummary",
     "RopeScaling",
     "TypeShare",
-    "Vocabulary",
+    "VocabularySummary",
     "summarize",
     "file_type_name",
 ]
@@ -56,7 +56,7 @@ class RopeScaling:
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class VocabularySummary:
     """`special` maps a role such as eos to the token's id and text."""
 
     model: str | None
@@ -88,7 +88,7 @@ class FileSummary:
     context: int | None
     rope_base: float | None
     rope_scaling: RopeScaling | None
-    vocabulary: Vocabulary
+    vocabulary: VocabularySummary
     sampling: Mapping[str, Scalar]
     chat_template: str | None
     chat_templates: tuple[str, ...]
@@ -181,7 +181,7 @@ def summarize(file: GgufFile, files: int = 1) -> FileSummary:
         context=file.integer(f"{arch}.context_length"),
         rope_base=_plain_number(file.number(f"{arch}.rope.freq_base")),
         rope_scaling=_rope_scaling(file, arch),
-        vocabulary=Vocabulary(
+        vocabulary=VocabularySummary(
             model=_text(file, "tokenizer.ggml.model"),
             pre_tokenizer=_text(file, "tokenizer.ggml.pre"),
             tokens=len(tokens),

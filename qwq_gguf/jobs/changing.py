@@ -98,7 +98,7 @@ def change_keys(
     with activity(report, Activity.COPYING, path.name):
         copied = Meter(report, Activity.COPYING).at
         written = write_entries(file, change.entries, progress=copied, follow=follow)
-    return Changed(lines, notes, written, follow.told)
+    return Changed(lines, notes, written, follow.event)
 
 
 def _read_template(path: Path) -> str:

@@ -56,7 +56,7 @@ class Chat:
         session: Path | None = None,
     ) -> None:
         """`session` is a file that keeps it; what it holds is taken up by `go_on`."""
-        self.remarks: list[str] = []
+        self.notes: list[str] = []
         self.conversation = conversation
         self.wishes = wishes
         self._given = {tool.spec.name: tool for tool in tools}
@@ -147,7 +147,7 @@ class Chat:
     def set_thinking(self, think: bool) -> str:
         """Thoughts on or off from the next turn on; what there is to know of it, or ""."""
         self._follow(self.wishes.with_thinking(think))
-        return self.conversation.thoughts.notice or ""
+        return self.conversation.thoughts.note or ""
 
     def set_system(self, text: str | None) -> None:
         """Another system prompt, or none."""
@@ -233,7 +233,7 @@ class Chat:
 
     def go_on(self) -> None:
         """Take up what the session's file holds, and what was computed of it, if that is of any
-        use here; `remarks` say what is. SourceError for a file that is no chat.
+        use here; `notes` say what is. SourceError for a file that is no chat.
         """
         if self._session is None or not self._session.exists():
             return
@@ -246,10 +246,10 @@ class Chat:
             except QwqGgufError as error:
                 why = error.message
             if why:
-                self.remarks.append(f"what was said is computed anew: {why}")
+                self.notes.append(f"what was said is computed anew: {why}")
             if self.conversation.messages != said:  # it is of an earlier time
                 self.conversation.resume(said)
-        self.remarks.append(f"{self._session} goes on after {count(questions, 'question')}.")
+        self.notes.append(f"{self._session} goes on after {count(questions, 'question')}.")
 
     def keep(self, *, with_state: bool) -> None:
         """Write the session, if there is one: what was said, and beside it what was computed."""

@@ -138,7 +138,7 @@ def _compare_at(
     """
     from qwq_gguf.engine.conversation import Conversation
     from qwq_gguf.engine.llama.native_stages import with_token_ids
-    from qwq_gguf.engine.positions import dry_breakers, positions
+    from qwq_gguf.engine.logits_along import dry_breakers, positions
     from qwq_gguf.engine.session import Session
     from qwq_gguf.sampling.compare import compare_chains
     from qwq_gguf.sampling.reference import Situation

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ServerError, UsageError
-from qwq_gguf.jobs.events import Remark, Report, Said, Warned
+from qwq_gguf.jobs.events import Note, Report, Said, Warned
 
 if TYPE_CHECKING:
     from qwq_gguf.conformance import Row
@@ -85,7 +85,7 @@ def check_server(
     there. ServerError when the server says nothing that could be compared; UsageError for a
     profile `auto` without a file.
     """
-    from qwq_gguf.chat.of_file import template_of
+    from qwq_gguf.chat.template_of_file import template_of
     from qwq_gguf.conformance import Verdict, advice, ask_for_replies, ask_server, compare
     from qwq_gguf.conformance.http import Client
     from qwq_gguf.gguf_file import read_gguf
@@ -131,5 +131,5 @@ def _wanted(name: str | None, metadata: Mapping[str, KeyValue] | None, report: R
     resolved = resolve(metadata, requested=name)
     report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
     for sentence in resolved.notes:
-        report(Remark(sentence))
+        report(Note(sentence))
     return resolved.profile

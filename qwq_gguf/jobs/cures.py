@@ -72,7 +72,7 @@ def key_cure(
     """The keys that put the file itself right; None where there are none, or it is a link: then
     it is somebody's file under several names.
     """
-    from qwq_gguf.cures.of_file import order_key
+    from qwq_gguf.cures.file_troubles import order_key
     from qwq_gguf.profiles import profile_names
     from qwq_gguf.profiles.gguf_keys import read_sampling
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from qwq_gguf.chat.events import Finished
 from qwq_gguf.errors import LibraryError, QwqGgufError, UsageError
-from qwq_gguf.jobs.events import Event, Remark, Report
+from qwq_gguf.jobs.events import Event, Note, Report
 from qwq_gguf.machine import (
     available_memory,
     cpu_identity,
@@ -122,7 +122,7 @@ def prove(report: Report) -> Proof:
         raise LibraryError(
             "the demo does not run with this build", found=done.stderr.strip()[-300:] or "no answer"
         )
-    report(Remark(f"the demo answers {value['answer']}"))
+    report(Note(f"the demo answers {value['answer']}"))
     return Proof(
         str(value["answer"]),
         bool(value["right"]),
@@ -201,7 +201,7 @@ def _library_facts() -> dict[str, Any]:
             native_files(), facts.version + facts.llama_version, cpu_identity()
         )
         how = probe(identity, gpu_offload=facts.gpu_offload, threads=1)
-        found["amx"] = how.notices
+        found["amx"] = how.notes
     except QwqGgufError as error:
         found["problem"] = str(error)
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.contexts import USUAL, ContextWish
-from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, Said, activity
+from qwq_gguf.jobs.events import Activity, Meter, Note, Report, Said, activity
 from qwq_gguf.jobs.speculating import SpeculationWish
 from qwq_gguf.json_text import to_json
 
@@ -151,15 +151,15 @@ class Evaluation:
             for each in settings.values()
         }
         if effort is not None:
-            notice = thoughts_of(metadata, next(iter(profiles.values()))).notice
-            report(Remark(notice) if notice else Said(f"effort {effort}"))
+            note = thoughts_of(metadata, next(iter(profiles.values()))).note
+            report(Note(note) if note else Said(f"effort {effort}"))
         if len(profiles) < len(names):
             raise UsageError(f"--profile names one twice: {','.join(names)}")
         for name, resolved in settings.items():
             if name == "auto":
                 report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
         for sentence in dict.fromkeys(s for each in settings.values() for s in each.notes):
-            report(Remark(sentence))
+            report(Note(sentence))
         return tuple(profiles.values())
 
     def _ask(self, model: Model, profile: Profile, problems: Sequence[Any]) -> Iterator[Sample]:

@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
+from qwq_gguf.chat.events import Note
+
 if TYPE_CHECKING:
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.running.run import Summary
@@ -31,7 +33,7 @@ __all__ = [
     "Meter",
     "Progress",
     "Quantized",
-    "Remark",
+    "Note",
     "Report",
     "Said",
     "Streaming",
@@ -87,13 +89,6 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Said:
     """A sentence about what goes on."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """A sentence about what was found, that one should know."""
 
     text: str
 
@@ -175,7 +170,7 @@ Event: TypeAlias = (
     | Progress
     | Ended
     | Said
-    | Remark
+    | Note
     | Warned
     | Change
     | Wrote

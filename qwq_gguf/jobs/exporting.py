@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import ExportError, NoRoomError, UsageError
-from qwq_gguf.jobs.events import Remark, Report, Said, Wrote
+from qwq_gguf.jobs.events import Note, Report, Said, Wrote
 from qwq_gguf.jobs.fetching import bring_gguf, gguf_header, ollama_name
 from qwq_gguf.jobs.modelfiles import origins_of
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
     from qwq_gguf.exporters.cluster import Cluster
+    from qwq_gguf.exporters.exported import Export
     from qwq_gguf.exporters.facts import GgufFacts
     from qwq_gguf.exporters.fitted import Fitted
-    from qwq_gguf.exporters.value import Export
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.profiles import Profile, Resolved
 
@@ -146,11 +146,11 @@ def _facts(
     resolved = resolve(gguf.metadata, requested=wanted.profile)
     if wanted.effort is not None:
         resolved = replace(resolved, profile=resolved.profile.with_effort(wanted.effort))
-        if notice := thoughts_of(gguf.metadata, resolved.profile).notice:
-            report(Remark(notice))
+        if note := thoughts_of(gguf.metadata, resolved.profile).note:
+            report(Note(note))
     report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
     for sentence in resolved.notes:
-        report(Remark(sentence))
+        report(Note(sentence))
     words = words_of(resolved.profile)
     facts = gguf_facts(gguf.metadata, file=origins[0], parts=origins, words=words)
     if wanted.fit:
@@ -256,7 +256,7 @@ def _install(
     located: LocatedGguf, made: Export, wanted: Exporting, report: Report
 ) -> tuple[Path, ...]:
     from qwq_gguf.exporters.lmstudio_hub import MANIFEST
-    from qwq_gguf.jobs.installing import install, plan_install
+    from qwq_gguf.jobs.lmstudio_installing import install, plan_install
 
     assert wanted.user_repo is not None
     plan = plan_install(located.parts, made.files, user_repo=wanted.user_repo)

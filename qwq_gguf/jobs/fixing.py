@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qwq_gguf.cures.troubles import Trouble
     from qwq_gguf.exporters.facts import GgufFacts
     from qwq_gguf.gguf_file import GgufFile
-    from qwq_gguf.jobs.places import StudioFile
+    from qwq_gguf.jobs.runtime_names import StudioFile
     from qwq_gguf.profiles import Profile
 
 __all__ = ["RUNTIMES", "Fixing", "apply_cures", "examine"]
@@ -54,7 +54,7 @@ def examine(wanted: Fixing, report: Report) -> Examined:
     from qwq_gguf.chat.template import one_budget
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.jobs.fetching import gguf_header, ollama_name
-    from qwq_gguf.jobs.places import find_stored, find_studio_file, nobodys
+    from qwq_gguf.jobs.runtime_names import find_stored, find_studio_file, nobodys
 
     if wanted.runtime is not None and wanted.runtime not in RUNTIMES:
         raise UsageError(f"--runtime is one of {', '.join(RUNTIMES)}, not {wanted.runtime[:60]}")
@@ -117,8 +117,8 @@ def apply_cures(examined: Examined, report: Report, *, force: bool = False) -> t
 
 def _path_of(wanted: Fixing) -> Path | None:
     """The GGUF on this machine that is named; None for a name of something else."""
-    from qwq_gguf.jobs.installing import lmstudio_folders
-    from qwq_gguf.jobs.places import find_ggufs
+    from qwq_gguf.jobs.lmstudio_installing import lmstudio_folders
+    from qwq_gguf.jobs.runtime_names import find_ggufs
 
     path = user_path(wanted.source)
     if not path.exists() and wanted.runtime == "lmstudio":
@@ -185,7 +185,7 @@ def _imported(
     from qwq_gguf.cures.ollama import OllamaSettings, cured_name
     from qwq_gguf.exporters.facts import model_of
     from qwq_gguf.jobs.modelfiles import origins_of
-    from qwq_gguf.jobs.targets import modelfile_beside
+    from qwq_gguf.jobs.output_paths import modelfile_beside
 
     profile, reason, notes = _settled(file, wanted)
     if pulled is None:
@@ -214,7 +214,7 @@ def _ollama(
 ) -> tuple[tuple[Trouble, ...], Cure, tuple[str, ...]]:
     import shlex
 
-    from qwq_gguf.cures.of_file import troubles_of_file
+    from qwq_gguf.cures.file_troubles import troubles_of_file
     from qwq_gguf.cures.ollama import cured_modelfile, running_in_ollama
     from qwq_gguf.cures.troubles import troubles_of
     from qwq_gguf.exporters.signature import sign, signature
@@ -234,8 +234,8 @@ def _ollama(
 
 
 def _in_studio(studio: StudioFile, file: GgufFile, wanted: Fixing) -> Examined:
+    from qwq_gguf.cures.file_troubles import troubles_of_file
     from qwq_gguf.cures.lmstudio import cured_settings, running_in_lmstudio
-    from qwq_gguf.cures.of_file import troubles_of_file
     from qwq_gguf.cures.troubles import troubles_of
 
     if wanted.out is not None:

@@ -47,8 +47,8 @@ def inspect_file(
     """Look at a GGUF; of one on the Hub, the header alone is fetched. Its long arrays are read
     when they are asked for, so only as long as the context lasts.
     """
-    from qwq_gguf.chat.of_file import special_texts
     from qwq_gguf.chat.template import one_budget
+    from qwq_gguf.chat.template_of_file import special_texts
     from qwq_gguf.gguf_file import Oddity, read_splits
     from qwq_gguf.gguf_file.summary import summarize
     from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ServerError, UsageError
-from qwq_gguf.jobs.events import Remark, Report
+from qwq_gguf.jobs.events import Note, Report
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.llama.serving_worker import Lent
@@ -74,7 +74,7 @@ def lend_machine(
     number = _free_port(str(address), port)
     if not address.is_loopback:
         report(
-            Remark(
+            Note(
                 f"whoever reaches {address}:{number} can read and write this process: there is no "
                 "key and no encryption. It belongs on a network of your own, behind a firewall"
             )

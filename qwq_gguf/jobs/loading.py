@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import NoRoomError
 from qwq_gguf.jobs.contexts import USUAL, ContextWish
-from qwq_gguf.jobs.events import Activity, Progress, Remark, Report, activity
+from qwq_gguf.jobs.events import Activity, Note, Progress, Report, activity
 from qwq_gguf.jobs.speculating import SpeculationWish, speculate
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def load_model(
     wish: ContextWish = USUAL,
     guessing: SpeculationWish | None = None,
 ) -> Model:
-    """Load a GGUF file; its notices are remarks.
+    """Load a GGUF file; its notes are reported.
 
     `context` is what the user asked for; else it is `usual_context`, or the model's own if
     that is smaller. `wish` says how it is kept.
@@ -50,8 +50,8 @@ def load_model(
                 trained = settings.yarn.length
             context = min(usual_context, trained or usual_context)
         model = _load(gguf.path, report, context, gpu_layers, threads, settings, wish)
-        for notice in model.notices:
-            report(Remark(notice))
+        for note in model.notes:
+            report(Note(note))
     if guessing is not None:
         try:
             speculate(model, guessing, report)
@@ -100,10 +100,10 @@ def _load_fitting(
                 raise
         except NoRoomError as problem:
             last = problem
-            report(Remark(f"there is no room for {told}: the next smaller plan is tried"))
+            report(Note(f"there is no room for {told}: the next smaller plan is tried"))
             continue
-        for notice in (told, *model.notices):
-            report(Remark(notice))
+        for note in (told, *model.notes):
+            report(Note(note))
         return model
     raise last or NoRoomError(
         "this model does not fit into this machine's memory",

@@ -6,7 +6,7 @@ from qwq_gguf.errors import LibraryError
 from qwq_gguf.machine import available_memory, cpu_identity, total_memory, usable_processors
 from qwq_gguf.machine.bandwidth import measure_bandwidth
 from qwq_gguf.machine.devices import MIB, Device, Machine
-from qwq_gguf.machine.gpus import Gpu, gpus_of
+from qwq_gguf.machine.driver_reports import Gpu, gpus_of
 from qwq_gguf.machine.known_cards import published
 from qwq_gguf.machine.recording import look
 

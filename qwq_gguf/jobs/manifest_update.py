@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import ManifestError
-from qwq_gguf.jobs.events import Activity, Event, Meter, Progress, Remark, Report, Wrote
+from qwq_gguf.jobs.events import Activity, Event, Meter, Note, Progress, Report, Wrote
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file import GgufFile
@@ -51,14 +51,14 @@ def tidy_up(path: Path, report: Report) -> None:
 
 
 class Following:
-    """Lets the manifest of one file follow a change; see `edit.write.Follower`.
+    """Lets the manifest of one file follow a change; see `editing.write.ChangeFollower`.
 
     It does so only where the file is, to the byte, what the manifest says: a change of keys
     must not vouch for what else was changed. `told` is what to report afterwards.
     """
 
     def __init__(self, file: GgufFile, asked: Mapping[str, Any], report: Report) -> None:
-        self.told: Event | None = None
+        self.event: Event | None = None
         self._file = file
         self._asked = dict(asked)
         self._report = report
@@ -77,7 +77,7 @@ class Following:
         try:
             manifest = _read(path)
         except ManifestError as error:
-            self.told = Remark(f"its manifest is damaged and stays so: {error.message}")
+            self.event = Note(f"its manifest is damaged and stays so: {error.message}")
             return
         if manifest is None:
             return
@@ -87,11 +87,11 @@ class Following:
         contents, whole = read_with_header(self._file, header, passed=meter.passed)
         said = manifest.files[0]
         if contents.tensors != said.tensors:
-            self.told = Remark("its weights are not those of its manifest, which stays as it was")
+            self.event = Note("its weights are not those of its manifest, which stays as it was")
         elif contents.header != said.header:
-            self.told = Remark("its keys were not those of its manifest, which stays as it was")
+            self.event = Note("its keys were not those of its manifest, which stays as it was")
         elif contents.file != said.file:
-            self.told = Remark("its padding is not that of its manifest, which stays as it was")
+            self.event = Note("its padding is not that of its manifest, which stays as it was")
         else:
             after = PartDigest(len(header), hashlib.sha256(header).hexdigest())
             self._announced = announced(manifest, whole, after, self._asked)
@@ -105,7 +105,7 @@ class Following:
         from qwq_gguf.verification.record import write_manifest
 
         where = write_manifest(settled(self._announced, made=True), self._file.path)
-        self.told = Wrote(where, "follows")
+        self.event = Wrote(where, "follows")
 
 
 def _is_pending(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import ExportError, OutputError
 from qwq_gguf.files.reading import user_path
-from qwq_gguf.jobs.events import Kept, Remark, Report, Said, Wrote
+from qwq_gguf.jobs.events import Kept, Note, Report, Said, Wrote
 
 if TYPE_CHECKING:
     from qwq_gguf.exporters.ollama import Modelfile
@@ -80,11 +80,11 @@ def make_modelfile(
         resolved = resolve(gguf.metadata, requested=profile)
         if effort is not None:
             resolved = replace(resolved, profile=resolved.profile.with_effort(effort))
-            if notice := thoughts_of(gguf.metadata, resolved.profile).notice:
-                report(Remark(notice))
+            if note := thoughts_of(gguf.metadata, resolved.profile).note:
+                report(Note(note))
         report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
         for sentence in resolved.notes:
-            report(Remark(sentence))
+            report(Note(sentence))
         origins = origins_of(located.parts, folder) if name is None else (name,)
         made = modelfile_of(gguf, resolved.profile, origins)
         refuse_sources([target], located.parts)
@@ -130,7 +130,7 @@ def write_beside(
         made = modelfile_of(gguf, chosen, origins_of(files, target.parent))
         write_file(target, sign("Modelfile", made.text, signature(chosen, why)), force=force)
     except (ExportError, OutputError) as error:
-        report(Remark(f"no Modelfile was written: {error}"))
+        report(Note(f"no Modelfile was written: {error}"))
         return
     report(Wrote(target, f"to use it with Ollama,\n  {create_command(files[0], target)}"))
 

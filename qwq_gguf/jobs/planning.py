@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.jobs.events import Report, silent
 from qwq_gguf.jobs.fetching import asking
-from qwq_gguf.jobs.recording import named_adapters, named_file
-from qwq_gguf.jobs.targets import DEFAULT_RECIPE, output_paths
+from qwq_gguf.jobs.manifest_writing import named_adapters, named_file
+from qwq_gguf.jobs.output_paths import DEFAULT_RECIPE, output_paths
 
 if TYPE_CHECKING:
     from qwq_gguf.ggml_types import GgmlType
@@ -188,14 +188,14 @@ def read_importance(path: str | None) -> Imatrix | None:
 
 def _overrides(wanted: Wanted) -> Overrides:
     """RecipeError names a type or pattern that is none."""
-    from qwq_gguf.quantization.planning.mix import Overrides, parse_override
+    from qwq_gguf.quantization.planning.mix import Overrides, parse_tensor_type
     from qwq_gguf.quantization.recipes.language import parse_type
 
     def kind(text: str | None) -> GgmlType | None:
         return None if text is None else parse_type(text)
 
     return Overrides(
-        tensor_types=tuple(map(parse_override, wanted.tensor_types)),
+        tensor_types=tuple(map(parse_tensor_type, wanted.tensor_types)),
         output=kind(wanted.output_type),
         token_embedding=kind(wanted.token_type),
         pure=wanted.pure,

@@ -22,8 +22,8 @@ from qwq_gguf.jobs.events import (
     Unfinished,
     activity,
 )
-from qwq_gguf.jobs.recording import Recording
-from qwq_gguf.jobs.targets import modelfile_beside
+from qwq_gguf.jobs.manifest_writing import Recording
+from qwq_gguf.jobs.output_paths import modelfile_beside
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub.supply import HubSupply

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import UsageError
 from qwq_gguf.files.reading import user_path
-from qwq_gguf.jobs.choosing import BestFit, choose
 from qwq_gguf.jobs.configuration import Configuration
 from qwq_gguf.jobs.events import Report
 from qwq_gguf.jobs.kept_models import (
@@ -22,6 +21,7 @@ from qwq_gguf.jobs.kept_models import (
     models_folder,
     touched,
 )
+from qwq_gguf.jobs.recipe_choosing import BestFit, choose
 from qwq_gguf.words import count, human_bytes, human_time
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _fetched(source: str, wanted: RunWanted, report: Report) -> RunPlan:
 def _made(
     source: str, folder: Path, wanted: RunWanted, report: Report, best_fit: BestFit | None
 ) -> RunPlan:
-    from qwq_gguf.exporters.value import slug
+    from qwq_gguf.exporters.exported import slug
     from qwq_gguf.jobs.planning import Wanted, plan_models
 
     choice = choose(

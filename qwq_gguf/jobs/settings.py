@@ -92,7 +92,7 @@ def profile_for(
     wanted = wanted_thoughts(think, budget, variables or {})
     if isinstance(asked, Profile):
         profile = asked.with_overrides(source="a setting", **(settings or {}))
-        notes = profile.warnings()
+        notes = profile.notes()
     else:
         resolved = resolve(metadata, requested=asked, overrides=settings, thinking=wanted)
         profile, notes = resolved.profile, resolved.notes

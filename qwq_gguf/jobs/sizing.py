@@ -1,13 +1,16 @@
-"""What is known of a model by its headers: its shape, and what each recipe makes of it."""
+"""What a model is by its headers alone: its shape, and how large each recipe makes it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from qwq_gguf.errors import PlanError
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.jobs.events import Report, silent
+from qwq_gguf.jobs.fetching import asking
 from qwq_gguf.machine.choosing import Candidate
 from qwq_gguf.machine.kv_cache import ModelHeader
 from qwq_gguf.machine.model_size import ModelShape, WeightBytes
@@ -16,8 +19,82 @@ if TYPE_CHECKING:
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.jobs.source import Source
     from qwq_gguf.metadata import KeyValue
+    from qwq_gguf.quantization.planning.plan import Plan
+    from qwq_gguf.quantization.recipes.recipe import Recipe
 
-__all__ = ["Sized", "candidate_of", "sized"]
+__all__ = ["Size", "Sized", "Sizes", "candidate_of", "sized", "sizes_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A recipe, and what it makes of a model; no plan where it cannot be applied, and `why`."""
+
+    recipe: Recipe
+    plan: Plan | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A model, and its size by each recipe, in their order."""
+
+    source: Source
+    sizes: tuple[Size, ...]
+
+    @property
+    def plans(self) -> tuple[tuple[Recipe, Plan], ...]:
+        """Those that can be applied."""
+        return tuple((size.recipe, size.plan) for size in self.sizes if size.plan is not None)
+
+    @property
+    def weights(self) -> int:
+        """How many the model has; 0 where no recipe can be applied."""
+        return self.plans[0][1].weights if self.plans else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as one object."""
+        return {
+            "schema": "qwq-gguf/recipe-sizes/1",
+            "model": self.source.name,
+            "weights": self.weights,
+            "recipes": [
+                {
+                    "name": size.recipe.name,
+                    "file_bytes": None if size.plan is None else size.plan.file_bytes,
+                    "bits_per_weight": None if size.plan is None else size.plan.bits_per_weight,
+                    "needs_imatrix": size.recipe.needs_imatrix,
+                    "about": size.recipe.about,
+                    "why": size.why or None,
+                }
+                for size in self.sizes
+            ],
+        }
+
+
+def sizes_of(
+    source: str,
+    report: Report = silent,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+) -> Sizes:
+    """The exact size of a checkpoint or a large GGUF by every shipped recipe."""
+    from qwq_gguf.jobs.source import open_source
+    from qwq_gguf.preparation import prepare
+    from qwq_gguf.quantization.planning.plan import make_plan
+    from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
+
+    with asking(report, source):
+        opened = open_source(source, revision=revision, token=token)
+    conversion = prepare(opened.convert()).conversion
+    sizes = []
+    for recipe in map(load_recipe, recipe_names()):
+        try:
+            sizes.append(Size(recipe, make_plan(conversion, recipe)))
+        except PlanError as error:
+            needs = "needs an importance matrix" if recipe.needs_imatrix else error.message
+            sizes.append(Size(recipe, why=needs))
+    return Sizes(opened, tuple(sizes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +131,30 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
     if source != DEMO and names_gguf(source, token=token):
         opened = open_source(source, revision=revision, token=token)
         return _sized_gguf(opened)
-    from qwq_gguf.jobs.planning import Wanted as ToMake
-    from qwq_gguf.jobs.planning import plan_models
-    from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
-
-    known = [recipe for recipe in map(load_recipe, recipe_names()) if not recipe.needs_imatrix]
-    planned = plan_models(
-        ToMake(source, recipes=tuple(known), revision=revision, token=token, stream=False)
-    )
-    first = planned.jobs[0].plan
+    made = sizes_of(source, revision=revision, token=token)
+    plans = [(recipe, plan) for recipe, plan in made.plans if not recipe.needs_imatrix]
+    if not plans:
+        raise PlanError("no recipe can be applied to this model", path=Path(source))
+    first = plans[0][1]
     header = _PlanHeader(
         Path(first.name), first.architecture, {entry.key: entry for entry in first.metadata}
     )
     shape = ModelShape.of(header)
     candidates = []
-    for job in planned.jobs if shape is not None else ():
+    for recipe, plan in plans if shape is not None else ():
         assert shape is not None
-        if job.recipe.base is GgmlType.MXFP4 and all(
-            tensor.type is not GgmlType.MXFP4 for tensor in job.plan.tensors
+        if recipe.base is GgmlType.MXFP4 and all(
+            tensor.type is not GgmlType.MXFP4 for tensor in plan.tensors
         ):
             continue  # a recipe for experts, of which this model has none: Q8_0 by another name
-        sizes = ((tensor.name, tensor.nbytes) for tensor in job.plan.tensors)
-        weights = WeightBytes.of(sizes, shape)
-        file = Candidate(job.recipe.name, job.plan.file_bytes, job.plan.weights, weights)
-        candidates.append(file)
+        weights = WeightBytes.of(((tensor.name, tensor.nbytes) for tensor in plan.tensors), shape)
+        candidates.append(Candidate(recipe.name, plan.file_bytes, plan.weights, weights))
     return Sized(
-        planned.source.name,
+        made.source.name,
         header,
         tuple(sorted(candidates, key=lambda each: each.weights.total)),
         made=False,
-        downloads=_to_download(planned.source),
+        downloads=_to_download(made.source),
     )
 
 

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import GgufError, SourceError, UsageError
-from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, activity
+from qwq_gguf.jobs.events import Activity, Meter, Note, Report, activity
 from qwq_gguf.jobs.fetching import asking, bring_gguf
 from qwq_gguf.words import one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
     from qwq_gguf.conversion.values import Conversion
-    from qwq_gguf.verification import Finding
-    from qwq_gguf.verification import Report as Findings
+    from qwq_gguf.verification import Finding, Findings
 
 __all__ = ["Verified", "verify_file"]
 
@@ -117,7 +116,7 @@ def _listed(located: LocatedGguf) -> dict[str, str]:
 
 def _refuse_other_adapters(path: Path, adapters: Sequence[str]) -> None:
     """SourceError where the manifest names other adapters than these: all would differ."""
-    from qwq_gguf.jobs.recording import named_adapters
+    from qwq_gguf.jobs.manifest_writing import named_adapters
     from qwq_gguf.verification.check import read_manifest
 
     try:
@@ -162,7 +161,7 @@ def _conversion(
     source = open_source(named, token=token, adapters=adapters)
     fetched = source.bring(report)
     if source.hub is not None and not everything and len(fetched) < len(source.shards):
-        report(Remark(f"the weights of {named} are taken as the cache has them; --all hashes them"))
+        report(Note(f"the weights of {named} are taken as the cache has them; --all hashes them"))
     if everything and source.hub is not None:
         from qwq_gguf.verification.record import ShardDigests
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qwq_gguf.machine.cards import Card, find_cards
 from qwq_gguf.machine.cores import cpu_identity, physical_cores, usable_processors
 from qwq_gguf.machine.kv_cache import KvShape, check_cache_fits
-from qwq_gguf.machine.limits import allow_open_files
 from qwq_gguf.machine.memory import available_memory, total_memory, used_memory
+from qwq_gguf.machine.open_files import allow_open_files
 
 __all__ = [
     "Card",

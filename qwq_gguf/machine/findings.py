@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qwq_gguf.machine.gpus import Gpu, gpus_of
+from qwq_gguf.machine.driver_reports import Gpu, gpus_of
 from qwq_gguf.machine.installed import Installed
 from qwq_gguf.machine.recording import Recording
 from qwq_gguf.machine.remedies import (

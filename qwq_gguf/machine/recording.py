@@ -1,7 +1,8 @@
 """What programs and files of a computer say of it, as one value that can be kept and read again.
 
 Looking is one thing, and what it means is another: `look` runs programs and reads files; all else
-(`gpus.py`, `facts.py`, `findings.py`) works on what they said, here or on any other computer.
+(`driver_reports.py`, `installed.py`, `findings.py`) works on what they said, here or on any
+other computer.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qwq_gguf.machine.gpus import Gpu
+from qwq_gguf.machine.driver_reports import Gpu
 from qwq_gguf.machine.installed import Installed
 from qwq_gguf.machine.recording import Recording
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qwq_gguf.chat.messages import Message
-from qwq_gguf.chat.of_file import TEMPLATE_KEY, special_texts, template_of
 from qwq_gguf.chat.template import ChatTemplate, one_budget
+from qwq_gguf.chat.template_of_file import TEMPLATE_KEY, special_texts, template_of
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue, text
 from qwq_gguf.preparation.renderings import renderings

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from qwq_gguf.chat.of_file import TEMPLATE_KEY, special_texts, template_of
 from qwq_gguf.chat.template import one_budget
+from qwq_gguf.chat.template_of_file import TEMPLATE_KEY, special_texts, template_of
 from qwq_gguf.errors import TokenizerError
 from qwq_gguf.gguf_file.header_slack import with_room
 from qwq_gguf.metadata import KeyValue

@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import one_budget
+from qwq_gguf.chat.template_of_file import special_texts
 from qwq_gguf.metadata import KeyValue, text
 from qwq_gguf.preparation.renderings import Renderings, renderings
 from qwq_gguf.preparation.tokens import Repair

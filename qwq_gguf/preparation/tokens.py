@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.template_of_file import special_texts
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue, ValueType, array, boolean, u32
 from qwq_gguf.preparation.template import ANSWER, ask_template

@@ -17,7 +17,7 @@ from qwq_gguf.profiles.load import load_profile, profile_names
 from qwq_gguf.profiles.profile import Profile
 from qwq_gguf.sampling.settings import SettingValue
 
-__all__ = ["EditedKey", "edited_keys", "edited_of", "only_edited", "told"]
+__all__ = ["EditedKey", "edited_keys", "edited_of", "only_edited", "edit_notes"]
 
 _ORDER = "order"
 
@@ -69,7 +69,7 @@ def only_edited(sampling: FileSampling, edited: Iterable[EditedKey]) -> FileSamp
     )
 
 
-def told(profile: str, edited: Iterable[EditedKey]) -> tuple[str, ...]:
+def edit_notes(profile: str, edited: Iterable[EditedKey]) -> tuple[str, ...]:
     """A sentence for each key."""
     return tuple(
         f"{key.key} is {_shown(key.value)} in the file and {_shown(key.wrote)} in profile "

@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qwq_gguf.chat.of_file import template_of
+from qwq_gguf.chat.template_of_file import template_of
 from qwq_gguf.errors import ProfileError
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.thinking import ThoughtForm

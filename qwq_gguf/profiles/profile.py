@@ -145,12 +145,12 @@ class Profile:
         """The profile with another governor."""
         return replace(self, governor=governor, sources={**self.sources, "governor": source})
 
-    def warnings(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What in this profile silently does nothing; of defaults that nobody chose, nothing."""
         decided = {SETTINGS[name][0] for name in self.given if self.says(name)}
         needless = tuple(
             line
-            for line in self.chain.warnings()
+            for line in self.chain.notes()
             if self.named is None or line.partition(" ")[0] in decided
         )
         idle = tuple(

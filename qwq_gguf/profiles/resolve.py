@@ -16,7 +16,7 @@ from types import MappingProxyType
 from qwq_gguf.errors import ChainError
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles.auto import choose_profile
-from qwq_gguf.profiles.edited import edited_keys, only_edited, told
+from qwq_gguf.profiles.edited import edit_notes, edited_keys, only_edited
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, FileSampling, read_sampling
 from qwq_gguf.profiles.load import load_profile, profile_names
 from qwq_gguf.profiles.profile import Profile
@@ -72,7 +72,7 @@ def resolve(
         profile, reason = load_profile(sampling.profile), f"the file's {PROFILE_KEY} names it"
         origins = dict.fromkeys(_decided(profile.chain), f"profile {profile.name}")
         if edited := edited_keys(sampling, profile):
-            notes += told(profile.name, edited)
+            notes += edit_notes(profile.name, edited)
             said = f"profile {profile.name}"
             profile, origins = _with_file(profile, said, only_edited(sampling, edited), notes)
             reason += _own(origins)
@@ -100,7 +100,7 @@ def resolve(
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     profile = profile.with_overrides(source=_FLAG, **given)
     origins |= dict.fromkeys(given, _FLAG)
-    notes += [*profile.warnings(), *_idle(profile.chain, given)]
+    notes += [*profile.notes(), *_idle(profile.chain, given)]
     return Resolved(profile, reason, MappingProxyType(origins), tuple(notes))
 
 

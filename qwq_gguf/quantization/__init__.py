@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qwq_gguf.quantization.planning.importance import Imatrix
-from qwq_gguf.quantization.planning.mix import Overrides, parse_override
+from qwq_gguf.quantization.planning.mix import Overrides, parse_tensor_type
 from qwq_gguf.quantization.planning.plan import Plan, TensorPlan, make_plan
 from qwq_gguf.quantization.recipes.language import parse_recipe, parse_type
 from qwq_gguf.quantization.recipes.recipe import Recipe, Rule
@@ -26,7 +26,7 @@ __all__ = [
     "TensorPlan",
     "load_recipe",
     "make_plan",
-    "parse_override",
+    "parse_tensor_type",
     "parse_recipe",
     "parse_type",
     "read_imatrix",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from qwq_gguf.errors import ChainError
-from qwq_gguf.sampling.needless import stage_warnings
+from qwq_gguf.sampling.needless import stage_notes
 from qwq_gguf.sampling.settings import (
     SETTINGS,
     SettingValue,
@@ -150,9 +150,9 @@ class SamplerChain:
                 rows.append(ChainRow(position, stage.name, name, value, stage.off))
         return tuple(rows)
 
-    def warnings(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What silently does nothing, or not what it seems to, in this chain."""
-        return stage_warnings(self.stages)
+        return stage_notes(self.stages)
 
     def idle_settings(self, values: Mapping[str, SettingValue]) -> tuple[str, ...]:
         """Those of `values` that do nothing because their stage is not in the order.

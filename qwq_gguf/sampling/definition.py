@@ -2,7 +2,7 @@
 
 A stage is a frozen dataclass that inherits from `Stage`. Each of its fields has a `setting`:
 the flat name that profiles and flags know it by, its value when it asks for nothing, and the
-GGUF key that carries it. Names, defaults, neutral values, keys and the warnings about stages
+GGUF key that carries it. Names, defaults, neutral values, keys and the notes about stages
 that do nothing are all read from there (docs/architecture.md, "Adding a stage").
 """
 
@@ -74,7 +74,7 @@ class Stage:
     keeps_best: ClassVar[bool] = False
     """Whether the best token stays, and stays the best, whatever it drops or scales."""
     why_off: ClassVar[str] = ""
-    """Why it does nothing where it is off, if that is worth a warning."""
+    """Why it does nothing where it is off, if that is worth a note."""
 
     @property
     def off(self) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from qwq_gguf.sampling.definition import Stage
 
-__all__ = ["stage_warnings"]
+__all__ = ["stage_notes"]
 
 
-def stage_warnings(stages: Sequence[Stage]) -> tuple[str, ...]:
+def stage_notes(stages: Sequence[Stage]) -> tuple[str, ...]:
     """A sentence for each stage that does nothing, or not what it seems to; the last picks."""
     found = []
     needless = _before_the_best_is_taken(stages)

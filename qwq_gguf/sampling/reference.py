@@ -13,14 +13,23 @@ tokens, where llama.cpp computes NaN (here a masked token has no surprise).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qwq_gguf.errors import ChainError
+from qwq_gguf.sampling.candidates import (
+    Candidates,
+    Distribution,
+    Situation,
+    added,
+    descending,
+    distribution_of,
+    f32,
+)
 from qwq_gguf.sampling.chain import SamplerChain
 from qwq_gguf.sampling.dry import penalised_tokens
 from qwq_gguf.sampling.recogniser import Recogniser
@@ -43,64 +52,6 @@ from qwq_gguf.sampling.stages import (
 
 __all__ = ["Distribution", "Situation", "apply_chain", "trace"]
 
-Floats: TypeAlias = npt.NDArray[np.float32]
-Ids: TypeAlias = npt.NDArray[np.int64]
-f32 = np.float32
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a chain sees besides the logits.
-
-    `prompt` and `generated` are token ids. `xtc_fires` decides xtc's draw; None weighs
-    both outcomes by its probability. `dry_breakers` maps a token to the continuations
-    that complete a sequence breaker begun by it (`qwq_gguf.sampling.dry`). A grammar needs
-    `pieces`, the bytes of each token, and `ends`, the tokens that end a text; `bound` are
-    the tokens that it has read so far, None while it does not act.
-    """
-
-    prompt: Sequence[int] = ()
-    generated: Sequence[int] = ()
-    xtc_fires: bool | None = None
-    dry_breakers: Mapping[int, Sequence[tuple[int, ...]]] | None = None
-    pieces: Sequence[bytes] = ()
-    ends: Collection[int] = ()
-    bound: Sequence[int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """Tokens a chain can pick, most probable first; `probabilities` sum to 1."""
-
-    ids: Ids
-    probabilities: npt.NDArray[np.float64]
-
-    def as_dict(self) -> dict[int, float]:
-        """Probability by token id."""
-        return dict(zip(self.ids.tolist(), self.probabilities.tolist(), strict=True))
-
-
-@dataclass(slots=True)
-class _Candidates:
-    """The tokens still in the running; `ordered` says their logits descend."""
-
-    ids: Ids
-    logits: Floats
-    ordered: bool = False
-
-    def keep(self, chosen: Any) -> None:
-        self.ids, self.logits = self.ids[chosen], self.logits[chosen]
-
-    def order(self) -> None:
-        if not self.ordered:
-            self.keep(np.argsort(-self.logits, kind="stable"))
-            self.ordered = True
-
-    def probabilities(self) -> Floats:
-        weights: Floats = np.exp(self.logits - self.logits.max())
-        weights /= _sum(weights)
-        return weights
-
 
 def apply_chain(
     chain: SamplerChain, logits: npt.ArrayLike, situation: Situation | None = None
@@ -121,7 +72,7 @@ def apply_chain(
         for token, probability in apply_chain(chain, logits, branch).as_dict().items():
             mixed[token] += weight * probability  # type: ignore[assignment]
     kept = {token: probability for token, probability in mixed.items() if probability > 0}
-    return _descending(np.array(list(kept)), np.array(list(kept.values())))
+    return descending(np.array(list(kept)), np.array(list(kept.values())))
 
 
 def trace(
@@ -132,39 +83,22 @@ def trace(
     values = np.array(logits, dtype=f32)
     if values.ndim != 1 or not values.size or not np.isfinite(values).any():
         raise ChainError("the chain needs one logit a token", found=f"shape {values.shape}")
-    candidates = _Candidates(np.arange(values.size, dtype=np.int64), values)
+    candidates = Candidates(np.arange(values.size, dtype=np.int64), values)
     for stage in chain.stages:
         if not stage.off:
             _APPLY[type(stage)](candidates, stage, situation)
-        yield stage, _distribution(candidates)
+        yield stage, distribution_of(candidates)
 
 
-def _distribution(candidates: _Candidates) -> Distribution:
-    weights = np.exp((candidates.logits - candidates.logits.max()).astype(np.float64))
-    present = weights > 0
-    weights = weights[present] / weights[present].sum()
-    return _descending(candidates.ids[present], weights)
-
-
-def _descending(ids: Ids, probabilities: npt.NDArray[np.float64]) -> Distribution:
-    order = np.lexsort((ids, -probabilities))
-    return Distribution(ids[order], probabilities[order])
-
-
-def _sum(values: Floats) -> np.float32:
-    # One after the other, as C++ adds; numpy's sum adds in pairs and rounds otherwise.
-    return f32(np.cumsum(values, dtype=f32)[-1])
-
-
-_APPLY: dict[type[Stage], Callable[[_Candidates, Any, Situation], None]] = {}
+_APPLY: dict[type[Stage], Callable[[Candidates, Any, Situation], None]] = {}
 
 
 def _does(
     kind: type[Stage],
-) -> Callable[[Callable[[_Candidates, Any, Situation], None]], Callable[..., None]]:
+) -> Callable[[Callable[[Candidates, Any, Situation], None]], Callable[..., None]]:
     """What a kind of stage does; a new one is one more function under this."""
 
-    def note(apply: Callable[[_Candidates, Any, Situation], None]) -> Callable[..., None]:
+    def note(apply: Callable[[Candidates, Any, Situation], None]) -> Callable[..., None]:
         _APPLY[kind] = apply
         return apply
 
@@ -172,7 +106,7 @@ def _does(
 
 
 @_does(LogitBias)
-def _logit_bias(c: _Candidates, stage: LogitBias, _: Situation) -> None:
+def _logit_bias(c: Candidates, stage: LogitBias, _: Situation) -> None:
     biases = stage.by_id()
     c.logits = c.logits + np.array([biases.get(token, 0.0) for token in c.ids.tolist()], dtype=f32)
     c.ordered = False
@@ -180,7 +114,7 @@ def _logit_bias(c: _Candidates, stage: LogitBias, _: Situation) -> None:
 
 
 @_does(Grammar)
-def _grammar(c: _Candidates, stage: Grammar, situation: Situation) -> None:
+def _grammar(c: Candidates, stage: Grammar, situation: Situation) -> None:
     if situation.bound is None:
         return
     recogniser = Recogniser(stage.rules)
@@ -194,14 +128,14 @@ def _grammar(c: _Candidates, stage: Grammar, situation: Situation) -> None:
     _only(c, np.isin(c.ids, list(allowed)), stage)
 
 
-def _only(c: _Candidates, kept: npt.NDArray[np.bool_], stage: Stage) -> None:
+def _only(c: Candidates, kept: npt.NDArray[np.bool_], stage: Stage) -> None:
     if not kept.any():
         raise ChainError(f"{stage.name} leaves no token")
     c.keep(kept)
 
 
 @_does(Penalties)
-def _penalties(c: _Candidates, stage: Penalties, situation: Situation) -> None:
+def _penalties(c: Candidates, stage: Penalties, situation: Situation) -> None:
     counted = Counter(stage.counted(situation.prompt, situation.generated))
     by_id = np.zeros(int(c.ids.max()) + 1, dtype=f32)
     for token, count in counted.items():
@@ -216,7 +150,7 @@ def _penalties(c: _Candidates, stage: Penalties, situation: Situation) -> None:
 
 
 @_does(Dry)
-def _dry(c: _Candidates, stage: Dry, situation: Situation) -> None:
+def _dry(c: Candidates, stage: Dry, situation: Situation) -> None:
     tokens = stage.counted(situation.prompt, situation.generated)
     lowered = penalised_tokens(stage, tokens, situation.dry_breakers or {})
     for index, token in enumerate(c.ids.tolist()):
@@ -226,27 +160,27 @@ def _dry(c: _Candidates, stage: Dry, situation: Situation) -> None:
 
 
 @_does(TopNSigma)
-def _top_n_sigma(c: _Candidates, stage: TopNSigma, _: Situation) -> None:
+def _top_n_sigma(c: Candidates, stage: TopNSigma, _: Situation) -> None:
     valid = c.logits[c.logits != -np.inf]
-    mean = _sum(valid) / f32(valid.size)
+    mean = added(valid) / f32(valid.size)
     spread = np.sqrt(f32(((valid - mean).astype(np.float64) ** 2).sum()) / f32(valid.size))
     lowest = valid.max() - f32(stage.n) * spread
     c.logits = np.where(c.logits < lowest, f32(-np.inf), c.logits)
 
 
 @_does(TopK)
-def _top_k(c: _Candidates, stage: TopK, _: Situation) -> None:
+def _top_k(c: Candidates, stage: TopK, _: Situation) -> None:
     c.order()
     c.keep(slice(0, stage.k))
 
 
 @_does(TypicalP)
-def _typical_p(c: _Candidates, stage: TypicalP, _: Situation) -> None:
+def _typical_p(c: Candidates, stage: TypicalP, _: Situation) -> None:
     c.order()
     p = c.probabilities()
     with np.errstate(divide="ignore"):
         surprise = np.where(p > 0, -np.log(p), f32(0))
-    expected = _sum(p * surprise)
+    expected = added(p * surprise)
     nearest = np.argsort(np.abs(surprise - expected), kind="stable")
     over = np.flatnonzero(np.cumsum(p[nearest], dtype=f32) > f32(stage.p))
     c.keep(nearest[: over[0] + 1] if over.size else nearest)
@@ -254,7 +188,7 @@ def _typical_p(c: _Candidates, stage: TypicalP, _: Situation) -> None:
 
 
 @_does(TopP)
-def _top_p(c: _Candidates, stage: TopP, _: Situation) -> None:
+def _top_p(c: Candidates, stage: TopP, _: Situation) -> None:
     p = c.probabilities()
     if not c.ordered:
         order = np.argsort(-c.logits, kind="stable")
@@ -266,12 +200,12 @@ def _top_p(c: _Candidates, stage: TopP, _: Situation) -> None:
 
 
 @_does(MinP)
-def _min_p(c: _Candidates, stage: MinP, _: Situation) -> None:
+def _min_p(c: Candidates, stage: MinP, _: Situation) -> None:
     c.keep(c.logits >= c.logits.max() + np.log(f32(stage.p)))
 
 
 @_does(Xtc)
-def _xtc(c: _Candidates, stage: Xtc, situation: Situation) -> None:
+def _xtc(c: Candidates, stage: Xtc, situation: Situation) -> None:
     if not situation.xtc_fires or c.ids.size < 2:
         return
     c.order()
@@ -281,14 +215,14 @@ def _xtc(c: _Candidates, stage: Xtc, situation: Situation) -> None:
 
 
 @_does(Temperature)
-def _temperature(c: _Candidates, stage: Temperature, _: Situation) -> None:
+def _temperature(c: Candidates, stage: Temperature, _: Situation) -> None:
     t = f32(stage.t)
     if stage.range > 0:
         if c.ids.size <= 1:
             return
         c.order()
         p = c.probabilities()
-        entropy = _sum(p * np.where(p > 0, -np.log(np.where(p > 0, p, f32(1))), f32(0)))
+        entropy = added(p * np.where(p > 0, -np.log(np.where(p > 0, p, f32(1))), f32(0)))
         most = -np.log(f32(1) / f32(p.size))
         low, high = max(f32(0), t - f32(stage.range)), t + f32(stage.range)
         t = low + (high - low) * np.power(entropy / most, f32(stage.exponent))
@@ -300,11 +234,11 @@ def _temperature(c: _Candidates, stage: Temperature, _: Situation) -> None:
 
 
 @_does(Greedy)
-def _greedy(c: _Candidates, _stage: Greedy, _: Situation) -> None:
+def _greedy(c: Candidates, _stage: Greedy, _: Situation) -> None:
     best = int(np.argmax(c.logits))
     c.keep(slice(best, best + 1))
 
 
 @_does(Dist)
-def _dist(_candidates: _Candidates, _stage: Dist, _: Situation) -> None:
+def _dist(_candidates: Candidates, _stage: Dist, _: Situation) -> None:
     """Draws by the probabilities as they are."""

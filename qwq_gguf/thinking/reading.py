@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from qwq_gguf.chat.of_file import special_texts, template_of
 from qwq_gguf.chat.prompt import RenderedPrompt
 from qwq_gguf.chat.template import ChatTemplate, one_budget
+from qwq_gguf.chat.template_of_file import special_texts, template_of
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.thinking.asked import ANSWER, FIELDS, THOUGHT, Asked

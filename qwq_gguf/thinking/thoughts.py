@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from qwq_gguf.chat.history import with_thoughts, with_thoughts_in_text, without_thoughts
+from qwq_gguf.chat.earlier_thoughts import with_thoughts, with_thoughts_in_text, without_thoughts
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.prompt import RenderedPrompt
 from qwq_gguf.thinking.channels import ChannelSplitter
@@ -147,7 +147,7 @@ class Thoughts:
         return (self.opens or form.switch is None) and (known or form.can_think)
 
     @property
-    def notice(self) -> str | None:
+    def note(self) -> str | None:
         """What to tell who turned thoughts on or off, where the template has no switch for it."""
         form, mode = self.form, self.mode
         if self.effort is not None and self.effort not in form.efforts:

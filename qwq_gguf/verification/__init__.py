@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qwq_gguf.verification.findings import Finding, Report
+from qwq_gguf.verification.findings import Finding, Findings
 from qwq_gguf.verification.manifest import Manifest, manifest_path, parse_manifest
 
-__all__ = ["Finding", "Manifest", "Report", "manifest_path", "parse_manifest"]
+__all__ = ["Finding", "Manifest", "Findings", "manifest_path", "parse_manifest"]

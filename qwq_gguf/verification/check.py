@@ -15,7 +15,7 @@ from qwq_gguf.metadata import KeyValue
 from qwq_gguf.quantization.kernels.ggml import load_ggml
 from qwq_gguf.verification.compare import compare_keys, compare_manifest, compare_tensors
 from qwq_gguf.verification.contents import Contents, Passed, file_record, read_contents, read_header
-from qwq_gguf.verification.findings import Finding, Report, difference, remark
+from qwq_gguf.verification.findings import Finding, Findings, difference, remark
 from qwq_gguf.verification.manifest import (
     MAX_MANIFEST_BYTES,
     Manifest,
@@ -54,7 +54,7 @@ def verify(
     imatrix: Imatrix | None = None,
     listed: Mapping[str, str] | None = None,
     passed: Passed | None = None,
-) -> Report:
+) -> Findings:
     """Check the model at `path` (of a split one, its first file).
 
     Always its structure, and its manifest where there is one; then, where asked, the SHA-256
@@ -67,7 +67,7 @@ def verify(
     try:
         model = read_splits(path)
     except GgufError as error:
-        return Report(path, (_unreadable(error, path),), {}, {"structure": {"tensors": 0}})
+        return Findings(path, (_unreadable(error, path),), {}, {"structure": {"tensors": 0}})
     other = None if against is None else read_splits(against)
     if source is not None and imatrix is None:
         _refuse_without_imatrix(model.head)
@@ -77,7 +77,7 @@ def verify(
         try:
             contents.append(read_contents(part, ggml=load_ggml(), passed=passed))
         except GgufError as error:
-            return Report(path, (*found, _unreadable(error, path)), {}, checks)
+            return Findings(path, (*found, _unreadable(error, path)), {}, checks)
         found += contents[-1].findings
     checks["structure"] = {"files": len(model.parts), "tensors": len(model.tensors)}
     digests = {
@@ -110,7 +110,7 @@ def verify(
         checks["source"] = {"bytes": result.compared, "of": result.total, "seed": seed}
         if everything:
             del checks["source"]["seed"]
-    return Report(path, tuple(found), digests, checks)
+    return Findings(path, tuple(found), digests, checks)
 
 
 def _refuse_without_imatrix(file: GgufFile) -> None:

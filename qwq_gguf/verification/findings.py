@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["VERIFY_SCHEMA", "Finding", "Report", "difference", "remark"]
+__all__ = ["VERIFY_SCHEMA", "Finding", "Findings", "difference", "remark"]
 
 VERIFY_SCHEMA = "qwq-gguf/verify/1"
 
@@ -41,7 +41,7 @@ def remark(check: str, where: str, what: str) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Findings:
     """The outcome of one verification.
 
     `sha256` maps each file's name to its digest, empty when the header could not be read.

@@ -20,7 +20,7 @@ from qwq_gguf.checkpoint.identity import listed_sha256
 from qwq_gguf.errors import ShardError, WrongShardError
 from qwq_gguf.files.reading import open_file
 from qwq_gguf.files.writing import write_file
-from qwq_gguf.gguf_file.stored import file_identity
+from qwq_gguf.gguf_file.stored_values import file_identity
 from qwq_gguf.machine import usable_processors
 from qwq_gguf.quantization.writing.versions import tool_versions
 from qwq_gguf.verification.contents import Contents, file_record

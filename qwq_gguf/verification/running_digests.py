@@ -42,7 +42,8 @@ class Front:
 
 
 class WriteFollower:
-    """Follows the writing of one file, as long as the context lasts; see quantize.run.Follower.
+    """Follows the writing of one file, as long as the context lasts; see
+    `quantization.running.target.Follower`.
 
     Followers of several files may share a `pool`. A file takes a place in it when its first
     tensor is being written, so that none waits there for its turn while another is written.

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from qwq_gguf.conversion.values import Conversion, SourceTensor
 
-__all__ = ["Chunk", "SourceCheck", "chunks_to_check", "compare_with_source"]
+__all__ = ["RowsToCheck", "SourceCheck", "rows_to_check", "compare_with_source"]
 
 _CHUNK_WEIGHTS = 1 << 17
 
@@ -48,7 +48,7 @@ Rows: TypeAlias = list[int] | str
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class RowsToCheck:
     """Rows `first` to `first + rows` of a tensor in one of the model's files."""
 
     file: GgufFile
@@ -83,14 +83,14 @@ class SourceCheck:
     total: int
 
 
-def chunks_to_check(
+def rows_to_check(
     tensors: Tensors, sources: Mapping[str, SourceTensor], *, seed: int, everything: bool
-) -> list[Chunk]:
+) -> list[RowsToCheck]:
     """One chunk of rows of each tensor, drawn by `seed`; or all chunks of all tensors.
 
     Tensors that the two sides do not share by name and shape are left out.
     """
-    found: list[Chunk] = []
+    found: list[RowsToCheck] = []
     for file, tensor in tensors:
         source = sources.get(tensor.name)
         if source is None or trimmed(source.shape) != trimmed(tensor.shape):
@@ -102,7 +102,7 @@ def chunks_to_check(
     return found
 
 
-def _cut(file: GgufFile, tensor: GgufTensor, source: SourceTensor) -> Iterator[Chunk]:
+def _cut(file: GgufFile, tensor: GgufTensor, source: SourceTensor) -> Iterator[RowsToCheck]:
     """Chunks of whole groups of rows; none reaches over two matrices of a tensor."""
     total = tensor.weights // tensor.shape[0]
     matrix = total // matrices(tensor.shape)
@@ -112,7 +112,7 @@ def _cut(file: GgufFile, tensor: GgufTensor, source: SourceTensor) -> Iterator[C
     for start in range(0, total, matrix):
         stop = start + matrix
         for at in range(start, stop, rows):
-            yield Chunk(file, tensor, source, at, min(rows, stop - at))
+            yield RowsToCheck(file, tensor, source, at, min(rows, stop - at))
 
 
 def compare_with_source(
@@ -144,7 +144,7 @@ def compare_with_source(
     found += [
         difference("source", name, "only in the source") for name in sources if name not in names
     ]
-    chunks = chunks_to_check(tensors, sources, seed=seed, everything=everything)
+    chunks = rows_to_check(tensors, sources, seed=seed, everything=everything)
     for kind in {chunk.tensor.type for chunk in chunks} & set(TARGET_TYPES):
         ggml.prepare(kind)
     weights: Mapping[str, NDArray[np.float32]] = {}
@@ -155,7 +155,7 @@ def compare_with_source(
     unmade: dict[str, str] = {}
     with ShardReader() as reader:
 
-        def compare(chunk: Chunk, stored: bytes) -> tuple[Chunk, Rows]:
+        def compare(chunk: RowsToCheck, stored: bytes) -> tuple[RowsToCheck, Rows]:
             table = weights.get(chunk.tensor.name)
             importance = None if table is None else table[chunk.matrix]
             blocks = _make(chunk, reader, ggml, importance)
@@ -182,7 +182,7 @@ def compare_with_source(
     return SourceCheck(tuple(found), sum(chunk.nbytes for chunk in chunks), total)
 
 
-def _start(chunk: Chunk) -> int:
+def _start(chunk: RowsToCheck) -> int:
     return chunk.tensor.offset + chunk.first * chunk.row_bytes
 
 
@@ -192,7 +192,7 @@ def _rows(rows: list[int]) -> str:
 
 
 def _make(
-    chunk: Chunk, reader: ShardReader, ggml: Ggml, importance: NDArray[np.float32] | None
+    chunk: RowsToCheck, reader: ShardReader, ggml: Ggml, importance: NDArray[np.float32] | None
 ) -> NDArray[np.uint8] | str:
     """The bytes that the source gives for a chunk, or why it gives none."""
     kind, source = chunk.tensor.type, chunk.source
@@ -216,7 +216,7 @@ def _make(
         return error.message
 
 
-def _stored(chunk: Chunk) -> bytes:
+def _stored(chunk: RowsToCheck) -> bytes:
     path = chunk.file.path
     try:
         with os.fdopen(open_file(path), "rb", buffering=0) as file:

@@ -13,8 +13,8 @@ from measure_chains import CHAINS, MEASURED, MODEL, ROWS, profile_of
 
 from qwq_gguf.cli.showing.chain_plot import COLOURS, new_figure, write_figure
 from qwq_gguf.engine.conversation import Conversation
+from qwq_gguf.engine.logits_along import Position, positions
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.positions import Position, positions
 from qwq_gguf.engine.session import Session
 from qwq_gguf.evaluation.problems import suite
 from qwq_gguf.jobs.comparing import quoted

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support.browser import browser  # noqa: E402  (the tests know where one is)
 
-PROGRAM = [sys.executable, "-c", "from qwq_gguf.cli.app import main; main()"]
+PROGRAM = [sys.executable, "-c", "from qwq_gguf.cli.main import main; main()"]
 FIRST, SECOND = "What is 7*43?", "Which is larger, 9.9 or 9.11?"
 SIZES = {"wide": (1080, 760), "narrow": (390, 760)}
 PICTURES = [("light", "wide"), ("dark", "wide"), ("dark", "narrow")]

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from qwq_gguf.checkpoint.hub.connection import Line, Stopped
 from qwq_gguf.checkpoint.hub.download import Download, partial_path
-from qwq_gguf.checkpoint.hub.line import Line, Stopped
 from qwq_gguf.checkpoint.hub.retry import RetryPolicy
 from qwq_gguf.checkpoint.hub.settings import hub_settings
 from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot, open_snapshot

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.checkpoint import Checkpoint, DownloadProgress, fetch_weights, open_checkpoint
+from qwq_gguf.checkpoint.hub.connection import Line
 from qwq_gguf.checkpoint.hub.fetch import SPARE, fetch
-from qwq_gguf.checkpoint.hub.line import Line
 from qwq_gguf.checkpoint.hub.retry import PATIENT
 from qwq_gguf.checkpoint.hub.stream import (
     check_room,

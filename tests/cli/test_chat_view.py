@@ -15,7 +15,7 @@ from qwq_gguf.chat.events import (
     ChatEvent,
     Finished,
     FinishReason,
-    Notice,
+    Note,
     Reply,
     ThinkingDelta,
     ThoughtEnded,
@@ -24,7 +24,7 @@ from qwq_gguf.chat.events import (
 )
 from qwq_gguf.chat.messages import ToolCall
 from qwq_gguf.cli.chatting.plain import PlainView
-from qwq_gguf.cli.chatting.remarks import (
+from qwq_gguf.cli.chatting.reply_lines import (
     call_line,
     details_line,
     ending,
@@ -122,7 +122,7 @@ def test_what_is_said_of_a_reply_breaks_between_words() -> None:
     view = TerminalView(Console(file=screen, force_terminal=True, width=30, height=20))
     said = "thought 33 tokens, answered 17 · 810.7 tok/s · context 2 % of 4,096"
     view.after(said)
-    view.show(Notice(said))
+    view.show(Note(said))
     lines = ANSI.sub("", screen.getvalue()).splitlines()
     assert max(map(len, lines)) <= 30
     assert [word for line in lines for word in line.split()] == said.split() * 2
@@ -146,7 +146,7 @@ def test_a_pipe_gets_no_thought_that_looked_like_an_answer() -> None:
         ((Finished(reply()),), ""),
         ((AnswerDelta(""),), ""),
         ((ThinkingDelta("hm"),), "hm\n"),
-        ((Notice("so"),), "so\n"),
+        ((Note("so"),), "so\n"),
     ],
 )
 def test_a_pipe_gets_what_was_an_answer_after_all(
@@ -200,7 +200,7 @@ HOSTILE = "\x1b]52;c;AAAA\x07\x9b2J\x1b[8m"
     [
         ThinkingDelta(HOSTILE),
         AnswerDelta(HOSTILE),
-        Notice(HOSTILE),
+        Note(HOSTILE),
         ToolCallStarted(ToolCall(HOSTILE, {HOSTILE: HOSTILE})),
         ToolResult(CALL, HOSTILE),
     ],
@@ -264,7 +264,7 @@ def test_no_colour_is_lost_on_a_light_terminal() -> None:
         "# Head\n\n- `code` and **bold**\n- [a](https://b.example)\n\n> quote\n\n---\n\n"
         "| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\n@d\nclass A:  # why\n    x = 'a' + 1\n```\n"
     )
-    shown = terminal(ThinkingDelta("Hm."), AnswerDelta(text), Notice("so"), ToolCallStarted(CALL))
+    shown = terminal(ThinkingDelta("Hm."), AnswerDelta(text), Note("so"), ToolCallStarted(CALL))
     used = {int(each) for code in COLOURS.findall(shown) for each in code.split(";") if each}
     assert used <= {0, 1, 2, 3, 4, 31, 32, 34, 35, 36}
 
@@ -304,7 +304,7 @@ def test_hidden_thoughts_are_not_shown(live: bool) -> None:
 
 
 def test_quiet_is_the_answer_alone() -> None:
-    assert plain(*TURN, shown=Shown(thoughts=False, remarks=False))[1] == ""
+    assert plain(*TURN, shown=Shown(thoughts=False, notes=False))[1] == ""
 
 
 def test_a_terminal_that_draws_nothing_says_which_is_which() -> None:

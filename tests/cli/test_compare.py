@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from qwq_gguf.cli.app import app
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.llama.native_chain import NativeChain
+from qwq_gguf.engine.logits_along import positions
 from qwq_gguf.engine.model import Model
-from qwq_gguf.engine.positions import positions
 from qwq_gguf.engine.session import Session
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.resources import profiles_dir

@@ -17,7 +17,7 @@ from qwq_gguf.cli.app import app
 from qwq_gguf.errors import ExportError, OutputError
 from qwq_gguf.exporters.lmstudio_places import HOME_POINTER
 from qwq_gguf.exporters.runtimes import EXPORTERS
-from qwq_gguf.jobs.installing import install, plan_install
+from qwq_gguf.jobs.lmstudio_installing import install, plan_install
 from support.families import write_family
 from support.tiny_gguf import write_random
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.errors import OutputError
-from qwq_gguf.jobs.installing import install, plan_install
+from qwq_gguf.jobs.lmstudio_installing import install, plan_install
 from support.lmstudio_hub import check_manifest
 from support.tiny_gguf import write_random
 

@@ -58,7 +58,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What a download waited, in no time."""
     waited: list[float] = []
-    monkeypatch.setattr("qwq_gguf.checkpoint.hub.line.Line.pause", lambda _, s: waited.append(s))
+    monkeypatch.setattr(
+        "qwq_gguf.checkpoint.hub.connection.Line.pause", lambda _, s: waited.append(s)
+    )
     return waited
 
 

@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 from qwq_gguf.cli.app import app
 from qwq_gguf.errors import QwqGgufError
 from qwq_gguf.jobs import running
-from qwq_gguf.jobs.choosing import choose
 from qwq_gguf.jobs.configuration import Configuration, Said
 from qwq_gguf.jobs.events import Event, silent
+from qwq_gguf.jobs.recipe_choosing import choose
 
 
 @pytest.fixture

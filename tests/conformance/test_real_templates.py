@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
-from qwq_gguf.chat.of_file import special_texts
 from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.chat.template_of_file import special_texts
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
 from qwq_gguf.gguf_file import read_gguf

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from qwq_gguf.cures.file_troubles import troubles_of_file
 from qwq_gguf.cures.lmstudio import cured_settings, running_in_lmstudio
-from qwq_gguf.cures.of_file import troubles_of_file
 from qwq_gguf.cures.ollama import OllamaSettings, cured_modelfile, cured_name, running_in_ollama
 from qwq_gguf.cures.troubles import Trouble, last_bound, troubles_of
 from qwq_gguf.exporters.facts import GgufFacts, gguf_facts

@@ -36,22 +36,22 @@ class Bench:
 def test_threads_that_get_less_are_said_once(threads: int, cores: float, fewer: int) -> None:
     bench = Bench(threads)
     bench.run(3.5, cores)
-    assert bench.watch.take_notice() is None
+    assert bench.watch.take_note() is None
     bench.run(1.5, cores)
-    notice = bench.watch.take_notice()
-    assert notice is not None
-    assert f"-t {fewer} may" in notice
-    assert f"{threads} threads" in notice
-    assert f"get {cores:.1f} cores" in notice
+    note = bench.watch.take_note()
+    assert note is not None
+    assert f"-t {fewer} may" in note
+    assert f"{threads} threads" in note
+    assert f"get {cores:.1f} cores" in note
     bench.run(60, cores)
-    assert bench.watch.take_notice() is None
+    assert bench.watch.take_note() is None
 
 
 @pytest.mark.parametrize("threads, cores", [(2, 1.95), (2, 1.7), (8, 7.7), (1, 0.2), (1, 1.0)])
 def test_a_quiet_computer_is_not(threads: int, cores: float) -> None:
     bench = Bench(threads)
     bench.run(60, cores)
-    assert bench.watch.take_notice() is None
+    assert bench.watch.take_note() is None
 
 
 def test_what_passes_is_not() -> None:
@@ -59,21 +59,21 @@ def test_what_passes_is_not() -> None:
     for _ in range(20):
         bench.run(3, 1.2)
         bench.run(1.5, 2.0)
-    assert bench.watch.take_notice() is None
+    assert bench.watch.take_note() is None
 
 
 def test_waiting_for_a_disk_is_not() -> None:
     bench = Bench(2)
     bench.run(60, 1.0, faults=500)
-    assert bench.watch.take_notice() is None
+    assert bench.watch.take_note() is None
     bench.run(6, 1.0)
-    assert bench.watch.take_notice() is not None
+    assert bench.watch.take_note() is not None
 
 
 def test_tokens_longer_than_a_window() -> None:
     bench = Bench(2)
     bench.run(12, 0.5, token=3.0)
-    assert bench.watch.take_notice() is not None
+    assert bench.watch.take_note() is not None
 
 
 def test_the_clocks_run() -> None:
@@ -99,9 +99,9 @@ def test_a_session_asks_them_where_it_can_help(
         session = Session(model)
         for _ in session.generate([5, 6, 7], chain, seed=1, max_tokens=30):
             pass
-        notices = [session.take_notice(), session.take_notice()]
+        notes = [session.take_note(), session.take_note()]
         session.close()
-        return notices
+        return notes
 
     assert said(1) == [None, None]
     first, second = said(2)

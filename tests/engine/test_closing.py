@@ -77,7 +77,7 @@ RAISES: Mapping[str, str] = {
 ANSWERS: Mapping[str, str] = {
     "Model": f"{_FACTS} control_tokens special_tokens token_id speculate close",
     "Vocabulary": "token_id pieces",
-    "Session": "context_size cached_tokens interrupt take_notice close",
+    "Session": "context_size cached_tokens interrupt take_note close",
     "Generation": (
         "__iter__ tokens_per_second room force forbid bias before_pick before_stop drive "
         "interrupt supersede close"

@@ -188,6 +188,6 @@ def test_what_should_be_known_of_yarn_is_said(tmp_path: Path) -> None:
     yarn = ContextSettings(yarn=yarn_of(read_gguf(path).metadata, 2))
     for context, said in ((512, "may make short ones worse"), (1024, ""), (1025, "larger than")):
         with Model.load(path, threads=1, context=context, settings=yarn) as model:
-            notices = [text for text in model.notices if "tokens" in text]
-            assert len(notices) == bool(said)
-            assert said in "".join(notices)
+            notes = [text for text in model.notes if "tokens" in text]
+            assert len(notes) == bool(said)
+            assert said in "".join(notes)

@@ -15,7 +15,7 @@ from qwq_gguf.chat.events import (
     ChatEvent,
     Finished,
     FinishReason,
-    Notice,
+    Note,
     Reply,
     ThinkingDelta,
     ToolCallStarted,
@@ -267,7 +267,7 @@ def test_all_calls_of_one_tag_run_and_what_is_none_is_said() -> None:
     reply, events = ask(conversation, "q")
     assert [e.content for e in events if isinstance(e, ToolResult)] == ["5", "7"]
     assert "error: the tool call is not valid JSON" in session.prompts[1]
-    assert any(isinstance(event, Notice) for event in events)
+    assert any(isinstance(event, Note) for event in events)
     assert reply.answer == "5 and 7"
 
 
@@ -416,7 +416,7 @@ def test_a_budget_of_nothing_closes_the_thought_at_once() -> None:
         reply, events = ask(conversation, "7*43?")
         assert reply.thinking == ""
         assert reply.answer.startswith(("301", "hm"))
-        assert not any(isinstance(event, Notice) for event in events)
+        assert not any(isinstance(event, Note) for event in events)
 
 
 def test_a_reply_that_a_later_one_has_ended_says_so() -> None:
@@ -627,8 +627,8 @@ def crowded(context: int, replies: Sequence[str], **options: Any) -> tuple[Conve
     return conversation, session
 
 
-def notices(events: Sequence[ChatEvent]) -> list[str]:
-    return [event.text for event in events if isinstance(event, Notice)]
+def notes(events: Sequence[ChatEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Note)]
 
 
 def test_a_full_context_leaves_out_the_oldest_turns_and_says_so() -> None:
@@ -636,7 +636,7 @@ def test_a_full_context_leaves_out_the_oldest_turns_and_says_so() -> None:
     said: list[list[str]] = []
     for number in range(9):
         _, events = ask(conversation, f"{number} " + "x" * 20)
-        said.append(notices(events))
+        said.append(notes(events))
         prompt = session.prompts[-1]
         assert prompt.startswith("<|im_start|>system\nBe brief.<|im_end|>")
         assert f"\n{number} xxxx" in prompt
@@ -675,7 +675,7 @@ def test_a_question_that_alone_does_not_fit_keeps_its_error_and_the_history() ->
     with pytest.raises(PromptTooLongError):
         ask(conversation, "x" * 400)
     _, events = ask(conversation, "two")
-    assert notices(events) == []
+    assert notes(events) == []
     assert "\none<" in session.prompts[-1]
 
 
@@ -684,12 +684,10 @@ def test_a_reply_that_had_no_room_gets_more_the_next_time() -> None:
     ask(conversation, "one")
     session.ends_with = FinishReason.CONTEXT
     reply, events = ask(conversation, "two")
-    assert (reply.finish_reason, reply.answer, notices(events)) == (FinishReason.CONTEXT, "", [])
+    assert (reply.finish_reason, reply.answer, notes(events)) == (FinishReason.CONTEXT, "", [])
     session.ends_with = FinishReason.STOP
     reply, events = ask(conversation, "two")
-    assert notices(events) == [
-        "the context is full: the oldest turn is no longer sent to the model"
-    ]
+    assert notes(events) == ["the context is full: the oldest turn is no longer sent to the model"]
     assert reply.answer == "second"
     assert "\none<" not in session.prompts[-1]
 
@@ -706,9 +704,7 @@ def test_rounds_of_tools_belong_to_their_turn() -> None:
     ask(conversation, "first question")
     reply, events = ask(conversation, "2+3?")
     assert reply.answer == "It is 5."
-    assert notices(events) == [
-        "the context is full: the oldest turn is no longer sent to the model"
-    ]
+    assert notes(events) == ["the context is full: the oldest turn is no longer sent to the model"]
     assert "first question" in session.prompts[1]
     assert "first question" not in session.prompts[2]
     assert "2+3?" in session.prompts[2]

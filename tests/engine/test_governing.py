@@ -12,7 +12,7 @@ from qwq_gguf.chat.events import (
     ChatEvent,
     Finished,
     FinishReason,
-    Notice,
+    Note,
     Reply,
     Responded,
     ThinkingDelta,
@@ -65,7 +65,7 @@ def test_a_thought_ends_at_its_budget_and_an_answer_follows(demo: Model, message
     assert begun
     assert reply.finish_reason is FinishReason.STOP
     assert "\\boxed{" in reply.answer
-    assert [type(event) for event in events].count(Notice) == 1
+    assert [type(event) for event in events].count(Note) == 1
 
 
 def test_without_a_budget_there_is_no_thought(demo: Model) -> None:
@@ -73,14 +73,14 @@ def test_without_a_budget_there_is_no_thought(demo: Model) -> None:
     assert reply.thinking == ""
     assert reply.answer
     assert reply.finish_reason is FinishReason.STOP
-    assert not any(isinstance(event, Notice | ThinkingDelta) for event in events)
+    assert not any(isinstance(event, Note | ThinkingDelta) for event in events)
 
 
 def test_a_thought_within_its_budget_is_left_alone(demo: Model) -> None:
     _, free = ask(demo, governed(None))
     events, reply = ask(demo, governed(free.thinking_tokens + 1, "Enough."))
     assert (reply.thinking, reply.answer) == (free.thinking, free.answer)
-    assert not any(isinstance(event, Notice) for event in events)
+    assert not any(isinstance(event, Note) for event in events)
 
 
 def test_an_answer_in_a_grammar_begins_after_the_forced_end(demo: Model) -> None:

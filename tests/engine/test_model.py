@@ -105,11 +105,11 @@ def test_as_many_threads_as_llama_cpp_takes(random_gguf: Path) -> None:
 def test_the_context_is_what_was_asked_for(random_gguf: Path) -> None:
     with Model.load(random_gguf, context=100, threads=1) as model:
         assert model.context_size == 100
-        assert model.notices == ()
+        assert model.notes == ()
     with Model.load(random_gguf, context=1000, threads=1) as model:
         assert model.context_size == 1000
-        (notice,) = model.notices
-        assert "512" in notice
+        (note,) = model.notes
+        assert "512" in note
 
 
 def test_sampling_keys_are_read(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_file_that_failed_is_tried_again(tmp_path: Path) -> None:
 def test_it_is_loaded_as_the_probe_found_it_to_work(
     random_gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = Probe(use_extra_bufts=False, use_gpu=False, notices=("the plain kernels are used",))
+    found = Probe(use_extra_bufts=False, use_gpu=False, notes=("the plain kernels are used",))
     monkeypatch.setattr("qwq_gguf.engine.model.probe", lambda *_, **__: found)
     facts = replace(native.library_facts(), gpu_offload=True)
     monkeypatch.setattr(native, "library_facts", lambda: facts)
@@ -355,7 +355,7 @@ def test_it_is_loaded_as_the_probe_found_it_to_work(
 
     monkeypatch.setattr(api, "llama_model_load_from_file", watched)
     with Model.load(random_gguf, threads=1) as model:
-        assert model.notices == ("the plain kernels are used",)
+        assert model.notes == ("the plain kernels are used",)
         assert model.gpu_layers == 0
     assert (tried, loaded) == ([False], [(False, 0)])
 
@@ -374,11 +374,11 @@ def test_a_card_that_the_build_cannot_use_is_said_loudly(
         ),
     )
     with Model.load(random_gguf, threads=1) as model:
-        (notice,) = model.notices
-    assert "RTX 4090" in notice
-    assert "-DGGML_CUDA=on" in notice
+        (note,) = model.notes
+    assert "RTX 4090" in note
+    assert "-DGGML_CUDA=on" in note
     with Model.load(random_gguf, threads=1, gpu_layers=0) as model:
-        assert model.notices == ()  # not asked for, so nothing is missing
+        assert model.notes == ()  # not asked for, so nothing is missing
 
 
 def test_the_library_is_loaded_once_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,10 +63,10 @@ def test_a_library_that_dies_is_loaded_without_its_fast_kernels(
     memory = Memory("probe", tmp_path)
     found = probe("amx", gpu_offload=False, threads=1, memory=memory, run=run)
     assert found.use_extra_bufts is False
-    (notice,) = found.notices
-    assert signal in notice
-    assert "mmq.cpp:12" in notice
-    assert "\n" not in notice
+    (note,) = found.notes
+    assert signal in note
+    assert "mmq.cpp:12" in note
+    assert "\n" not in note
     # The next process knows, and says so again.
     assert probe("amx", gpu_offload=False, threads=1, memory=memory, run=Script([])) == found
 
@@ -86,21 +86,21 @@ def test_a_library_that_always_dies_is_an_error_and_not_remembered(tmp_path: Pat
 def test_a_card_that_crashes_is_left_alone(tmp_path: Path) -> None:
     run = Script([Ending.OK, Ending.CRASHED])
     found = probe("gpu", gpu_offload=True, threads=1, memory=Memory("p", tmp_path), run=run)
-    assert found == Probe(True, False, found.notices)
-    assert "GPU" in found.notices[0]
+    assert found == Probe(True, False, found.notes)
+    assert "GPU" in found.notes[0]
     assert [r["gpu_layers"] for r in run.requests] == [0, -1]
 
 
 def test_a_card_is_tried_with_what_works_on_the_processor(tmp_path: Path) -> None:
     run = Script([Ending.CRASHED, Ending.OK, Ending.OK])
     found = probe("both", gpu_offload=True, threads=1, memory=Memory("p", tmp_path), run=run)
-    assert (found.use_extra_bufts, found.use_gpu, len(found.notices)) == (False, True, 1)
+    assert (found.use_extra_bufts, found.use_gpu, len(found.notes)) == (False, True, 1)
     assert [r["use_extra_bufts"] for r in run.requests] == [True, False, False]
 
 
 @pytest.mark.parametrize(
     "damage",
-    ["{", "[]", '{"id": 3}', '{"id": {"use_extra_bufts": 1, "use_gpu": true, "notices": []}}'],
+    ["{", "[]", '{"id": 3}', '{"id": {"use_extra_bufts": 1, "use_gpu": true, "notes": []}}'],
 )
 def test_a_damaged_memory_is_probed_again(tmp_path: Path, damage: str) -> None:
     (tmp_path / "probe.json").write_text(damage, "utf-8")

@@ -74,7 +74,7 @@ def test_two_workers_say_what_one_machine_says(tmp_path: Path) -> None:
     assert {each.port for each in workers} == {
         each.port for each in workers for line in lent if str(each) in line
     }, said["buffers"]
-    assert said["notices"] == []
+    assert said["notes"] == []
 
 
 TOGETHER = """
@@ -93,7 +93,7 @@ with Model.load({path!r}, context=256, threads=1, workers=workers) as model:
         prompt = model.vocabulary.encode_text("What is 7*43?")
         chain = SamplerChain((Greedy(),))
         tokens = [token for token, _ in session.generate(prompt, chain, seed=1, max_tokens=24)]
-    print(json.dumps({{"tokens": tokens, "buffers": lines, "notices": list(model.notices)}}))
+    print(json.dumps({{"tokens": tokens, "buffers": lines, "notes": list(model.notes)}}))
 """
 
 

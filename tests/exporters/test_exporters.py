@@ -17,9 +17,9 @@ import yaml  # type: ignore[import-untyped]
 from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters import llama_server, ollama, openwebui, transformers, vllm
 from qwq_gguf.exporters import text_generation_webui as webui
-from qwq_gguf.exporters.runtimes import EXPORTERS, VOCABULARIES
-from qwq_gguf.exporters.value import Export, Support
-from qwq_gguf.exporters.vocabulary import ALL_SETTINGS, spoken_order
+from qwq_gguf.exporters.exported import Export, Support
+from qwq_gguf.exporters.runtime_words import ALL_SETTINGS, spoken_order
+from qwq_gguf.exporters.runtimes import EXPORTERS, WORDS_OF
 from qwq_gguf.profiles import Profile, load_profile, profile_names, sampling_keys
 from qwq_gguf.profiles.gguf_keys import read_sampling
 from qwq_gguf.sampling import Dist, Greedy, SamplerChain, Temperature, TopK
@@ -72,7 +72,7 @@ def test_every_setting_is_answered_for(runtime: str) -> None:
     made = EXPORTERS[runtime](QWQ, FACTS)
     assert made.runtime == runtime
     assert tuple(row.setting for row in made.settings) == ALL_SETTINGS
-    assert made.settings == VOCABULARIES[runtime].rows()
+    assert made.settings == WORDS_OF[runtime].rows()
     assert made.use
 
 

@@ -15,10 +15,10 @@ import yaml  # type: ignore[import-untyped]
 
 from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters.chatml import read_chatml
+from qwq_gguf.exporters.exported import Export
 from qwq_gguf.exporters.facts import GgufFacts, gguf_facts
 from qwq_gguf.exporters.go_template import chatml_template
 from qwq_gguf.exporters.runtimes import EXPORTERS
-from qwq_gguf.exporters.value import Export
 from qwq_gguf.exporters.yaml_text import to_yaml
 from qwq_gguf.metadata import KeyValue, ValueType
 from qwq_gguf.profiles import Profile, load_profile

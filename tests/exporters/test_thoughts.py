@@ -21,9 +21,9 @@ from qwq_gguf.exporters import (
     vllm,
 )
 from qwq_gguf.exporters.chatml import read_chatml
+from qwq_gguf.exporters.exported import Export
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.thoughts import spoken_thoughts
-from qwq_gguf.exporters.value import Export
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.thinking import read_form
 from support.chat_templates import CLOSES, IF_ASKED, QWQ, R1_STYLE, STRIPS, UNLESS_TOLD

@@ -254,7 +254,7 @@ def test_a_session_is_kept_with_every_reply_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "work.json"
     first, _ = chat(["</think>\n\nOne.", "</think>\n\nTwo."], session=path)
     first.go_on()
-    assert first.remarks == []
+    assert first.notes == []
     finish(first.ask("first"))
     assert len(json.loads(path.read_text())["messages"]) == 2
     assert not path.with_name("work.json.state").exists()
@@ -265,7 +265,7 @@ def test_a_session_is_kept_with_every_reply_and_goes_on(tmp_path: Path) -> None:
     second.go_on()
     assert asked(second) == ["first", "One.", "second", "Two."]
     assert cast(Kept, second.conversation).state == "loaded computed"
-    assert second.remarks == [f"{path} goes on after 2 questions."]
+    assert second.notes == [f"{path} goes on after 2 questions."]
 
     # Killed after one more reply: what was said is there, though the state is older.
     finish(second.ask("third"))
@@ -287,6 +287,6 @@ def test_a_session_of_another_model_is_computed_anew(refused: bool, tmp_path: Pa
     else:
         kept.why = "this state is another model's"
     second.go_on()
-    assert "computed anew: this state is another model's" in second.remarks[0]
+    assert "computed anew: this state is another model's" in second.notes[0]
     finish(second.ask("second"))
     assert asked(second) == ["first", "One.", "second", "Two."]

@@ -14,7 +14,7 @@ from qwq_gguf.errors import NoRoomError, UsageError
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.jobs import machines
 from qwq_gguf.jobs.contexts import ContextWish
-from qwq_gguf.jobs.events import Event, Remark
+from qwq_gguf.jobs.events import Event, Note
 from qwq_gguf.jobs.fitting import best_fit, fit
 from qwq_gguf.jobs.loading import load_model
 from qwq_gguf.machine.devices import GIB, Machine, modelled_memory
@@ -89,7 +89,7 @@ def test_loading_by_what_fits_says_what_was_chosen(demo_path: Path) -> None:
     wish = ContextWish(automatic=frozenset({"context", "kv_type", "gpu_layers"}))
     with load_model(demo_path, said.append, usual_context=2048, wish=wish) as model:
         assert model.context_size == 2048
-    assert Remark("2,048 tokens of context in f16") in said
+    assert Note("2,048 tokens of context in f16") in said
 
 
 def test_a_plan_that_does_not_fit_is_followed_by_a_smaller_one(
@@ -111,8 +111,8 @@ def test_a_plan_that_does_not_fit_is_followed_by_a_smaller_one(
         assert model.context_size == tried[-1]
     assert tried == sorted(tried, reverse=True)
     assert len(set(tried)) == 3
-    remarks = [each.text for each in said if isinstance(each, Remark)]
-    assert sum("the next smaller plan is tried" in text for text in remarks) == 2
+    notes = [each.text for each in said if isinstance(each, Note)]
+    assert sum("the next smaller plan is tried" in text for text in notes) == 2
 
 
 def test_what_a_user_asks_for_is_not_made_smaller(

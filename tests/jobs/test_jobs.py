@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.errors import OutputError, UsageError
-from qwq_gguf.jobs.checkpoint_source import CheckpointSource
 from qwq_gguf.jobs.events import (
     Activity,
     Began,
@@ -27,7 +26,7 @@ from qwq_gguf.jobs.events import (
 )
 from qwq_gguf.jobs.planning import Planned, Wanted, plan_models
 from qwq_gguf.jobs.quantizing import How, make
-from qwq_gguf.jobs.source import GgufSource, open_source
+from qwq_gguf.jobs.source import CheckpointSource, GgufSource, open_source
 from qwq_gguf.jobs.verifying import verify_file
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.cli.commands.doctor import report_lines
+from qwq_gguf.machine.driver_reports import gpus_of
 from qwq_gguf.machine.findings import BROKEN, Diagnosis, diagnose
-from qwq_gguf.machine.gpus import gpus_of
 from qwq_gguf.machine.installed import Installed
 from qwq_gguf.machine.recording import Recording, look
 

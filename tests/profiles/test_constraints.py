@@ -36,7 +36,7 @@ def test_tokens_by_id_or_text_and_numbers_or_false() -> None:
     stage = profile.chain.stage(LogitBias)
     assert stage == LogitBias((("Wait", -2.5), (7, -math.inf), (" so", -math.inf), (8, 1)))
     assert profile.sources["logit_bias"] == "why"
-    assert profile.warnings() == ("grammar does nothing: it is empty",)
+    assert profile.notes() == ("grammar does nothing: it is empty",)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_grammar_outside_the_order_is_said_to_do_nothing() -> None:
     text = HEAD.replace('"logit_bias", "grammar", ', "") + GRAMMAR.format(
         "value = 'root ::= \"a\"'"
     )
-    assert parse_profile(text).warnings() == (
+    assert parse_profile(text).notes() == (
         "grammar does nothing: it is set, but the order has no such stage",
     )
     with pytest.raises(ChainError, match="begin with itself"):

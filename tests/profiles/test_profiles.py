@@ -72,7 +72,7 @@ def test_qwen_reference_is_in_vllms_order() -> None:
 def test_every_shipped_number_has_a_source(name: str) -> None:
     profile = load_profile(name)
     assert profile.name == name
-    assert profile.chain.warnings() == ()
+    assert profile.chain.notes() == ()
     for setting in {*profile.chain.settings(), *profile.given}:
         if setting.startswith("temperature_"):
             continue  # the dynamic temperature's off values
@@ -216,10 +216,10 @@ def test_an_override_is_noted() -> None:
 def test_a_number_outside_the_order_is_kept_and_warned_about() -> None:
     profile = parse_profile(SMALL + '[chain.repeat_penalty]\nvalue = 1.1\nsource = "s"\n')
     assert profile.given["repeat_penalty"] == 1.1
-    assert profile.warnings() == (
+    assert profile.notes() == (
         "repeat_penalty does nothing: it is set, but the order has no such stage",
     )
-    assert parse_profile(SMALL).warnings() == ()
+    assert parse_profile(SMALL).notes() == ()
 
 
 @pytest.mark.parametrize(

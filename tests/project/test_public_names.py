@@ -31,7 +31,7 @@ EVENTS = {
     "AnswerWasThought",
     "ChatEvent",
     "Finished",
-    "Notice",
+    "Note",
     "Reply",
     "ThinkingDelta",
     "ToolCallStarted",

@@ -24,7 +24,7 @@ from qwq_gguf.quantization import (
     Overrides,
     load_recipe,
     make_plan,
-    parse_override,
+    parse_tensor_type,
     read_imatrix,
     run_plan,
 )
@@ -83,7 +83,7 @@ def test_its_keys_take_the_place_of_the_same_ones() -> None:
 
 def test_types_that_make_no_use_of_importance_get_none_and_miss_none() -> None:
     made = conversion(LITTLE_LLAMA, NOWHERE)
-    asked = Overrides((parse_override("ffn=BF16"),))
+    asked = Overrides((parse_tensor_type("ffn=BF16"),))
     plan = make_plan(made, load_recipe("Q8_0"), asked, imatrix=covering(made, [QUERY]))
     assert all(tensor.importance is None for tensor in plan.tensors)
     assert plan.warnings == ()
@@ -269,7 +269,7 @@ def test_both_file_formats_give_llama_cpps_file(
 
 def test_float_files_name_the_matrix_too(tmp_path: Path) -> None:
     made = conversion(LITTLE_LLAMA, NOWHERE)
-    asked = Overrides((parse_override("attn_q=Q4_K"),))
+    asked = Overrides((parse_tensor_type("attn_q=Q4_K"),))
     plan = make_plan(made, load_recipe("BF16"), asked, imatrix=importance(made))
     assert plan.metadata[-1].key == "quantize.imatrix.chunks_count"
     given = {tensor.name for tensor in plan.tensors if tensor.importance is not None}

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qwq_gguf.errors import RecipeError
-from qwq_gguf.quantization import parse_override, parse_recipe
+from qwq_gguf.quantization import parse_recipe, parse_tensor_type
 from qwq_gguf.quantization.recipes.name_pattern import MAX_STEPS, NamePattern, PatternError
 
 NAMES = [
@@ -187,6 +187,6 @@ def test_recipes_and_flags_say_what_is_wrong_with_a_pattern() -> None:
     with pytest.raises(RecipeError, match="the names of all rules are too much"):
         parse_recipe(head + rule.format("a" * 900) * 12)
     with pytest.raises(RecipeError, match="not a regular expression for names: a \\) is missing"):
-        parse_override("(a=Q6_K")
-    pattern, _ = parse_override("(a+)+$=Q6_K")
+        parse_tensor_type("(a=Q6_K")
+    pattern, _ = parse_tensor_type("(a+)+$=Q6_K")
     assert not pattern.search("a" * 59 + "!")

@@ -15,7 +15,7 @@ import pytest
 from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import encode_header, tensor_bytes
-from qwq_gguf.quantization import Overrides, load_recipe, make_plan, parse_override, recipe_names
+from qwq_gguf.quantization import Overrides, load_recipe, make_plan, parse_tensor_type, recipe_names
 from qwq_gguf.quantization.planning.mix import choose_types
 from support.imatrix import covering
 from support.llama_quantize import decided_types, quantize
@@ -145,7 +145,7 @@ def test_types_asked_for_by_name(tmp_path: Path, asked: list[str]) -> None:
     recipe = load_recipe("Q4_K_M")
     pairs = [(item.rpartition("=")[0], GgmlType[item.rpartition("=")[2]]) for item in asked]
     log = quantize(path, tmp_path / "x", recipe.file_type, dry_run=True, overrides=pairs)
-    overrides = Overrides(tuple(parse_override(item) for item in asked))
+    overrides = Overrides(tuple(parse_tensor_type(item) for item in asked))
     plan = make_plan(made, recipe, overrides)
     assert {tensor.name: tensor.type for tensor in plan.tensors} == decided_types(log)
 
@@ -156,7 +156,7 @@ def test_a_type_asked_for_shifts_no_other_tensor(tmp_path: Path) -> None:
     recipe = load_recipe("Q4_K_M")
     name = "blk.0.ffn_down.weight"
     plain = {tensor.name: tensor.type for tensor in make_plan(made, recipe).tensors}
-    asked = Overrides((parse_override(rf"^{re.escape(name)}$=Q8_0"),))
+    asked = Overrides((parse_tensor_type(rf"^{re.escape(name)}$=Q8_0"),))
     ours = {tensor.name: tensor.type for tensor in make_plan(made, recipe, asked).tensors}
     assert ours == plain | {name: GgmlType.Q8_0}
     log = quantize(

@@ -16,8 +16,8 @@ from qwq_gguf.quantization import (
     Overrides,
     load_recipe,
     make_plan,
-    parse_override,
     parse_recipe,
+    parse_tensor_type,
 )
 from qwq_gguf.quantization.planning.kinds import kind_of
 from support.imatrix import covering
@@ -97,7 +97,7 @@ def test_every_type_has_a_reason() -> None:
     plan = make_plan(
         conversion(QWEN_05B, NOWHERE),
         load_recipe("Q4_K_M"),
-        Overrides((parse_override("attn_q=Q8_0"),)),
+        Overrides((parse_tensor_type("attn_q=Q8_0"),)),
     )
     why = {tensor.name: tensor.why for tensor in plan.tensors}
     assert why["blk.0.attn_q.weight"] == "asked for attn_q"
@@ -139,11 +139,11 @@ def test_types_whose_quantizer_would_abort_are_refused_anywhere(kind: str) -> No
 )
 def test_an_override_that_makes_no_sense(text: str) -> None:
     with pytest.raises(RecipeError):
-        parse_override(text)
+        parse_tensor_type(text)
 
 
 def test_an_override_may_hold_an_equals_sign() -> None:
-    pattern, kind = parse_override("attn_[=q]=q8_0")
+    pattern, kind = parse_tensor_type("attn_[=q]=q8_0")
     assert pattern.search("blk.0.attn_q.weight")
     assert kind is GgmlType.Q8_0
 

@@ -19,7 +19,7 @@ from qwq_gguf.quantization import (
     Progress,
     load_recipe,
     make_plan,
-    parse_override,
+    parse_tensor_type,
     run_plan,
 )
 from support.shapes import Shape, conversion, encode, write_weights
@@ -160,7 +160,7 @@ def test_a_weight_too_large_for_its_blocks_is_named(
     poke(made, "blk.0.ffn_up.weight", 300 * 256, value)
     asked = Overrides()
     if recipe == "F16":
-        recipe, asked = "BF16", Overrides((parse_override("ffn_up=F16"),))
+        recipe, asked = "BF16", Overrides((parse_tensor_type("ffn_up=F16"),))
     with pytest.raises(TensorError) as caught:
         run_plan(make_plan(made, load_recipe(recipe), asked), tmp_path / "out.gguf")
     assert f"too large for {kind}" in caught.value.message

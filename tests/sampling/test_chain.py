@@ -178,11 +178,11 @@ def test_idle_settings_are_those_whose_stage_is_not_in_the_order() -> None:
         ((TypicalP(0.9), TopNSigma(1.0), Dist()), []),
     ],
 )
-def test_warnings(stages: tuple[object, ...], expected: list[str]) -> None:
-    warnings = SamplerChain(stages).warnings()  # type: ignore[arg-type]
-    assert len(warnings) == len(expected)
-    for warning, start in zip(warnings, expected, strict=True):
-        assert warning.startswith(start)
+def test_notes(stages: tuple[object, ...], expected: list[str]) -> None:
+    notes = SamplerChain(stages).notes()  # type: ignore[arg-type]
+    assert len(notes) == len(expected)
+    for note, start in zip(notes, expected, strict=True):
+        assert note.startswith(start)
 
 
 def test_describe_gives_a_row_a_number_in_order() -> None:

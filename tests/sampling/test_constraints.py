@@ -154,9 +154,9 @@ def test_two_grammars_are_refused() -> None:
 
 
 def test_what_does_nothing_is_said() -> None:
-    warnings = SamplerChain((LogitBias(), Grammar(), Dist())).warnings()
-    assert [warning.split(" does nothing")[0] for warning in warnings] == ["logit_bias", "grammar"]
-    assert SamplerChain((BAN, DIGITS, Dist())).warnings() == ()
+    notes = SamplerChain((LogitBias(), Grammar(), Dist())).notes()
+    assert [line.split(" does nothing")[0] for line in notes] == ["logit_bias", "grammar"]
+    assert SamplerChain((BAN, DIGITS, Dist())).notes() == ()
 
 
 def test_a_flag_brings_the_stage_along_before_all_others() -> None:

@@ -45,9 +45,9 @@ def test_a_chain_does_the_same_without_a_stage_that_does_nothing(seed: int) -> N
         stages = [*stages[: dice.randint(1, 5)], dice.choice(PICKING)]
         logits = [dice.uniform(-2.0, 3.0) for _ in range(10)]
         situation = Situation(generated=tuple(dice.randrange(10) for _ in range(4)))
-        for warning in SamplerChain(tuple(stages)).warnings():
-            idle = warning.split(" does nothing")[0]
+        for sentence in SamplerChain(tuple(stages)).notes():
+            idle = sentence.split(" does nothing")[0]
             without = [stage for stage in stages if stage.name != idle]
-            assert best(without, logits, situation) == best(stages, logits, situation), warning
+            assert best(without, logits, situation) == best(stages, logits, situation), sentence
             named += 1
     assert named > 100

@@ -6,7 +6,7 @@ from qwq_gguf.chat.events import (
     AnswerDelta,
     AnswerWasThought,
     FinishReason,
-    Notice,
+    Note,
     Responded,
     Response,
     ResponseEvent,
@@ -42,7 +42,7 @@ def test_blanks_around_it_all_are_left_out() -> None:
         ThinkingDelta("so\n\n"),
         AnswerDelta("\n\n"),
         AnswerDelta("a "),
-        Notice("something"),
+        Note("something"),
         AnswerDelta(" b\n"),
         responded(),
     )

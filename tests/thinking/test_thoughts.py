@@ -102,8 +102,8 @@ def test_a_users_variable_wins_over_the_switch() -> None:
 def test_what_could_not_be_done_as_asked_is_said(
     template: str, wanted: bool | None, said: str | None
 ) -> None:
-    notice = Thoughts(read_form(template), wanted).notice
-    assert notice is None if said is None else said in (notice or "")
+    note = Thoughts(read_form(template), wanted).note
+    assert note is None if said is None else said in (note or "")
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_a_reply_in_channels_begins_as_it_likes_or_with_the_answer() -> None:
     assert harmony() == harmony(wanted=True) == harmony(opens=True) == ""
     assert harmony(wanted=False) == "<|channel|>final<|message|>"
     off = Thoughts(read_form(HARMONY), False)
-    assert off.notice is not None
-    assert "the prompt begins the answer" in off.notice
+    assert off.note is not None
+    assert "the prompt begins the answer" in off.note
 
 
 TALK = (
@@ -210,8 +210,8 @@ def test_a_template_is_told_what_it_knows_a_word_for(
 
 
 def test_an_effort_that_a_template_does_not_know_is_said() -> None:
-    assert Thoughts(read_form(HARMONY), effort="low").notice is None
-    notice = Thoughts(read_form(HARMONY), effort="max").notice
-    assert notice == "the chat template knows no effort max (it knows: low, medium, high)"
-    notice = Thoughts(read_form(CHATML), effort="low").notice
-    assert notice == "the chat template knows no effort low (it knows: none)"
+    assert Thoughts(read_form(HARMONY), effort="low").note is None
+    note = Thoughts(read_form(HARMONY), effort="max").note
+    assert note == "the chat template knows no effort max (it knows: low, medium, high)"
+    note = Thoughts(read_form(CHATML), effort="low").note
+    assert note == "the chat template knows no effort low (it knows: none)"

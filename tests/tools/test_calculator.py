@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwq_gguf.errors import ToolError
-from qwq_gguf.tools import Calculator, tools_named
+from qwq_gguf.tools import TOOLS, Calculator, tools_named
 from qwq_gguf.tools.arithmetic import evaluate, plain
 
 
@@ -120,4 +120,4 @@ def test_tools_by_name() -> None:
     assert [tool.spec.name for tool in tools_named(["calculator", "calculator"])] == ["calculator"]
     with pytest.raises(ToolError) as caught:
         tools_named(["browser"])
-    assert caught.value.expected == "calculator, date, python, or FILE.py:FUNCTION"
+    assert caught.value.expected == f"{', '.join(TOOLS)}, or FILE.py:FUNCTION"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.errors import ToolError, UsageError
-from qwq_gguf.tools import Calculator, Date, tools_named
+from qwq_gguf.tools import TOOLS, Calculator, Date, tools_named
 
 PRICES = '''
 """Prices."""
@@ -113,4 +113,4 @@ def test_two_of_one_name_are_refused(prices: Path) -> None:
 def test_a_misspelt_tool_gets_the_nearest() -> None:
     with pytest.raises(ToolError, match="no such tool; did you mean calculator") as caught:
         tools_named(["calculater"])
-    assert caught.value.expected == "calculator, date, python, or FILE.py:FUNCTION"
+    assert caught.value.expected == f"{', '.join(TOOLS)}, or FILE.py:FUNCTION"

@@ -20,12 +20,12 @@ from qwq_gguf.gguf_file import encode_header, read_gguf
 from qwq_gguf.gguf_file.reader import GgufTensor
 from qwq_gguf.metadata import KeyValue, ValueType, array, text, u32
 from qwq_gguf.quantization import Imatrix, load_recipe, make_plan, run_plan
-from qwq_gguf.verification import Report
+from qwq_gguf.verification import Findings
 from qwq_gguf.verification.check import verify
 from qwq_gguf.verification.contents import read_contents
 from qwq_gguf.verification.manifest import manifest_path
 from qwq_gguf.verification.record import ShardDigests, make_manifest, write_manifest
-from qwq_gguf.verification.source import chunks_to_check
+from qwq_gguf.verification.source import rows_to_check
 from support.imatrix import importance
 
 
@@ -37,7 +37,7 @@ def flip(path: Path, at: int, mask: int = 1) -> None:
         file.write(bytes([byte ^ mask]))
 
 
-def wheres(report: Report) -> list[tuple[str, str]]:
+def wheres(report: Findings) -> list[tuple[str, str]]:
     return [(found.check, found.where) for found in report.differences]
 
 
@@ -163,12 +163,12 @@ def test_a_sample_is_seeded_and_touches_every_tensor(
     sources = {source.name: source for source in convert(checkpoint).tensors}
 
     def drawn(seed: int) -> list[tuple[str, int]]:
-        chunks = chunks_to_check(tensors, sources, seed=seed, everything=False)
+        chunks = rows_to_check(tensors, sources, seed=seed, everything=False)
         return [(chunk.tensor.name, chunk.first) for chunk in chunks]
 
     assert drawn(1) == drawn(1) != drawn(2)
     assert [name for name, _ in drawn(1)] == [tensor.name for tensor in file.tensors]
-    everything = chunks_to_check(tensors, sources, seed=0, everything=True)
+    everything = rows_to_check(tensors, sources, seed=0, everything=True)
     assert sum(chunk.nbytes for chunk in everything) == sum(t.nbytes for t in file.tensors)
     report = verify(made, source=convert(checkpoint), seed=3)
     assert report.ok

@@ -22,7 +22,7 @@ from qwq_gguf.quantization.planning.split import SplitRule, split_plan
 from qwq_gguf.quantization.running.run import Target, run_plans
 from qwq_gguf.verification.check import verify
 from qwq_gguf.verification.contents import read_contents
-from qwq_gguf.verification.findings import Report
+from qwq_gguf.verification.findings import Findings
 from qwq_gguf.verification.manifest import manifest_path, parse_manifest
 from qwq_gguf.verification.record import ShardDigests, make_manifest, write_manifest
 from qwq_gguf.verification.running_digests import WriteFollower
@@ -58,7 +58,7 @@ def first(original: Path, tmp_path: Path) -> Path:
     return tmp_path / original.name
 
 
-def wheres(report: Report) -> list[str]:
+def wheres(report: Findings) -> list[str]:
     return [f"{found.check}: {found.where}" for found in report.differences]
 
 

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub.cache import is_blob, repository_folder
+from qwq_gguf.checkpoint.hub.connection import Line
 from qwq_gguf.checkpoint.hub.download import Download, other_content
 from qwq_gguf.checkpoint.hub.http import get_whole
-from qwq_gguf.checkpoint.hub.line import Line
 from qwq_gguf.checkpoint.hub.retry import PATIENT
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import HubConnectionError, HubError, OutputError, SourceError

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qwq_gguf.checkpoint.files import MIB
+from qwq_gguf.checkpoint.hub.connection import Line
 from qwq_gguf.checkpoint.hub.exchange import BrokenAnswer, PassingFault
 from qwq_gguf.checkpoint.hub.http import Tail, open_tail
-from qwq_gguf.checkpoint.hub.line import Line
 from qwq_gguf.checkpoint.hub.retry import RetryPolicy
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import DiskSpaceError, HubConnectionError, HubError, OutputError, ShardError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub.blob import bring_file
-from qwq_gguf.checkpoint.hub.line import Line
+from qwq_gguf.checkpoint.hub.connection import Line
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
 from qwq_gguf.errors import DiskSpaceError, HubError, HubNotFoundError
 from qwq_gguf.words import human_bytes

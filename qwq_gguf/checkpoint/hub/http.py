@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import count as counted
 from typing import Any
 
+from qwq_gguf.checkpoint.hub.connection import Line
 from qwq_gguf.checkpoint.hub.exchange import BrokenAnswer, PassingFault, answered
-from qwq_gguf.checkpoint.hub.line import Line
 from qwq_gguf.checkpoint.hub.retry import QUICK
 from qwq_gguf.checkpoint.hub.settings import HubSettings
 from qwq_gguf.deadline import Deadline

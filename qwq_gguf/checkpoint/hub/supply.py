@@ -18,9 +18,9 @@ from typing import Self
 
 from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub.checkpoint import check_planned
+from qwq_gguf.checkpoint.hub.connection import Line, Stopped
 from qwq_gguf.checkpoint.hub.download import Download, partial_path
 from qwq_gguf.checkpoint.hub.fetch import DownloadProgress
-from qwq_gguf.checkpoint.hub.line import Line, Stopped
 from qwq_gguf.checkpoint.hub.retry import PATIENT, RetryPolicy
 from qwq_gguf.checkpoint.hub.snapshot import HubFile
 from qwq_gguf.checkpoint.hub.stream import (

@@ -27,8 +27,8 @@ def load_model(
     guessing: SpeculationWish | None = None,
     quiet: bool = False,
 ) -> Model:
-    """Load a GGUF file, saying how far it is where that takes long, and its notices; see
-    `jobs.loading`. What is typed meanwhile is not shown. `quiet` leaves the notices out.
+    """Load a GGUF file, saying how far it is where that takes long, and its notes; see
+    `jobs.loading`. What is typed meanwhile is not shown. `quiet` leaves the notes out.
     """
     from qwq_gguf.jobs.loading import load_model as load
 

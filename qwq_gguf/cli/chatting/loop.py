@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from qwq_gguf.chat.events import ChatEvent, Finished, FinishReason, Notice, Reply, ThinkingDelta
+from qwq_gguf.chat.events import ChatEvent, Finished, FinishReason, Note, Reply, ThinkingDelta
 from qwq_gguf.cli.chatting.commands import Question, Refused, what_was_said
 from qwq_gguf.cli.chatting.obeying import Outcome, obey
 from qwq_gguf.cli.chatting.prompt import edits_lines, entered
-from qwq_gguf.cli.chatting.remarks import details_line, ending, stats_line
+from qwq_gguf.cli.chatting.reply_lines import details_line, ending, stats_line
 from qwq_gguf.cli.chatting.shown import SHOWN, ReplyView, Shown
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_stops
 from qwq_gguf.cli.terminal.keys import heard_keys, quiet_keys
@@ -56,7 +56,7 @@ def answer_one(
                 following.reply = event.reply
     reply = following.reply
     assert reply is not None, "a reply ends with Finished"
-    if shown.remarks:
+    if shown.notes:
         view.after(stats_line(reply, conversation.used_tokens, conversation.context_size))
     if shown.details:
         view.after(details_line(reply))
@@ -96,12 +96,12 @@ def _listening(following: _Following, view: ReplyView) -> AbstractContextManager
 
 
 def collect(conversation: Conversation, events: Iterable[ChatEvent]) -> Reply:
-    """Wait for the whole reply; only notices are shown."""
+    """Wait for the whole reply; only notes are shown."""
     reply: Reply | None = None
     with ctrl_c_stops(conversation.interrupt):
         for event in events:
             match event:
-                case Notice(text=text):
+                case Note(text=text):
                     note(text)
                 case Finished(reply=reply):
                     pass
@@ -116,10 +116,10 @@ def talk(chat: Chat, view: ReplyView, shown: Shown) -> None:
     def look(what: Literal["settings", "tools"]) -> Sequence[str]:
         return settable() if what == "settings" else chat.tool_names()
 
-    if shown.remarks:
+    if shown.notes:
         view.after(greeting(chat.conversation))
-    for remark in chat.remarks:
-        view.after(remark)
+    for line in chat.notes:
+        view.after(line)
     typing = Typing()
     # Between two prompts, too: a Ctrl-D that the terminal takes for itself is lost.
     with quiet_keys(each=True) if edits_lines() else nullcontext():

@@ -93,10 +93,10 @@ def _system(chat: Chat, rest: str) -> Outcome:
 
 
 def _think(chat: Chat, rest: str) -> Outcome:
-    notice = chat.set_thinking(rest == "on") if rest else ""
+    note = chat.set_thinking(rest == "on") if rest else ""
     mode = chat.conversation.thoughts.mode
     how = "as the template has it" if mode is None else "on" if mode else "off"
-    return Outcome(f"thoughts: {how}" + (f"\n{notice}" if notice else ""))
+    return Outcome(f"thoughts: {how}" + (f"\n{note}" if note else ""))
 
 
 def _tools(chat: Chat, rest: str) -> Outcome:

@@ -11,12 +11,12 @@ from qwq_gguf.chat.events import (
     AnswerWasThought,
     ChatEvent,
     Finished,
-    Notice,
+    Note,
     ThinkingDelta,
     ToolCallStarted,
     ToolResult,
 )
-from qwq_gguf.cli.chatting.remarks import call_line
+from qwq_gguf.cli.chatting.reply_lines import call_line
 from qwq_gguf.cli.chatting.shown import SHOWN, Shown
 from qwq_gguf.cli.terminal.output import note
 from qwq_gguf.cli.terminal.streams import refuse_deserted
@@ -88,17 +88,17 @@ class PlainView:
             case AnswerDelta(text=text):
                 self._write(self._out, text)
             case ToolCallStarted() | ToolResult():
-                if self._shown.remarks:
+                if self._shown.notes:
                     self._line(call_line(event))
-            case Notice(text=text):
+            case Note(text=text):
                 self._line(text)
             case Finished():
                 self._end_line()
 
-    def after(self, remark: str) -> None:
+    def after(self, line: str) -> None:
         """Say something about a reply that has ended."""
         self._end_line()
-        note(remark, self._err)
+        note(line, self._err)
 
     def _think(self, text: str) -> None:
         if self._shown.thoughts:

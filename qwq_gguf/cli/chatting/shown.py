@@ -13,12 +13,12 @@ __all__ = ["SHOWN", "ReplyView", "Shown"]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`thoughts`: their text. `remarks`: tool calls, and what a reply cost. `details`: more of
+    """`thoughts`: their text. `notes`: tool calls, and what a reply cost. `details`: more of
     what it cost.
     """
 
     thoughts: bool = True
-    remarks: bool = True
+    notes: bool = True
     details: bool = False
 
 
@@ -56,5 +56,5 @@ class ReplyView(Protocol):
     def show(self, event: ChatEvent) -> None:
         """Show one event."""
 
-    def after(self, remark: str) -> None:
+    def after(self, line: str) -> None:
         """Say something about a reply that has ended."""

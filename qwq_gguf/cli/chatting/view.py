@@ -12,12 +12,12 @@ from qwq_gguf.chat.events import (
     AnswerWasThought,
     ChatEvent,
     Finished,
-    Notice,
+    Note,
     ThinkingDelta,
     ToolCallStarted,
     ToolResult,
 )
-from qwq_gguf.cli.chatting.remarks import call_line, progress_line
+from qwq_gguf.cli.chatting.reply_lines import call_line, progress_line
 from qwq_gguf.cli.chatting.shown import SHOWN, Shown
 from qwq_gguf.cli.terminal.markdown import BlockSplitter
 from qwq_gguf.cli.terminal.region import LiveRegion
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["TerminalView"]
 
 _THOUGHT = "dim"
-_NOTICE = "magenta"  # to be read on black and on white
+_NOTE = "magenta"  # to be read on black and on white
 _INDENT = 2
 _PATIENCE = 0.3  # seconds after which a person wants to see that something goes on
 
@@ -122,10 +122,10 @@ class TerminalView:
             self._show(event)
             self._redraw()
 
-    def after(self, remark: str) -> None:
+    def after(self, line: str) -> None:
         """Say something about a reply that has ended."""
         with self._lock:
-            self._remark(clean(remark), "dim")
+            self._note(clean(line), "dim")
 
     # ------------------------------------------------------------- events
 
@@ -143,15 +143,15 @@ class TerminalView:
             case ToolCallStarted() | ToolResult():
                 self._end_thought()
                 self._end_answer()
-                if self._shown.remarks:
+                if self._shown.notes:
                     called = isinstance(event, ToolCallStarted)
-                    self._remark("  " + call_line(event), "cyan" if called else "bold cyan")
+                    self._note("  " + call_line(event), "cyan" if called else "bold cyan")
                     if not called:
                         self._print()
-            case Notice(text=text):
+            case Note(text=text):
                 self._end_thought()
                 self._end_answer()
-                self._remark(clean(text), _NOTICE)
+                self._note(clean(text), _NOTE)
             case Finished():
                 self._end_thought()
                 self._end_answer()
@@ -212,7 +212,7 @@ class TerminalView:
         print_block(self._console, block)
         self._console.print()
 
-    def _remark(self, text: str, style: str) -> None:
+    def _note(self, text: str, style: str) -> None:
         """Prose: unlike what somebody copies, it is broken between words."""
         from rich.text import Text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,6 +14,8 @@ from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import speculation as speculation_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags import tools as tool_flags
+from qwq_gguf.cli.flags.common import AnswerOnly, Detailed
+from qwq_gguf.cli.flags.groups import takes_groups
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.errors import INTERRUPTED, NO_ANSWER
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -21,21 +23,16 @@ from qwq_gguf.cli.terminal.output import emit_json, note
 from qwq_gguf.cli.terminal.piped import piped_text, read_all, with_piped
 from qwq_gguf.cli.terminal.telling import Bars, Terminal
 
-if TYPE_CHECKING:
-    from qwq_gguf.chat.events import Reply
-    from qwq_gguf.profiles import Profile
-    from qwq_gguf.thinking import Thoughts
-
-__all__ = ["CHAT_SCHEMA", "app"]
-
-CHAT_SCHEMA = "qwq-gguf/chat/1"
+__all__ = ["app"]
 
 app = command_app()
 
 
 @app.command("chat", cls=HouseCommand)
+@takes_groups
 def chat(
     source: GgufSource,
+    *,
     question: Annotated[
         str | None,
         typer.Argument(metavar="QUESTION", help="The same as --prompt.", show_default=False),
@@ -84,10 +81,7 @@ def chat(
             help="Layers on the graphics card; auto: what fits.  [default: all, if this build can]",
         ),
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.  [default: cores]"),
-    ] = None,
+    threads: context_flags.Threads = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -98,15 +92,12 @@ def chat(
             help="Make the same reply again.  [default: a new one]",
         ),
     ] = None,
-    cache_type_k: context_flags.CacheTypeK = None,
-    cache_type_v: context_flags.CacheTypeV = None,
+    cache: context_flags.CacheTypes,
     kv_type: context_flags.KvType = None,
     cpu_experts: context_flags.CpuExperts = 0,
+    attention: context_flags.Attention,
     rpc: context_flags.Rpc = None,
-    flash_attention: context_flags.FlashAttention = None,
-    yarn: context_flags.Yarn = None,
-    speculate: speculation_flags.Speculate = None,
-    draft_tokens: speculation_flags.DraftTokens = None,
+    guessing: speculation_flags.Guessing,
     profile_name: chain_flags.ProfileName = None,
     thought_budget: Annotated[
         int | None,
@@ -122,9 +113,7 @@ def chat(
     hide_thinking: Annotated[
         bool, typer.Option("--hide-thinking", help="Show how far a thought is, not its text.")
     ] = False,
-    effort: thought_flags.Effort = None,
-    template_kwargs: thought_flags.TemplateKwargs = None,
-    governed: thought_flags.Governed = None,
+    steering: thought_flags.Steering,
     show_chain: Annotated[
         bool,
         typer.Option(
@@ -132,17 +121,7 @@ def chat(
             help="Print the sampler chain and who decided it; without -p, only that.",
         ),
     ] = False,
-    temperature: chain_flags.Temperature = None,
-    top_k: chain_flags.TopK = None,
-    top_p: chain_flags.TopP = None,
-    min_p: chain_flags.MinP = None,
-    presence_penalty: chain_flags.PresencePenalty = None,
-    frequency_penalty: chain_flags.FrequencyPenalty = None,
-    repeat_penalty: chain_flags.RepeatPenalty = None,
-    repeat_last_n: chain_flags.RepeatLastN = None,
-    logit_bias: chain_flags.LogitBias = None,
-    grammar: chain_flags.Grammar = None,
-    grammar_file: chain_flags.GrammarFile = None,
+    sampling: chain_flags.Constrained,
     session: Annotated[
         Path | None,
         typer.Option(
@@ -156,12 +135,8 @@ def chat(
         bool,
         typer.Option("--plain", help="Draw nothing again and colour nothing, for screen readers."),
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Show the answer, and nothing else.")
-    ] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Show the seed and more of what a reply cost.")
-    ] = False,
+    quiet: AnswerOnly = False,
+    verbose: Detailed = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
@@ -211,42 +186,22 @@ def chat(
         os.environ["TERM"] = "dumb"  # which everything that draws asks
     from qwq_gguf.jobs.demo import gguf_named
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
-    from qwq_gguf.jobs.wishes import Wishes, settle
+    from qwq_gguf.jobs.wishes import settle
 
     tokens, context_auto = context_flags.whole_or_auto(context, "--ctx", 1)
     layers, layers_auto = context_flags.whole_or_auto(gpu_layers, "--gpu-layers", -1)
     left = {"context": context_auto, "gpu_layers": layers_auto}
     wish = context_flags.wish_of(
-        cache_type_k,
-        cache_type_v,
-        flash_attention,
-        yarn,
+        cache,
+        attention,
         both=kv_type,
         automatic=frozenset(name for name, auto in left.items() if auto),
         cpu_experts=cpu_experts,
         rpc=rpc,
     )
-    guessing = speculation_flags.guessing_of(speculate, draft_tokens)
-    wishes = Wishes(
-        profile=profile_name,
-        settings=chain_flags.overrides_of(
-            repeat_last_n,
-            logit_bias,
-            grammar,
-            grammar_file,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            presence_penalty=presence_penalty,
-            frequency_penalty=frequency_penalty,
-            repeat_penalty=repeat_penalty,
-        ),
-        think=thinking,
-        budget=thought_budget,
-        variables=thought_flags.variables_of(template_kwargs),
-        governor=thought_flags.governor_of(governed),
-        effort=effort,
+    speculation = guessing.wish()
+    wishes = thought_flags.wishes_of(
+        profile_name, sampling, steering, think=thinking, budget=thought_budget
     )
     report = Bars() if quiet else Terminal()
     named = gguf_named(source, Bars())
@@ -263,8 +218,8 @@ def chat(
         note(f"thoughts: {settled.thoughts.form.describe()}")
     elif not quiet:
         chain_flags.show_notes(settled.resolved)
-    if settled.thoughts.notice is not None and not quiet:
-        note(f"note: {settled.thoughts.notice}")
+    if settled.thoughts.note is not None and not quiet:
+        note(f"note: {settled.thoughts.note}")
     if show_chain and prompt is None:
         return
     chosen = tool_flags.tools_of(tools)
@@ -277,7 +232,7 @@ def chat(
     from qwq_gguf.jobs.opening import open_chat
 
     bring_gguf(located, report)
-    shown = Shown(thoughts=not (hide_thinking or quiet), remarks=not quiet, details=verbose)
+    shown = Shown(thoughts=not (hide_thinking or quiet), notes=not quiet, details=verbose)
     view = screen(shown, budget=settled.profile.governor.budget)
     with (
         load_model(
@@ -287,7 +242,7 @@ def chat(
             gpu_layers=layers,
             threads=threads,
             wish=wish,
-            guessing=guessing,
+            guessing=speculation,
             quiet=quiet,
         ) as model,
         open_chat(
@@ -306,6 +261,8 @@ def chat(
             talk(talked, view, shown)
             return
         if as_json:
+            from qwq_gguf.cli.showing.reply import reply_to_json
+
             reply = collect(talked.conversation, talked.ask(asked))
             emit_json(reply_to_json(reply, settled.profile, settled.thoughts))
         else:
@@ -316,32 +273,6 @@ def chat(
         raise typer.Exit(INTERRUPTED)
     if not reply.answer.strip():
         raise typer.Exit(NO_ANSWER)
-
-
-def reply_to_json(reply: Reply, profile: Profile, thoughts: Thoughts) -> dict[str, Any]:
-    """A reply as the object that `--json` prints."""
-    mode = thoughts.mode
-    return {
-        "schema": CHAT_SCHEMA,
-        "thinking": reply.thinking,
-        "answer": reply.answer,
-        "thinking_tokens": reply.thinking_tokens,
-        "answer_tokens": reply.answer_tokens,
-        "prompt_tokens": reply.prompt_tokens,
-        "finish_reason": str(reply.finish_reason),
-        "thought_ended": str(reply.thought_ended),
-        "seed": reply.seed,
-        "tokens_per_second": round(reply.tokens_per_second, 2),
-        "speculation": None if reply.speculated is None else reply.speculated.to_json(),
-        "tool_calls": [
-            {"name": call.name, "arguments": dict(call.arguments)} for call in reply.tool_calls
-        ],
-        "profile": profile.name,
-        "thoughts": {
-            "wanted": None if mode is None else "on" if mode else "off",
-            "template": thoughts.form.to_json(),
-        },
-    }
 
 
 def _question(prompt: str) -> str:

@@ -10,6 +10,7 @@ import typer
 from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import speculation as speculation_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
+from qwq_gguf.cli.flags.groups import takes_groups
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -43,8 +44,10 @@ def _complete_suite(incomplete: str) -> list[str]:
 
 
 @app.command("thinking", cls=HouseCommand)
+@takes_groups
 def thinking(
     source: GgufSource,
+    *,
     suite_name: Annotated[
         str,
         typer.Option(
@@ -90,12 +93,9 @@ def thinking(
     threads: Annotated[
         int | None, typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.")
     ] = None,
-    cache_type_k: context_flags.CacheTypeK = None,
-    cache_type_v: context_flags.CacheTypeV = None,
-    flash_attention: context_flags.FlashAttention = None,
-    yarn: context_flags.Yarn = None,
-    speculate: speculation_flags.Speculate = None,
-    draft_tokens: speculation_flags.DraftTokens = None,
+    cache: context_flags.CacheTypes,
+    attention: context_flags.Attention,
+    guessing: speculation_flags.Guessing,
     as_json: Annotated[
         bool, typer.Option("--json", help="The figures as one JSON object.")
     ] = False,
@@ -139,8 +139,8 @@ def thinking(
             context=context,
             gpu_layers=gpu_layers,
             threads=threads,
-            wish=context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn),
-            guessing=speculation_flags.guessing_of(speculate, draft_tokens),
+            wish=context_flags.wish_of(cache, attention),
+            guessing=guessing.wish(),
             out=out,
             force=force,
             revision=revision,

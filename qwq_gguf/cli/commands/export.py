@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qwq_gguf.cli.flags import thoughts as thought_flags
+from qwq_gguf.cli.flags.chain import complete_profile
 from qwq_gguf.cli.flags.common import Json
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -23,12 +24,6 @@ def _complete_runtime(incomplete: str) -> list[str]:
     from qwq_gguf.exporters.runtimes import EXPORTERS
 
     return [name for name in EXPORTERS if name.startswith(incomplete)]
-
-
-def _complete_profile(incomplete: str) -> list[str]:
-    from qwq_gguf.profiles import profile_names
-
-    return [name for name in ("auto", *profile_names()) if name.startswith(incomplete)]
 
 
 @app.command("export", cls=HouseCommand)
@@ -53,7 +48,7 @@ def export(
             "--profile",
             metavar="NAME",
             help="Whose settings; auto takes them from the file.",
-            autocompletion=_complete_profile,
+            autocompletion=complete_profile,
         ),
     ] = "auto",
     system: Annotated[

@@ -50,7 +50,7 @@ def inspect(
       qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
     """
     from qwq_gguf.jobs.inspecting import inspect_file
-    from qwq_gguf.profiles.edited import told
+    from qwq_gguf.profiles.edited import edit_notes
 
     wanted = {"--json": as_json, "--keys": with_keys, "--template": with_template}
     if sum(wanted.values()) > 1:
@@ -62,7 +62,7 @@ def inspect(
         elif with_template:
             emit(found.summary.chat_template or "")
         else:
-            edited = told(found.profile or "", found.edited)
+            edited = edit_notes(found.profile or "", found.edited)
             _show(found.summary, found.profile, edited, with_keys=with_keys)
 
 

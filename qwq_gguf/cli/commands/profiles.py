@@ -228,5 +228,5 @@ def _show(profile: Profile) -> None:
     ]
     emit("")
     show_table(("", "value", "source"), others)
-    for warning in profile.warnings():
-        note(f"note: {warning}")
+    for line in profile.notes():
+        note(f"note: {line}")

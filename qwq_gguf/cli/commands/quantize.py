@@ -39,8 +39,8 @@ from qwq_gguf.cli.flags.quantize import (
     WithManifest,
     WithModelfile,
 )
+from qwq_gguf.cli.flags.quantize_words import read_words
 from qwq_gguf.cli.flags.sources import Revision, Token
-from qwq_gguf.cli.flags.target import read_words
 from qwq_gguf.cli.showing.quantize import (
     made_json,
     planned_json,
@@ -160,7 +160,7 @@ def quantize(
         emit_json(planned_json(planned))
     elif dry_run:
         show_jobs(planned.jobs)
-        show_stream(planned)
+        show_stream(planned, tell)
     else:
         for event in planned.source.announcements():
             tell(event)

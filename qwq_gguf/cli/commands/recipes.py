@@ -16,7 +16,7 @@ from qwq_gguf.errors import RecipeError
 from qwq_gguf.words import human_bytes, human_count
 
 if TYPE_CHECKING:
-    from qwq_gguf.jobs.sizes import Sizes
+    from qwq_gguf.jobs.sizing import Size, Sizes
     from qwq_gguf.quantization.recipes.recipe import Recipe
 
 __all__ = ["app"]
@@ -61,7 +61,7 @@ def recipes(
     from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
 
     if name is not None and not _is_recipe(name, recipe_names()):
-        from qwq_gguf.jobs.sizes import sizes_of
+        from qwq_gguf.jobs.sizing import sizes_of
 
         _show_sizes(sizes_of(name, Terminal(), revision=revision, token=token), as_json=as_json)
         return
@@ -92,7 +92,7 @@ def _is_recipe(word: str, names: tuple[str, ...]) -> bool:
 
     RecipeError says so of the last.
     """
-    from qwq_gguf.cli.flags.target import looks_like_recipe
+    from qwq_gguf.cli.flags.quantize_words import looks_like_recipe
     from qwq_gguf.words import did_you_mean, one_of
 
     if word.upper() in names or word.lower().endswith(".toml"):
@@ -122,11 +122,15 @@ def _show_sizes(found: Sizes, *, as_json: bool) -> None:
     rows = [
         (
             size.recipe.name,
-            "" if size.file_bytes is None else human_bytes(size.file_bytes),
-            "" if size.bits_per_weight is None else f"{size.bits_per_weight:.2f}",
+            "" if size.plan is None else human_bytes(size.plan.file_bytes),
+            "" if size.plan is None else f"{size.plan.bits_per_weight:.2f}",
             size.why or size.recipe.about,
         )
-        for size in sorted(found.sizes, key=lambda size: size.file_bytes or math.inf)
+        for size in sorted(found.sizes, key=_bytes)
     ]
     show_table(("recipe", "size", "bits a weight", "about"), rows, right="size,bits a weight")
-    note(f"{found.name}: {human_count(found.weights)} weights")
+    note(f"{found.source.name}: {human_count(found.weights)} weights")
+
+
+def _bytes(size: Size) -> float:
+    return math.inf if size.plan is None else size.plan.file_bytes

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from qwq_gguf.cli.flags.common import Json, Yes
+from qwq_gguf.cli.flags.common import AnswerOnly, Detailed, Json, Yes
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.asking import agreed
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -81,12 +81,8 @@ def run(
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Show the answer, and nothing else.")
-    ] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Show the seed and more of what a reply cost.")
-    ] = False,
+    quiet: AnswerOnly = False,
+    verbose: Detailed = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:

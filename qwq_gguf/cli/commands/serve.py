@@ -12,6 +12,7 @@ from qwq_gguf.cli.flags import chain as chain_flags
 from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import serving as serving_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
+from qwq_gguf.cli.flags.groups import takes_groups
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, note
@@ -30,7 +31,9 @@ app = command_app()
 
 
 @app.command("serve", cls=HouseCommand)
+@takes_groups
 def serve(
+    *,
     source: Annotated[
         str | None,
         typer.Argument(
@@ -138,15 +141,10 @@ def serve(
             help="Layers on the graphics card.  [default: all, if this build can]",
         ),
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.  [default: cores]"),
-    ] = None,
-    cache_type_k: context_flags.CacheTypeK = None,
-    cache_type_v: context_flags.CacheTypeV = None,
-    flash_attention: context_flags.FlashAttention = None,
+    threads: context_flags.Threads = None,
+    cache: context_flags.CacheTypes,
+    attention: context_flags.Attention,
     rpc: context_flags.Rpc = None,
-    yarn: context_flags.Yarn = None,
     profile_name: chain_flags.ProfileName = None,
     thought_budget: Annotated[
         int | None,
@@ -159,17 +157,8 @@ def serve(
         ),
     ] = None,
     thinking: thought_flags.Thinking = None,
-    effort: thought_flags.Effort = None,
-    template_kwargs: thought_flags.TemplateKwargs = None,
-    governed: thought_flags.Governed = None,
-    temperature: chain_flags.Temperature = None,
-    top_k: chain_flags.TopK = None,
-    top_p: chain_flags.TopP = None,
-    min_p: chain_flags.MinP = None,
-    presence_penalty: chain_flags.PresencePenalty = None,
-    frequency_penalty: chain_flags.FrequencyPenalty = None,
-    repeat_penalty: chain_flags.RepeatPenalty = None,
-    repeat_last_n: chain_flags.RepeatLastN = None,
+    steering: thought_flags.Steering,
+    sampling: chain_flags.Sampling,
     as_json: Annotated[
         bool, typer.Option("--json", help="The address as one JSON object, once it serves.")
     ] = False,
@@ -203,7 +192,6 @@ def serve(
             "serving needs starlette and uvicorn, which are not installed",
             hint="pip install 'qwq-gguf[serve]', or in a clone: pip install -e '.[serve]'",
         ) from None
-    from qwq_gguf.jobs.wishes import Wishes
     from qwq_gguf.serve.answering.resident import Loading
 
     if source is None and models is None:
@@ -211,23 +199,8 @@ def serve(
     if alias is not None and source is None:
         raise typer.BadParameter("--alias goes with a MODEL")
     access = serving_flags.access_of(host, api_key, api_key_file, allow_host, cors)
-    wishes = Wishes(
-        profile=profile_name,
-        settings=chain_flags.overrides_of(
-            repeat_last_n,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            presence_penalty=presence_penalty,
-            frequency_penalty=frequency_penalty,
-            repeat_penalty=repeat_penalty,
-        ),
-        think=thinking,
-        budget=thought_budget,
-        variables=thought_flags.variables_of(template_kwargs),
-        governor=thought_flags.governor_of(governed),
-        effort=effort,
+    wishes = thought_flags.wishes_of(
+        profile_name, sampling, steering, think=thinking, budget=thought_budget
     )
     report = Bars() if quiet else Terminal()
     names = {} if models is None else models_in(models)
@@ -244,7 +217,7 @@ def serve(
             context=context,
             gpu_layers=gpu_layers,
             threads=threads,
-            wish=context_flags.wish_of(cache_type_k, cache_type_v, flash_attention, yarn, rpc=rpc),
+            wish=context_flags.wish_of(cache, attention, rpc=rpc),
             sequences=parallel,
             waiting=queue,
         ),
@@ -263,7 +236,9 @@ def serve(
             emit(base)
         sys.stdout.flush()  # whoever started us may wait for it
         if not (quiet or as_json):
-            note(_examples(base, first or next(iter(names)), keys=bool(access.keys)))
+            from qwq_gguf.cli.showing.serving import examples
+
+            note(examples(base, first or next(iter(names)), keys=bool(access.keys)))
 
     run(serving, report, ready=ready, log=_log_errors if quiet else note)
 
@@ -287,8 +262,8 @@ def _here(
         settled = settle(gguf.metadata, wishes)
     if not quiet:
         chain_flags.show_notes(settled.resolved)
-        if settled.thoughts.notice is not None:
-            note(f"note: {settled.thoughts.notice}")
+        if settled.thoughts.note is not None:
+            note(f"note: {settled.thoughts.note}")
     bring_gguf(located, report)
     return located.path
 
@@ -296,25 +271,3 @@ def _here(
 def _log_errors(line: str) -> None:
     if line.partition(":")[0].endswith("Error"):
         note(line)
-
-
-def _examples(base: str, model: str, *, keys: bool) -> str:
-    """What to type to use it."""
-    key = "YOUR-KEY" if keys else "none"
-    bearer = f" -H 'Authorization: Bearer {key}'" if keys else ""
-    body = '{"messages": [{"role": "user", "content": "What is 7*43?"}]}'
-    return f"""
-A page to chat with:
-  {base}/
-curl:
-  curl {base}/v1/chat/completions{bearer} -d '{body}'
-Python (pip install openai):
-  from openai import OpenAI
-  client = OpenAI(base_url="{base}/v1", api_key="{key}")
-  chat = client.chat.completions.create(
-      model="{model}", messages=[{{"role": "user", "content": "What is 7*43?"}}])
-  print(chat.choices[0].message.reasoning_content, chat.choices[0].message.content, sep="\\n\\n")
-A coding agent, by its environment, whichever protocol it speaks:
-  export OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={key} OPENAI_MODEL={model}
-  export ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} ANTHROPIC_MODEL={model}
-"""

@@ -13,7 +13,7 @@ from qwq_gguf.cli.flags.common import Json
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, note
 from qwq_gguf.cli.terminal.telling import Terminal
-from qwq_gguf.jobs.targets import modelfile_beside
+from qwq_gguf.jobs.output_paths import modelfile_beside
 from qwq_gguf.words import human_bytes
 
 if TYPE_CHECKING:

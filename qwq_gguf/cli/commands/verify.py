@@ -15,7 +15,7 @@ from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.words import human_bytes, one_line
 
 if TYPE_CHECKING:
-    from qwq_gguf.verification import Finding, Report
+    from qwq_gguf.verification import Finding, Findings
 
 __all__ = ["app"]
 
@@ -112,7 +112,7 @@ def verify(
         raise typer.Exit(ERROR)
 
 
-def _show(report: Report) -> None:
+def _show(report: Findings) -> None:
     for name, digest in report.sha256.items():
         emit(f"{digest}  {name}")
     for line in _covered(report):
@@ -122,7 +122,7 @@ def _show(report: Report) -> None:
     emit(f"\n{_verdict(report)}")
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: Findings) -> str:
     if report.differences:
         return "not what it should be"
     if report.vouchers:
@@ -133,7 +133,7 @@ def _verdict(report: Report) -> str:
     )
 
 
-def _covered(report: Report) -> list[str]:
+def _covered(report: Findings) -> list[str]:
     checks, lines = report.checks, []
     if "structure" in checks:
         seen = checks["structure"]

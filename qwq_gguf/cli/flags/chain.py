@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -22,22 +23,12 @@ if TYPE_CHECKING:
     from qwq_gguf.sampling.stages import Window
 
 __all__ = [
-    "FrequencyPenalty",
-    "Grammar",
-    "GrammarFile",
-    "LogitBias",
-    "MinP",
+    "Constrained",
     "ProfileName",
-    "PresencePenalty",
-    "RepeatLastN",
-    "RepeatPenalty",
-    "Temperature",
-    "TopK",
-    "TopP",
+    "Sampling",
     "chain_rows",
     "complete_profile",
     "flags_refused",
-    "overrides_of",
     "show_chain",
     "show_notes",
 ]
@@ -115,20 +106,49 @@ GrammarFile: TypeAlias = Annotated[
 ]
 
 
-def overrides_of(
-    repeat_last_n: str | None = None,
-    logit_bias: Sequence[str] | None = None,
-    grammar: str | None = None,
-    grammar_file: Path | None = None,
-    **values: float | int | None,
-) -> dict[str, SettingValue | None]:
-    """The settings that the flags name; None where one is silent. Usage error for a bad flag."""
-    return {
-        **values,
-        "penalty_window": _window(repeat_last_n),
-        "logit_bias": tuple(map(_bias, logit_bias)) if logit_bias else None,
-        "grammar": _grammar(grammar, grammar_file),
-    }
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """The numbers of a chain."""
+
+    temperature: Temperature = None
+    top_k: TopK = None
+    top_p: TopP = None
+    min_p: MinP = None
+    presence_penalty: PresencePenalty = None
+    frequency_penalty: FrequencyPenalty = None
+    repeat_penalty: RepeatPenalty = None
+    repeat_last_n: RepeatLastN = None
+
+    def overrides(self) -> dict[str, SettingValue | None]:
+        """The settings that they name; None where one is silent. Usage error for a bad flag."""
+        return {
+            "temperature": self.temperature,
+            "top_k": self.top_k,
+            "top_p": self.top_p,
+            "min_p": self.min_p,
+            "presence_penalty": self.presence_penalty,
+            "frequency_penalty": self.frequency_penalty,
+            "repeat_penalty": self.repeat_penalty,
+            "penalty_window": _window(self.repeat_last_n),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Constrained(Sampling):
+    """The same, and what an answer is held to."""
+
+    logit_bias: LogitBias = None
+    grammar: Grammar = None
+    grammar_file: GrammarFile = None
+
+    def overrides(self) -> dict[str, SettingValue | None]:
+        """The settings that they name; None where one is silent. Usage error for a bad flag."""
+        biases = tuple(map(_bias, self.logit_bias)) if self.logit_bias else None
+        return {
+            **Sampling.overrides(self),
+            "logit_bias": biases,
+            "grammar": _grammar(self.grammar, self.grammar_file),
+        }
 
 
 @contextmanager

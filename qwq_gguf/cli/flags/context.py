@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -10,13 +11,12 @@ if TYPE_CHECKING:
     from qwq_gguf.jobs.contexts import ContextWish
 
 __all__ = [
-    "CacheTypeK",
-    "CacheTypeV",
+    "Attention",
+    "CacheTypes",
     "CpuExperts",
-    "FlashAttention",
     "KvType",
     "Rpc",
-    "Yarn",
+    "Threads",
     "whole_or_auto",
     "wish_of",
 ]
@@ -68,8 +68,6 @@ Yarn: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-
-
 KvType: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -100,6 +98,26 @@ CpuExperts: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Threads: TypeAlias = Annotated[
+    int | None,
+    typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.  [default: cores]"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheTypes:
+    """What a KV cache is kept in."""
+
+    cache_type_k: CacheTypeK = None
+    cache_type_v: CacheTypeV = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """How a context is attended to."""
+
+    flash_attention: FlashAttention = None
+    yarn: Yarn = None
 
 
 def whole_or_auto(text: str | None, flag: str, least: int) -> tuple[int | None, bool]:
@@ -116,10 +134,8 @@ def whole_or_auto(text: str | None, flag: str, least: int) -> tuple[int | None, 
 
 
 def wish_of(
-    keys: str | None,
-    values: str | None,
-    flash_attention: str | None,
-    yarn: float | None,
+    cache: CacheTypes,
+    attention: Attention,
     *,
     both: str | None = None,
     automatic: frozenset[str] = frozenset(),
@@ -127,6 +143,7 @@ def wish_of(
     rpc: str | None = None,
 ) -> ContextWish:
     """These flags as one value. Usage error for words that mean nothing."""
+    keys, values = cache.cache_type_k, cache.cache_type_v
     if both is not None:
         if keys is not None or values is not None:
             raise typer.BadParameter("--kv-type says both of --cache-type-k and --cache-type-v")
@@ -136,14 +153,15 @@ def wish_of(
             keys = values = both
     from qwq_gguf.jobs.contexts import ContextWish, read_workers
 
-    word = "auto" if flash_attention is None else flash_attention.lower()
+    flash = attention.flash_attention
+    word = "auto" if flash is None else flash.lower()
     if word not in _FLASH:
-        raise typer.BadParameter(f"--flash-attn is on, off or auto, not {flash_attention}")
+        raise typer.BadParameter(f"--flash-attn is on, off or auto, not {flash}")
     return ContextWish(
         keys=keys,
         values=values,
         flash_attention=_FLASH[word],
-        yarn=yarn,
+        yarn=attention.yarn,
         automatic=automatic,
         cpu_experts=cpu_experts,
         workers=() if rpc is None else read_workers(rpc),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -11,7 +12,7 @@ from qwq_gguf.errors import UsageError
 if TYPE_CHECKING:
     from qwq_gguf.jobs.speculating import SpeculationWish
 
-__all__ = ["DraftTokens", "Speculate", "guessing_of"]
+__all__ = ["Guessing"]
 
 Speculate: TypeAlias = Annotated[
     str | None,
@@ -36,15 +37,22 @@ DraftTokens: TypeAlias = Annotated[
 ]
 
 
-def guessing_of(source: str | None, most: int | None) -> SpeculationWish | None:
-    """Both flags as one value. Usage error for the second without the first."""
-    from qwq_gguf.jobs.speculating import SpeculationWish
+@dataclass(frozen=True, slots=True)
+class Guessing:
+    """Both of them."""
 
-    if source is None:
-        if most is not None:
-            raise typer.BadParameter("--draft-tokens goes with --speculate")
-        return None
-    try:
-        return SpeculationWish(source, most)
-    except UsageError as error:
-        raise typer.BadParameter(error.message) from None
+    speculate: Speculate = None
+    draft_tokens: DraftTokens = None
+
+    def wish(self) -> SpeculationWish | None:
+        """What they ask for. Usage error for the second without the first."""
+        from qwq_gguf.jobs.speculating import SpeculationWish
+
+        if self.speculate is None:
+            if self.draft_tokens is not None:
+                raise typer.BadParameter("--draft-tokens goes with --speculate")
+            return None
+        try:
+            return SpeculationWish(self.speculate, self.draft_tokens)
+        except UsageError as error:
+            raise typer.BadParameter(error.message) from None

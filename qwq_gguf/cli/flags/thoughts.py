@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, NoReturn, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
-__all__ = ["Effort", "Governed", "TemplateKwargs", "Thinking", "governor_of", "variables_of"]
+if TYPE_CHECKING:
+    from qwq_gguf.cli.flags.chain import Sampling
+    from qwq_gguf.jobs.wishes import Wishes
+
+__all__ = ["Effort", "Steering", "Thinking", "wishes_of"]
 
 _MAX_JSON = 64 * 1024  # characters
 # What a chat makes itself, and nobody may put in its place.
@@ -54,7 +59,40 @@ Governed: TypeAlias = Annotated[
 ]
 
 
-def governor_of(given: list[str] | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What a template and a governor are told."""
+
+    effort: Effort = None
+    template_kwargs: TemplateKwargs = None
+    governed: Governed = None
+
+
+def wishes_of(
+    profile: str | None,
+    sampling: Sampling,
+    steering: Steering,
+    *,
+    think: bool | None,
+    budget: int | None,
+) -> Wishes:
+    """How a model is to be run, by all flags together. Usage error for what means nothing;
+    ProfileError for a key that the governor has not.
+    """
+    from qwq_gguf.jobs.wishes import Wishes
+
+    return Wishes(
+        profile=profile,
+        settings=sampling.overrides(),
+        think=think,
+        budget=budget,
+        variables=_variables(steering.template_kwargs),
+        governor=_governor(steering.governed),
+        effort=steering.effort,
+    )
+
+
+def _governor(given: list[str] | None) -> dict[str, Any]:
     """The governor's keys by what --govern says; the last of one key counts.
 
     ProfileError for what is none.
@@ -85,7 +123,7 @@ def _effort(word: str | None) -> str | None:
     return None if word is None else word.lower()
 
 
-def variables_of(text: str | None) -> dict[str, Any]:
+def _variables(text: str | None) -> dict[str, Any]:
     """The variables that a JSON object names. Usage error for anything else."""
     if text is None:
         return {}

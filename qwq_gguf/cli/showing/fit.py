@@ -117,11 +117,11 @@ def _row(found: Fit, row: Row) -> tuple[object, ...]:
         human_time(row.seconds(found.thought.typical)),
         human_time(row.seconds(found.thought.long)),
         making,
-        ", ".join(_remarks(found, row)),
+        ", ".join(_notes(found, row)),
     )
 
 
-def _remarks(found: Fit, row: Row) -> Iterator[str]:
+def _notes(found: Fit, row: Row) -> Iterator[str]:
     if row is found.best:
         yield "recommended"
     if row.placed is not None and row.placed.cpu_experts:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.cli.terminal.output import note, show_table
-from qwq_gguf.cli.terminal.telling import Terminal, stream_line
 from qwq_gguf.jobs.events import Streaming
 from qwq_gguf.words import count, human_bytes, human_count, human_time
 
 if TYPE_CHECKING:
+    from qwq_gguf.jobs.events import Report
     from qwq_gguf.jobs.planning import Job, Planned
     from qwq_gguf.jobs.quantizing import Made
     from qwq_gguf.quantization.planning.plan import Plan
@@ -26,6 +26,7 @@ __all__ = [
     "show_jobs",
     "show_stream",
     "show_summaries",
+    "stream_line",
 ]
 
 PLANS_SCHEMA = "qwq-gguf/plans/1"
@@ -110,9 +111,8 @@ def show_findings(planned: Planned, *, changes: bool) -> None:
         note(f"warning: {line}")
 
 
-def show_stream(planned: Planned) -> None:
-    """What would come and go, and what room it would take."""
-    tell = Terminal()
+def show_stream(planned: Planned, tell: Report) -> None:
+    """What would come and go, and what room it would take; `tell` says the rest of it."""
     for event in planned.source.announcements():
         if isinstance(event, Streaming):
             note(stream_line(event, would=True))
@@ -138,7 +138,7 @@ def made_json(planned: Planned, made: Sequence[Made]) -> dict[str, Any]:
 
 
 def _made_json(made: Made) -> dict[str, Any]:
-    from qwq_gguf.jobs.targets import modelfile_beside
+    from qwq_gguf.jobs.output_paths import modelfile_beside
 
     plan, summary = made.job.plan, made.summary
     digests = {} if made.manifest is None else {f.name: f.file.sha256 for f in made.manifest.files}
@@ -201,3 +201,15 @@ def _show_files(job: Job) -> None:
         size = f"{part.file_bytes:,} bytes ({human_bytes(part.file_bytes)})"
         holds = f", {count(len(part.tensors), 'tensor')}" if job.plan.split else ""
         note(f"would write {path}: {size}{holds}")
+
+
+def stream_line(event: Streaming, *, would: bool) -> str:
+    """What passes by, and what room it takes."""
+    if not event.shards:
+        return "nothing to stream: all shards are in the cache"
+    return (
+        f"{'would stream' if would else 'streaming'} {count(event.shards, 'shard')} of "
+        f"{event.repo} at {event.commit}: {human_bytes(event.nbytes)}, at most "
+        f"{human_bytes(event.peak)} of it on the disk at a time"
+        + (f"; the other {event.present} are in the cache" if event.present else "")
+    )

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from qwq_gguf.cli.terminal.early import INTERRUPTED
+from qwq_gguf.cli.terminal.early_interrupt import INTERRUPTED
 from qwq_gguf.cli.terminal.harmless import clean_error
 from qwq_gguf.cli.terminal.manner import manner
 from qwq_gguf.cli.terminal.output import emit_json, note

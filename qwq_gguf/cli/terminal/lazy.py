@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from qwq_gguf.cli.terminal.costs import Costs
-from qwq_gguf.cli.terminal.early import ctrl_c_raises
+from qwq_gguf.cli.terminal.early_interrupt import ctrl_c_raises
 from qwq_gguf.cli.terminal.errors import error_boundary
 from qwq_gguf.cli.terminal.manner import begin, manner
 from qwq_gguf.errors import UsageError

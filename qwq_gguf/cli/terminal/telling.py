@@ -15,9 +15,9 @@ from qwq_gguf.jobs.events import (
     Event,
     Interrupted,
     Kept,
+    Note,
     Progress,
     Quantized,
-    Remark,
     Said,
     Streaming,
     Unfinished,
@@ -25,12 +25,12 @@ from qwq_gguf.jobs.events import (
     Warned,
     Wrote,
 )
-from qwq_gguf.words import count, human_bytes
+from qwq_gguf.words import count
 
 if TYPE_CHECKING:
     from qwq_gguf.cli.terminal.progress import ByteBar, CountBar, StreamBar
 
-__all__ = ["Bars", "Terminal", "stream_line"]
+__all__ = ["Bars", "Terminal"]
 
 
 class Bars:
@@ -105,7 +105,7 @@ class Terminal(Bars):
                 show_summaries(plans, summaries)
             case Said(text=text):
                 note(text)
-            case Remark(text=text):
+            case Note(text=text):
                 note(f"note: {text}")
             case Warned(text=text):
                 note(f"warning: {text}")
@@ -123,21 +123,11 @@ class Terminal(Bars):
                     "there (--no-resume starts over)"
                 )
             case Streaming():
+                from qwq_gguf.cli.showing.quantize import stream_line
+
                 note(stream_line(event, would=False))
             case Unlisted(shards=shards):
                 note(
                     f"note: this Hub lists no digest of {count(shards, 'shard')}: only size and "
                     "header can be checked"
                 )
-
-
-def stream_line(event: Streaming, *, would: bool) -> str:
-    """What passes by, and what room it takes."""
-    if not event.shards:
-        return "nothing to stream: all shards are in the cache"
-    return (
-        f"{'would stream' if would else 'streaming'} {count(event.shards, 'shard')} of "
-        f"{event.repo} at {event.commit}: {human_bytes(event.nbytes)}, at most "
-        f"{human_bytes(event.peak)} of it on the disk at a time"
-        + (f"; the other {event.present} are in the cache" if event.present else "")
-    )

@@ -60,7 +60,7 @@ class BusyWatch:
         self._wall = self._processors = 0.0
         self._faults = 0
         self._lost: list[float] = []
-        self._notice: str | None = None
+        self._note: str | None = None
         self.done = threads < 2
         """Whether there is nothing to find out any more."""
 
@@ -83,15 +83,15 @@ class BusyWatch:
         if len(self._lost) == _WINDOWS:
             self._say(self._threads - sum(self._lost) / _WINDOWS)
 
-    def take_notice(self) -> str | None:
+    def take_note(self) -> str | None:
         """What there is to say, the first time that this is asked."""
-        notice, self._notice = self._notice, None
-        return notice
+        note, self._note = self._note, None
+        return note
 
     def _say(self, cores: float) -> None:
         self.done = True
         fewer = max(1, min(self._threads - 1, int(cores)))
-        self._notice = (
+        self._note = (
             f"other programs keep this computer busy: {self._threads} threads, which wait for each "
             f"other, get {cores:.1f} cores' worth of time; -t {fewer} may be much faster now"
         )

@@ -78,7 +78,7 @@ def load() -> Library:
 
 
 def library_facts() -> LibraryFacts:
-    """What is installed, for notices and reports."""
+    """What is installed, for notes and reports."""
     library = load()
     api = library.api
     return LibraryFacts(

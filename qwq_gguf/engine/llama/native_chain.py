@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qwq_gguf.engine.llama.native_stages import init_stage, seen_before
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
+from qwq_gguf.sampling.seeds import MOST_SEED
 from qwq_gguf.sampling.stages import Grammar, Stage, TypicalP
 
 if TYPE_CHECKING:
@@ -30,10 +31,7 @@ if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
     from qwq_gguf.sampling.chain import SamplerChain
 
-__all__ = ["MOST_SEED", "NativeChain", "Picked"]
-
-# 2**32 - 1 stands for "any seed" in llama.h.
-MOST_SEED = 2**32 - 2
+__all__ = ["NativeChain", "Picked"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Vocabulary:
         or no token, llama.cpp takes one by number: a comma in most vocabularies.
 
         `composing`: characters are composed before a text is encoded, as the model's own
-        tokenizer does it (`gguf_file.composing`).
+        tokenizer does it (`gguf_file.nfc`).
         """
         self._composing = composing
         api = library.api

@@ -38,7 +38,7 @@ class Probe:
 
     use_extra_bufts: bool = True
     use_gpu: bool = True
-    notices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def probe(
@@ -85,9 +85,9 @@ def _recall(memory: Memory, identity: str) -> Probe | None:
         case {
             "use_extra_bufts": bool(extra),
             "use_gpu": bool(gpu),
-            "notices": list(notices),
-        } if all(isinstance(notice, str) for notice in notices):
-            return Probe(extra, gpu, tuple(notices))
+            "notes": list(notes),
+        } if all(isinstance(note, str) for note in notes):
+            return Probe(extra, gpu, tuple(notes))
     return None
 
 
@@ -103,7 +103,7 @@ def _try(path: Path, *, gpu_offload: bool, threads: int, run: Runner) -> Probe:
         }
         return run(request, timeout=_TIMEOUT)
 
-    notices: list[str] = []
+    notes: list[str] = []
     extra, first = True, attempt(extra=True, layers=0)
     if first.ending is not Ending.OK:
         second = attempt(extra=False, layers=0)
@@ -114,11 +114,11 @@ def _try(path: Path, *, gpu_offload: bool, threads: int, run: Runner) -> Probe:
                 hint=_REBUILD,
             )
         extra = False
-        notices.append(_SLOWER.format(reason=first.reason or first.ending.value))
+        notes.append(_SLOWER.format(reason=first.reason or first.ending.value))
     gpu = True
     if gpu_offload:
         third = attempt(extra=extra, layers=-1)
         gpu = third.ending is Ending.OK
         if not gpu:
-            notices.append(_NO_GPU.format(reason=third.reason or third.ending.value))
-    return Probe(extra, gpu, tuple(notices))
+            notes.append(_NO_GPU.format(reason=third.reason or third.ending.value))
+    return Probe(extra, gpu, tuple(notes))

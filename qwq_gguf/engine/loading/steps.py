@@ -18,7 +18,7 @@ from qwq_gguf.gguf_file import GgufFile
 from qwq_gguf.gguf_file.yarn import Yarn
 from qwq_gguf.machine import find_cards, physical_cores
 
-__all__ = ["can_map", "default_threads", "load_handle", "notices_of"]
+__all__ = ["can_map", "default_threads", "load_handle", "notes_of"]
 
 # What llama.cpp's backends say of memory that they cannot have.
 _NO_ROOM = re.compile(r"allocat|out of memory|OutOfMemory|ErrorOutOfDeviceMemory", re.IGNORECASE)
@@ -112,7 +112,7 @@ def load_handle(
     return handle
 
 
-def notices_of(
+def notes_of(
     how: Probe,
     facts: LibraryFacts,
     wanted_layers: int | None,
@@ -125,26 +125,26 @@ def notices_of(
     """What the user should know about how the model was loaded; `trained`: with `yarn`, if any;
     `remote`: layers go to other machines.
     """
-    notices = list(how.notices)
+    notes = list(how.notes)
     cards = find_cards()
     if cards and not facts.gpu_offload and wanted_layers != 0:
         card = cards[0]
-        notices.append(
+        notes.append(
             f"{card.name} is not used: this llama.cpp is a CPU-only build. Rebuild it with "
             f'CMAKE_ARGS="-DGGML_{card.build.upper()}=on" pip install '
             f"llama-cpp-python=={facts.version} --force-reinstall --no-cache-dir"
         )
     elif wanted_layers and not facts.gpu_offload and not remote:
-        notices.append("no layer goes to a card: this llama.cpp is a CPU-only build")
+        notes.append("no layer goes to a card: this llama.cpp is a CPU-only build")
     if yarn is not None and yarn.factor > 1 and context <= yarn.original:
-        notices.append(
+        notes.append(
             f"--yarn {yarn.factor:g} acts on every text, and may make short ones worse; without it "
             f"this context of {context} tokens is within the {yarn.original} that the model was "
             f"made for (with it, up to -c {yarn.length})"
         )
     if context > trained:
-        notices.append(
+        notes.append(
             f"the context of {context} tokens is larger than the {trained} that the model "
             "was made for: expect worse text beyond those"
         )
-    return tuple(notices)
+    return tuple(notes)

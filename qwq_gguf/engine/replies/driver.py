@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qwq_gguf.chat.addressed_calls import read_addressed
-from qwq_gguf.chat.events import FinishReason, Notice, Responded, Response, ResponseEvent
+from qwq_gguf.chat.events import FinishReason, Note, Responded, Response, ResponseEvent
 from qwq_gguf.engine.replies.governing import Governing
 from qwq_gguf.engine.replies.steered import Steered
 from qwq_gguf.engine.replies.stream import Delta, ReplyStream
@@ -42,7 +42,7 @@ class ReplyDriver:
         self._generation = generation
         self._governing.begin(self._stream, generation)
 
-    def feed(self, token: int, piece: bytes) -> Iterator[Delta | Notice]:
+    def feed(self, token: int, piece: bytes) -> Iterator[Delta | Note]:
         """The events of a token; what has to be done about its thought is done by their end."""
         stream, generation = self._stream, self._begun
         thought = stream.in_thought

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qwq_gguf.chat.events import FinishReason, Notice, ThoughtEnded
+from qwq_gguf.chat.events import FinishReason, Note, ThoughtEnded
 from qwq_gguf.engine.marks import opening_token
 from qwq_gguf.engine.replies.closing import Closing
 from qwq_gguf.sampling import Grammar
@@ -61,7 +61,7 @@ class Governing:
         self._forbids_spelling = False
         self._blank = 0
         self._spoke = False
-        self._notices: list[Notice] = []
+        self._notes: list[Note] = []
 
     def answer_now(self) -> None:
         """Close the open thought with the next token; nothing outside one. From any thread."""
@@ -99,7 +99,7 @@ class Governing:
                 self._close(ThoughtEnded.BUDGET, closing.bare)
             self._forbid()
 
-    def look(self, token: int, piece: bytes) -> Sequence[Notice]:
+    def look(self, token: int, piece: bytes) -> Sequence[Note]:
         """After a token that its stream was fed."""
         policy, stream = self._policy, self._stream
         if policy is None:
@@ -126,9 +126,9 @@ class Governing:
                 self._forbid()
         if decision is not NOTHING:
             self._do(decision)
-        if self._notices:
-            notices, self._notices = self._notices, []
-            return notices
+        if self._notes:
+            notes, self._notes = self._notes, []
+            return notes
         return ()
 
     def _turn(self, policy: Policy, thought: bool) -> None:
@@ -260,4 +260,4 @@ class Governing:
             ThoughtEnded.STOP: "the model ended its turn in it",
         }.get(reason)
         if why and not (reason is ThoughtEnded.BUDGET and not governor.budget):
-            self._notices.append(Notice(f"the thought is ended: {why}"))
+            self._notes.append(Note(f"the thought is ended: {why}"))

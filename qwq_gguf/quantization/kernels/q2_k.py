@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwq_gguf.quantization.kernels import sub_blocks_of_16 as sixteenths
+from qwq_gguf.quantization.kernels import sub_blocks_of_16 as lanes
 from qwq_gguf.quantization.kernels.affine import search_affine
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
 from qwq_gguf.quantization.kernels.memory import places, rows_of_bytes, rows_of_floats, store_words
@@ -48,11 +48,11 @@ def _finish(
             code = pick(flat, clamped(nearest(inverse * (x[i] - base)), 0, 3), code)
         bits = code | (partner(code, 8) << 2)
         packed[i] = bytes_of(bits | (partner(bits, 16) << 4))
-    sixteenths.store_quarters(packed, out, group, count, _BYTES, 16)
+    lanes.store_quarters(packed, out, group, count, _BYTES, 16)
     starts = places(32)
     for lane in range(32):
         block = min(group * BLOCKS + ((lane >> 2) & 1), count - 1)
-        starts[lane] = block * _BYTES + sixteenths.sub_of(lane)
+        starts[lane] = block * _BYTES + lanes.sub_of(lane)
     store_words(both, 1, out, starts)
     for lane in range(32):
         block = min(group * BLOCKS + ((lane >> 2) & 1), count - 1)
@@ -69,13 +69,13 @@ def plain(source: Any, out: Any) -> bool:
     count = len(source) // 256
     fine = True
     for group in range((count + BLOCKS - 1) // BLOCKS):
-        peak = sixteenths.load(source, group, count, x)
+        peak = lanes.load(source, group, count, x)
         for i in range(SIZE):
             weights[i] = absolute(x[i])
         found = search_affine(x, weights, work, SIZE, 3, -0.5, 0.1, 15, True)
         scale, minimum, inverse, base = found
-        top_scale = sixteenths.largest(scale)
-        top_minimum = sixteenths.largest(minimum)
+        top_scale = lanes.largest(scale)
+        top_minimum = lanes.largest(minimum)
         scales = pick(top_scale > 0.0, nearest(15.0 / top_scale * scale), 0)
         minimums = pick(top_minimum > 0.0, nearest(15.0 / top_minimum * minimum), 0)
         d = half_of(top_scale / 15.0)
@@ -92,10 +92,10 @@ def _refined(values: Any, sums: Any) -> tuple[Any, Any]:
     x = rows_of_floats(SUBS)
     weights = rows_of_floats(SUBS)
     levels = rows_of_floats(SUBS)
-    sixteenths.spread_all(values, x)
-    sixteenths.spread_all(sums, weights)
+    lanes.spread_all(values, x)
+    lanes.spread_all(sums, weights)
     scale = refine_positive(x, weights, levels, SUBS, 15)
-    return half_of(scale), nearest(sixteenths.own(levels))
+    return half_of(scale), nearest(lanes.own(levels))
 
 
 @kernel
@@ -108,8 +108,8 @@ def weighted(source: Any, out: Any, importance: Any) -> bool:
     per_row = len(importance) // 256
     fine = True
     for group in range((count + BLOCKS - 1) // BLOCKS):
-        peak = sixteenths.load(source, group, count, x)
-        sums = sixteenths.importance_weights(importance, group, count, per_row, 1.0, x, weights)
+        peak = lanes.load(source, group, count, x)
+        sums = lanes.importance_weights(importance, group, count, per_row, 1.0, x, weights)
         found = search_affine(x, weights, work, SIZE, 3, -0.9, 0.05, 36, False)
         scale, minimum, inverse, base = found
         d, scales = _refined(scale, sums)

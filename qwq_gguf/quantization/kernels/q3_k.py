@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwq_gguf.quantization.kernels import sub_blocks_of_16 as sixteenths
+from qwq_gguf.quantization.kernels import sub_blocks_of_16 as lanes
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
 from qwq_gguf.quantization.kernels.memory import (
     places,
@@ -65,7 +65,7 @@ def _finish(x: Any, levels: Any, scales: Any, d: Any, out: Any, group: int, coun
         third = third | partner(third, 2)
         third = third | partner(third, 8)
         high[i] = bytes_of(third | partner(third, 16))
-    sixteenths.store_quarters(low, out, group, count, _BYTES, 32)
+    lanes.store_quarters(low, out, group, count, _BYTES, 32)
     starts = places(32)
     for number in range(8):
         block = min(group * BLOCKS + ((number >> 2) & 1), count - 1)
@@ -77,14 +77,14 @@ def _finish(x: Any, levels: Any, scales: Any, d: Any, out: Any, group: int, coun
     lower = lower | partner(lower, 2)
     for number in range(32):
         block = min(group * BLOCKS + ((number >> 2) & 1), count - 1)
-        starts[number] = block * _BYTES + 96 + (sixteenths.sub_of(number) & 7)
+        starts[number] = block * _BYTES + 96 + (lanes.sub_of(number) & 7)
     store_words(lower, 1, out, starts)
     upper = (scales >> 4) << ((lane & 2) << 1 | (lane >> 4) << 1)
     upper = upper | partner(upper, 2)
     upper = upper | partner(upper, 16)
     for number in range(32):
         block = min(group * BLOCKS + ((number >> 2) & 1), count - 1)
-        starts[number] = block * _BYTES + 104 + (sixteenths.sub_of(number) & 3)
+        starts[number] = block * _BYTES + 104 + (lanes.sub_of(number) & 3)
     store_words(upper, 1, out, starts)
     for number in range(32):
         block = min(group * BLOCKS + ((number >> 2) & 1), count - 1)
@@ -100,9 +100,9 @@ def plain(source: Any, out: Any) -> bool:
     count = len(source) // 256
     fine = True
     for group in range((count + BLOCKS - 1) // BLOCKS):
-        peak = sixteenths.load(source, group, count, x)
+        peak = lanes.load(source, group, count, x)
         scale = refine_signed(x, levels, SIZE, 4)
-        strongest = sixteenths.strongest(scale)
+        strongest = lanes.strongest(scale)
         empty = strongest == 0.0
         to_level = -32.0 / strongest
         scales = clamped(signed_byte(nearest(to_level * scale)), -32, 31) + 32
@@ -124,13 +124,13 @@ def weighted(source: Any, out: Any, importance: Any) -> bool:
     per_row = len(importance) // 256
     fine = True
     for group in range((count + BLOCKS - 1) // BLOCKS):
-        peak = sixteenths.load(source, group, count, x)
-        sums = sixteenths.importance_weights(importance, group, count, per_row, 2.0, x, weights)
+        peak = lanes.load(source, group, count, x)
+        sums = lanes.importance_weights(importance, group, count, per_row, 2.0, x, weights)
         scale, inverse, tiny = search_symmetric(x, weights, SIZE, 4)
         for i in range(SIZE):
             weights[i] = pick(tiny, -4.0, level(inverse * x[i], -4, 3))
-        sixteenths.spread_all(scale, all_scales)
-        sixteenths.spread_all(sums, all_sums)
+        lanes.spread_all(scale, all_scales)
+        lanes.spread_all(sums, all_sums)
         step, to_level, none = search_symmetric(all_scales, all_sums, SUBS, 32)
         scales = pick(none, 0, clamped(nearest(to_level * scale), -32, 31) + 32)
         d = half_of(step)

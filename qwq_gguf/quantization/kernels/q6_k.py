@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwq_gguf.quantization.kernels import sub_blocks_of_16 as sixteenths
+from qwq_gguf.quantization.kernels import sub_blocks_of_16 as lanes
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
 from qwq_gguf.quantization.kernels.memory import (
     places,
@@ -43,7 +43,7 @@ _BYTES = 210
 def _group(x: Any, weights: Any, out: Any, group: int, count: int) -> Any:
     """Search, round and write one group; returns the half-precision d of each lane."""
     scale, inverse, tiny = search_symmetric(x, weights, SIZE, 32)
-    strongest = sixteenths.strongest(scale)
+    strongest = lanes.strongest(scale)
     empty = absolute(strongest) < 1e-15
     to_byte = -128.0 / strongest
     d = pick(empty, 0, half_of(1.0 / to_byte))
@@ -76,7 +76,7 @@ def _group(x: Any, weights: Any, out: Any, group: int, count: int) -> Any:
     store_columns(high, 0, out, starts, 8)
     for lane in range(32):
         block = min(group * BLOCKS + ((lane >> 2) & 1), count - 1)
-        starts[lane] = block * _BYTES + 192 + sixteenths.sub_of(lane)
+        starts[lane] = block * _BYTES + 192 + lanes.sub_of(lane)
     store_words(scales, 1, out, starts)
     for lane in range(32):
         block = min(group * BLOCKS + ((lane >> 2) & 1), count - 1)
@@ -93,7 +93,7 @@ def plain(source: Any, out: Any) -> bool:
     count = len(source) // 256
     fine = True
     for group in range((count + BLOCKS - 1) // BLOCKS):
-        peak = sixteenths.load(source, group, count, x)
+        peak = lanes.load(source, group, count, x)
         for i in range(SIZE):
             weights[i] = x[i] * x[i]
         d = _group(x, weights, out, group, count)
@@ -110,8 +110,8 @@ def weighted(source: Any, out: Any, importance: Any) -> bool:
     per_row = len(importance) // 256
     fine = True
     for group in range((count + BLOCKS - 1) // BLOCKS):
-        peak = sixteenths.load(source, group, count, x)
-        sixteenths.load_importance(importance, group, count, per_row, weights)
+        peak = lanes.load(source, group, count, x)
+        lanes.load_importance(importance, group, count, per_row, weights)
         d = _group(x, weights, out, group, count)
         fine &= not (too_large(peak) or not_half(d))
     return fine

@@ -7,14 +7,22 @@ bits each in 12 bytes. Facts from ggml's quantize_row_q4_K_ref, quantize_row_q4_
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from qwq_gguf.quantization.kernels import sub_blocks_of_32 as eighths
+from qwq_gguf.quantization.kernels import sub_blocks_of_32 as lanes
 from qwq_gguf.quantization.kernels.affine import search_affine
-from qwq_gguf.quantization.kernels.jit import compiled
-from qwq_gguf.quantization.kernels.memory import places, rows_of_floats, store_columns, store_words
+from qwq_gguf.quantization.kernels.jit import compiled, kernel
+from qwq_gguf.quantization.kernels.memory import (
+    places,
+    rows_of_bytes,
+    rows_of_floats,
+    rows_of_integers,
+    store_columns,
+    store_words,
+)
 from qwq_gguf.quantization.kernels.numbers import (
     absolute,
     clamped,
@@ -29,6 +37,7 @@ from qwq_gguf.quantization.kernels.sub_blocks_of_32 import BLOCKS, SIZE, SUBS
 from qwq_gguf.quantization.kernels.symmetric import refine_positive
 from qwq_gguf.quantization.kernels.vector import (
     any_of,
+    bytes_of,
     floats_of,
     lane_numbers,
     partner,
@@ -37,11 +46,57 @@ from qwq_gguf.quantization.kernels.vector import (
     vector,
 )
 
-__all__ = ["plain_group", "store_levels", "weighted_group"]
+# Stored weights and room for blocks; False if a weight or a scale does not fit.
+Plain: TypeAlias = Callable[[Any, Any], bool]
+# The same, with a weight for each column of a row.
+Weighted: TypeAlias = Callable[[Any, Any, Any], bool]
+
+__all__ = ["kernels"]
+
+
+def kernels(bits: int, first: float, steps: int, size: int) -> tuple[Plain, Weighted]:
+    """Those for super-blocks of `size` bytes with levels of so many bits, 4 or 5.
+
+    Without importance a sub-block's scale is searched in so many steps from `first` on. What sets
+    the two formats apart is fixed before a kernel is compiled.
+    """
+    most = (1 << bits) - 1
+    fifth = bits == 5
+
+    @kernel
+    def plain(source: Any, out: Any) -> bool:
+        codes = rows_of_integers(SIZE)
+        count = len(source) // 256
+        fine = True
+        for group in range((count + BLOCKS - 1) // BLOCKS):
+            fine &= _plain_group(source, out, group, count, codes, most, first, steps, size)
+            if fifth:
+                _pack_five_bits(codes, out, group, count, size)
+            else:
+                _pack_four_bits(codes, out, group, count, size)
+        return fine
+
+    @kernel
+    def weighted(source: Any, out: Any, importance: Any) -> bool:
+        codes = rows_of_integers(SIZE)
+        count = len(source) // 256
+        per_row = len(importance) // 256
+        fine = True
+        for group in range((count + BLOCKS - 1) // BLOCKS):
+            fine &= _weighted_group(
+                source, out, importance, per_row, group, count, codes, most, size
+            )
+            if fifth:
+                _pack_five_bits(codes, out, group, count, size)
+            else:
+                _pack_four_bits(codes, out, group, count, size)
+        return fine
+
+    return plain, weighted
 
 
 @compiled
-def plain_group(
+def _plain_group(
     source: Any, out: Any, group: int, count: int, codes: Any,
     most: int, first: float, steps: int, block_bytes: int,
 ) -> bool:  # fmt: skip
@@ -49,7 +104,7 @@ def plain_group(
     x = rows_of_floats(SIZE)
     weights = rows_of_floats(SIZE)
     work = rows_of_floats(SIZE)
-    peak = eighths.load(source, group, count, x)
+    peak = lanes.load(source, group, count, x)
     squares = vector(np.float32(0))
     for i in range(SIZE):
         squares = squares + x[i] * x[i]
@@ -58,8 +113,8 @@ def plain_group(
         weights[i] = average + absolute(x[i])
     found = search_affine(x, weights, work, SIZE, most, first, 0.1, steps, False)
     scale, minimum, inverse, base = found
-    top_scale = eighths.largest(scale)
-    top_minimum = eighths.largest(minimum)
+    top_scale = lanes.largest(scale)
+    top_minimum = lanes.largest(minimum)
     to_scale = pick(top_scale > 0.0, 63.0 / top_scale, 0.0)
     to_minimum = pick(top_minimum > 0.0, 63.0 / top_minimum, 0.0)
     scales = smaller(nearest(to_scale * scale) & 255, 63)
@@ -74,7 +129,7 @@ def plain_group(
 
 
 @compiled
-def weighted_group(
+def _weighted_group(
     source: Any, out: Any, importance: Any, per_row: int, group: int, count: int, codes: Any,
     most: int, block_bytes: int,
 ) -> bool:  # fmt: skip
@@ -82,8 +137,8 @@ def weighted_group(
     x = rows_of_floats(SIZE)
     weights = rows_of_floats(SIZE)
     work = rows_of_floats(SIZE)
-    peak = eighths.load(source, group, count, x)
-    sums = eighths.importance_weights(importance, group, count, per_row, 2.0, x, weights)
+    peak = lanes.load(source, group, count, x)
+    sums = lanes.importance_weights(importance, group, count, per_row, 2.0, x, weights)
     found = search_affine(x, weights, work, SIZE, most, -0.9, 0.05, 36, False)
     scale, minimum, inverse, base = found
     d, scales = _refined(scale, sums)
@@ -104,10 +159,10 @@ def _refined(values: Any, sums: Any) -> tuple[Any, Any]:
     x = rows_of_floats(SUBS)
     weights = rows_of_floats(SUBS)
     levels = rows_of_floats(SUBS)
-    eighths.spread_all(values, x)
-    eighths.spread_all(sums, weights)
+    lanes.spread_all(values, x)
+    lanes.spread_all(sums, weights)
     scale = refine_positive(x, weights, levels, SUBS, 63)
-    return half_of(scale), nearest(eighths.own(levels))
+    return half_of(scale), nearest(lanes.own(levels))
 
 
 @compiled
@@ -131,7 +186,7 @@ def _finish(
     second = (low_minimum | ((high_minimum >> 4) << 6)) & 255
     third = (high_scale & 15) | ((high_minimum & 15) << 4)
     for lane in range(32):
-        starts[lane] += 4 + (eighths.sub_of(lane) & 3)
+        starts[lane] += 4 + (lanes.sub_of(lane) & 3)
     store_words(first, 1, out, starts)
     for lane in range(32):
         starts[lane] += 4
@@ -154,7 +209,7 @@ def _finish(
 
 
 @compiled
-def store_levels(
+def _store_levels(
     packed: Any, out: Any, group: int, count: int, block_bytes: int, offset: int
 ) -> None:
     """Write 32 bytes of levels of each pair of sub-blocks, from the lanes 0 to 15."""
@@ -166,3 +221,35 @@ def store_levels(
     for lane in range(16):
         starts[lane] += 16
     store_columns(packed, 16, out, starts, 16)
+
+
+@compiled
+def _pack_four_bits(codes: Any, out: Any, group: int, count: int, size: int) -> None:
+    """Write 128 bytes of levels, two sub-blocks to a byte."""
+    packed = rows_of_bytes(SIZE)
+    for i in range(SIZE):
+        packed[i] = bytes_of(codes[i] | (partner(codes[i], 16) << 4))
+    _store_levels(packed, out, group, count, size, 16)
+
+
+@compiled
+def _pack_five_bits(codes: Any, out: Any, group: int, count: int, size: int) -> None:
+    """Write 32 bytes with the levels' fifth bits, and 128 with the lower four."""
+    low = rows_of_bytes(SIZE)
+    high = rows_of_bytes(SIZE)
+    place = lanes.sub_of(lane_numbers())
+    for i in range(SIZE):
+        lower = codes[i] & 15
+        low[i] = bytes_of(lower | (partner(lower, 16) << 4))
+        bits = (codes[i] >> 4) << place
+        bits = bits | partner(bits, 1)
+        bits = bits | partner(bits, 2)
+        high[i] = bytes_of(bits | partner(bits, 16))
+    starts = places(32)
+    for lane in range(16):  # four lanes of each super-block write the same
+        starts[lane] = min(group * BLOCKS + (lane >> 2), count - 1) * size + 16
+    store_columns(high, 0, out, starts, 16)
+    for lane in range(16):
+        starts[lane] += 16
+    store_columns(high, 16, out, starts, 16)
+    _store_levels(low, out, group, count, size, 48)

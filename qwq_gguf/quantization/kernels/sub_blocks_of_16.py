@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from qwq_gguf.quantization.kernels.jit import compiled
 from qwq_gguf.quantization.kernels.memory import load_columns, places, store_columns
 from qwq_gguf.quantization.kernels.numbers import absolute, larger
+from qwq_gguf.quantization.kernels.sub_blocks import sub_blocks
 from qwq_gguf.quantization.kernels.vector import (
     bits_of,
     float_of,
     lane_numbers,
     partner,
     pick,
-    square_root,
-    vector,
 )
 
 __all__ = [
@@ -52,31 +49,12 @@ def sub_of(lane: Any) -> Any:
 
 
 @compiled
-def _load(source: Any, group: int, count: int, cycle: int, rows: Any) -> None:
+def _fill(source: Any, group: int, count: int, cycle: int, rows: Any) -> None:
     starts = places(32)
     for lane in range(32):
         block = min(group * BLOCKS + ((lane >> 2) & 1), count - 1) % cycle
         starts[lane] = block * 256 + sub_of(lane) * SIZE
     load_columns(source, starts, rows, 0)
-
-
-@compiled
-def load_importance(importance: Any, group: int, count: int, per_row: int, rows: Any) -> None:
-    """Fill rows with the weights of the columns that the group's super-blocks lie in."""
-    _load(importance, group, count, per_row, rows)
-
-
-@compiled
-def load(source: Any, group: int, count: int, rows: Any) -> Any:
-    """Fill rows with the weights of a group of super-blocks; past the last one, it repeats.
-
-    Returns the bits of the largest magnitude in each lane.
-    """
-    _load(source, group, count, count, rows)
-    peak = bits_of(absolute(rows[0]))
-    for i in range(1, SIZE):
-        peak = larger(bits_of(absolute(rows[i])), peak)
-    return peak
 
 
 @compiled
@@ -89,21 +67,13 @@ def spread(value: Any, sub: int) -> Any:
     return float_of(bits | partner(bits, 16))
 
 
-@compiled
-def spread_all(value: Any, rows: Any) -> None:
-    """rows[sub] = `spread(value, sub)` for all sub-blocks."""
-    for sub in range(SUBS):
-        rows[sub] = spread(value, sub)
+load, spread_all, own, importance_weights = sub_blocks(SUBS, SIZE, sub_of, _fill, spread)
 
 
 @compiled
-def own(rows: Any) -> Any:
-    """Each lane's value of the row of its sub-block: what undoes `spread_all`."""
-    mine = sub_of(lane_numbers())
-    result = rows[0]
-    for sub in range(1, SUBS):
-        result = pick(mine == sub, rows[sub], result)
-    return result
+def load_importance(importance: Any, group: int, count: int, per_row: int, rows: Any) -> None:
+    """Fill rows with the weights of the columns that the group's super-blocks lie in."""
+    _fill(importance, group, count, per_row, rows)
 
 
 @compiled
@@ -131,30 +101,6 @@ def strongest(value: Any) -> Any:
     value = _stronger(value, partner(value, 8), (lane & 8) != 0)
     value = _stronger(value, partner(value, 16), (lane & 16) != 0)
     return _stronger(value, partner(value, 2), (lane & 2) != 0)
-
-
-@compiled
-def importance_weights(
-    importance: Any, group: int, count: int, per_row: int, factor: float, x: Any, rows: Any
-) -> Any:
-    """Fill rows with importance * sqrt(factor * mean square of the super-block + square).
-
-    Returns the sums over the sub-blocks. The squares are added in ggml's order, sub-block
-    after sub-block: the lanes take turns.
-    """
-    _load(importance, group, count, per_row, rows)
-    total = vector(np.float32(0))
-    for sub in range(SUBS):
-        for i in range(SIZE):
-            total = total + x[i] * x[i]
-        total = spread(total, sub)
-    variance = total * np.float32(factor) / 256.0
-    sums = vector(np.float32(0))
-    for i in range(SIZE):
-        weight = rows[i] * square_root(variance + x[i] * x[i])
-        rows[i] = weight
-        sums = sums + weight
-    return sums
 
 
 @compiled

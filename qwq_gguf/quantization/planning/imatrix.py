@@ -27,23 +27,19 @@ from qwq_gguf.gguf_file.cursor import Cursor
 from qwq_gguf.gguf_file.layout import MAGIC, MAX_NAME_BYTES
 from qwq_gguf.gguf_file.reader import GgufFile, GgufTensor, read_gguf
 from qwq_gguf.metadata import ValueType
+from qwq_gguf.quantization.planning.imatrix_values import means_of, read_floats
 from qwq_gguf.quantization.planning.importance import Imatrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LARGEST_IMPORTANCE", "MAX_FILE_BYTES", "read_imatrix"]
+__all__ = ["MAX_FILE_BYTES", "read_imatrix"]
 
 MAX_FILE_BYTES = 1 << 29
 """A dense model of 70 B weights comes to 30 MB, 128 experts in 94 layers to 500."""
 
-LARGEST_IMPORTANCE = 1e15
-"""Past the square of any activation. ggml's own search overflows some way beyond it: K-quants
-turn to nonsense, and the two-bit codebook types end the process."""
-
 _MAX_ENTRIES = 1 << 16
 _MAX_DATASET_BYTES = 1 << 16
-_BLOCK = 1 << 20  # what is read and looked at in one go
 _LEAST_ENTRY_BYTES = 17  # three lengths, a name of one byte, one value
 _HINT = "make one with llama-imatrix, or download the file again"
 
@@ -111,12 +107,12 @@ def _read_gguf(name: str, cursor: Cursor) -> Imatrix:
     for tensor in file.tensors:
         cursor.skip(tensor.offset - cursor.position, tensor.name)
         if tensor in (sums.get(_base(tensor)), counts.get(_base(tensor))):
-            stored[tensor.name] = _floats(cursor, tensor.weights, tensor.name)
+            stored[tensor.name] = read_floats(cursor, tensor.weights, tensor.name)
     entries = {}
     for entry in sums:
         calls = stored.pop(f"{entry}.counts")
         totals = stored.pop(f"{entry}.in_sum2")
-        entries[entry] = _means(cursor.path, entry, totals, calls)
+        entries[entry] = means_of(cursor.path, entry, totals, calls)
     return Imatrix(name, entries, _first_dataset(file), _chunks(file))
 
 
@@ -190,9 +186,9 @@ def _read_legacy(name: str, cursor: Cursor) -> Imatrix:
                 found=values,
                 expected=f"1 to {cursor.remaining // 4}",
             )
-        totals = _floats(cursor, values, entry)
+        totals = read_floats(cursor, values, entry)
         # Without calls the values are means already.
-        entries[entry] = _means(
+        entries[entry] = means_of(
             cursor.path, entry, totals, np.array([calls if calls else 1], dtype=np.float64)
         )
     chunks, dataset = _legacy_end(cursor)
@@ -235,70 +231,5 @@ def _legacy_end(cursor: Cursor) -> tuple[int, str | None]:
     return chunks, raw.decode("utf-8", "surrogateescape") if raw else None
 
 
-# --------------------------------------------------------------------- values
-
-
 def _signed(cursor: Cursor, what: str) -> int:
     return int.from_bytes(cursor.take(4, what), "little", signed=True)
-
-
-def _floats(cursor: Cursor, count: int, what: str) -> NDArray[np.float32]:
-    """The next numbers, in memory once: the largest file is half of what a run may take."""
-    cursor.require(4 * count, what)
-    values = np.empty(count, dtype="<f4")
-    target = values.data.cast("B")
-    for at in range(0, len(target), _BLOCK):
-        piece = target[at : at + _BLOCK]
-        piece[:] = cursor.take(len(piece), what)
-    return values
-
-
-def _means(
-    path: Path,
-    entry: str,
-    totals: NDArray[np.float32],
-    calls: NDArray[np.float32] | NDArray[np.float64],
-) -> NDArray[np.float32]:
-    """Sums divided, where they are, by their matrix's count; ones where nothing was counted."""
-    _check(path, entry, "count", calls, np.inf)
-    _check(path, entry, "value", totals, np.inf)
-    if totals.size % calls.size:
-        raise ImatrixError(
-            f"{entry} has more counts than fit its values",
-            path=path,
-            found=f"{totals.size} values, {calls.size} counts",
-        )
-    table = totals.reshape(calls.size, -1)
-    some = max(1, _BLOCK // table.shape[1])
-    for first in range(0, calls.size, some):
-        part = table[first : first + some]
-        # To the nearest whole number, halves up; each is exact in a float64.
-        exact = calls[first : first + some].astype(np.float64)
-        counts = np.floor(exact + 0.5).astype(np.float32)[:, None]
-        np.divide(part, counts, out=part, where=counts > 0)
-        part[counts[:, 0] <= 0] = 1
-    _check(path, entry, "mean", totals, LARGEST_IMPORTANCE)
-    return totals
-
-
-def _check(
-    path: Path,
-    entry: str,
-    what: str,
-    values: NDArray[np.float32] | NDArray[np.float64],
-    most: float,
-) -> None:
-    for first in range(0, values.size, _BLOCK):
-        some = values[first : first + _BLOCK]
-        fine = np.isfinite(some) & (some >= 0) & (some <= most)
-        if fine.all():
-            continue
-        bad = int(np.argmin(fine))
-        bound = f", up to {most:g}" if most < np.inf else ""
-        raise ImatrixError(
-            f"{entry} has an impossible {what} at position {first + bad}",
-            path=path,
-            found=f"{some[bad]:.6g}",
-            expected=f"a finite number, not negative{bound}",
-            hint="make it again: the model or the file is damaged",
-        )

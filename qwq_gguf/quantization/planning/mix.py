@@ -19,7 +19,7 @@ from qwq_gguf.quantization.recipes.language import parse_type
 from qwq_gguf.quantization.recipes.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantization.recipes.recipe import Condition, Recipe, Rule
 
-__all__ = ["Choice", "Facts", "Overrides", "choose_types", "parse_override"]
+__all__ = ["Choice", "Facts", "Overrides", "choose_types", "parse_tensor_type"]
 
 
 class Facts(Protocol):
@@ -61,7 +61,7 @@ class Choice:
     why: str
 
 
-def parse_override(text: str) -> tuple[NamePattern, GgmlType]:
+def parse_tensor_type(text: str) -> tuple[NamePattern, GgmlType]:
     """`REGEX=TYPE` as a pattern and a type; RecipeError for anything else."""
     pattern, equals, kind = text.rpartition("=")
     if not equals or not pattern:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Loading", "Resident", "load_resident"]
 
-_MOST_SEED = 2**32 - 2
 # Counting more takes long, and no context holds them.
 _MOST_COUNTED = 1 << 20
 
@@ -64,14 +63,13 @@ class Resident:
         What is wrong with the request is a Refusal, ChainError, ProfileError, TemplateError,
         PromptTooLongError or ModelError.
         """
-        from qwq_gguf.engine.responder import new_seed
+        from qwq_gguf.sampling.seeds import new_seed, nth_seed
 
         profile = asked_profile(self.profile, ask)
         responder = self.responder.under(profile, {**self.variables, **ask.variables})
         seed = new_seed() if ask.seed is None else ask.seed
         return [
-            self._reply(responder, ask, (seed + number) % (_MOST_SEED + 1))
-            for number in range(ask.choices)
+            self._reply(responder, ask, nth_seed(seed, number)) for number in range(ask.choices)
         ]
 
     def _reply(self, responder: Responder, ask: Ask, seed: int) -> Responding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from qwq_gguf.sampling.seeds import nth_seed
 from qwq_gguf.sampling.settings import SettingValue
 from qwq_gguf.serve.limits import LIMITS
 from qwq_gguf.serve.reading.fields import Fields
@@ -14,7 +15,6 @@ from qwq_gguf.thinking import EFFORTS
 __all__ = ["read_effort", "read_limit", "read_seed", "read_settings", "read_stops", "read_thoughts"]
 
 _MOST_TOKENS = 1 << 24
-_MOST_SEED = 2**32 - 2
 _FLOATS = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -76,7 +76,7 @@ def read_limit(fields: Fields, *names: str) -> int | None:
 def read_seed(fields: Fields) -> int | None:
     """A seed. Clients count in 64 bits, chains in 32; below 0 is none."""
     seed = fields.whole("seed", -(2**63), 2**64)
-    return None if seed is None or seed < 0 else seed % (_MOST_SEED + 1)
+    return None if seed is None or seed < 0 else nth_seed(seed, 0)
 
 
 def read_effort(fields: Fields, name: str) -> tuple[str | None, bool | None]:

@@ -250,7 +250,7 @@ def runtime_tests(_: Setting) -> dict[str, Any]:
 def fit(setting: Setting) -> dict[str, Any]:
     """What `fit` says of the large model, beside what the card has less of while it is loaded."""
     from qwq_gguf.jobs.fitting import fit as fit_model
-    from qwq_gguf.machine.gpus import gpus_of
+    from qwq_gguf.machine.driver_reports import gpus_of
     from qwq_gguf.machine.recording import look
 
     def free() -> list[int | None]:

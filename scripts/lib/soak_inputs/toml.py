@@ -10,7 +10,7 @@ from pathlib import Path
 from qwq_gguf.conversion.values import Conversion
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.profiles.gguf_keys import sampling_keys
-from qwq_gguf.quantization import load_recipe, parse_override
+from qwq_gguf.quantization import load_recipe, parse_tensor_type
 from qwq_gguf.quantization.planning.mix import Overrides, choose_types
 from qwq_gguf.quantization.recipes.recipe import Recipe
 from qwq_gguf.resources import profiles_dir, recipes_dir
@@ -55,7 +55,7 @@ def _run(seed: int) -> None:
         path.write_bytes(_damaged(text, rng))
         choose_types(made.tensors, made.facts, load_recipe(path), imatrix=rng.random() < 0.5)
         return
-    pattern = parse_override(f"{damaged_text(_pattern(rng), rng, _PIECES)[:3000]}=Q6_K")
+    pattern = parse_tensor_type(f"{damaged_text(_pattern(rng), rng, _PIECES)[:3000]}=Q6_K")
     choose_types(made.tensors, made.facts, _recipe(), Overrides(tensor_types=(pattern,)))
 
 

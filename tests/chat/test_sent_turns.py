@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwq_gguf.chat.fitting import left_out, reserve_of, turns_of
 from qwq_gguf.chat.messages import Message, ToolCall
+from qwq_gguf.chat.sent_turns import left_out, reserve_of, turns_of
 
 
 def decide(sizes: list[int], fixed: int, **options: int) -> int | None:

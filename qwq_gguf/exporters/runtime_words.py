@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from qwq_gguf.exporters.value import SettingRow, Support
+from qwq_gguf.exporters.exported import SettingRow, Support
 from qwq_gguf.profiles import Profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
 from qwq_gguf.sampling import (
@@ -25,7 +25,7 @@ from qwq_gguf.sampling.settings import (
     setting_names_of,
 )
 
-__all__ = ["ALL_SETTINGS", "Flat", "Vocabulary", "flatten", "spoken_order"]
+__all__ = ["ALL_SETTINGS", "Flat", "RuntimeWords", "flatten", "spoken_order"]
 
 # Every setting an exporter answers for, in the order of the table in docs/runtimes.md.
 # A grammar's root and scope are said by its own text (`export.forbidding.spoken_grammar`).
@@ -114,7 +114,7 @@ def spoken_order(profile: Profile) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class RuntimeWords:
     """The settings one runtime knows.
 
     `names` maps our settings to its own words for them. `carried` are settings it has no

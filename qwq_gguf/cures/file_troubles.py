@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from qwq_gguf.chat.of_file import special_texts, template_of
+from qwq_gguf.chat.template_of_file import special_texts, template_of
 from qwq_gguf.cures.troubles import Trouble
-from qwq_gguf.exporters.vocabulary import spoken_order
+from qwq_gguf.exporters.runtime_words import spoken_order
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, tell_llama_cpp
 from qwq_gguf.preparation.tokens import repair_tokens

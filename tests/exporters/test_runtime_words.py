@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from qwq_gguf.exporters.runtimes import VOCABULARIES
-from qwq_gguf.exporters.vocabulary import Vocabulary, flatten, spoken_order
+from qwq_gguf.exporters.runtime_words import RuntimeWords, flatten, spoken_order
+from qwq_gguf.exporters.runtimes import WORDS_OF
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.profiles.gguf_keys import FileSampling
 from qwq_gguf.sampling import (
@@ -32,7 +32,7 @@ def having(*stages: Stage) -> Profile:
 
 
 def unsaid(runtime: str, profile: Profile, sampling: FileSampling | None = None) -> tuple[str, ...]:
-    return VOCABULARIES[runtime].unsaid(profile, sampling)
+    return WORDS_OF[runtime].unsaid(profile, sampling)
 
 
 def test_absent_stages_are_neutral_and_windows_are_numbers() -> None:
@@ -112,7 +112,7 @@ def test_a_fixed_order_is_only_missed_by_stages_that_hear_it() -> None:
 
 
 def test_stops_and_context_are_missed_where_there_are_no_words() -> None:
-    mute = Vocabulary("Mute", {"order": "order", "temperature": "t"})
+    mute = RuntimeWords("Mute", {"order": "order", "temperature": "t"})
     found = mute.unsaid(having(Temperature(0.6)))
     assert len(found) == 2
     assert "the stops <|im_end|>" in found[0]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from qwq_gguf.gguf_file.composing import composes
+from qwq_gguf.gguf_file.nfc import composes
 from qwq_gguf.metadata import KeyValue, text, u32
 
 NFC = {"type": "NFC"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwq_gguf.chat.history import (
+from qwq_gguf.chat.earlier_thoughts import (
     answer_only,
     with_thoughts,
     with_thoughts_in_text,

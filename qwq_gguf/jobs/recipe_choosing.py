@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from qwq_gguf.jobs.targets import DEFAULT_RECIPE
+from qwq_gguf.jobs.output_paths import DEFAULT_RECIPE
 
 __all__ = ["BestFit", "Choice", "Fitting", "choose"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwq_gguf.errors import NotAGgufError
-from qwq_gguf.jobs.installing import lmstudio_folders
+from qwq_gguf.jobs.lmstudio_installing import lmstudio_folders
 from qwq_gguf.words import did_you_mean, some
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from qwq_gguf.cli.flags.target import read_words
+from qwq_gguf.cli.flags.quantize_words import read_words
 from qwq_gguf.errors import OutputError, UsageError
-from qwq_gguf.jobs.targets import modelfile_beside, output_paths
+from qwq_gguf.jobs.output_paths import modelfile_beside, output_paths
 
 NAMES = ("BF16", "Q8_0", "Q4_K_M")
 

@@ -1,4 +1,4 @@
-"""`load`: a model to talk with."""
+"""A loaded model, as Python talks with it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from qwq_gguf.api.calls import (
-    Listener,
-    check_factors,
     check_flags,
     check_mappings,
     check_numbers,
     check_texts,
     in_python,
-    name_of,
-    reporting,
+    profile_of,
 )
 from qwq_gguf.errors import UsageError
-from qwq_gguf.jobs.contexts import ContextWish
-from qwq_gguf.jobs.demo import gguf_named
-from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
-from qwq_gguf.jobs.loading import load_model
 from qwq_gguf.jobs.settings import profile_for
-from qwq_gguf.jobs.speculating import SpeculationWish
 from qwq_gguf.profiles import Profile
 from qwq_gguf.tools import Tool, as_tools
 
@@ -32,80 +24,12 @@ if TYPE_CHECKING:
     from qwq_gguf.engine import model as engine
     from qwq_gguf.engine.batching.engine import Engine
     from qwq_gguf.engine.conversation import Conversation
-    from qwq_gguf.engine.generating import Generates
+    from qwq_gguf.engine.protocols import Generates
     from qwq_gguf.engine.session import Session
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.sampling.settings import SettingValue
 
-__all__ = ["Model", "load"]
-
-
-def load(
-    source: str | Path,
-    *,
-    profile: str | Path | Profile | None = None,
-    context: int | None = None,
-    gpu_layers: int | None = None,
-    threads: int | None = None,
-    cache_keys: str | None = None,
-    cache_values: str | None = None,
-    flash_attention: bool | None = None,
-    yarn: float | None = None,
-    sequences: int = 1,
-    speculate: str | Path | None = None,
-    draft_tokens: int | None = None,
-    revision: str | None = None,
-    token: str | None = None,
-    progress: Listener = None,
-) -> Model:
-    """Load a GGUF to talk with, as `qwq-gguf chat` does; use it in a `with`.
-
-    `source` is a file, one on the Hub ("org/name-GGUF:Q4_K_M"), which is downloaded, or "demo",
-    which is quantized into this program's cache. `profile` says how it is run: a shipped one's
-    name, a .toml, a Profile; unless given it is what the file asks for. `context` is in tokens
-    (default: the profile's, or the model's if that is smaller), `gpu_layers` how many go to the
-    card (default: all, if this build can), `threads` the cores (default: the physical ones). With
-    `sequences` above 1 so many replies are computed at once, and asked for from several threads;
-    they share the context.
-
-    `cache_keys` and `cache_values` are what the KV cache keeps those in: "f16" (default), "q8_0"
-    or "q4_0", with `flash_attention` for the values (default: where llama.cpp can). `yarn` is a
-    factor that stretches the context beyond what the model was made for.
-
-    `speculate` guesses tokens ahead, which changes the time that a reply takes and nothing else:
-    "text" out of the text itself, or a smaller model's GGUF file with the same vocabulary. At most
-    `draft_tokens` at once (default: as many as pay). Not with several sequences.
-
-    NotAGgufError, GgufError, ModelError and LibraryError say why it cannot be.
-    """
-    with in_python():
-        check_numbers(context=context, threads=threads, sequences=sequences)
-        check_numbers(-1, gpu_layers=gpu_layers)
-        check_texts(
-            revision=revision, token=token, cache_keys=cache_keys, cache_values=cache_values
-        )
-        check_flags(flash_attention=flash_attention)
-        check_factors(yarn=yarn)
-        guessing = _guessing(speculate, draft_tokens, sequences)
-        wish = ContextWish(
-            keys=cache_keys, values=cache_values, flash_attention=flash_attention, yarn=yarn
-        )
-        report = reporting(progress)
-        name = gguf_named(name_of(source), report)
-        with gguf_header(name, revision, token) as (located, gguf):
-            chosen, notes = profile_for(gguf.metadata, _checked(profile))
-        bring_gguf(located, report)
-        loaded = load_model(
-            located.path,
-            report,
-            usual_context=chosen.context,
-            context=context,
-            gpu_layers=gpu_layers,
-            threads=threads,
-            wish=wish,
-            guessing=guessing,
-        )
-        return Model(loaded, chosen, (*notes, *loaded.notices), sequences)
+__all__ = ["Model"]
 
 
 class Model:
@@ -117,7 +41,7 @@ class Model:
         self,
         loaded: engine.Model,
         profile: Profile,
-        remarks: tuple[str, ...],
+        notes: tuple[str, ...],
         sequences: int = 1,
     ) -> None:
         self._loaded = loaded
@@ -125,7 +49,7 @@ class Model:
         self._engine = _engine(loaded, sequences)
         self.profile = profile
         """How it is run, unless a chat says otherwise."""
-        self.remarks = remarks
+        self.notes = notes
         """Sentences about settings and loading that one should know."""
 
     @property
@@ -220,7 +144,7 @@ class Model:
             )
             chosen, _ = profile_for(
                 self.metadata,
-                self.profile if profile is None else _checked(profile),
+                self.profile if profile is None else profile_of(profile),
                 think=think,
                 budget=thought_budget,
                 effort=reasoning_effort,
@@ -287,27 +211,6 @@ def _engine(loaded: engine.Model, sequences: int) -> Engine | None:
     except BaseException:
         loaded.close()
         raise
-
-
-def _guessing(
-    source: str | Path | None, most: int | None, sequences: int
-) -> SpeculationWish | None:
-    check_numbers(draft_tokens=most)
-    if source is None:
-        if most is not None:
-            raise UsageError("draft_tokens goes with speculate")
-        return None
-    if sequences > 1:
-        raise UsageError(
-            "speculate goes with one sequence only", hint="several at once fill a step anyway"
-        )
-    return SpeculationWish(name_of(source, "speculate"), most)
-
-
-def _checked(profile: object) -> str | Profile | None:
-    if profile is None or isinstance(profile, Profile):
-        return profile
-    return name_of(profile, "profile")
 
 
 def _text(text: object) -> str:

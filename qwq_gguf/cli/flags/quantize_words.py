@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from qwq_gguf.jobs.targets import DEFAULT_RECIPE
+from qwq_gguf.jobs.output_paths import DEFAULT_RECIPE
 from qwq_gguf.words import did_you_mean
 
 __all__ = ["looks_like_recipe", "read_words"]

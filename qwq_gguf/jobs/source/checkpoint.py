@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qwq_gguf.errors import DiskSpaceError, UsageError
 from qwq_gguf.jobs.events import Activity, Event, Report, Streaming, Unlisted, activity
 from qwq_gguf.jobs.fetching import downloaded
-from qwq_gguf.jobs.source import Source
+from qwq_gguf.jobs.source.base import Source
 from qwq_gguf.words import human_bytes
 
 if TYPE_CHECKING:

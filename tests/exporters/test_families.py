@@ -53,6 +53,17 @@ EXPECTED = {
     "seed-oss": Told(None, "seed_oss", "seed_oss", ("<seed:think>", "</seed:think>")),
     "glm": Told(("glm-4.7", "glm-4.7"), "glm47", "glm47", ("<think>", "</think>")),
     "deepseek-r1": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
+    "nemotron": Told(
+        ("nemotron-3-nano", "nemotron-3-nano"),
+        "nemotron_v3",
+        "qwen3_coder",
+        ("<think>", "</think>"),
+    ),
+    "nemotron-nano": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
+    "exaone4": Told(None, "qwen3", None, ("<think>", "</think>")),
+    "olmo3": Told(("olmo3-think", "olmo3-think"), "olmo3", None, ("<think>", "</think>")),
+    "phi4": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
+    "smollm3": Told(None, "qwen3", None, ("<think>", "</think>")),
     "qwen3.6": Told(("qwen3.5", "qwen3.5"), "qwen3", "qwen3_coder", ("<think>", "</think>")),
 }
 

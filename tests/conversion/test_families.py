@@ -9,7 +9,13 @@ import pytest
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
-from qwq_gguf.errors import ConfigError, QwqGgufError, TokenizerError, UnsupportedError
+from qwq_gguf.errors import (
+    ConfigError,
+    QwqGgufError,
+    TensorError,
+    TokenizerError,
+    UnsupportedError,
+)
 from support.checkpoints import Shape, write_checkpoint
 from support.family_checkpoints import Family, deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
 from support.gemma_family import gemma4, piece_tokenizer
@@ -88,6 +94,15 @@ def test_nemotron_as_transformers_5_saves_it(tmp_path: Path) -> None:
     assert keys(made)["nemotron_h.feed_forward_length"] == (0, 320, 0)
     assert keys(made)["nemotron_h.attention.head_count_kv"] == (0, 0, 2)
     assert (made.facts.layers, made.facts.kv_heads, made.facts.experts) == (3, 0, 0)
+
+
+def test_a_nemotron_that_lacks_a_tensor(tmp_path: Path) -> None:
+    """Its names are its own: nothing wraps the model."""
+    family = nemotron_h()
+    del family.shapes["backbone.layers.1.mixer.up_proj.weight"]
+    with pytest.raises(TensorError, match="that the model needs are missing") as raised:
+        converted(tmp_path, family)
+    assert "backbone.layers.1.mixer.up_proj.weight" in str(raised.value)
 
 
 def test_a_nemotron_without_the_block_for_a_further_token(tmp_path: Path) -> None:

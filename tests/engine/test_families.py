@@ -133,6 +133,13 @@ _TOLD_AGAIN = {
         '<|"|>6*7<|"|>}<tool_call|>',
         '<|tool_response>response:calculator{value:<|"|>',
     ),
+    **dict.fromkeys(
+        ("qwq", "qwen3"),
+        (
+            '<tool_call>\n{"name": "calculator", "arguments": {"expression": "6*7"}}\n</tool_call>',
+            "<tool_response>\n",
+        ),
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.chat_templates import QWQ
 from support.recital import write_recital
 
 __all__ = ["ANSWER", "CALL", "FAMILIES", "HARMONY", "THOUGHT", "Family", "write_family"]
@@ -120,6 +121,17 @@ _QWEN35 = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
     "{{ '<think>\n\n</think>\n\n' if enable_thinking is false else '<think>\n' }}{% endif -%}"
+)
+_QWEN3 = QWQ.replace(
+    "{{- '<|im_start|>assistant\\n<think>\\n' }}",
+    "{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}"
+    "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}",
+)
+_HERMES_CALL = (
+    "<tool_call>",
+    '\n{"name": "calculator", "arguments": {"expression": "6*7"}}\n',
+    "</tool_call>",
 )
 _NEMOTRON = (
     "{%- set enable_thinking = enable_thinking if enable_thinking is defined else True -%}"
@@ -305,6 +317,28 @@ FAMILIES = {
         (THOUGHT, "</think>", ANSWER),
         ("\n",),
         "<|im_end|>",
+    ),
+    "qwq": Family(
+        "qwen2",
+        "qwq",
+        QWQ,
+        (),
+        (THOUGHT, "</think>", ANSWER),
+        ("\n",),
+        "<|im_end|>",
+        (THOUGHT, "</think>", *_HERMES_CALL),
+        call_end="<|im_end|>",
+    ),
+    "qwen3": Family(
+        "qwen3",
+        "qwen3-thinking",
+        _QWEN3,
+        (),
+        ("<think>", THOUGHT, "</think>", ANSWER),
+        ("\n",),
+        "<|im_end|>",
+        ("<think>", THOUGHT, "</think>", *_HERMES_CALL),
+        call_end="<|im_end|>",
     ),
     "nemotron": Family(
         "nemotron_h_moe",

@@ -34,9 +34,18 @@ COLUMNS = {
     "exports": "tests/exporters/test_families.py::test_each_runtime_is_told_in_its_own_words",
 }
 ROWS = (
-    Row("QwQ, Qwen2.5, R1-Distill-Qwen", "qwen2", "qwen2", tools="hermes"),
-    Row("Qwen3", "qwen3", "qwen3", tools="hermes"),
-    Row("Qwen3-30B-A3B", "qwen3moe", "qwen3moe", "Qwen3-30B-A3B", "qwen3moe", tools="hermes"),
+    Row("QwQ, Qwen2.5, R1-Distill-Qwen", "qwen2", "qwen2", "", "", "qwq", "hermes", "qwq"),
+    Row("Qwen3", "qwen3", "qwen3", "", "", "qwen3", "hermes", "qwen3"),
+    Row(
+        "Qwen3-30B-A3B",
+        "qwen3moe",
+        "qwen3moe",
+        "Qwen3-30B-A3B",
+        "qwen3moe",
+        "qwen3",
+        "hermes",
+        "qwen3",
+    ),
     Row(
         "Qwen3.5, 3.6, 3.8",
         "qwen35",

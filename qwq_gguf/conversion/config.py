@@ -154,7 +154,10 @@ def read_config(
         raise ConfigError(
             "a token goes to more experts than there are", path=path, found=used, expected=experts
         )
-    layers = fields.integer("num_hidden_layers", 2**12)
+    # Nemotron-H saved by transformers 5 has a list in place of the number.
+    listed = fields.values.get("layers_block_type")
+    count = len(listed) if isinstance(listed, list) and 0 < len(listed) <= 2**12 else None
+    layers = fields.integer("num_hidden_layers", 2**12, default=count)
     if layers * experts > _MOST_EXPERTS:
         raise fields.error("num_hidden_layers", f"is absurd, with {experts} experts each")
     return ModelConfig(

@@ -116,7 +116,7 @@ def convert(
             architecture=architecture.name,
             layers=config.layers,
             heads=config.heads,
-            kv_heads=config.kv_heads,
+            kv_heads=_first_layer(sizes, f"{architecture.name}.attention.head_count_kv"),
             experts=config.experts,
             embedding=config.embedding,
             vocab=config.vocab,
@@ -131,6 +131,14 @@ def convert(
         notes=(*checkpoint.notes, *notes),
         packed=FileType.MXFP4_MOE if _is_mxfp4(encoding) else None,
     )
+
+
+def _first_layer(keys: Sequence[KeyValue], name: str) -> int:
+    """A number that some models have one of for each layer: the mixes ask the first."""
+    entry = next(key for key in keys if key.key == name)
+    value = entry.value if entry.element is None else next(iter(entry.items))
+    assert isinstance(value, int)
+    return value
 
 
 def _head_sizes(architecture: Architecture, config: ModelConfig) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from qwq_gguf.conversion.config import Fields, ModelConfig
 from qwq_gguf.conversion.rope import rope_keys
 from qwq_gguf.metadata import KeyValue, ValueType, array, f32, u32
 
-__all__ = ["GATING", "hyperparameters", "sees_window", "window_keys"]
+__all__ = ["GATING", "hyperparameters", "routing_keys", "sees_window", "window_keys"]
 
 
 GATING = {"softmax": 1, "sigmoid": 2}  # enum llama_expert_gating_func_type of llama-hparams.h
@@ -35,14 +35,14 @@ def hyperparameters(
         keys.append(u32(f"{architecture}.expert_count", config.experts))
     if config.experts_used:
         keys.append(u32(f"{architecture}.expert_used_count", config.experts_used))
-    keys += _routing(architecture, config.fields)
+    keys += routing_keys(architecture, config.fields)
     if head_sizes is not None:
         keys.append(u32(f"{architecture}.attention.key_length", head_sizes[0]))
         keys.append(u32(f"{architecture}.attention.value_length", head_sizes[1]))
     return keys
 
 
-def _routing(architecture: str, fields: Fields) -> list[KeyValue]:
+def routing_keys(architecture: str, fields: Fields) -> list[KeyValue]:
     """How a token's experts are chosen, as far as config.json says it."""
     keys = [
         u32(f"{architecture}.{key}", fields.integer(name, 2**12))

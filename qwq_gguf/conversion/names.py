@@ -18,6 +18,7 @@ __all__ = ["EMBEDDING", "HEAD", "ordinary_names", "strange_prefix", "usual_names
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 _USUAL = "model."
+_BACKBONE = "backbone."  # what Nemotron-H calls the decoder: nothing strange
 # Modules that others are put into, in front of the decoder or of its parts.
 _OUTER = frozenset(
     (
@@ -76,7 +77,7 @@ def usual_names(names: Sequence[str]) -> dict[str, str]:
 def strange_prefix(names: Iterable[str]) -> str | None:
     """What stands before the name of every tensor of a decoder, if it is nothing usual."""
     prefix = _Naming.of(names).prefix
-    return None if prefix is None or _known(prefix) else prefix
+    return None if prefix is None or prefix == _BACKBONE or _known(prefix) else prefix
 
 
 @dataclass(frozen=True, slots=True)

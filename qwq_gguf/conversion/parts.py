@@ -90,13 +90,15 @@ class View:
     `shape` is what comes out, in PyTorch order. The tensor is looked at as rows of its last
     dimension, all others counted through. `runs` are those taken, one run after the other;
     `columns` those of their weights that are taken, None for all. With `turned` each run is
-    a matrix whose columns, those that are taken, become rows.
+    a matrix whose columns, those that are taken, become rows. `width` is the length of those rows
+    where it is not that of the last dimension.
     """
 
     shape: tuple[int, ...]
     runs: tuple[range, ...]
     turned: bool = False
     columns: tuple[int, ...] | range | None = None
+    width: int = 0
 
     def parts(
         self,
@@ -105,7 +107,7 @@ class View:
         updates: tuple[Update, ...] | None = None,
     ) -> tuple[Part, ...]:
         """The runs, each on its own."""
-        width = _width(info)
+        width = self.width or _width(info)
         return tuple(
             Part(info, width, run, self.turned, self.columns, scales, updates) for run in self.runs
         )

@@ -186,6 +186,8 @@ class SourceTensor:
     @property
     def plain(self) -> bool:
         """Whether llama.cpp's converter stores this tensor as F32 in every file."""
+        if self.kept is not GgmlType.F32:
+            return False
         exact = self.name.endswith(_EXACT) or not self.name.endswith(".weight")
         return len(self.shape) < 2 or exact
 

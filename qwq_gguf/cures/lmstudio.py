@@ -17,7 +17,8 @@ __all__ = ["cured_settings", "running_in_lmstudio"]
 
 _PREDICTION = "llm.prediction."
 _CONTEXT_KEY = "llm.load.contextLength"
-# What acts where nothing is set. The repeat penalty is a box that is ticked from the start.
+# What acts where nothing is set. The repeat penalty is a box that is ticked from the start
+# (https://github.com/lmstudio-ai/lmstudio-js, packages/lms-kv-config/src/schema.ts).
 _DEFAULTS: Mapping[str, float] = {
     "temperature": 0.8,
     "top_k": 40,

@@ -17,7 +17,7 @@ from qwq_gguf.engine.llama.workers import Devices, Worker
 from qwq_gguf.engine.loading.mapped import ModelFiles
 from qwq_gguf.engine.loading.precheck import check_model, model_parts
 from qwq_gguf.engine.loading.probe import library_identity, probe
-from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle
+from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle, notes_of
 from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf

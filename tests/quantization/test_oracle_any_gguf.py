@@ -67,7 +67,8 @@ ANY_IMATRIX = {"anything": np.ones(1, dtype=np.float32)}
 FAMILIES = (
     *("deepseek", "glm-flash", "gpt-oss-bf16", "qwen35", "qwen35moe", "qwen3next", "qwen3moe"),
     *("glm4moe", "seed-oss", "smollm3", "phi3-long", "ministral3", "olmo3", "exaone4"),
-    *("gemma4", "gemma4-moe", "gemma4-small"),
+    *("gemma4", "gemma4-moe", "gemma4-small", "nemotron-h", "nemotron-h-moe", "nemotron-h-latent"),
+    *("phi3", "olmo2", "magistral", "qwen2", "qwen3", "llama"),
 )
 
 

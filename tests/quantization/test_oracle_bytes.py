@@ -59,7 +59,7 @@ def test_files_from_other_precisions(tmp_path: Path, name: str, dtype: str) -> N
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["Q4_K_M", "Q2_K", "IQ4_XS"])
+@pytest.mark.parametrize("name", ["Q4_K_M", "Q2_K", "IQ4_XS", "TQ2_0"])
 def test_files_whose_rows_fit_no_large_block(tmp_path: Path, name: str) -> None:
     ours, theirs = make_model(RAGGED_TIED, tmp_path).both(name, tmp_path)
     assert ours.read_bytes() == theirs.read_bytes()

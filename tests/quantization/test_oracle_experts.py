@@ -26,6 +26,7 @@ from support.family_checkpoints import GPT_OSS_20B, QWEN35_9B, QWEN35_35B_A3B, R
 from support.gemma_family import GEMMA4_26B_A4B, GEMMA4_31B, GEMMA4_E2B, piece_tokenizer
 from support.goldens import CASES
 from support.llama_quantize import decided_types, quantize
+from support.nemotron_family import NEMOTRON_3_NANO, NEMOTRON_NANO_9B
 from support.oracle import as_model
 from support.plain_families import (
     EXAONE4_32B,
@@ -104,6 +105,8 @@ MODELS = {
     "Ministral-3-14B": (plain(MINISTRAL_14B), 13_506_073_600),
     "Olmo-3-32B": (plain(OLMO3_32B), 32_233_522_176),
     "EXAONE-4.0-32B": (plain(EXAONE4_32B), 32_003_216_448),
+    "Nemotron-Nano-9B-v2": (plain(NEMOTRON_NANO_9B), 8_888_227_328),
+    "Nemotron-3-Nano": (plain(NEMOTRON_3_NANO), 31_577_940_288),
     "Gemma-4-31B": (gemma(GEMMA4_31B), 29_289_779_772),
     "Gemma-4-26B-A4B": (gemma(GEMMA4_26B_A4B), 24_495_845_662),
     "Gemma-4-E2B": (gemma(GEMMA4_E2B), 1_880_464_931),
@@ -161,6 +164,9 @@ def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str) -> None
         "gemma4",
         "gemma4-moe",
         "gemma4-small",
+        "nemotron-h",
+        "nemotron-h-moe",
+        "nemotron-h-latent",
     ],
 )
 @pytest.mark.parametrize("recipe", ["Q4_K_M", "Q2_K"])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.chat_templates import QWQ
 from support.recital import write_recital
 
 __all__ = ["ANSWER", "CALL", "FAMILIES", "HARMONY", "THOUGHT", "Family", "write_family"]
@@ -55,15 +56,19 @@ _GEMMA = (
     "{%- if enable_thinking or tools %}<|turn>system\n"
     "{%- if enable_thinking %}<|think|>\n{% endif %}"
     "{%- for t in tools or [] %}<|tool>{{ t | tojson }}<tool|>{% endfor %}<turn|>\n{% endif -%}"
-    "{%- for m in messages -%}"
+    "{%- for m in messages if m.role != 'tool' -%}"
     "<|turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
     "{%- if m.reasoning and m.tool_calls %}<|channel>thought\n{{ m.reasoning }}\n<channel|>"
     "{%- endif %}"
-    "{%- for c in m.tool_calls %}{{ '<|tool_call>call:' + c.function.name }}<tool_call|>"
-    "{% endfor %}"
-    "{{ m.content.split('<channel|>')[-1] }}<turn|>\n"
+    "{%- for c in m.tool_calls %}{{ '<|tool_call>call:' + c.function.name + '{' }}"
+    "{%- for k, v in c.function.arguments.items() %}{{ k + ':<|\"|>' + v + '<|\"|>' }}{% endfor %}"
+    "{{ '}<tool_call|>' }}{% endfor %}"
+    "{%- if m.tool_calls %}{%- for r in messages[loop.index:] if r.role == 'tool' %}"
+    "{{ '<|tool_response>response:calculator{value:<|\"|>' + r.content }}"
+    "{{ '<|\"|>}<tool_response|>' }}"
+    "{% endfor %}{%- else %}{{ m.content.split('<channel|>')[-1] }}<turn|>\n{% endif -%}"
     "{%- endfor -%}"
-    "{%- if add_generation_prompt %}{{ '<|turn>model\n' }}"
+    "{%- if add_generation_prompt and messages[-1].role != 'tool' %}{{ '<|turn>model\n' }}"
     "{%- if not enable_thinking %}{{ '<|channel>thought\n<channel|>' }}{% endif %}{% endif -%}"
 )
 _MISTRAL = (
@@ -117,12 +122,101 @@ _QWEN35 = (
     "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
     "{{ '<think>\n\n</think>\n\n' if enable_thinking is false else '<think>\n' }}{% endif -%}"
 )
+_QWEN3 = QWQ.replace(
+    "{{- '<|im_start|>assistant\\n<think>\\n' }}",
+    "{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}"
+    "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}",
+)
+_HERMES_CALL = (
+    "<tool_call>",
+    '\n{"name": "calculator", "arguments": {"expression": "6*7"}}\n',
+    "</tool_call>",
+)
+_NEMOTRON = (
+    "{%- set enable_thinking = enable_thinking if enable_thinking is defined else True -%}"
+    "{%- set cut = truncate_history_thinking"
+    " if truncate_history_thinking is defined else True -%}"
+    + _LAST
+    + "{{ '<|im_start|>system\n<|im_end|>\n' }}"
+    "{%- for m in messages -%}"
+    "{{ '<|im_start|>' + m.role + '\n' }}"
+    "{%- if m.role == 'assistant' -%}"
+    "{%- if m.reasoning_content and not (cut and loop.index0 < ns.last) %}"
+    "{{ '<think>\n' + m.reasoning_content + '\n</think>\n' }}"
+    "{%- else %}<think></think>{% endif %}{{ m.content.split('</think>')[-1] }}"
+    "{%- else %}{{ m.content }}{% endif %}{{ '<|im_end|>\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+    "{{ '<think>\n' if enable_thinking else '<think></think>' }}{% endif -%}"
+)
+_NEMOTRON_NANO = (  # words of the system's or the user's turn off thoughts, and no variable
+    "{%- set ns = namespace(on=true) -%}"
+    "{%- for m in messages -%}"
+    "{%- if m.role in ['system', 'user'] -%}"
+    "{%- if '/think' in m.content %}{% set ns.on = true %}"
+    "{%- elif '/no_think' in m.content %}{% set ns.on = false %}{% endif -%}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- for m in messages -%}"
+    "{%- set content = m.content or '' -%}"
+    "{%- set content = content.replace('/think', '').replace('/no_think', '').strip() -%}"
+    "{%- if m.role == 'system' %}{{ '<SPECIAL_10>System\n' + content + '\n' }}"
+    "{%- elif m.role == 'user' %}{{ '<SPECIAL_11>User\n' + content + '\n' }}"
+    "{%- elif m.role == 'tool' %}"
+    "{{ '<SPECIAL_11>User\n<TOOL_RESPONSE>[' + content + ']</TOOL_RESPONSE>\n' }}"
+    "{%- else %}{{ '<SPECIAL_11>Assistant\n' + content.split('</think>')[-1] }}"
+    "{{ '\n<SPECIAL_12>\n' }}"
+    "{% endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt %}{{ '<SPECIAL_11>Assistant\n' }}"
+    "{{ '<think>\n' if ns.on else '<think></think>' }}{% endif -%}"
+)
+_EXAONE = (
+    _LAST + "{%- for m in messages -%}"
+    "{{ '[|' + m.role + '|]\n' }}"
+    "{%- if m.role == 'assistant' %}"
+    "{%- if m.reasoning_content and loop.index0 > ns.last %}"
+    "{{ '<think>\n' + m.reasoning_content + '\n</think>\n\n' }}{% endif %}"
+    "{{ m.content.split('</think>')[-1] }}{% else %}{{ m.content }}{% endif %}"
+    "{{ '[|endofturn|]\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt %}{{ '[|assistant|]\n' }}"
+    "{{ '<think>\n' if enable_thinking else '<think>\n\n</think>\n\n' }}{% endif -%}"
+)
+_OLMO = (
+    "{%- for m in messages -%}"
+    "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>' }}{% endif -%}"
+)
+_PHI = (
+    "<|im_start|>system<|im_sep|>Please structure your response into two main sections in this"
+    " format: <think> {Thought section} </think> {Solution section}.<|im_end|>"
+    "{%- for m in messages -%}"
+    "{{ '<|im_start|>' + m.role + '<|im_sep|>' + m.content.split('</think>')[-1] + '<|im_end|>' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant<|im_sep|>' }}{% endif -%}"
+)
+_SMOLLM = (
+    "{%- set thinks = enable_thinking if enable_thinking is defined else true -%}"
+    "{{ '<|im_start|>system\n' }}"
+    "{%- if thinks %}{{ 'Use this format: <think> Thought section </think> Solution section.' }}"
+    "{%- endif %}{{ '<|im_end|>\n' }}"
+    "{%- for m in messages -%}"
+    "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+    "{{ '' if thinks else '<think>\n\n</think>\n' }}{% endif -%}"
+)
 
 
 @dataclass(frozen=True)
 class Family:
     """`chain` is a reply, `after` the tokens that a prompt may end in. `variables` are what
     makes the template ask for a thought. `profile` is what auto chooses for `architecture`.
+    `call` is a reply that calls, `call_end` the token behind it; after each of the `turns` what
+    follows a token may be another.
     """
 
     architecture: str
@@ -134,6 +228,8 @@ class Family:
     end: str
     call: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
+    call_end: str = "<|call|>"
+    turns: tuple[str, ...] = (THOUGHT,)
 
 
 _MARKS = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|call|>", "<|constrain|>")
@@ -162,11 +258,20 @@ FAMILIES = {
         "gemma4",
         "gemma4",
         _GEMMA,
-        ("<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|think|>", "<|tool>", "<tool|>"),
+        (
+            *("<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|think|>", "<|tool>", "<tool|>"),
+            *("<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>"),
+        ),
         ("<|channel>", "thought\n", THOUGHT, "<channel|>", ANSWER),
         ("\n",),
         "<turn|>",
+        (
+            *("<|channel>", "thought\n", THOUGHT, "<channel|>", "<|tool_call>"),
+            *("call:calculator{expression:", '<|"|>', "6*7", '<|"|>', "}", "<tool_call|>"),
+        ),
         variables={"enable_thinking": True},
+        call_end="<|tool_response>",
+        turns=(THOUGHT, "6*7"),
     ),
     "magistral": Family(
         "mistral3",
@@ -213,21 +318,101 @@ FAMILIES = {
         ("\n",),
         "<|im_end|>",
     ),
+    "qwq": Family(
+        "qwen2",
+        "qwq",
+        QWQ,
+        (),
+        (THOUGHT, "</think>", ANSWER),
+        ("\n",),
+        "<|im_end|>",
+        (THOUGHT, "</think>", *_HERMES_CALL),
+        call_end="<|im_end|>",
+    ),
+    "qwen3": Family(
+        "qwen3",
+        "qwen3-thinking",
+        _QWEN3,
+        (),
+        ("<think>", THOUGHT, "</think>", ANSWER),
+        ("\n",),
+        "<|im_end|>",
+        ("<think>", THOUGHT, "</think>", *_HERMES_CALL),
+        call_end="<|im_end|>",
+    ),
+    "nemotron": Family(
+        "nemotron_h_moe",
+        "nemotron",
+        _NEMOTRON,
+        (),
+        (THOUGHT, "</think>", ANSWER),
+        ("\n",),
+        "<|im_end|>",
+    ),
+    "nemotron-nano": Family(
+        "nemotron_h",
+        "nemotron-nano-v2",
+        _NEMOTRON_NANO,
+        ("<SPECIAL_10>", "<SPECIAL_11>", "<SPECIAL_12>"),
+        (THOUGHT, "</think>", ANSWER),
+        ("\n",),
+        "<SPECIAL_12>",
+    ),
+    "exaone4": Family(
+        "exaone4",
+        "exaone4",
+        _EXAONE,
+        ("[|user|]", "[|assistant|]", "[|system|]", "[|endofturn|]"),
+        (THOUGHT, "</think>", ANSWER),
+        ("\n",),
+        "[|endofturn|]",
+        variables={"enable_thinking": True},
+    ),
+    "olmo3": Family(
+        "olmo2",
+        "olmo3-think",
+        _OLMO,
+        (),
+        (THOUGHT, "</think>", ANSWER),
+        ("<think>",),
+        "<|im_end|>",
+    ),
+    "phi4": Family(
+        "phi3",
+        "phi4-reasoning",
+        _PHI,
+        ("<|im_sep|>",),
+        ("<think>", THOUGHT, "</think>", ANSWER),
+        ("<|im_sep|>",),
+        "<|im_end|>",
+    ),
+    "smollm3": Family(
+        "smollm3",
+        "smollm3",
+        _SMOLLM,
+        (),
+        ("<think>", THOUGHT, "</think>", ANSWER),
+        ("\n",),
+        "<|im_end|>",
+    ),
 }
 
 
-def write_family(path: Path, name: str, *, calls: bool = False) -> Path:
+def write_family(
+    path: Path, name: str, *, calls: bool = False, template: str | None = None
+) -> Path:
     """A tiny model that replies as one of this family, or calls the calculator once.
 
     Its architecture is Qwen2's, which any llama.cpp runs without more ado.
     """
     family = FAMILIES[name]
+    chain = family.call if calls else family.chain
     return write_recital(
         path,
-        family.call if calls else family.chain,
+        chain,
         after=family.after,
         controls=family.controls,
-        turns=(THOUGHT,),
-        end="<|call|>" if calls else family.end,
-        keys={"tokenizer.chat_template": family.template, "general.name": "Reciter"},
+        turns=[turn for turn in family.turns if turn in chain],
+        end=family.call_end if calls else family.end,
+        keys={"tokenizer.chat_template": template or family.template, "general.name": "Reciter"},
     )

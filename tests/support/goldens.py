@@ -23,8 +23,9 @@ from support.checkpoints import (
     write_checkpoint,
     write_json,
 )
-from support.family_checkpoints import deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
+from support.family_checkpoints import Family, deepseek_v3, gpt_oss, in_mxfp4, qwen35, write_family
 from support.gemma_family import gemma4, piece_tokenizer
+from support.nemotron_family import nemotron_h
 from support.packed import as_compressed, as_gptq
 from support.plain_families import (
     exaone4,
@@ -480,6 +481,39 @@ def _gemma4_small(folder: Path) -> Path:
     return write_family(folder / "gemma-4-E1B", family, tokenizer=piece_tokenizer(), dtype="F16")
 
 
+def _nemotron_h(folder: Path) -> Path:
+    """As Nano 2: Mamba, attention and MLPs, each a layer of its own. Three shards; the seed is
+    one with which torch rounds its exponentials to the nearest numbers.
+    """
+    return write_family(folder / "Nemotron-Tiny-v2", nemotron_h(), shards=3, seed=1)
+
+
+def _nemotron_h_moe(folder: Path) -> Path:
+    """As 3 Nano: twelve experts, one that sees all; the router's bias in F32."""
+    family = nemotron_h(pattern="ME*EM", experts=12)
+    return write_family(
+        folder / "Nemotron-3-Tiny", family, tensors=_exact_bias(family, seed=1), shards=3
+    )
+
+
+def _nemotron_h_latent(folder: Path) -> Path:
+    """As 3 Super: experts that see less than all, a block that predicts a token more; F16."""
+    family = nemotron_h(pattern="M*E", experts=5, latent=96, following=1)
+    tensors = _exact_bias(family, "F16")
+    return write_family(folder / "Nemotron-3-Tiny-Super", family, tensors=tensors)
+
+
+def _exact_bias(family: Family, dtype: str = "BF16", seed: int = 0) -> dict[str, tuple[str, Any]]:
+    """Random weights, with the router's bias in F32 as it is published."""
+    found = {
+        name: (dtype, values) for name, values in random_tensors(family.shapes, dtype, seed).items()
+    }
+    for name, values in random_tensors(family.shapes, "F32", seed).items():
+        if name.endswith("e_score_correction_bias"):
+            found[name] = ("F32", values)
+    return found
+
+
 def _llama(folder: Path) -> Path:
     """Stretched positions, rows interleaved, biases everywhere, a template that adds bos."""
     return write_checkpoint(
@@ -577,6 +611,9 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "gemma4": _gemma4,
     "gemma4-moe": _gemma4_moe,
     "gemma4-small": _gemma4_small,
+    "nemotron-h": _nemotron_h,
+    "nemotron-h-moe": _nemotron_h_moe,
+    "nemotron-h-latent": _nemotron_h_latent,
 }
 # The converter knows no fingerprint of the tiny vocabularies; make.py hands it the name.
 PRE_TOKENIZERS = {
@@ -611,6 +648,9 @@ PRE_TOKENIZERS = {
     "olmo2": "qwen2",
     "exaone4": "qwen2",
     "exaone4-windows": "qwen2",
+    "nemotron-h": "qwen2",
+    "nemotron-h-moe": "qwen2",
+    "nemotron-h-latent": "qwen2",
 }
 
 
@@ -628,9 +668,11 @@ LOGITS = {
         (
             *("glm4moe", "glm4moe-norms", "seed-oss", "smollm3", "phi3", "phi3-long"),
             *("ministral3", "magistral", "olmo3", "olmo2", "exaone4"),
+            *("nemotron-h", "nemotron-h-moe"),
         ),
         5e-4,
     ),
+    "nemotron-h-latent": 1e-3,
     # llama.cpp looks its GELU up in a table of half precision.
     "gemma4": 5e-3,
     "gemma4-moe": 0.02,

@@ -26,7 +26,9 @@ _STILL = _HEAD // 2 - 1
 
 def recital_words(texts: Sequence[str], controls: Sequence[str]) -> Vocab:
     """A vocabulary with these texts and control tokens, each a token."""
-    base = vocab([text for text in texts if text not in (*controls, *SPECIALS)])
+    # Single letters are there already, as bytes.
+    new = [each for each in texts if len(each) > 1 and each not in (*controls, *SPECIALS)]
+    base = vocab(new)
     new = [text for text in controls if text not in base.tokens]
     types = (*base.types, *[int(gguf.TokenType.CONTROL)] * len(new))
     return Vocab((*base.tokens, *new), types, base.merges)

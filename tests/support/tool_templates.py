@@ -68,6 +68,22 @@ _CALLS = {
     "llama": "{%- if message.tool_calls | length != 1 %}{{- raise_exception('one at once') }}"
     + "{%- endif %}{%- set f = message.tool_calls[0].function %}"
     + "{{- '{\"name\": \"' + f.name + '\", \"parameters\": ' + (f.arguments | tojson) + '}' }}",
+    "gemma": "{%- macro said(v) %}"
+    "{%- if v is string %}{{- '<|\"|>' + v + '<|\"|>' }}"
+    "{%- elif v is boolean %}{{- 'true' if v else 'false' }}"
+    "{%- elif v is mapping %}{{- '{' }}{%- for k, x in v | dictsort %}"
+    "{{- '<|\"|>' + k + '<|\"|>:' + said(x) }}{{- ',' if not loop.last }}{%- endfor %}{{- '}' }}"
+    "{%- elif v is sequence %}{{- '[' }}{%- for x in v %}{{- said(x) }}"
+    "{{- ',' if not loop.last }}{%- endfor %}{{- ']' }}"
+    "{%- else %}{{- v | string }}{%- endif %}{%- endmacro %}"
+    + _EACH
+    + "{{- '<|tool_call>call:' + f.name + '{' }}"
+    + "{%- for k, v in f.arguments | dictsort %}{{- k + ':' + said(v) }}"
+    + "{{- ',' if not loop.last }}{%- endfor %}{{- '}<tool_call|>' }}{%- endfor %}",
+    "nemotron": "{{- '<TOOLCALL>[' }}"
+    + _EACH
+    + "{{- '{\"name\": \"' + f.name + '\", \"arguments\": ' + (f.arguments | tojson) + '}' }}"
+    + "{{- ', ' if not loop.last else ']</TOOLCALL>' }}{%- endfor %}",
     # A form that we do not know.
     "unknown": _EACH + "{{- '{{' + f.name + ' ' + (f.arguments | tojson) + '}}' }}{%- endfor %}",
 }
@@ -82,6 +98,8 @@ TOOL_TEMPLATES: dict[str, tuple[str, bool, bool, bool]] = {
     "mistral": ("mistral", True, False, False),
     "mistral-array": ("mistral", True, False, False),
     "llama": ("llama", False, False, True),
+    "gemma": ("gemma", False, False, False),
+    "nemotron": ("nemotron", False, False, False),
 }
 
 

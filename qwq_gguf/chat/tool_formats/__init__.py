@@ -12,10 +12,12 @@ from qwq_gguf.chat.tool_formats.reading import ToolUse, read_tool_use
 from qwq_gguf.chat.tool_formats.table import (
     DEEPSEEK,
     FORMATS,
+    GEMMA,
     GLM,
     HERMES,
     LLAMA,
     MISTRAL,
+    NEMOTRON,
     QWEN_XML,
     SEED,
 )
@@ -23,12 +25,14 @@ from qwq_gguf.chat.tool_formats.table import (
 __all__ = [
     "DEEPSEEK",
     "FORMATS",
+    "GEMMA",
     "GLM",
     "HERMES",
     "LLAMA",
     "MAX_CALLS",
     "MAX_CALL_CHARS",
     "MISTRAL",
+    "NEMOTRON",
     "QWEN_XML",
     "SEED",
     "ParsedAnswer",

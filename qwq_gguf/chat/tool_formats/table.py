@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from qwq_gguf.chat.tool_formats.format import MAX_CALL_CHARS, Body, ReadBody, ToolFormat
 from qwq_gguf.chat.tool_formats.json_body import begins_json, json_calls
+from qwq_gguf.chat.tool_formats.marked_body import begins_marked, marked_body
 from qwq_gguf.chat.tool_formats.named_body import (
     LLAMA_OPENING,
     begins_named,
@@ -15,7 +16,18 @@ from qwq_gguf.chat.tool_formats.named_body import (
 )
 from qwq_gguf.chat.tool_formats.tag_body import begins_glm, begins_xml, glm_body, xml_body
 
-__all__ = ["DEEPSEEK", "FORMATS", "GLM", "HERMES", "LLAMA", "MISTRAL", "QWEN_XML", "SEED"]
+__all__ = [
+    "DEEPSEEK",
+    "FORMATS",
+    "GEMMA",
+    "GLM",
+    "HERMES",
+    "LLAMA",
+    "MISTRAL",
+    "NEMOTRON",
+    "QWEN_XML",
+    "SEED",
+]
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
@@ -91,5 +103,24 @@ LLAMA = ToolFormat(
     leads=True,
 )
 
+# Gemma 4. Behind its calls it waits for `<|tool_response>`, which is a stop of its profile.
+GEMMA = ToolFormat(
+    "gemma",
+    marked_body,
+    begins_marked,
+    openings=("<|tool_call>",),
+    close="<tool_call|>",
+    whole_body=json_calls,
+)
+# Nemotron Nano 2: an array of JSON calls.
+NEMOTRON = ToolFormat(
+    "nemotron",
+    json_calls,
+    begins_json,
+    openings=("<TOOLCALL>",),
+    close="</TOOLCALL>",
+    whole_body=json_calls,
+)
+
 # In the order in which a template's own call is tried on them: bare JSON is part of others.
-FORMATS = (HERMES, SEED, QWEN_XML, GLM, DEEPSEEK, MISTRAL, LLAMA)
+FORMATS = (HERMES, SEED, QWEN_XML, GLM, DEEPSEEK, MISTRAL, GEMMA, NEMOTRON, LLAMA)

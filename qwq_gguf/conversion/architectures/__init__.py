@@ -14,6 +14,7 @@ from qwq_gguf.conversion.architectures.glm4moe import GLM4MOE
 from qwq_gguf.conversion.architectures.gpt_oss import GPT_OSS
 from qwq_gguf.conversion.architectures.llama import LLAMA
 from qwq_gguf.conversion.architectures.mistral3 import MISTRAL3
+from qwq_gguf.conversion.architectures.nemotron_h import NEMOTRON_H, NEMOTRON_H_MOE
 from qwq_gguf.conversion.architectures.olmo2 import OLMO2, OLMO3
 from qwq_gguf.conversion.architectures.phi3 import PHI3
 from qwq_gguf.conversion.architectures.qwen2 import QWEN2
@@ -46,6 +47,8 @@ ARCHITECTURES = (
     OLMO3,
     EXAONE4,
     GEMMA4,
+    NEMOTRON_H,
+    NEMOTRON_H_MOE,
 )
 
 
@@ -57,7 +60,8 @@ def find_architecture(config: Mapping[str, Any], path: Path) -> Architecture:
             "architectures does not name one", path=path, found=names, expected=_known()
         )
     for architecture in ARCHITECTURES:
-        if names[0] in (architecture.model_class, *architecture.also):
+        known = names[0] in (architecture.model_class, *architecture.also)
+        if known and architecture.means(config):
             return architecture
     raise UnsupportedError(
         "this architecture is not supported",
@@ -69,4 +73,4 @@ def find_architecture(config: Mapping[str, Any], path: Path) -> Architecture:
 
 
 def _known() -> str:
-    return ", ".join(architecture.model_class for architecture in ARCHITECTURES)
+    return ", ".join(dict.fromkeys(known.model_class for known in ARCHITECTURES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qwq_gguf.conversion.config import ModelConfig
 from qwq_gguf.conversion.parts import View
@@ -147,6 +147,10 @@ def _nothing_out(config: ModelConfig, name: str) -> None:
     return None
 
 
+def _always(values: Mapping[str, Any]) -> bool:
+    return True
+
+
 def _no_sizes(config: ModelConfig) -> dict[str, int]:
     return {}
 
@@ -170,7 +174,8 @@ class Architecture:
     whole names, and the block's number. `all_keys` are written in place of the usual ones,
     `early_keys` before everything but the architecture. `scalings` are kinds of rope scaling
     that only this one has; `tied` is what transformers assumes of the embeddings.
-    With `pieces` the vocabulary is of a SentencePiece kind, not of bytes.
+    With `pieces` the vocabulary is of a SentencePiece kind, not of bytes. Of several with one
+    `model_class`, `means` tells by config.json which it is.
     """
 
     model_class: str
@@ -195,3 +200,4 @@ class Architecture:
     scalings: tuple[str, ...] = ()
     tied: bool = False
     pieces: bool = False
+    means: Callable[[Mapping[str, Any]], bool] = _always

@@ -88,6 +88,8 @@ _MODULES = {
         GgmlType.Q5_0,
         GgmlType.Q4_1,
         GgmlType.Q4_0,
+        GgmlType.TQ2_0,
+        GgmlType.TQ1_0,
     )
 }
 

@@ -43,6 +43,10 @@ ANSWERS: dict[tuple[GgmlType, bool], int] = {
     (GgmlType.Q5_K, True): 0x30E64D91,
     (GgmlType.Q6_K, False): 0x00714CCB,
     (GgmlType.Q6_K, True): 0x05FB1630,
+    (GgmlType.TQ2_0, False): 0x0E88A39E,
+    (GgmlType.TQ2_0, True): 0x0E88A39E,
+    (GgmlType.TQ1_0, False): 0xCAC3CD4F,
+    (GgmlType.TQ1_0, True): 0xCAC3CD4F,
 }
 """CRC-32 of the sample's blocks, by type and by whether its importance is used."""
 

@@ -224,6 +224,8 @@ _SMALLER_BLOCKS = {
     GgmlType.IQ3_XXS: GgmlType.IQ4_NL,
     GgmlType.IQ3_S: GgmlType.IQ4_NL,
     GgmlType.IQ4_XS: GgmlType.IQ4_NL,
+    GgmlType.TQ1_0: GgmlType.Q4_0,
+    GgmlType.TQ2_0: GgmlType.Q4_0,
 }
 
 

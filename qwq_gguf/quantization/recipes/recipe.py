@@ -51,6 +51,8 @@ TARGET_TYPES = (
     GgmlType.IQ2_XXS,
     GgmlType.IQ1_M,
     GgmlType.IQ1_S,
+    GgmlType.TQ2_0,
+    GgmlType.TQ1_0,
 )
 """The types a tensor may be given."""
 

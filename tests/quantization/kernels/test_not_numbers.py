@@ -12,7 +12,10 @@ from qwq_gguf.quantization.kernels.dispatch import GgmlKernels, Kernels, NumbaKe
 
 pytest.importorskip("numba")
 
-FORMATS = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
+FORMATS = (
+    *("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"),
+    *("TQ1_0", "TQ2_0"),
+)
 STORED = ("F32", "F16", "BF16")
 OURS = NumbaKernels()
 THEIRS = GgmlKernels("for what has no kernel")

@@ -1,0 +1,46 @@
+"""What TQ1_0 and TQ2_0 have in common: 256 weights as -1, 0 or 1 times the largest magnitude."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qwq_gguf.quantization.kernels.jit import compiled
+from qwq_gguf.quantization.kernels.numbers import absolute, finite, larger, rounded
+from qwq_gguf.quantization.kernels.one_block import (
+    fetch,
+    highest,
+    lane_of,
+    load_block,
+    set_lane,
+)
+from qwq_gguf.quantization.kernels.vector import LANES, bits_of, float_of, pick
+
+__all__ = ["SIZE", "levels", "scales"]
+
+SIZE = 256
+_AHEAD = 2 * SIZE  # weights from here to those that should be on their way
+
+
+@compiled
+def scales(source: Any, first: int, here: int, peaks: Any, inverses: Any) -> None:
+    """Fill peaks with the bits of each block's largest magnitude, and inverses with what its
+    weights are multiplied by; past the last block both repeat.
+    """
+    for lane in range(here):
+        start = (first + lane) * SIZE
+        fetch(source, start + _AHEAD)
+        peak = bits_of(absolute(load_block(source, start)))
+        for part in range(1, SIZE // LANES):
+            peak = larger(bits_of(absolute(load_block(source, start + part * LANES))), peak)
+        set_lane(peaks, 0, lane, highest(peak))
+    for lane in range(here, LANES):
+        set_lane(peaks, 0, lane, lane_of(peaks, 0, here - 1))
+    d = float_of(peaks[0])
+    # Where 1 / d is infinite, C takes infinities and NaN to level 1.
+    inverses[0] = finite(pick(d != 0.0, 1.0 / d, 0.0))
+
+
+@compiled
+def levels(source: Any, start: int, inverse: Any) -> Any:
+    """0, 1 or 2 for each of the 32 weights from a place on."""
+    return rounded(load_block(source, start) * inverse) + 1

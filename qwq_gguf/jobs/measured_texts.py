@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import EvaluationError
 from qwq_gguf.jobs.quality_asked import WINDOW, QualityAsked, ShownPlace
-from qwq_gguf.jobs.scored_texts import beginning, read_text, text_tokens, windows_of
+from qwq_gguf.jobs.scored_texts import TextFile, beginning, sha256_of, text_tokens, windows_of
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -42,10 +41,8 @@ class Read:
     words: dict[str, list[int]] = field(default_factory=dict)
 
 
-def read_windows(asked: QualityAsked, model: Model) -> Read:
+def read_windows(asked: QualityAsked, text: TextFile, model: Model) -> Read:
     """Windows of the text, of which the second half is foretold."""
-    assert asked.text is not None
-    text = read_text(asked.text)
     window = asked.window or WINDOW
     tokens = text_tokens(model, text)
     windows = windows_of(model, tokens, window, asked.windows, text.path)
@@ -105,7 +102,7 @@ def read_traced(model: Model, path: Path, traces: Sequence[Trace]) -> Read:
         [trace.tokens for trace in traces],
         {
             "traces": path.name,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "sha256": sha256_of(path),
             "replies": len(traces),
             "tokens": sum(len(trace.reply) for trace in traces),
             "closed": sum(kind.closed for kind in kinds),

@@ -26,6 +26,7 @@ from qwq_gguf.jobs.measured_texts import (
     tally_for,
 )
 from qwq_gguf.jobs.quality_asked import WINDOW, ModelFile, Quality, QualityAsked, QuantQuality
+from qwq_gguf.jobs.scored_texts import read_text
 from qwq_gguf.words import count, human_bytes
 
 if TYPE_CHECKING:
@@ -129,7 +130,10 @@ class _Run:
         asked = self.asked
         file = asked.traces
         if file is None:
-            return Room.of_window(asked.window or WINDOW, models), lambda m: read_windows(asked, m)
+            assert asked.text is not None
+            window = asked.window or WINDOW
+            text = read_text(asked.text, window)
+            return Room.of_window(window, models), lambda m: read_windows(asked, text, m)
         traces, cut = cut_traces(file, models[0].vocabulary, asked.window, asked.windows)
         if cut:
             self.report(Remark(f"{count(cut, 'reply')} cut to {asked.window} tokens"))

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from qwq_gguf.engine.model import Model
 
-__all__ = ["MOST_TEXT_BYTES", "TextFile", "beginning", "read_text", "text_tokens", "windows_of"]
+__all__ = [
+    "MOST_TEXT_BYTES",
+    "TextFile",
+    "beginning",
+    "read_text",
+    "sha256_of",
+    "text_tokens",
+    "windows_of",
+]
 
 MOST_TEXT_BYTES = 256 << 20
 
@@ -31,8 +39,10 @@ class TextFile:
     sha256: str
 
 
-def read_text(path: Path) -> TextFile:
-    """EvaluationError for a file that cannot be read, has nothing in it, or too much."""
+def read_text(path: Path, window: int) -> TextFile:
+    """EvaluationError for a file that cannot be read, has nothing in it, too much, or certainly
+    less than a window of so many tokens.
+    """
     from qwq_gguf.files.reading import read_given
 
     try:
@@ -49,6 +59,8 @@ def read_text(path: Path) -> TextFile:
         )
     if not raw.strip():
         raise EvaluationError("has no text in it", path=path)
+    if len(raw) < window - 1:  # no token stands for less than a byte
+        raise _too_short(path, f"{len(raw)} bytes", window)
     return TextFile(path, raw.removesuffix(b"\n"), hashlib.sha256(raw).hexdigest())
 
 
@@ -70,15 +82,19 @@ def windows_of(
     """
     whole = len(tokens) // window
     if not whole:
-        raise EvaluationError(
-            "is too short a text",
-            path=path,
-            found=count(len(tokens), "token"),
-            expected=f"at least the {window} of a window",
-            hint=f"take a longer one, or a smaller window: --ctx {max(8, len(tokens) // 4 * 2)}",
-        )
+        raise _too_short(path, count(len(tokens), "token"), window)
     number = whole if most is None else min(whole, most)
     return [list(tokens[n * window : (n + 1) * window]) for n in range(number)]
+
+
+def _too_short(path: Path, found: str, window: int) -> EvaluationError:
+    return EvaluationError(
+        "is too short a text",
+        path=path,
+        found=found,
+        expected=f"at least the {window} tokens of a window",
+        hint="take a longer one, or a smaller window with --ctx",
+    )
 
 
 def beginning(model: Model, window: Sequence[int]) -> list[int]:
@@ -91,3 +107,11 @@ def beginning(model: Model, window: Sequence[int]) -> list[int]:
 
 def _begins(model: Model) -> bool:
     return model.vocabulary.adds_bos and model.vocabulary.bos is not None
+
+
+def sha256_of(path: Path | None) -> str:
+    """The digest of a file; of none, nothing."""
+    if path is None:
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -43,10 +43,11 @@ class ContextSettings:
     """What a context is made with, besides the size and the threads of its model.
 
     `sequences` texts may be in the cache at once, and share its tokens, or with `apart` have
-    equal parts of it. `keys` and `values` are the types that it keeps them in. `flash_attention` is None where llama.cpp decides.
-    `yarn` stretches positions, in place of what the file says; None leaves that. `batch` tokens
-    of a prompt are computed at once (default: by where the model is computed). `on_tensor` sees
-    what is computed; what it raises ends the computation.
+    equal parts of it. `keys` and `values` are the types that it keeps them in.
+    `flash_attention` is None where llama.cpp decides. `yarn` stretches positions, in place of
+    what the file says; None leaves that. `batch` tokens of a prompt are computed at once
+    (default: by where the model is computed). `on_tensor` sees what is computed; what it raises
+    ends the computation.
 
     ModelError for what llama.cpp would refuse, or abort over.
     """

@@ -71,12 +71,12 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Its lengths, that of a row first."""
-        return tuple(self._struct.ne)  # type: ignore[return-value]
+        return tuple(self._struct.ne)
 
     @property
     def strides(self) -> tuple[int, int, int, int]:
         """Bytes from one to the next, in the same order."""
-        return tuple(self._struct.nb)  # type: ignore[return-value]
+        return tuple(self._struct.nb)
 
     def source(self, number: int) -> Tensor:
         """What it is computed from."""

@@ -36,7 +36,8 @@ class InputSums:
 
 
 class Inputs:
-    """Give `on_tensor` to a context as what sees its tensors; `sums` is what it has collected.
+    """Give `on_tensor` to a context as what sees its tensors; `sums` is what it has collected, on
+    top of those it is given.
 
     `output`: the output matrix, too, which no quantizer of llama.cpp asks for.
     """
@@ -47,6 +48,11 @@ class Inputs:
         self.sums: dict[str, InputSums] = dict(sums or {})
         self._output = output
         self._tensors = Tensors()
+
+    def round(self) -> None:
+        """Have the sums as a file of float32 has them."""
+        for entry in self.sums.values():
+            entry.sums = entry.sums.astype(np.float32).astype(np.float64)
 
     def on_tensor(self, address: int, asked: bool) -> bool:
         """Whether this one is wanted; afterwards takes its inputs."""
@@ -104,7 +110,9 @@ class Inputs:
             entry = self.sums[name] = InputSums(
                 np.zeros((matrices, columns)), np.zeros(counts, np.int64)
             )
-        if entry.sums.shape != (matrices, columns) or len(entry.counts) not in (1, counts):
+        if entry.sums.size == matrices * columns:
+            entry.sums = entry.sums.reshape(matrices, columns)  # it came from a file, flat
+        if entry.sums.shape != (matrices, columns) or len(entry.counts) != counts:
             raise ModelError(
                 f"{name} is used in two ways: its inputs cannot be summed",
                 found=f"{matrices} x {columns}",

@@ -105,9 +105,9 @@ def imatrix(
     revision: Revision = None,
     token: Token = None,
 ) -> None:
-    """Make an importance matrix: what a model's weights are multiplied with.
+    """Make an importance matrix to quantize with.
 
-    Quantizing with one (`quantize --imatrix`) spends its bits on the weights that matter. The model
+    With it (`quantize --imatrix`) bits are spent on the weights that matter most. The model
     reads a text, and for each column of each matrix the squares of its inputs are summed; of
     experts over the tokens that were sent to each. The file is what llama-imatrix writes.
 
@@ -115,10 +115,10 @@ def imatrix(
 
     \b
     Examples:
-      qwq-gguf imatrix QwQ-32B-Q8_0.gguf --text calibration.txt -o QwQ-32B.imatrix.gguf
-      qwq-gguf imatrix QwQ-32B-Q8_0.gguf --traces replies.jsonl -o QwQ-32B.imatrix.gguf
-      qwq-gguf imatrix --merge one.imatrix.gguf --merge two.imatrix.gguf -o both.imatrix.gguf
-      qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ-32B.imatrix.gguf
+      qwq-gguf imatrix QwQ-32B-Q8_0.gguf --text some.txt -o QwQ.imatrix.gguf
+      qwq-gguf imatrix QwQ-32B-Q8_0.gguf --traces replies.jsonl -o QwQ.imatrix.gguf
+      qwq-gguf imatrix --merge one.gguf --merge two.gguf -o both.gguf
+      qwq-gguf quantize Qwen/QwQ-32B -r IQ3_XS --imatrix QwQ.imatrix.gguf
     """
     from qwq_gguf.jobs.imatrix_asked import ImatrixAsked
     from qwq_gguf.jobs.imatrix_making import make_imatrix

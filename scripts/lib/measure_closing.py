@@ -37,8 +37,11 @@ def main() -> None:
         len(shared), np.full(len(shared), 1 / len(shared)), size=DRAWS
     )
     print(f"{len(shared)} problems; the reference thinks {base.mean():.1f} tokens")
-    print("| quant | mean KLD | p(closing tag) / reference's | thought tokens / reference's |")
-    print("|---|---|---|---|")
+    print(
+        "| quant | mean KLD | p(closing tag) / reference's | thought tokens / reference's "
+        "| thoughts of another length |"
+    )
+    print("|---|---|---|---|---|")
     ratios, lengths = [], []
     for quant, tokens in zip(quality["quants"], table, strict=True):
         tag = quant["closing"]["closing_tag"]
@@ -49,13 +52,16 @@ def main() -> None:
         print(
             f"| {quant['file']} | {quant['kl_divergence']['mean']['value']:.5f} "
             f"| {tag['ratio']:.4f} ({tag['low']:.4f} to {tag['high']:.4f}) "
-            f"| {tokens.mean() / base.mean():.4f} ({low:.4f} to {high:.4f}) |"
+            f"| {tokens.mean() / base.mean():.4f} ({low:.4f} to {high:.4f}) "
+            f"| {int((tokens != base).sum())} |"
         )
     means = np.log(table.mean(axis=1) / base.mean())
     drawn = [np.corrcoef(ratios, column)[0, 1] for column in np.array(lengths).T if np.ptp(column)]
     low, high = np.quantile(drawn, (0.025, 0.975))
     found = np.corrcoef(ratios, means)[0, 1]
+    other = int(((table != base).sum(axis=1) > 0).sum())
     print(f"correlation of the logarithms: {found:.2f} ({low:.2f} to {high:.2f})")
+    print(f"{other} of {len(table)} quants think otherwise than the reference at all")
 
 
 if __name__ == "__main__":

@@ -159,6 +159,16 @@ class TestClosing:
         assert list(found.words) == ["Wait"]
         assert (found.words["Wait"].ratio or 0) > 100
 
+    def test_what_both_think_impossible_is_no_difference(self) -> None:
+        base = np.zeros((2, 5), np.float32)
+        base[0, 0] = 40  # it would close here, but not behind the second
+        base[1, 1], base[1, 0] = 40, -20
+        closing = Closing(0, {})
+        closing.add(0, encode(base), base, np.array([0, 1], np.int32), np.array([0, 1]))
+        found = closing.figures()
+        assert found is not None
+        assert found.early.ratio == pytest.approx(1, rel=1e-3)
+
     def test_the_interval_is_drawn_over_traces(self) -> None:
         closing = Closing(0, {})
         dice = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qwq_gguf.evaluation.quality.log_probs import Codes, Logits, decode
+from qwq_gguf.evaluation.quality.log_probs import DEPTH, Codes, Logits, decode
 
 __all__ = ["WORDS", "Closing", "ClosingFigures", "Ratio"]
 
@@ -138,12 +138,13 @@ class Closing:
 
 
 def _probabilities(logits: Logits, tokens: Sequence[int]) -> NDArray[np.float64]:
-    """What each row gives these tokens together."""
-    best = logits.max(axis=1, keepdims=True)
-    all_of_it = np.exp(logits - best).sum(axis=1, dtype=np.float64)
-    found: NDArray[np.float64] = (
-        np.exp(logits[:, list(tokens)] - best).sum(axis=1, dtype=np.float64) / all_of_it
-    )
+    """What each row gives these tokens together, none of them less than the reference's codes can
+    say: else what both think impossible would count as a difference.
+    """
+    below = logits - logits.max(axis=1, keepdims=True)
+    all_of_it = np.exp(below).sum(axis=1, dtype=np.float64)
+    shown = np.exp(np.maximum(below[:, list(tokens)], -DEPTH))
+    found: NDArray[np.float64] = shown.sum(axis=1, dtype=np.float64) / all_of_it
     return found
 
 

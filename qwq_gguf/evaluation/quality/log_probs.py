@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "DEPTH",
     "Codes",
     "Logits",
     "Places",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 _HEAD = 4  # words of scale and lowest
-_DEPTH = np.float32(16)
+DEPTH = np.float32(16)
 _CODES = np.float32(65535)
 
 Logits = NDArray[np.float32]
@@ -80,7 +81,7 @@ def encode(logits: Logits) -> Codes:
     """Logits [rows, vocabulary] as rows of codes."""
     rows, vocabulary = logits.shape
     best = logits.max(axis=1)
-    lowest = np.maximum(logits.min(axis=1), best - _DEPTH)
+    lowest = np.maximum(logits.min(axis=1), best - DEPTH)
     sums = np.exp(logits - best[:, None]).sum(axis=1, dtype=np.float64)
     scale = (best - lowest) / _CODES
     out = np.zeros((rows, code_words(vocabulary)), np.uint16)
@@ -114,7 +115,7 @@ def compare(codes: Codes, logits: Logits, tokens: NDArray[np.int64]) -> Places:
     apart = base - logits
     apart += total[:, None]
     weights = np.exp(base)
-    weights[base <= -_DEPTH] = 0
+    weights[base <= -DEPTH] = 0
     apart *= weights
     return Places(
         nll=nll,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.engine.loading.fact_cache import CACHE_VARIABLE
+from qwq_gguf.engine.scoring.scorer import Scorer
 from qwq_gguf.jobs import measuring
 from qwq_gguf.jobs.measuring import fits_beside
 from support.quality import BASE, QUANTS, TEXT, WINDOW, golden, make_quants
@@ -110,6 +112,40 @@ def test_one_after_the_other_they_are_the_same(
     found = _figures(models["BF16"], models["Q2_K"], *RUN, "--save-logits", base)
     _is_golden(found["quants"][0], "Q2_K")
     assert list(tmp_path.iterdir()) == [base]
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_ctrl_c_leaves_nothing_behind(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool
+) -> None:
+    rows = Scorer.rows
+
+    def ended(self: Scorer, texts: Any) -> Any:
+        for number, each in enumerate(rows(self, texts)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield each
+
+    monkeypatch.setattr(Scorer, "rows", ended)
+    monkeypatch.setattr(measuring, "fits_beside", lambda *_: beside)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    two = [models["BF16"], models["Q2_K"], *RUN]
+    _ran(*two, status=130)
+    _ran(*two, "--save-logits", tmp_path / "base.kld", status=130)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_is_said_before_anything_is_computed(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    monkeypatch.setattr(measuring, "fits_beside", lambda *_: False)
+    monkeypatch.setattr(Scorer, "rows", None)
+    two = [models["BF16"], models["Q2_K"], *RUN]
+    assert "the disk is too small" in _ran(*two, status=1)
+    path = tmp_path / "base.kld"
+    assert "the disk is too small" in _ran(*two, "--save-logits", path, status=1)
 
 
 def test_base_logits_are_those_of_llama_perplexity(models: dict[str, Path], tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ class _Commands(LazyGroup):
         "eval": LazyCommand(
             "qwq_gguf.cli.commands.eval", "Measure right answers and thinking tokens."
         ),
+        "imatrix": LazyCommand(
+            "qwq_gguf.cli.commands.imatrix", "Make an importance matrix to quantize with."
+        ),
         "set": LazyCommand("qwq_gguf.cli.commands.set", "Change what a GGUF says about itself."),
         "models": LazyCommand("qwq_gguf.cli.commands.models", "List the models that run has kept."),
         "inspect": LazyCommand("qwq_gguf.cli.commands.inspect", "Show what a GGUF file holds."),

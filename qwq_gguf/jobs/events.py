@@ -56,6 +56,7 @@ class Activity(StrEnum):
     VERIFYING = "verifying"  # bytes
     COPYING = "copying"  # bytes
     EVALUATING = "evaluating"  # replies
+    MEASURING = "measuring"  # windows of a text, or replies that are read
     LOADING = "loading"  # a share, of 1
     WARMING = "warming"  # making room for a conversation
 

@@ -17,7 +17,7 @@ import pytest
 from qwq_gguf.errors import ImatrixError
 from qwq_gguf.quantization import Imatrix, make_plan, read_imatrix
 from qwq_gguf.quantization.planning.imatrix import MAX_FILE_BYTES
-from qwq_gguf.quantization.planning.imatrix_values import LARGEST_IMPORTANCE
+from qwq_gguf.quantization.planning.stored_imatrix import LARGEST_IMPORTANCE
 from qwq_gguf.quantization.recipes.shipped import load_recipe
 from support.gguf_fuzz import mutate
 from support.imatrix import Sums, gguf_bytes, legacy_bytes, random_sums

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qwq_gguf.cli.commands.eval_quality import quality
 from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import speculation as speculation_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = command_app(no_args_is_help=True)
+app.command("quality", cls=HouseCommand)(quality)
 
 
 @app.callback()
@@ -34,6 +36,7 @@ def measure() -> None:
     Examples:
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills
       qwq-gguf eval thinking --help
+      qwq-gguf eval quality QwQ-Demo-BF16.gguf QwQ-Demo-Q4_K_M.gguf --text some.txt
     """
 
 

@@ -72,6 +72,9 @@ class Bars:
         elif event.activity is Activity.EVALUATING:
             bar = CountBar(event.what, event.total or 0, unit="replies")
             self._bars[event.activity] = stack.enter_context(bar)
+        elif event.activity is Activity.MEASURING:
+            bar = CountBar(event.what, event.total or 0, unit="windows")
+            self._bars[event.activity] = stack.enter_context(bar)
         else:
             self._bars[event.activity] = stack.enter_context(ByteBar(event.what, event.total))
 

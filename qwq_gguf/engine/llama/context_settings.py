@@ -42,16 +42,18 @@ CACHE_TYPES = (
 class ContextSettings:
     """What a context is made with, besides the size and the threads of its model.
 
-    `sequences` texts may be in the cache at once, and share its tokens. `keys` and `values`
-    are the types that it keeps them in. `flash_attention` is None where llama.cpp decides.
-    `yarn` stretches positions, in place of what the file says; None leaves that. `batch` tokens
-    of a prompt are computed at once (default: by where the model is computed). `on_tensor` sees
-    what is computed; what it raises ends the computation.
+    `sequences` texts may be in the cache at once, and share its tokens, or with `apart` have
+    equal parts of it. `keys` and `values` are the types that it keeps them in.
+    `flash_attention` is None where llama.cpp decides. `yarn` stretches positions, in place of
+    what the file says; None leaves that. `batch` tokens of a prompt are computed at once
+    (default: by where the model is computed). `on_tensor` sees what is computed; what it raises
+    ends the computation.
 
     ModelError for what llama.cpp would refuse, or abort over.
     """
 
     sequences: int = 1
+    apart: bool = False
     keys: GgmlType = GgmlType.F16
     values: GgmlType = GgmlType.F16
     flash_attention: bool | None = None
@@ -94,7 +96,7 @@ class ContextSettings:
         """Write them into a `llama_context_params`; the callback is an `Observer`'s."""
         params.n_seq_max = self.sequences
         # Else each sequence could use its share of the cache only.
-        params.kv_unified = self.sequences > 1
+        params.kv_unified = self.sequences > 1 and not self.apart
         params.type_k, params.type_v = int(self.keys), int(self.values)
         if self.flash_attention is not None:
             params.flash_attn_type = (

@@ -1,0 +1,1 @@
+"""What a model makes of given texts: logits behind their tokens, and what its matrices were fed."""

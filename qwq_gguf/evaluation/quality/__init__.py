@@ -1,0 +1,1 @@
+"""What a quant costs: how far its predictions are from those of the model it was made from."""

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from qwq_gguf.evaluation.grading.numerals import BOLD, Numeral, numerals, plain
+from qwq_gguf.evaluation.grading.numerals import BOLD, Numeral, numerals, plain, slashed
 
-__all__ = ["stated_choice", "stated_count", "stated_number"]
+__all__ = ["stated_choice", "stated_count", "stated_number", "stated_numeral"]
 
 _OPEN, _CLOSE = BOLD
 _SENTENCE_ENDS = re.compile(r"([?\n]|[.!](?!\d))")
@@ -21,6 +21,12 @@ _RESULT = re.compile(
     rf"|comes? to|adds? up to))[\s({{{_OPEN}]*$",
     re.IGNORECASE,
 )
+_ANSWER = re.compile(
+    rf"####|\b(?:final |correct )?answer(?: to [^.:\n]{{0,60}}?)?(?: is|:)[ {_CLOSE}]*:?",
+    re.IGNORECASE,
+)
+_CORRECTS = re.compile(r"\b(?:wait|actually|correction|mistake|sorry|no,|no:|or maybe)", re.I)
+_LAST = 2_000  # characters at the end in which an answer is announced
 _REMAINDER = re.compile(r"\b(?:remainder|rem|r)\.?\s*(?:is|of|=|:)?\s*$", re.IGNORECASE)
 _RELATION = re.compile(r"[\s)}" + _CLOSE + r"]*(?:[=≈]|is\b|equals\b)", re.IGNORECASE)
 
@@ -36,17 +42,38 @@ def _without_questions(text: str) -> str:
 
 def stated_number(answer: str, question: str) -> Fraction | None:
     """The result that an answer to a sum states, or None."""
-    asked = tuple(number.value for number in numerals(plain(question)))
-    text = _without_questions(plain(answer))
-    found = numerals(text, asked)
-    picked = None
-    for at, number in enumerate(found):
-        if number.operand or _is_remainder(text, number):
-            continue
-        said_again = number.value in asked
-        if not said_again or (_is_result(text, number) and not _checks(text, found, at, asked)):
-            picked = number.value
-    return picked
+    found = stated_numeral(answer, question)
+    return None if found is None else found[0].value
+
+
+def stated_numeral(
+    answer: str, question: str, *, parts: bool = False
+) -> tuple[Numeral, str] | None:
+    """The result that an answer states, and the plain text in which it stands; see `numerals`."""
+    dressed = slashed if parts else str
+    asked = tuple(number.value for number in numerals(dressed(plain(question)), parts=parts))
+    text = dressed(_without_questions(plain(answer)))
+    for said in (*_answers(text), text):
+        found = numerals(said, asked, parts=parts)
+        picked = None
+        for at, number in enumerate(found):
+            if number.operand or _is_remainder(said, number):
+                continue
+            again = number.value in asked
+            if not again or (_is_result(said, number) and not _checks(said, found, at, asked)):
+                picked = number
+        if picked is not None:
+            return picked, said
+    return None
+
+
+def _answers(text: str) -> tuple[str, ...]:
+    """What an answer calls its answer, unless it takes that back."""
+    marks = list(_ANSWER.finditer(text, max(0, len(text) - _LAST)))
+    if not marks or _CORRECTS.search(text, marks[-1].end()):
+        return ()
+    said = re.split(rf"\n|[.!](?!\d)|{_CLOSE}", text[marks[-1].end() :].lstrip(" \n" + _CLOSE), maxsplit=1)[0]
+    return (f"= {said}",)
 
 
 def _is_remainder(text: str, number: Numeral) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MOST", "after_thought", "boxed"]
+__all__ = ["MOST", "after_thought", "boxed", "boxes"]
 
 MOST = 100_000
 """Characters at the end of an answer that any grader looks at."""
 
+_MOST_BOXES = 50
 _BRACE = re.compile(r"[{}]")
 _THOUGHT_ENDS = re.compile(r"</(?:think|thinking|thought)>")
 _THOUGHT_BEGINS = re.compile(r"<(?:think|thinking|thought)>")
@@ -24,8 +25,14 @@ def boxed(text: str) -> str | None:
 
     Braces inside the box are balanced, so ``\boxed{\frac{1}{2}}`` comes out whole.
     """
+    found = boxes(text)
+    return found[-1] if found else None
+
+
+def boxes(text: str) -> list[str]:
+    """The contents of all complete boxes in `text`, in the order in which they begin."""
     text = text[-MOST:]
-    best: tuple[int, int] | None = None
+    found: list[tuple[int, int]] = []
     opened: list[int] = []  # where each brace that is still open stands
     for match in _BRACE.finditer(text):
         at = match.end() - 1
@@ -33,6 +40,6 @@ def boxed(text: str) -> str | None:
             opened.append(at)
         elif opened:
             start = opened.pop()
-            if text.endswith(("\\boxed", "\\fbox"), 0, start) and (best is None or start > best[0]):
-                best = (start, at)
-    return None if best is None else text[best[0] + 1 : best[1]].strip()
+            if text.endswith(("\\boxed", "\\fbox"), 0, start):
+                found.append((start, at))
+    return [text[start + 1 : end].strip() for start, end in sorted(found)[-_MOST_BOXES:]]

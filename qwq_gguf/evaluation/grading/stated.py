@@ -72,7 +72,9 @@ def _answers(text: str) -> tuple[str, ...]:
     marks = list(_ANSWER.finditer(text, max(0, len(text) - _LAST)))
     if not marks or _CORRECTS.search(text, marks[-1].end()):
         return ()
-    said = re.split(rf"\n|[.!](?!\d)|{_CLOSE}", text[marks[-1].end() :].lstrip(" \n" + _CLOSE), maxsplit=1)[0]
+    said = re.split(
+        rf"\n|[.!](?!\d)|{_CLOSE}", text[marks[-1].end() :].lstrip(" \n" + _CLOSE), maxsplit=1
+    )[0]
     return (f"= {said}",)
 
 

@@ -1,0 +1,121 @@
+"""The grader `choice`: which of several options an answer picks. Pure.
+
+As JSON, boxed, as a letter that is called the answer, as a letter alone, or by an option's text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from qwq_gguf.evaluation.grading.answer import boxed
+from qwq_gguf.evaluation.grading.texts import normal
+from qwq_gguf.evaluation.questions import Grade
+
+__all__ = ["grade_choice"]
+
+_LAST = 4_000
+_OBJECT = re.compile(r"\{[^{}]{1,400}\}")
+_KEYS = ("answer", "choice", "option", "letter", "correct_answer", "final_answer")
+_NOT = re.compile(r"\b(?:not|isn't|wrong|incorrect|false)\b", re.I)
+
+
+def grade_choice(expected: Mapping[str, Any], answer: str) -> Grade:
+    """Compare the option that `answer` picks with ``expected["letter"]``."""
+    wanted = expected["letter"].upper()
+    options = {name.upper(): normal(str(text)) for name, text in expected.get("options", {}).items()}
+    letters = "".join(options) if options else "ABCDEFGHIJ"
+    found = _picked(answer[-_LAST:], letters, options)
+    if found is None:
+        return Grade(False, None, "no option is picked")
+    return Grade(found == wanted, found, None if found == wanted else f"not {wanted}")
+
+
+def _picked(answer: str, letters: str, options: Mapping[str, str]) -> str | None:
+    given = boxed(answer)
+    if given is not None:
+        return _named(given, letters, options)
+    for found in reversed(_OBJECT.findall(answer)):
+        picked = _of_json(found, letters, options)
+        if picked is not None:
+            return picked
+    text = re.sub(r"[*_`$]|\\text\s*\{([^{}]*)\}", r"\1", answer).replace("\\(", "").replace("\\)", "")
+    alone = _named(text, letters, options)
+    if alone is not None:
+        return alone
+    for pattern in _said(letters):
+        picks = [found for found in pattern.finditer(text) if not _denied(text, found)]
+        if picks:
+            return picks[-1]["letter"].upper()
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in (lines[-1], lines[0]) if lines else ():
+        alone = _named(line, letters, options)
+        if alone is not None:
+            return alone
+    listed = re.findall(rf"(?<![\w'])\(?([{letters}])[).:](?!\w)", text)
+    if len(set(listed)) == 1:
+        return str(listed[0])
+    return _by_text(lines, options)
+
+
+def _said(letters: str) -> tuple[re.Pattern[str], ...]:
+    letter = rf"\(?(?P<letter>[{letters}{letters.lower()}])(?![\w'])\)?"
+    big = rf"\(?(?P<letter>[{letters}])(?![\w'])\)?"
+    return (
+        re.compile(
+            rf"\b(?:[Aa]nswer|ANSWER|[Cc]hoice|[Oo]ption|[Ll]etter)\b[^.\n]{{0,60}}?(?:\bis|:|=|\bbe)\s*"
+            rf"(?:the |[Oo]ption |[Ll]etter |[Cc]hoice )*[\s\"'(\[]*{big}(?=[\s.,:;)\]\"']|$)"
+        ),
+        re.compile(rf"\b(?:answer|choose|pick|select)\b\s*(?:is\s*)?[\"'(]*{letter}[\s.]*$", re.I | re.M),
+        re.compile(rf"(?:\b(?:[Oo]ption|[Ll]etter)\s+){big}"),
+        re.compile(rf"{big} is (?:the )?(?:correct|right|answer)"),
+        re.compile(rf"(?:\bis|:)\s+[\"'(]*{big}(?=[).:]|\s*$)", re.M),
+    )
+
+
+def _denied(text: str, found: re.Match[str]) -> bool:
+    return _NOT.search(text, found.start(), found.start("letter")) is not None
+
+
+def _named(text: str, letters: str, options: Mapping[str, str]) -> str | None:
+    """The option that a text is and says nothing besides: B, (b), B) Jupiter, or Jupiter."""
+    bare = normal(text)
+    if len(bare) == 1 and bare.upper() in letters:
+        return bare.upper()
+    for name, option in options.items():
+        if bare == option:
+            return name
+    found = re.match(rf"(?:option |answer |letter )?\(?([{letters.lower()}])[).: ]+\s*(.*)$", bare, re.S)
+    if found and options and normal(found[2]) == options[found[1].upper()]:
+        return found[1].upper()
+    if found and not options and len(bare) < 60:
+        return found[1].upper()
+    return None
+
+
+def _of_json(text: str, letters: str, options: Mapping[str, str]) -> str | None:
+    try:
+        value = json.loads(text.replace("'", '"'))
+    except (ValueError, RecursionError):
+        return None
+    for key in value if isinstance(value, dict) else ():
+        if key.lower() in _KEYS and isinstance(value[key], str):
+            return _named(value[key], letters, options)
+    return None
+
+
+def _by_text(lines: list[str], options: Mapping[str, str]) -> str | None:
+    """The one option that an answer speaks of, in its first line or else in its last."""
+    for line in (" ".join(lines), *lines[:1], *lines[-1:]):
+        for said in (line, *re.split(r"(?<=[.!?])\s+", line)):
+            words = f" {re.sub(r'[^\w^]+', ' ', normal(said))} "
+            named = [
+                name
+                for name, option in options.items()
+                if f" {re.sub(r'[^\w^]+', ' ', option).strip()} " in words
+            ]
+            if len(named) == 1:
+                return named[0]
+    return None

@@ -1,10 +1,11 @@
-"""The grader `bfcl`: calls against possible answers, by the rules of the Berkeley leaderboard. Pure.
+"""The grader `bfcl`: calls against possible answers, by the Berkeley leaderboard's rules. Pure.
 
 A call is right when it names the function, gives every argument that is asked for, none that is
 not, and each has one of its possible values ("" among those: it may be left out). Texts compare
 without case, blanks and most marks; a whole number does for a decimal, and not the other way
-round. Several calls may come in any order. Source: the leaderboard's description of its
-evaluation by syntax tree, gorilla.cs.berkeley.edu/blogs/8_berkeley_function_calling_leaderboard.html
+round. Several calls may come in any order. Source: what the leaderboard says of its
+evaluation by syntax tree,
+https://gorilla.cs.berkeley.edu/blogs/8_berkeley_function_calling_leaderboard.html
 """
 
 from __future__ import annotations

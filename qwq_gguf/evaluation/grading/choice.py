@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.evaluation.grading.answer import boxed
-from qwq_gguf.evaluation.grading.texts import normal
+from qwq_gguf.evaluation.grading.texts import normal, words
 from qwq_gguf.evaluation.questions import Grade
 
 __all__ = ["grade_choice"]
@@ -25,7 +25,9 @@ _NOT = re.compile(r"\b(?:not|isn't|wrong|incorrect|false)\b", re.I)
 def grade_choice(expected: Mapping[str, Any], answer: str) -> Grade:
     """Compare the option that `answer` picks with ``expected["letter"]``."""
     wanted = expected["letter"].upper()
-    options = {name.upper(): normal(str(text)) for name, text in expected.get("options", {}).items()}
+    options = {
+        name.upper(): normal(str(text)) for name, text in expected.get("options", {}).items()
+    }
     letters = "".join(options) if options else "ABCDEFGHIJ"
     found = _picked(answer[-_LAST:], letters, options)
     if found is None:
@@ -41,7 +43,9 @@ def _picked(answer: str, letters: str, options: Mapping[str, str]) -> str | None
         picked = _of_json(found, letters, options)
         if picked is not None:
             return picked
-    text = re.sub(r"[*_`$]|\\text\s*\{([^{}]*)\}", r"\1", answer).replace("\\(", "").replace("\\)", "")
+    text = (
+        re.sub(r"[*_`$]|\\text\s*\{([^{}]*)\}", r"\1", answer).replace("\\(", "").replace("\\)", "")
+    )
     alone = _named(text, letters, options)
     if alone is not None:
         return alone
@@ -68,7 +72,9 @@ def _said(letters: str) -> tuple[re.Pattern[str], ...]:
             rf"\b(?:[Aa]nswer|ANSWER|[Cc]hoice|[Oo]ption|[Ll]etter)\b[^.\n]{{0,60}}?(?:\bis|:|=|\bbe)\s*"
             rf"(?:the |[Oo]ption |[Ll]etter |[Cc]hoice )*[\s\"'(\[]*{big}(?=[\s.,:;)\]\"']|$)"
         ),
-        re.compile(rf"\b(?:answer|choose|pick|select)\b\s*(?:is\s*)?[\"'(]*{letter}[\s.]*$", re.I | re.M),
+        re.compile(
+            rf"\b(?:answer|choose|pick|select)\b\s*(?:is\s*)?[\"'(]*{letter}[\s.]*$", re.I | re.M
+        ),
         re.compile(rf"(?:\b(?:[Oo]ption|[Ll]etter)\s+){big}"),
         re.compile(rf"{big} is (?:the )?(?:correct|right|answer)"),
         re.compile(rf"(?:\bis|:)\s+[\"'(]*{big}(?=[).:]|\s*$)", re.M),
@@ -87,7 +93,9 @@ def _named(text: str, letters: str, options: Mapping[str, str]) -> str | None:
     for name, option in options.items():
         if bare == option:
             return name
-    found = re.match(rf"(?:option |answer |letter )?\(?([{letters.lower()}])[).: ]+\s*(.*)$", bare, re.S)
+    found = re.match(
+        rf"(?:option |answer |letter )?\(?([{letters.lower()}])[).: ]+\s*(.*)$", bare, re.S
+    )
     if found and options and normal(found[2]) == options[found[1].upper()]:
         return found[1].upper()
     if found and not options and len(bare) < 60:
@@ -110,12 +118,8 @@ def _by_text(lines: list[str], options: Mapping[str, str]) -> str | None:
     """The one option that an answer speaks of, in its first line or else in its last."""
     for line in (" ".join(lines), *lines[:1], *lines[-1:]):
         for said in (line, *re.split(r"(?<=[.!?])\s+", line)):
-            words = f" {re.sub(r'[^\w^]+', ' ', normal(said))} "
-            named = [
-                name
-                for name, option in options.items()
-                if f" {re.sub(r'[^\w^]+', ' ', option).strip()} " in words
-            ]
+            spoken = words(said)
+            named = [name for name, option in options.items() if words(option) in spoken]
             if len(named) == 1:
                 return named[0]
     return None

@@ -11,21 +11,24 @@ import math
 import re
 import secrets
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 from qwq_gguf.confinement import Ended, Limits, Ran, run_confined
 from qwq_gguf.errors import EvaluationError, ToolError
 from qwq_gguf.evaluation.questions import Grade
 
-__all__ = ["code_in", "grade_code"]
+__all__ = ["code_in", "grade_code", "why_not_run"]
 
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.M | re.S)
+_FENCE = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.M | re.S
+)
 _OPENED = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+-]*[^\n]*\n(.*)\Z", re.M | re.S)
 _LANGUAGES = ("", "python", "py", "python3")
 _SECONDS, _MOST_SECONDS = 10, 120
 _OUTPUT = 16 << 20
 # Runs in the child. What the answer prints is kept apart from what the harness says.
-_HARNESS = '''
+_HARNESS = """
 import io, json, sys
 asked = json.loads({asked!r})
 real = sys.stdout
@@ -48,7 +51,11 @@ def names():
 def tell(told):
     real.write(asked["mark"] + json.dumps(told, default=repr) + "\\n")
     real.flush()
-code = compile(asked["code"], "<answer>", "exec")
+try:
+    code = compile(asked["code"], "<answer>", "exec")
+except BaseException as raised:
+    tell({{"error": type(raised).__name__}})
+    sys.exit(1)
 if asked["entry"] is None:
     for test in asked["tests"]:
         result, error, printed = ran(lambda: exec(code, names()), test)
@@ -69,11 +76,22 @@ if asked["entry"] is not None or asked["asserts"]:
             for test in asked["tests"]:
                 given = [json.loads(line) for line in test.splitlines() if line.strip()]
                 result, error, printed = ran(lambda: found(*given))
-                tell({{"error": error if callable(found) else "there is no " + name, "result": result}})
+                error = error if callable(found) else "there is no " + name
+                tell({{"error": error, "result": result}})
         for line in asked["asserts"]:
             result, error, printed = ran(lambda: exec(line, scope))
             tell({{"error": error}})
-'''
+"""
+
+
+@cache
+def why_not_run() -> str | None:
+    """Why no program can be run here, None where it can."""
+    try:
+        run_confined("", Limits(seconds=5))
+    except ToolError as error:
+        return f"programs cannot be confined: {error.found}"
+    return None
 
 
 def code_in(answer: str) -> str | None:
@@ -99,10 +117,6 @@ def grade_code(expected: dict[str, Any], answer: str) -> Grade:
         return Grade(False, None, "there is no code")
     code = expected.get("setup", "") + "\n" + code
     tests, asserts = expected.get("tests", []), expected.get("asserts", [])
-    try:
-        compile(code, "<answer>", "exec")
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        return Grade(False, code, f"it is no Python: {type(error).__name__}")
     mark = secrets.token_hex(16)
     asked = {
         "mark": mark, "code": code, "entry": expected.get("entry"), "asserts": asserts,
@@ -119,7 +133,9 @@ def grade_code(expected: dict[str, Any], answer: str) -> Grade:
             found=error.found,
             hint="leave out the questions that want code",
         ) from None
-    told = [json.loads(line[len(mark) :]) for line in ran.output.splitlines() if line.startswith(mark)]
+    told = [
+        json.loads(line[len(mark) :]) for line in ran.output.splitlines() if line.startswith(mark)
+    ]
     why = _why_wrong(told, expected.get("entry"), tests, asserts, ran)
     return Grade(why is None, code, why)
 
@@ -146,7 +162,9 @@ def _why_wrong(
 
 def _same_output(printed: str, wanted: str) -> bool:
     """Line by line without blanks at their ends; numbers by value."""
-    one, two = ([line.rstrip() for line in text.rstrip().splitlines()] for text in (printed, wanted))
+    one, two = (
+        [line.rstrip() for line in text.rstrip().splitlines()] for text in (printed, wanted)
+    )
     if one == two:
         return True
     a, b = printed.split(), wanted.split()

@@ -12,7 +12,7 @@ from qwq_gguf.evaluation.grading.answer import boxed
 from qwq_gguf.evaluation.grading.child import ask_child
 from qwq_gguf.evaluation.questions import Grade
 
-__all__ = ["grade_regex", "grade_text", "normal"]
+__all__ = ["grade_regex", "grade_text", "normal", "words"]
 
 _MOST_PATTERN = 4_000
 _MOST_SEARCHED = 20_000
@@ -30,13 +30,18 @@ def normal(text: str) -> str:
     return " ".join(text.casefold().split()).strip(" .,;:!?'()[]{}")
 
 
+def words(text: str) -> str:
+    """The words of a text with a blank before and behind each, to look for others among them."""
+    return " " + " ".join(re.sub(r"[^\w^]+", " ", normal(text)).split()) + " "
+
+
 def grade_text(expected: dict[str, Any], answer: str) -> Grade:
     """Compare what `answer` gives with ``expected["answer"]``, or one of several."""
     wanted = expected["answer"]
     right = {normal(text) for text in ([wanted] if isinstance(wanted, str) else wanted)}
     if expected.get("contains"):
-        said = f" {re.sub(r'[^\w]+', ' ', normal(answer))} "
-        inside = any(f" {re.sub(r'[^\w]+', ' ', text).strip()} " in said for text in right)
+        said = words(answer)
+        inside = any(words(text) in said for text in right)
         return Grade(inside, None, None if inside else "it does not stand in the answer")
     first = None
     for text in _candidates(answer):
@@ -85,6 +90,8 @@ def grade_regex(expected: dict[str, Any], answer: str) -> Grade:
     if told is None or "failed" in told:
         return Grade(False, None, "the pattern took too long over this answer")
     if told.get("error"):
-        raise EvaluationError("a pattern cannot be read", found=pattern[:80], expected=told["error"])
+        raise EvaluationError(
+            "a pattern cannot be read", found=pattern[:80], expected=told["error"]
+        )
     found = told["found"]
     return Grade(found is not None, found, None if found is not None else "the pattern is not met")

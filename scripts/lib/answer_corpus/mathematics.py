@@ -78,7 +78,11 @@ _CHOICES = (
     ("Which data structure is first in, first out?", "Stack|Queue|Tree|Heap", "B"),
     ("What does HTTP status 404 mean?", "OK|Moved|Not found|Server error", "C"),
     ("How many bits are in a byte?", "4|8|16|32", "B"),
-    ("If all cats are animals and Tom is a cat, what is Tom?", "a dog|an animal|a plant|a car", "B"),
+    (
+        "If all cats are animals and Tom is a cat, what is Tom?",
+        "a dog|an animal|a plant|a car",
+        "B",
+    ),
     ("Which month has 28 days in most years?", "January|February|April|June", "B"),
     ("What is the time complexity of binary search?", "O(1)|O(n)|O(log n)|O(n^2)", "C"),
     ("Which of these is not a fruit?", "Apple|Pear|Carrot|Plum", "C"),

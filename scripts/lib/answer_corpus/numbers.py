@@ -26,7 +26,9 @@ def _fractions(rng: random.Random) -> list[Question]:
         sign = rng.choice("+-*")
         one, two = Fraction(a, b), Fraction(c, d)
         value = {"+": one + two, "-": one - two, "*": one * two}[sign]
-        form = rng.choice(("What is {a}/{b} {s} {c}/{d}?", "Compute {a}/{b} {s} {c}/{d} as a fraction."))
+        form = rng.choice(
+            ("What is {a}/{b} {s} {c}/{d}?", "Compute {a}/{b} {s} {c}/{d} as a fraction.")
+        )
         text = form.format(a=a, b=b, c=c, d=d, s=sign) + rng.choice(_FORMS[:3])
         made.append(_number(f"fraction:{at}", text, str(value)))
     return made

@@ -28,17 +28,20 @@ _MOST = {"code": 250}  # tokens of an answer, by skill
 _USUAL_MOST = 160
 
 
-def seed_of(model: str, key: str) -> int:
-    """The dice of one answer."""
-    return int.from_bytes(hashlib.sha256(f"{model}|{key}".encode()).digest()[:4], "big") >> 1
+def seed_of(model: str, key: str, again: int) -> int:
+    """The dice of one answer; `again` is 0 the first time that a question is asked."""
+    told = f"{model}|{key}" + f"|{again}" * bool(again)
+    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:4], "big") >> 1
 
 
-def ask(engine: Engine, model: Model, profile: Profile, name: str, question: Question) -> Any:
+def ask(
+    engine: Engine, model: Model, profile: Profile, name: str, question: Question, again: int
+) -> Any:
     """One answer as a JSON object."""
     place = engine.sequence()
     responder = Responder(model, profile, session=place)
     tools = [ToolSpec(f["name"], f["description"], f["parameters"]) for f in question.functions]
-    seed = seed_of(name, question.key)
+    seed = seed_of(name, question.key, again)
     most = _MOST.get(question.skill, _USUAL_MOST)
     with closing(place):
         events = responder.respond(
@@ -55,12 +58,14 @@ def ask(engine: Engine, model: Model, profile: Profile, name: str, question: Que
     }
 
 
-def answers(path: Path, name: str, questions: Sequence[Question], together: int) -> Iterator[Any]:
+def answers(
+    path: Path, name: str, questions: Sequence[Question], together: int, again: int
+) -> Iterator[Any]:
     """The answers of one model, as they are made."""
     with load(path, threads=1, gpu_layers=0, context=_CONTEXT * together) as loaded:
         model, profile = loaded.loaded, loaded.profile
         with Engine(model, sequences=together) as engine, ThreadPoolExecutor(together) as pool:
-            yield from pool.map(lambda q: ask(engine, model, profile, name, q), questions)
+            yield from pool.map(lambda q: ask(engine, model, profile, name, q, again), questions)
 
 
 def main() -> None:
@@ -71,9 +76,10 @@ def main() -> None:
     parser.add_argument("--part", choices=list(PARTS), action="append", help="[default: all]")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th question")
     parser.add_argument("--together", type=int, default=8)
+    parser.add_argument("--again", type=int, default=0, help="other dice for the same questions")
     given = parser.parse_args()
     questions = [q for part in given.part or PARTS for q in PARTS[part]()][:: given.every]
-    for answer in answers(given.file, given.name, questions, given.together):
+    for answer in answers(given.file, given.name, questions, given.together, given.again):
         print(to_json(answer), flush=True)
     print(f"{given.name}: {len(questions)} answers", file=sys.stderr)
 

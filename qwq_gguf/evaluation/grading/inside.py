@@ -90,7 +90,11 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            if asked["do"] == "search":
+            if asked["do"] == "load":
+                told = (
+                    equal(["num", "1", "1"], ["num", "1", "1"]) if asked["for"] == "equal" else {}
+                )
+            elif asked["do"] == "search":
                 told = search(asked["pattern"], asked["text"], asked["whole"])
             else:
                 told = equal(asked["a"], asked["b"])

@@ -33,14 +33,14 @@ STORIES = (
     _story("two-kinds-of-tickets", """A cinema sells {a} tickets for adults at {b} dollars and {c}
         tickets for children at {d} dollars. How many dollars does it take in?""",
         "a 10-60 b 8-15 c 10-60 d 3-7", "s = a * b; t = c * d; u = s + t", "dollars"),
-    _story("change", """{A} buys {a} notebooks at {b} dollars each and a bag for {c} dollars, and pays
-        with {d} dollars. How many dollars does {A} get back?""",
+    _story("change", """{A} buys {a} notebooks at {b} dollars each and a bag for {c} dollars, and
+        pays with {d} dollars. How many dollars does {A} get back?""",
         "a 2-6 b 2-6 c 8-25 d 60-100", "s = a * b; t = s + c; u = d - t", "dollars"),
-    _story("eggs", """A farmer has {a} hens, and each lays {b} eggs a week. The family eats {c} eggs a
-        week, and the others are sold by the dozen. How many dozens are sold in a week?""",
+    _story("eggs", """A farmer has {a} hens, and each lays {b} eggs a week. The family eats {c} eggs
+        a week, and the others are sold by the dozen. How many dozens are sold in a week?""",
         "a 6-30 b 4-6 c 6-40", "s = a * b; t = s - c; u = t / 12"),
-    _story("train-speeds", """A train goes {a} km/h for {b} hours and then {c} km/h for {d} hours. How
-        many kilometres does it go?""", "a 60-140 b 2-5 c 40-120 d 2-5",
+    _story("train-speeds", """A train goes {a} km/h for {b} hours and then {c} km/h for {d} hours.
+        How many kilometres does it go?""", "a 60-140 b 2-5 c 40-120 d 2-5",
         "s = a * b; t = c * d; u = s + t", "km"),
     _story("average-speed", """{A} cycles {a} km in the morning and {b} km in the afternoon, {c} hours
         in all. What is the average speed in km/h?""", "a 15-60 b 10-50 c 3-8",

@@ -23,9 +23,24 @@ KNOWN = frozenset((1, 2, 3, 5, 7, 10, 12, 20, 50, 100, 1000))
 """Numbers that a step may use although the story does not state them."""
 
 FORM = "\n\nGive the answer as a number in \\boxed{}."
-_PEOPLE = (
-    ["Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Iris", "Jonas", "Kate", "Leo", "Mia", "Noah", "Olga", "Paul"]
-)
+_PEOPLE = [
+    "Anna",
+    "Ben",
+    "Clara",
+    "David",
+    "Emma",
+    "Felix",
+    "Grace",
+    "Henry",
+    "Iris",
+    "Jonas",
+    "Kate",
+    "Leo",
+    "Mia",
+    "Noah",
+    "Olga",
+    "Paul",
+]
 _STEP = re.compile(r"(\w+) = (\w+) ([-+*/]) (\w+)")
 _TRIES = 100_000
 

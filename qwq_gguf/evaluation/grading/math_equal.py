@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from qwq_gguf.errors import EvaluationError
 from qwq_gguf.evaluation.grading.child import ask_child
-from qwq_gguf.evaluation.grading.math_tree import Tree, inverse, negative
+from qwq_gguf.evaluation.grading.math_terms import Tree, inverse, negative
 from qwq_gguf.evaluation.grading.math_value import exact, names_in, value
 
 __all__ = ["same"]

@@ -1,21 +1,12 @@
-r"""Formulas as trees of our own, by a parser that knows nothing but mathematics. Pure.
-
-A tree is nested tuples of texts: ("num", "3", "4") is 3/4; ("name", "x"); ("add", a, b),
-("mul", a, b), ("pow", a, b); ("call", "sin", a), ("log", base, a); ("pm", a) is plus or minus a;
-("tuple", "(", ")", items...), ("set", items...), ("list", items...), ("matrix", rows...) with
-("row", items...); ("rel", "=", a, b); ("deg", a) and ("percent", a).
-"""
+r"""Formulas as trees of our own, by a parser that knows nothing but mathematics. Pure."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Any, TypeAlias
-
+from qwq_gguf.evaluation.grading.math_terms import Tree, inverse, negative, number
 from qwq_gguf.evaluation.grading.math_tokens import Unreadable, tokens_of
 
-__all__ = ["Tree", "Unreadable", "parse"]
+__all__ = ["Unreadable", "parse"]
 
-Tree: TypeAlias = tuple[Any, ...]
 _DEEPEST = 60
 _RELATIONS = ("=", "<", ">", "<=", ">=", "!=", "∈")
 _STARTS = ("number", "name", "function", "frac", "sqrt", "binom", "matrix", "(", "[", "{", "{set")
@@ -29,24 +20,6 @@ def parse(text: str) -> Tree:
     if reader.at < len(reader.tokens):
         raise Unreadable(f"{reader.tokens[reader.at][1]} is in the way")
     return tree
-
-
-def negative(tree: Tree) -> Tree:
-    """Minus a tree."""
-    if tree[0] == "num":
-        return ("num", str(-int(tree[1])), tree[2])
-    return ("mul", ("num", "-1", "1"), tree)
-
-
-def inverse(tree: Tree) -> Tree:
-    """One over a tree."""
-    return ("pow", tree, ("num", "-1", "1"))
-
-
-def number(text: str) -> Tree:
-    """A decimal as an exact fraction."""
-    value = Fraction(text if text[-1] != "." else text[:-1])
-    return ("num", str(value.numerator), str(value.denominator))
 
 
 class _Reader:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from qwq_gguf.evaluation.grading.math_tree import Tree
+from qwq_gguf.evaluation.grading.math_terms import Tree
 
 __all__ = ["exact", "names_in", "value"]
 

@@ -24,8 +24,8 @@ from qwq_gguf.json_text import to_json
 from qwq_gguf.profiles import Profile
 
 _CONTEXT = 768  # of each sequence: the longest question and a reply
-_MOST = {"code": 250}  # tokens of an answer, by skill
-_USUAL_MOST = 160
+_MOST = {"code": 220, "wordproblems": 140}  # tokens of an answer, by skill
+_USUAL_MOST = 110
 
 
 def seed_of(model: str, key: str, again: int) -> int:

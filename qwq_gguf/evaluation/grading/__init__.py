@@ -75,7 +75,7 @@ def grade(question: Question, answer: str, calls: Sequence[Call] = ()) -> Grade:
         raise EvaluationError(
             f"what the question {question.key} expects is not what its grader takes",
             found=f"{type(error).__name__}: {error}"[:200],
-            expected=f"the form of {question.grader} (docs/evaluate.md)",
+            expected=f"the form of {question.grader} (docs/grading.md)",
         ) from error
 
 
@@ -113,7 +113,7 @@ def _grade(name: str, question: Question, answer: str, calls: Sequence[Call]) ->
         case "choice":
             from qwq_gguf.evaluation.grading.choice import grade_choice
 
-            return grade_choice(expected, answer)
+            return grade_choice(expected, answer, question.text)
         case "regex":
             from qwq_gguf.evaluation.grading.texts import grade_regex
 

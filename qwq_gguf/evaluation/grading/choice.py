@@ -22,20 +22,20 @@ _KEYS = ("answer", "choice", "option", "letter", "correct_answer", "final_answer
 _NOT = re.compile(r"\b(?:not|isn't|wrong|incorrect|false)\b", re.I)
 
 
-def grade_choice(expected: Mapping[str, Any], answer: str) -> Grade:
+def grade_choice(expected: Mapping[str, Any], answer: str, question: str = "") -> Grade:
     """Compare the option that `answer` picks with ``expected["letter"]``."""
     wanted = expected["letter"].upper()
     options = {
         name.upper(): normal(str(text)) for name, text in expected.get("options", {}).items()
     }
     letters = "".join(options) if options else "ABCDEFGHIJ"
-    found = _picked(answer[-_LAST:], letters, options)
+    found = _picked(answer[-_LAST:], letters, options, question)
     if found is None:
         return Grade(False, None, "no option is picked")
     return Grade(found == wanted, found, None if found == wanted else f"not {wanted}")
 
 
-def _picked(answer: str, letters: str, options: Mapping[str, str]) -> str | None:
+def _picked(answer: str, letters: str, options: Mapping[str, str], question: str) -> str | None:
     given = boxed(answer)
     if given is not None:
         return _named(given, letters, options)
@@ -54,14 +54,13 @@ def _picked(answer: str, letters: str, options: Mapping[str, str]) -> str | None
         if picks:
             return picks[-1]["letter"].upper()
     lines = [line for line in text.splitlines() if line.strip()]
-    for line in (lines[-1], lines[0]) if lines else ():
-        alone = _named(line, letters, options)
-        if alone is not None:
-            return alone
+    alone = _alone([_named(line, letters, options) for line in lines])
+    if alone is not None:
+        return alone
     listed = re.findall(rf"(?<![\w'])\(?([{letters}])[).:](?!\w)", text)
     if len(set(listed)) == 1:
         return str(listed[0])
-    return _by_text(lines, options)
+    return _by_text(lines, options, question)
 
 
 def _said(letters: str) -> tuple[re.Pattern[str], ...]:
@@ -114,12 +113,35 @@ def _of_json(text: str, letters: str, options: Mapping[str, str]) -> str | None:
     return None
 
 
-def _by_text(lines: list[str], options: Mapping[str, str]) -> str | None:
-    """The one option that an answer speaks of, in its first line or else in its last."""
-    for line in (" ".join(lines), *lines[:1], *lines[-1:]):
-        for said in (line, *re.split(r"(?<=[.!?])\s+", line)):
-            spoken = words(said)
-            named = [name for name, option in options.items() if words(option) in spoken]
-            if len(named) == 1:
-                return named[0]
+def _alone(named: list[str | None]) -> str | None:
+    """The option that stands alone in a line, unless several lines only list them."""
+    picks = [name for name in named if name is not None]
+    if len(set(picks)) == 1:
+        return picks[0]
+    if len(picks) > 1 and named[-1] is not None and ord(picks[-1]) != ord(picks[-2]) + 1:
+        return picks[-1]
     return None
+
+
+def _by_text(lines: list[str], options: Mapping[str, str], question: str) -> str | None:
+    """The one option that an answer speaks of, or that a sentence does which answers the question:
+    the first of those that have most of its words.
+    """
+    asked = set(words(question.split("\n")[0]).split())
+    best: tuple[int, str] | None = None
+    spoken_of: set[str] = set()
+    whole = " ".join(lines)
+    for said in (whole, *lines, *re.split(r"(?<=[.!?])\s+", whole)):
+        spoken = words(said)
+        named = [name for name, option in options.items() if words(option) in spoken]
+        if len(named) != 1:
+            continue
+        if said is whole:
+            return named[0]
+        spoken_of.add(named[0])
+        shared = len(asked & set(spoken.split()))
+        if best is None or shared > best[0]:
+            best = (shared, named[0])
+    if best is None or (best[0] == 0 and len(spoken_of) > 1):
+        return None
+    return best[1]

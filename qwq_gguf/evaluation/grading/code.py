@@ -47,7 +47,7 @@ def ran(call, given=""):
 def names():
     def opened(file, *more, **named):
         return sys.stdin if file == 0 else open(file, *more, **named)
-    return {{"__name__": "__main__", "open": opened}}
+    return {{"__name__": "__main__", "open": opened, "exit": sys.exit, "quit": sys.exit}}
 def tell(told):
     real.write(asked["mark"] + json.dumps(told, default=repr) + "\\n")
     real.flush()

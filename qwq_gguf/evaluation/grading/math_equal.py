@@ -34,16 +34,15 @@ def same(given: Tree, wanted: Tree, *, ordered: bool | None = None) -> bool:
         return _same_relation(given, wanted)
     if given[0] == "rel" and given[1] == "=":  # x = 5 where 5 is wanted
         return same(given[3], wanted, ordered=ordered)
+    if set(kinds) == {"tuple", "list"} and (given if given[0] == "tuple" else wanted)[1] == "(":
+        return _same_point(given, wanted)
     if {"set", "list"} & set(kinds) and not {"both", "union"} & set(kinds):
         one, two = _items(given), _items(wanted)
         if one is None or two is None:
             return False
-        free = ordered is not True and "tuple" not in (wanted[0],)
-        return _matched(one, two) if free else _in_order(one, two)
+        return _in_order(one, two) if ordered else _matched(one, two)
     if "tuple" in kinds:
-        if given[0] != wanted[0]:
-            return _same_point(given, wanted)
-        if given[1:3] != wanted[1:3]:
+        if given[0] != wanted[0] or given[1:3] != wanted[1:3]:
             return False
         if ordered is False:
             return _matched(list(given[3:]), list(wanted[3:]))

@@ -1,4 +1,4 @@
-"""Questions in a file of JSON lines, one each; docs/evaluate.md says what may stand in it."""
+"""Questions in a file of JSON lines, one each; docs/grading.md says what may stand in it."""
 
 from __future__ import annotations
 
@@ -99,5 +99,5 @@ def _refused(path: Path, number: int, found: str) -> EvaluationError:
         f"line {number} is no question",
         path=path,
         found=found,
-        expected='{"key": ..., "text": ..., "grader": ..., "expected": {...}} (docs/evaluate.md)',
+        expected='{"key": ..., "text": ..., "grader": ..., "expected": {...}} (docs/grading.md)',
     )

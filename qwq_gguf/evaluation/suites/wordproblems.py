@@ -17,7 +17,7 @@ from qwq_gguf.errors import EvaluationError
 from qwq_gguf.evaluation.questions import Question
 from qwq_gguf.evaluation.suites.stories import STORIES, Story
 
-__all__ = ["KNOWN", "Step", "WordProblem", "draw", "solve", "wordproblems"]
+__all__ = ["FORM", "KNOWN", "Step", "WordProblem", "draw", "solve", "wordproblems"]
 
 KNOWN = frozenset((1, 2, 3, 5, 7, 10, 12, 20, 50, 100, 1000))
 """Numbers that a step may use although the story does not state them."""

@@ -55,7 +55,8 @@ _CODE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("a program that reads n and then n integers, one a line, and prints the largest",
      _stdin(("3\n1\n9\n4\n", "9\n"), ("1\n-2\n", "-2\n"))),
     ("a function balanced(text) that says whether the brackets ()[]{} in a text match",
-     _asserts("assert balanced('([]{})')", "assert not balanced('(]')", "assert not balanced('(')")),
+     _asserts("assert balanced('([]{})')", "assert not balanced('(]')",
+              "assert not balanced('(')")),
     ("a function digit_sum(n) for n of 0 or more",
      _entry("digit_sum", ("1234", "10"), ("0", "0"))),
     ("a function transpose(matrix) for a list of rows",
@@ -129,19 +130,40 @@ _AREA = _function("triangle_area", "Area of a triangle.", ["base", "height"], ba
                   height="integer")  # fmt: skip
 _BOOK = _function("book_table", "Book a table at a restaurant.", ["restaurant", "people"],
                   restaurant="string", people="integer", time="string")  # fmt: skip
+
+
+def _weather(city: str, *units: str) -> dict[str, Any]:
+    return {"get_weather": {"city": city.split("|"), "unit": list(units)}}
+
+
+def _triangle(base: int, height: int) -> dict[str, Any]:
+    return {"triangle_area": {"base": [base], "height": [height]}}
+
+
+def _table(restaurant: str, people: int, *times: str) -> dict[str, Any]:
+    names = restaurant.split("|")
+    return {"book_table": {"restaurant": names, "people": [people], "time": list(times)}}
+
+
 _CALLS: tuple[tuple[str, tuple[dict[str, Any], ...], list[dict[str, Any]]], ...] = (
-    ("What is the weather in Paris?", (_WEATHER,), [{"get_weather": {"city": ["Paris", "Paris, France"], "unit": [""]}}]),
-    ("How warm is it in Oslo, in celsius?", (_WEATHER, _AREA), [{"get_weather": {"city": ["Oslo", "Oslo, Norway"], "unit": ["celsius", "C", ""]}}]),
-    ("What is the area of a triangle with base 10 and height 5?", (_AREA,), [{"triangle_area": {"base": [10], "height": [5]}}]),
-    ("A triangle is 7 high on a base of 12. Compute its area with the function.", (_WEATHER, _AREA), [{"triangle_area": {"base": [12], "height": [7]}}]),
-    ("Book a table for 4 people at Luigi's at 19:00.", (_BOOK,), [{"book_table": {"restaurant": ["Luigi's", "Luigis"], "people": [4], "time": ["19:00", "7pm", "7 PM"]}}]),
-    ("Reserve a table for two at Sakura.", (_WEATHER, _BOOK), [{"book_table": {"restaurant": ["Sakura"], "people": [2], "time": [""]}}]),
-    ("What is the weather in Rome and in Madrid?", (_WEATHER,), [{"get_weather": {"city": ["Rome", "Rome, Italy"], "unit": [""]}}, {"get_weather": {"city": ["Madrid", "Madrid, Spain"], "unit": [""]}}]),
-    ("Compute the areas of two triangles: base 3 height 4, and base 6 height 8.", (_AREA,), [{"triangle_area": {"base": [3], "height": [4]}}, {"triangle_area": {"base": [6], "height": [8]}}]),
+    ("What is the weather in Paris?", (_WEATHER,), [_weather("Paris|Paris, France", "")]),
+    ("How warm is it in Oslo, in celsius?", (_WEATHER, _AREA),
+     [_weather("Oslo|Oslo, Norway", "celsius", "C", "")]),
+    ("What is the area of a triangle with base 10 and height 5?", (_AREA,), [_triangle(10, 5)]),
+    ("A triangle is 7 high on a base of 12. Compute its area with the function.",
+     (_WEATHER, _AREA), [_triangle(12, 7)]),
+    ("Book a table for 4 people at Luigi's at 19:00.", (_BOOK,),
+     [_table("Luigi's|Luigis", 4, "19:00", "7pm", "7 PM")]),
+    ("Reserve a table for two at Sakura.", (_WEATHER, _BOOK), [_table("Sakura", 2, "")]),
+    ("What is the weather in Rome and in Madrid?", (_WEATHER,),
+     [_weather("Rome|Rome, Italy", ""), _weather("Madrid|Madrid, Spain", "")]),
+    ("Compute the areas of two triangles: base 3 height 4, and base 6 height 8.", (_AREA,),
+     [_triangle(3, 4), _triangle(6, 8)]),
     ("Who wrote Faust?", (_WEATHER, _AREA), []),
     ("What is the boiling point of water?", (_BOOK,), []),
     ("Tell me a joke about cats.", (_AREA,), []),
-    ("What is the weather like in Tokyo today? Use fahrenheit.", (_WEATHER,), [{"get_weather": {"city": ["Tokyo", "Tokyo, Japan"], "unit": ["fahrenheit", "F"]}}]),
+    ("What is the weather like in Tokyo today? Use fahrenheit.", (_WEATHER,),
+     [_weather("Tokyo|Tokyo, Japan", "fahrenheit", "F")]),
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from qwq_gguf.evaluation.questions import Question
 
 __all__ = ["choice_questions", "math_questions"]
 
+_FACTORS = ((30, "2, 3, 5"), (42, "2, 3, 7"), (70, "2, 5, 7"))
 _BOX = " Put the final answer in \\boxed{}."
 
 
@@ -34,7 +35,8 @@ def math_questions() -> list[Question]:
             (f"Simplify (2^{a}) * (2^{b}) as a power of 2.", f"2^{{{a + b}}}"),
             (f"Solve for y: {d}y = x + {c}", f"y = (x + {c})/{d}"),
             (f"What is sin({rng.choice((30, 45, 60))} degrees)? Give an exact value.", None),
-            (f"Rationalize 1/sqrt({(k := rng.choice((2, 3, 5, 7)))}).", f"\\frac{{\\sqrt{{{k}}}}}{{{k}}}"),
+            (f"Rationalize 1/sqrt({(k := rng.choice((2, 3, 5, 7)))}).",
+             f"\\frac{{\\sqrt{{{k}}}}}{{{k}}}"),
             (f"Convert {(g := rng.choice((30, 45, 60, 90, 120)))} degrees to radians, with pi.",
              f"\\frac{{{g}\\pi}}{{180}}"),
             (f"What is the 2x2 matrix [[{a}, 0], [0, {b}]] times 2? ",
@@ -43,8 +45,7 @@ def math_questions() -> list[Question]:
             (f"Write {a}.{c} as a fraction in lowest terms.", f"{10 * a + c}/10"),
             (f"What is (x^{a + d}) / (x^{a})?", f"x^{d}"),
             (f"What is log base 2 of {2**a}?", str(a)),
-            (f"List the prime factors of {(z := rng.choice(((30, '2, 3, 5'), (42, '2, 3, 7'), (70, '2, 5, 7'))))[0]}.",
-             "{" + z[1] + "}"),
+            (f"List the prime factors of {(z := rng.choice(_FACTORS))[0]}.", "{" + z[1] + "}"),
         ]  # fmt: skip
         angle = int(rows[-9][0].split("(")[1].split()[0])
         exact = {30: "1/2", 45: "\\sqrt{2}/2", 60: "\\sqrt{3}/2"}[angle]

@@ -19,6 +19,12 @@ __all__ = ["grade_choice"]
 _LAST = 4_000
 _OBJECT = re.compile(r"\{[^{}]{1,400}\}")
 _KEYS = ("answer", "choice", "option", "letter", "correct_answer", "final_answer")
+_SPELT = {
+    word: str(number)
+    for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    )
+}
 _NOT = re.compile(r"\b(?:not|isn't|wrong|incorrect|false)\b", re.I)
 
 
@@ -123,6 +129,11 @@ def _alone(named: list[str | None]) -> str | None:
     return None
 
 
+def _in_digits(said: str) -> str:
+    """Words with the small numbers among them in digits: six sides are 6."""
+    return "".join(_SPELT.get(word, word) for word in re.split(r"(\s+)", said))
+
+
 def _by_text(lines: list[str], options: Mapping[str, str], question: str) -> str | None:
     """The one option that an answer speaks of, or that a sentence does which answers the question:
     the first of those that have most of its words.
@@ -132,8 +143,11 @@ def _by_text(lines: list[str], options: Mapping[str, str], question: str) -> str
     spoken_of: set[str] = set()
     whole = " ".join(lines)
     for said in (whole, *lines, *re.split(r"(?<=[.!?])\s+", whole)):
-        spoken = words(said)
+        spoken = _in_digits(words(said))
         named = [name for name, option in options.items() if words(option) in spoken]
+        if len(named) > 1:  # the derivative of x^2 is 2x
+            end = spoken.rpartition(" is ")[2]
+            named = [name for name, option in options.items() if words(option) in f" {end}"]
         if len(named) != 1:
             continue
         if said is whole:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from qwq_gguf.evaluation.grading.numerals import BOLD, Numeral, numerals, plain, slashed
 
-__all__ = ["stated_choice", "stated_count", "stated_number", "stated_numeral"]
+__all__ = ["stated_choice", "stated_count", "stated_number", "stated_numeral", "without_programs"]
 
 _OPEN, _CLOSE = BOLD
 _SENTENCE_ENDS = re.compile(r"([?\n]|[.!](?!\d))")
@@ -27,6 +27,9 @@ _ANSWER = re.compile(
 )
 _CORRECTS = re.compile(r"\b(?:wait|actually|correction|mistake|sorry|no,|no:|or maybe)", re.I)
 _LAST = 2_000  # characters at the end in which an answer is announced
+_PROGRAM = re.compile(
+    r"^[ \t]*```+ ?(?:python|py)\b.*?(?:^[ \t]*```+[ \t]*$|\Z)", re.M | re.S | re.I
+)
 _REMAINDER = re.compile(r"\b(?:remainder|rem|r)\.?\s*(?:is|of|=|:)?\s*$", re.IGNORECASE)
 _RELATION = re.compile(r"[\s)}" + _CLOSE + r"]*(?:[=≈]|is\b|equals\b)", re.IGNORECASE)
 
@@ -46,13 +49,19 @@ def stated_number(answer: str, question: str) -> Fraction | None:
     return None if found is None else found[0].value
 
 
+def without_programs(answer: str) -> str:
+    """`answer` without its Python, whose numbers are no statements, unless it says nothing else."""
+    said = _PROGRAM.sub("\n", answer)
+    return said if re.search(r"\d", said) else answer
+
+
 def stated_numeral(
     answer: str, question: str, *, parts: bool = False
 ) -> tuple[Numeral, str] | None:
     """The result that an answer states, and the plain text in which it stands; see `numerals`."""
     dressed = slashed if parts else str
     asked = tuple(number.value for number in numerals(dressed(plain(question)), parts=parts))
-    text = dressed(_without_questions(plain(answer)))
+    text = dressed(_without_questions(plain(without_programs(answer))))
     for said in (*_answers(text), text):
         found = numerals(said, asked, parts=parts)
         picked = None
@@ -116,6 +125,11 @@ _NAMED = re.compile(
     rf"[^\w\n-]*$",
     re.IGNORECASE,
 )
+_NAMED_BEFORE = re.compile(
+    rf"\b(?:(?P<larger>{_LARGER})|(?P<smaller>{_SMALLER}))\b[^.;\n\d]{{0,50}}$", re.IGNORECASE
+)
+_AND = re.compile(r"\W*(?:and|or|,)\W*", re.IGNORECASE)
+_THEN_IS = re.compile(r"[^\w\n]*(?:,\s*)?(?:(?:it|which)\s+)?(?:is|:|=)[^\w\n-]*", re.IGNORECASE)
 _CHOSEN = re.compile(
     r"\b(?:answer|choice|result|choose|pick|it|it's|that)\b(?:\s+(?:is|be))?[^\w\n-]*$", re.I
 )
@@ -145,6 +159,12 @@ def stated_choice(answer: str, operands: tuple[str, ...]) -> Fraction | None:
         picks.append((at, value if called_larger == wants_larger else other))
 
     for at, one in enumerate(found):
+        if (called_so := _of_both(text, found[at : at + 3], pair)) is not None:
+            pick(found[at + 2].end, found[at + 2].value, called_larger=called_so)
+            compared |= {at, at + 1, at + 2}
+            continue
+        if at in compared:
+            continue
         if at + 1 < len(found):
             two = found[at + 1]
             gap = text[one.end : two.start]
@@ -169,6 +189,19 @@ def stated_choice(answer: str, operands: tuple[str, ...]) -> Fraction | None:
         return max(picks, key=lambda said: said[0])[1]
     named_ones = {one.value for one in found if one.value in pair}
     return named_ones.pop() if len(named_ones) == 1 else None
+
+
+def _of_both(text: str, three: Sequence[Numeral], pair: tuple[Fraction, Fraction]) -> bool | None:
+    """Of "the larger of 3.3 and 3.46 is 3.46": whether the third is called the larger."""
+    if len(three) < 3 or {three[0].value, three[1].value} != set(pair):
+        return None
+    first, second, third = three
+    if third.value not in pair or not _AND.fullmatch(text, first.end, second.start):
+        return None
+    named = _NAMED_BEFORE.search(text, max(0, first.start - 60), first.start)
+    if named is None or not _THEN_IS.fullmatch(text, second.end, third.start):
+        return None
+    return bool(named["larger"])
 
 
 def _stands_alone(text: str, number: Numeral) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.evaluation.grading.answer import boxed
-from qwq_gguf.evaluation.grading.texts import normal, words
+from qwq_gguf.evaluation.grading.normal import normal, words
 from qwq_gguf.evaluation.questions import Grade
 
 __all__ = ["grade_choice"]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from qwq_gguf.errors import EvaluationError
-from qwq_gguf.evaluation.grading.texts import normal
+from qwq_gguf.evaluation.grading.normal import normal
 from qwq_gguf.evaluation.questions import Grade
 
 __all__ = ["INSTRUCTIONS", "grade_instructions", "not_told"]
@@ -140,7 +140,7 @@ def _paragraphs(text: str, given: Arguments) -> bool:
     within = parts[1:-1]
     if any(not part.strip() for part in within):
         return False
-    return sum(bool(part.strip()) for part in parts) == given["num_paragraphs"]
+    return sum(bool(part.strip()) for part in parts) == int(given["num_paragraphs"])
 
 
 @_does("length_constraints:number_words")
@@ -159,7 +159,7 @@ def _first_word(text: str, given: Arguments) -> bool:
 
 @_does("detectable_content:number_placeholders")
 def _placeholders(text: str, given: Arguments) -> bool:
-    return len(re.findall(r"\[[^\[\]]+\]", text)) >= given["num_placeholders"]
+    return len(re.findall(r"\[[^\[\]]+\]", text)) >= int(given["num_placeholders"])
 
 
 @_does("detectable_content:postscript")
@@ -174,7 +174,7 @@ def _postscript(text: str, given: Arguments) -> bool:
 def _bullets(text: str, given: Arguments) -> bool:
     stars = re.findall(r"^\s*\*[^*\n].*$", text, re.M)
     dashes = re.findall(r"^\s*-(?!-)[^\n]*$", text, re.M)
-    return len(stars) + len(dashes) == given["num_bullets"]
+    return len(stars) + len(dashes) == int(given["num_bullets"])
 
 
 @_does("detectable_format:constrained_response")
@@ -186,13 +186,13 @@ def _constrained(text: str, given: Arguments) -> bool:
 def _highlights(text: str, given: Arguments) -> bool:
     bold = re.findall(r"\*\*([^*\n]+)\*\*", text)
     single = re.findall(r"(?<!\*)\*(?!\s)([^*\n]+)\*(?!\*)", re.sub(r"\*\*[^*\n]+\*\*", "", text))
-    return sum(bool(part.strip()) for part in (*bold, *single)) >= given["num_highlights"]
+    return sum(bool(part.strip()) for part in (*bold, *single)) >= int(given["num_highlights"])
 
 
 @_does("detectable_format:multiple_sections")
 def _sections(text: str, given: Arguments) -> bool:
     word = re.escape(given["section_spliter"])
-    return len(re.findall(rf"\s?{word}\s?\d+\s?", text)) >= given["num_sections"]
+    return len(re.findall(rf"\s?{word}\s?\d+\s?", text)) >= int(given["num_sections"])
 
 
 @_does("detectable_format:json_format")

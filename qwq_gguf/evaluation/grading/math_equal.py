@@ -104,9 +104,7 @@ def _in_order(one: Sequence[Tree], two: Sequence[Tree]) -> bool:
     return (
         len(one) == len(two)
         and len(one) <= _MOST_ITEMS
-        and all(
-            same(a, b) if isinstance(a, tuple) else a == b for a, b in zip(one, two, strict=True)
-        )
+        and all(same(a, b) for a, b in zip(one, two, strict=True))
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from qwq_gguf.evaluation.grading.math_terms import Tree
@@ -12,7 +12,7 @@ from qwq_gguf.evaluation.grading.math_terms import Tree
 __all__ = ["exact", "names_in", "value"]
 
 _MOST_BITS = 4_096
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[complex], complex]] = {
     "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "asin": cmath.asin, "acos": cmath.acos,
     "atan": cmath.atan, "sinh": cmath.sinh, "cosh": cmath.cosh, "tanh": cmath.tanh,
     "log": cmath.log, "exp": cmath.exp, "abs": abs,

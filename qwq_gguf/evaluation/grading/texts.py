@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 from qwq_gguf.errors import EvaluationError
 from qwq_gguf.evaluation.grading.answer import boxed
 from qwq_gguf.evaluation.grading.child import ask_child
+from qwq_gguf.evaluation.grading.normal import normal, words
 from qwq_gguf.evaluation.questions import Grade
 
-__all__ = ["grade_regex", "grade_text", "normal", "words"]
+__all__ = ["grade_regex", "grade_text"]
 
 _MOST_PATTERN = 4_000
 _MOST_SEARCHED = 20_000
-_WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|boxed)\s*\{([^{}]*)\}")
 _ANSWER = re.compile(r"\b(?:answer|result|solution|output)\b[^.:\n]{0,60}?(?::| is)\s*", re.I)
 _ARTICLE = re.compile(r"^(?:(?:it is|it's|that is|so|the|a|an|on) )+")
-
-
-def normal(text: str) -> str:
-    """`text` in lower case, composed, with single blanks and without marks at its ends."""
-    text = unicodedata.normalize("NFKC", text)
-    for _ in range(3):
-        text = _WRAPPED.sub(r"\1", text)
-    text = re.sub(r"[*_`$\"\u2018\u2019\u201c\u201d\\]", "", text)
-    return " ".join(text.casefold().split()).strip(" .,;:!?'()[]{}")
-
-
-def words(text: str) -> str:
-    """The words of a text with a blank before and behind each, to look for others among them."""
-    return " " + " ".join(re.sub(r"[^\w^]+", " ", normal(text)).split()) + " "
 
 
 def grade_text(expected: dict[str, Any], answer: str) -> Grade:

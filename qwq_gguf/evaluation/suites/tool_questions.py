@@ -46,6 +46,7 @@ def _calculator(dice: random.Random) -> Question:
 
 
 def _calendar(dice: random.Random) -> Question:
+    then: dict[str, Any]
     days = dice.choice((-1, 1)) * dice.randint(1, 400)
     when = f"{abs(days)} days {'ago' if days < 0 else 'from today'}"
     if dice.random() < 0.5:

@@ -97,13 +97,16 @@ _FORMS = (
 )
 
 
-def choice_questions() -> list[Question]:
-    """General knowledge with four options, asked in five forms."""
+def choice_questions(first: int = 0) -> list[Question]:
+    """General knowledge with four options, each in some of five forms; `first` 1: in the others."""
     made = []
     for at, (text, options, letter) in enumerate(_CHOICES):
         named = dict(zip("ABCD", options.split("|"), strict=True))
         lines = "\n".join(f"{name}) {option}" for name, option in named.items())
-        for form in (at % 5, (at + 2) % 5, (at + 4) % 5)[: 3 if at % 2 else 2]:
+        forms = (at % 5, (at + 2) % 5, (at + 4) % 5)[: 3 if at % 2 else 2]
+        if first:
+            forms = tuple(form for form in range(5) if form not in forms)
+        for form in forms:
             asked = f"{text}\n{lines}\n{_FORMS[form]}".strip()
             made.append(
                 Question(

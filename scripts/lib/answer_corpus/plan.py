@@ -10,6 +10,7 @@ from answer_corpus.doing import call_questions, code_questions, instruction_ques
 from answer_corpus.mathematics import choice_questions, math_questions
 from answer_corpus.numbers import number_questions
 from qwq_gguf.evaluation.questions import Question
+from qwq_gguf.evaluation.suites import load_suite
 from qwq_gguf.evaluation.suites.puzzles import puzzles
 from qwq_gguf.evaluation.suites.stories import STORIES
 from qwq_gguf.evaluation.suites.wordproblems import FORM, wordproblems
@@ -58,7 +59,9 @@ PARTS: dict[str, Callable[[], list[Question]]] = {
     "math": lambda: briefly(math_questions()),
     "brief": brief_numbers,
     "puzzles": puzzle_questions,
+    "skills": lambda: list(load_suite("skills", limit=10, seed=6)),
     "choice": choice_questions,
+    "forms": lambda: choice_questions(first=1),
     "code": code_questions,
     "ifeval": instruction_questions,
     "bfcl": call_questions,

@@ -109,7 +109,7 @@ def _grade(name: str, question: Question, answer: str, calls: Sequence[Call]) ->
         case "math":
             from qwq_gguf.evaluation.grading.mathematics import grade_math
 
-            return grade_math(expected, answer)
+            return grade_math(expected, answer, question.text)
         case "choice":
             from qwq_gguf.evaluation.grading.choice import grade_choice
 

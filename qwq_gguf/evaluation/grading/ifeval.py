@@ -25,7 +25,7 @@ INSTRUCTIONS: dict[str, Callable[[str, Arguments], bool]] = {}
 """Each instruction's id and what says whether an answer follows it."""
 
 _WORD = re.compile(r"\w+(?:['\u2019\-]\w+)*")
-_SENTENCE = re.compile(r"[^.!?]*\w[^.!?]*(?:[.!?]+|$)")
+_SENTENCE_ENDS = re.compile(r"[.!?\n]+")
 _ABBREVIATED = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|etc|vs|e\.g|i\.e|[A-Z]|No)\.(?=\s)|(?<=\d)\.(?=\d)"
 )
@@ -130,7 +130,7 @@ def _language(text: str, given: Arguments) -> bool:
 @_does("length_constraints:number_sentences")
 def _sentences(text: str, given: Arguments) -> bool:
     whole = _ABBREVIATED.sub(lambda found: found[0].replace(".", ""), text)
-    count = sum(len(_SENTENCE.findall(line)) for line in whole.splitlines() if line.strip())
+    count = sum(bool(re.search(r"\w", part)) for part in _SENTENCE_ENDS.split(whole))
     return _related(count, given["num_sentences"], given.get("relation"))
 
 
@@ -167,7 +167,7 @@ def _postscript(text: str, given: Arguments) -> bool:
     marker = given["postscript_marker"]
     letters = [re.escape(letter) for letter in re.sub(r"[^A-Za-z]", "", marker)]
     pattern = r"\.?\s?".join(letters) if set(marker) <= set("PpSs. ") else re.escape(marker)
-    return re.search(rf"^\W*{pattern}", text, re.I | re.M) is not None
+    return re.search(rf"^[^\w\n]*{pattern}", text, re.I | re.M) is not None
 
 
 @_does("detectable_format:number_bullet_lists")
@@ -207,7 +207,7 @@ def _json(text: str, given: Arguments) -> bool:
 
 @_does("detectable_format:title")
 def _title(text: str, given: Arguments) -> bool:
-    return any(title.strip("<> ") for title in re.findall(r"<<([^\n]+?)>>", text))
+    return any(title.strip("<> ") for title in re.findall(r"<<([^<>\n]{1,500})>>", text))
 
 
 @_does("combination:two_responses")

@@ -28,7 +28,7 @@ def same(given: Tree, wanted: Tree, *, ordered: bool | None = None) -> bool:
 
     EvaluationError without sympy.
     """
-    given, wanted = _spread(given), _spread(wanted)
+    given, wanted = _spread(_rows(given)), _spread(_rows(wanted))
     kinds = (given[0], wanted[0])
     if wanted[0] == "rel":
         return _same_relation(given, wanted)
@@ -50,6 +50,15 @@ def same(given: Tree, wanted: Tree, *, ordered: bool | None = None) -> bool:
     if {"matrix", "row", "union", "both"} & set(kinds):
         return given[0] == wanted[0] and _in_order(given[1:], wanted[1:])
     return _same_term(given, wanted)
+
+
+def _rows(tree: Tree) -> Tree:
+    """Lists of lists as the matrix that they are: [[2, 0], [0, 4]]."""
+    if tree[0] != "tuple" or tree[1:3] != ("[", "]") or len(tree) < 4:
+        return tree
+    if not all(row[0] == "tuple" and row[1:3] == ("[", "]") for row in tree[3:]):
+        return tree
+    return ("matrix", *(("row", *row[3:]) for row in tree[3:]))
 
 
 def _spread(tree: Tree) -> Tree:
@@ -128,6 +137,8 @@ def _same_relation(given: Tree, wanted: Tree) -> bool:
             return True
     if sign != "=" or given[1] != "=":
         return False
+    if left[0] == "name" and any(_times_name(side, left) for side in given[2:]):
+        return False  # 2y = x + 1 where y was to be found
     # The same equation in another form: what is zero in one is a multiple of it in the other.
     one, two = (("add", tree[2], negative(tree[3])) for tree in (given, wanted))
     share = ("mul", one, inverse(two))
@@ -138,6 +149,11 @@ def _same_relation(given: Tree, wanted: Tree) -> bool:
         and abs(known[0]) > 1e-9
         and all(abs(number - known[0]) <= 1e-8 * abs(known[0]) for number in known)
     )
+
+
+def _times_name(tree: Tree, name: Tree) -> bool:
+    """Whether a tree is a number of a symbol, and not one of it."""
+    return tree[0] == "mul" and name in tree[1:] and names_in(tree) == {name[1]} and tree[1] != name
 
 
 def _same_term(given: Tree, wanted: Tree) -> bool:

@@ -29,12 +29,14 @@ _ANSWER = re.compile(
 )
 _IS = re.compile(r"\b(?:is|are|equals|to|as|get|gives)\b:?\s*|(?<![<>=!])=(?!=)\s*")
 _UNIT = re.compile(r"(?<=[\d)}\s])\s*(?:[a-zA-Z]{2,}[a-zA-Z ]{0,40}|[cmk]?m\^?[23]?)[.\s]*$")
+_FRACTION = re.compile(r"\\[dt]?frac\{([^{}]{1,40})\}\{([^{}]{1,40})\}")
+_SYMBOL = re.compile(r"\s*(?:[a-zA-Z]|\\[a-zA-Z]+)\s*")
 _MARKUP = re.compile(r"\*\*|__|`{1,3}(?:\w+\n)?")
 _LAST = 3_000
 _MOST_TRIED = 12
 
 
-def grade_math(expected: dict[str, Any], answer: str) -> Grade:
+def grade_math(expected: dict[str, Any], answer: str, question: str = "") -> Grade:
     """Compare the formula in `answer` with ``expected["answer"]``.
 
     One that cannot be read as a formula is compared as a text. EvaluationError without sympy.
@@ -53,6 +55,8 @@ def grade_math(expected: dict[str, Any], answer: str) -> Grade:
     else:
         texts = list(_stated(answer[-_LAST:], several=wanted[0] in ("set", "list", "tuple")))
     first: str | None = None
+    if not boxed:
+        texts = [text for text in texts if not _is_said_again(text, question)]
     for text in texts[:_MOST_TRIED]:
         for tree in _readings(text):
             first = text if first is None else first
@@ -63,6 +67,14 @@ def grade_math(expected: dict[str, Any], answer: str) -> Grade:
     if first is None:
         return Grade(False, texts[0] if texts else None, "no formula is to be read")
     return Grade(False, first, f"not {expected['answer']}")
+
+
+def _is_said_again(text: str, question: str) -> bool:
+    """Whether a formula is one of the question's."""
+    said, asked = (
+        re.sub(r"[\s$]|\\[()\[\] ]", "", _FRACTION.sub(r"\1/\2", each)) for each in (text, question)
+    )
+    return len(said) > 1 and re.search(rf"(?<![\d.]){re.escape(said)}(?![\d.])", asked) is not None
 
 
 def _readings(text: str) -> Iterator[Tree]:
@@ -78,6 +90,8 @@ def _stated(answer: str, *, several: bool) -> Iterator[str]:
     """What an answer without a box may mean, the likeliest first."""
     text = _MARKUP.sub("", answer).strip()
     formulas = list(_FORMULA.finditer(text))
+    telling = [f for f in formulas if not _SYMBOL.fullmatch(next(filter(None, f.groups())))]
+    formulas = telling or formulas  # "where C is a constant" is no answer
     marks = list(_ANSWER.finditer(text))
     if marks:
         after = text[marks[-1].end() :].strip()
@@ -101,7 +115,7 @@ def _of_line(line: str) -> Iterator[str]:
     line = line.strip().rstrip(".")
     starts = [found.end() for found in _IS.finditer(line)]
     yield line
-    for start in reversed(starts):
+    for start in reversed(starts[-_MOST_TRIED:]):
         yield line[start:]
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from qwq_gguf.errors import EvaluationError
 from qwq_gguf.evaluation.grading.answer import boxed
 from qwq_gguf.evaluation.grading.numerals import Numeral
-from qwq_gguf.evaluation.grading.stated import stated_choice, stated_count, stated_numeral
+from qwq_gguf.evaluation.grading.stated import stated_choice, stated_numeral
+from qwq_gguf.evaluation.grading.stated_count import stated_count
 from qwq_gguf.evaluation.grading.units import unit_after, unit_named
 from qwq_gguf.evaluation.questions import Grade
 

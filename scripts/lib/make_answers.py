@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from qwq_gguf.engine.batching.engine import Engine
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.responder import Responder
 from qwq_gguf.evaluation.questions import Question
+from qwq_gguf.evaluation.suites.files import as_line
 from qwq_gguf.json_text import to_json
 from qwq_gguf.profiles import Profile
 
@@ -50,11 +52,12 @@ def ask(
         reply = next(event.response for event in events if isinstance(event, Responded))
     calls = [{"name": call.name, "arguments": dict(call.arguments)} for call in reply.calls]
     return {
+        "question": json.loads(as_line(question)),
         "model": name,
-        "key": question.key,
         "seed": seed,
         "answer": reply.answer,
         **({"calls": calls} if calls else {}),
+        "right": None,  # for a person to say
     }
 
 

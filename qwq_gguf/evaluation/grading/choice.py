@@ -19,6 +19,7 @@ __all__ = ["grade_choice"]
 _LAST = 4_000
 _OBJECT = re.compile(r"\{[^{}]{1,400}\}")
 _KEYS = ("answer", "choice", "option", "letter", "correct_answer", "final_answer")
+_WORD = re.compile(r"[\w^-]+")
 _SPELT = {
     word: str(number)
     for number, word in enumerate(
@@ -135,12 +136,11 @@ def _in_digits(said: str) -> str:
 
 
 def _by_text(lines: list[str], options: Mapping[str, str], question: str) -> str | None:
-    """The one option that an answer speaks of, or that a sentence does which answers the question:
-    the first of those that have most of its words.
+    """The one option that an answer speaks of, or that the sentence does which answers the
+    question best: it has most of its words, and none about another option has as many.
     """
-    asked = set(words(question.split("\n")[0]).split())
-    best: tuple[int, str] | None = None
-    spoken_of: set[str] = set()
+    asked = set(_WORD.findall(normal(question.split("\n")[0])))
+    best: dict[str, int] = {}
     whole = " ".join(lines)
     for said in (whole, *lines, *re.split(r"(?<=[.!?])\s+", whole)):
         spoken = _in_digits(words(said))
@@ -152,10 +152,7 @@ def _by_text(lines: list[str], options: Mapping[str, str], question: str) -> str
             continue
         if said is whole:
             return named[0]
-        spoken_of.add(named[0])
-        shared = len(asked & set(spoken.split()))
-        if best is None or shared > best[0]:
-            best = (shared, named[0])
-    if best is None or (best[0] == 0 and len(spoken_of) > 1):
-        return None
-    return best[1]
+        shared = len(asked & set(_WORD.findall(normal(said))))
+        best[named[0]] = max(shared, best.get(named[0], 0))
+    picks = [name for name, shared in best.items() if shared == max(best.values())]
+    return picks[0] if len(picks) == 1 else None

@@ -72,7 +72,8 @@ def grade_math(expected: dict[str, Any], answer: str, question: str = "") -> Gra
 def _is_said_again(text: str, question: str) -> bool:
     """Whether a formula is one of the question's."""
     said, asked = (
-        re.sub(r"[\s$]|\\[()\[\] ]", "", _FRACTION.sub(r"\1/\2", each)) for each in (text, question)
+        re.sub(r"[\s$]|\\[()\[\] ]", "", _FRACTION.sub(r"\1/\2", each))
+        for each in (_last_side(text), question)
     )
     return len(said) > 1 and re.search(rf"(?<![\d.]){re.escape(said)}(?![\d.])", asked) is not None
 

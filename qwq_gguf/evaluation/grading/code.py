@@ -20,10 +20,8 @@ from qwq_gguf.evaluation.questions import Grade
 
 __all__ = ["code_in", "grade_code", "why_not_run"]
 
-_FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.M | re.S
-)
-_OPENED = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+-]*[^\n]*\n(.*)\Z", re.M | re.S)
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]{0,40})")
+_CODE = re.compile(r"^(?:def|import|from|class|print|for|while|\w{1,40} ?=)", re.M)
 _LANGUAGES = ("", "python", "py", "python3")
 _SECONDS, _MOST_SECONDS = 10, 120
 _OUTPUT = 16 << 20
@@ -95,16 +93,28 @@ def why_not_run() -> str | None:
 
 
 def code_in(answer: str) -> str | None:
-    """The last fenced block of Python in `answer`, or all of it if it has no fence but code."""
-    blocks = [found[3] for found in _FENCE.finditer(answer) if found[2].lower() in _LANGUAGES]
+    """The last fenced block of Python in `answer`, or all of it if it has no fence but code.
+
+    A block whose fence is not closed goes to the end, as an answer does that was cut off.
+    """
+    blocks: list[str] = []
+    lines: list[str] = []
+    fence = language = ""
+    for line in answer.splitlines(keepends=True):
+        found = _FENCE.match(line)
+        if fence and found and found[1] == fence and not line[found.end(1) :].strip():
+            if language in _LANGUAGES:
+                blocks.append("".join(lines))
+            fence = ""
+        elif fence:
+            lines.append(line)
+        elif found:
+            fence, language, lines = found[1], found[2].lower(), []
+    if fence and language in _LANGUAGES and lines:
+        blocks.append("".join(lines))
     if blocks:
-        return str(blocks[-1])
-    opened = _OPENED.search(answer)  # cut off before the fence was closed
-    if opened is not None:
-        return opened[1]
-    if re.search(r"^(?:def|import|from|class|print|for|while|\w+ ?=)", answer, re.M):
-        return answer
-    return None
+        return blocks[-1]
+    return answer if _CODE.search(answer) else None
 
 
 def grade_code(expected: dict[str, Any], answer: str) -> Grade:

@@ -26,6 +26,7 @@ _SPELT = {
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     )
 }
+_VERDICT = re.compile(r"\b(?:so|thus|therefore|hence|answer|correct|conclu\w+)\b", re.I)
 _NOT = re.compile(r"\b(?:not|isn't|wrong|incorrect|false)\b", re.I)
 
 
@@ -67,6 +68,9 @@ def _picked(answer: str, letters: str, options: Mapping[str, str], question: str
     listed = re.findall(rf"(?<![\w'])\(?([{letters}])[).:](?!\w)", text)
     if len(set(listed)) == 1:
         return str(listed[0])
+    walked = [at for at, line in enumerate(lines) if re.match(rf"\W*[{letters}][).:]", line)]
+    if len(walked) > 1:  # it goes through the options: what it says of one is no verdict
+        lines = [line for line in lines[walked[-1] + 1 :] if _VERDICT.search(line)]
     return _by_text(lines, options, question)
 
 

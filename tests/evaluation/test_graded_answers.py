@@ -23,8 +23,10 @@ HEADER, *ANSWERS = map(json.loads, FILE.read_text("utf-8").splitlines())
 
 
 def question_of(fields: dict[str, Any]) -> Question:
-    lists = {name: tuple(fields[name]) for name in ("tools", "functions") if name in fields}
-    return Question(**fields | lists)
+    lists: dict[str, Any] = {
+        name: tuple(fields[name]) for name in ("tools", "functions") if name in fields
+    }
+    return Question(**(fields | lists))
 
 
 def test_the_answers_are_of_real_models_and_many_kinds() -> None:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import gcd
 
-__all__ = ["BOLD", "Numeral", "numerals", "plain"]
+__all__ = ["BOLD", "Numeral", "numerals", "plain", "slashed"]
 
 BOLD = ("\u27e6", "\u27e7")
 """What `plain` puts around a text that was bold."""
@@ -45,13 +45,18 @@ _COMMANDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:left|right|displaystyle|quad|qquad|[bB]igg?[lr]?)(?![a-zA-Z])", " "),
         (r"\\%", "%"),
         (r"&minus;", "-"),
+        (r"(?<=[a-zA-Z)}]) ?\^ ?(?:2|\{2\})", "\u00b2"),
+        (r"(?<=[a-zA-Z)}]) ?\^ ?(?:3|\{3\})", "\u00b3"),
     )
 )
 _WRAPPED = re.compile(
     r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf|bb)|operatorname|boldsymbol|emph|underline"
     r"|mbox|boxed)\s*\{([^{}]*)\}"
 )
-_FRACTION = re.compile(r"\\[dtc]?frac\s*\{\s*(-?\d{1,400})\s*\}\s*\{\s*(\d{1,400})\s*\}")
+_FRACTION = re.compile(
+    r"(?P<whole>\d?)\\[dtc]?frac\s*(?:\{\s*(?P<over>-?\d{1,400})\s*\}|(?P<one>\d))"
+    r"\s*(?:\{\s*(?P<under>\d{1,400})\s*\}|(?P<two>\d))"
+)
 _STRONG = re.compile(r"\*\*([^*\n]{1,400})\*\*|__([^_\n]{1,400})__|<(?:b|strong)>([^<\n]{1,400})</")
 _ITALIC = re.compile(r"(?<![\w)\]}*])\*([^*\s][^*\n]{0,400})\*(?![\w(*])")
 _NESTED = 4  # how deep wrappers are opened: \text{\textbf{5}} is 2
@@ -94,13 +99,18 @@ _COUNTED = re.compile(r"\s*-?(?:steps?|digits?|decimals?|decimal places|places|q
 
 @dataclass(frozen=True, slots=True)
 class Numeral:
-    """A number in a text. `operand`: it only takes part in a sum or repeats the question."""
+    """A number in a text. `operand`: it only takes part in a sum or repeats the question;
+    `percent`: it is followed by a percent sign, and `value` is the number before that.
+    """
 
     value: Fraction
     start: int
     end: int
     operand: bool = False
+    percent: bool = False
 
+
+_SLASHED = re.compile(r"(?<![\d./\w])(\d{1,9}) ?/ ?(\d{1,9})(?![\d/]|\.\d)")
 
 # Many patterns skip blanks from each of their beginnings: time for the square of a long run.
 _BLANKS = re.compile(r"\s{3,}")
@@ -108,6 +118,12 @@ _BLANKS = re.compile(r"\s{3,}")
 
 def _short_blanks(run: re.Match[str]) -> str:
     return "\n\n" if "\n" in run[0] else " "
+
+
+def _in_line(found: re.Match[str]) -> str:
+    """A fraction in one line, apart from a whole number before it: 1 3/8."""
+    over, under = found["over"] or found["one"], found["under"] or found["two"]
+    return f"{found['whole']}{' ' if found['whole'] else ''}{over}\u2044{under}"
 
 
 def plain(text: str) -> str:
@@ -119,34 +135,41 @@ def plain(text: str) -> str:
         text, found = _WRAPPED.subn(r"\1", text)
         if not found:
             break
-    text = _FRACTION.sub("\\1\u2044\\2", text)
+    text = _FRACTION.sub(_in_line, text)
     text = re.sub(r"(?<=\d)\s{0,3}[xX]\s{0,3}(?=\d)", "\u00d7", text)
     text = _STRONG.sub(lambda m: f"{BOLD[0]}{m[1] or m[2] or m[3]}{BOLD[1]}", text)
     return _ITALIC.sub(r"\1", text)
 
 
-def numerals(text: str, asked: tuple[Fraction, ...] = ()) -> tuple[Numeral, ...]:
-    """The numbers in a `plain` text, but for ordinals, percentages and the numbers of steps.
+def numerals(
+    text: str, asked: tuple[Fraction, ...] = (), *, parts: bool = False
+) -> tuple[Numeral, ...]:
+    """The numbers in a `plain` text, but for ordinals and the numbers of steps.
 
     `asked` are the numbers of the question: two numbers joined by "and" are operands if they
-    are those.
+    are those. With `parts` percentages are among them, and in a `slashed` text 6/8 and 1 3/8.
     """
     items = _items(text)
     found: list[Numeral] = []
     for match in _NUMERAL.finditer(text):
         if (
             match.start() in items
-            or match["other"]
+            or (match["other"] and not (parts and match["other"].endswith("%")))
             or _STEP.search(text, max(0, match.start() - 12), match.start())
         ):
             continue
         if _COUNTED.match(text, match.end()):
             continue
-        value = _value(match)
+        value = _value(match, unreduced=parts)
         if value is None:
             continue
         start, negative = _sign(text, match.start(), found)
-        found.append(Numeral(-value if negative else value, start, match.end()))
+        value = -value if negative else value
+        if parts and match["under"] and found and _is_mixed(text, found[-1], start, value):
+            whole = found.pop()
+            start, value = whole.start, whole.value + (value if whole.value >= 0 else -value)
+        percent = (match["other"] or "").endswith("%")
+        found.append(Numeral(value, start, match.end(), percent=percent))
     operands: set[int] = set()
     for at, (one, two) in enumerate(pairwise(found)):
         gap = text[one.end : two.start]
@@ -154,7 +177,8 @@ def numerals(text: str, asked: tuple[Fraction, ...] = ()) -> tuple[Numeral, ...]
         if restated or _joins(gap):
             operands |= {at, at + 1}
     return tuple(
-        Numeral(one.value, one.start, one.end, at in operands) for at, one in enumerate(found)
+        Numeral(one.value, one.start, one.end, at in operands, one.percent)
+        for at, one in enumerate(found)
     )
 
 
@@ -173,7 +197,21 @@ def _items(text: str) -> set[int]:
     return {mark.start(1) for mark in marks}
 
 
-def _value(match: re.Match[str]) -> Fraction | None:
+def slashed(text: str) -> str:
+    """`text` with its fractions as one number each: 6/8 is no sum to be done."""
+    return _SLASHED.sub("\\1\u2044\\2", text)
+
+
+def _is_mixed(text: str, whole: Numeral, start: int, part: Fraction) -> bool:
+    return (
+        whole.value.denominator == 1
+        and not whole.percent
+        and 0 < part < 1
+        and text[whole.end : start] in (" ", _THIN, " and ", " & ")
+    )
+
+
+def _value(match: re.Match[str], *, unreduced: bool = False) -> Fraction | None:
     digits = re.sub(r"[^\d.]", "", match["number"])
     if len(digits) > _MOST_DIGITS:
         return None
@@ -181,7 +219,9 @@ def _value(match: re.Match[str]) -> Fraction | None:
     if match["under"]:
         under = int(match["under"][:_MOST_DIGITS])
         # 6/2 repeats a question; what has been worked out is in its lowest terms.
-        if not under or value.denominator != 1 or gcd(int(value), under) != 1:
+        if not under or value.denominator != 1:
+            return None
+        if not unreduced and gcd(int(value), under) != 1:
             return None
         return value / under
     power = match["power"] or (match["raised"] or "").translate(_RAISED)

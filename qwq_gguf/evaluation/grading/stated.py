@@ -1,4 +1,4 @@
-"""What an answer in free words states: a number, one of two numbers, or how many letters. Pure.
+"""What an answer in free words states: a number, or one of two numbers. Pure.
 
 The last thing stated counts, as a reader takes "300, no, 301". Numbers of the question do not
 count where they are only said again.
@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from qwq_gguf.evaluation.numerals import BOLD, Numeral, numerals, plain
+from qwq_gguf.evaluation.grading.numerals import BOLD, Numeral, numerals, plain, slashed
 
-__all__ = ["stated_choice", "stated_count", "stated_number"]
+__all__ = ["stated_choice", "stated_numeral", "without_questions"]
 
 _OPEN, _CLOSE = BOLD
 _SENTENCE_ENDS = re.compile(r"([?\n]|[.!](?!\d))")
@@ -21,11 +21,20 @@ _RESULT = re.compile(
     rf"|comes? to|adds? up to))[\s({{{_OPEN}]*$",
     re.IGNORECASE,
 )
+_ANSWER = re.compile(
+    rf"####|\b(?:final |correct )?answer(?: to [^.:\n]{{0,60}}?)?(?: is|:)[ {_CLOSE}]*:?",
+    re.IGNORECASE,
+)
+_CORRECTS = re.compile(r"\b(?:wait|actually|correction|mistake|sorry|no,|no:|or maybe)", re.I)
+_LAST = 2_000  # characters at the end in which an answer is announced
+_PROGRAM = re.compile(
+    r"^[ \t]*```+ ?(?:python|py)\b.*?(?:^[ \t]*```+[ \t]*$|\Z)", re.M | re.S | re.I
+)
 _REMAINDER = re.compile(r"\b(?:remainder|rem|r)\.?\s*(?:is|of|=|:)?\s*$", re.IGNORECASE)
 _RELATION = re.compile(r"[\s)}" + _CLOSE + r"]*(?:[=≈]|is\b|equals\b)", re.IGNORECASE)
 
 
-def _without_questions(text: str) -> str:
+def without_questions(text: str) -> str:
     """`text` without what it only asks, unless it does nothing else."""
     parts = [*_SENTENCE_ENDS.split(text), ""]
     said = "".join(
@@ -34,19 +43,42 @@ def _without_questions(text: str) -> str:
     return said if re.search(r"\d", said) else text
 
 
-def stated_number(answer: str, question: str) -> Fraction | None:
-    """The result that an answer to a sum states, or None."""
-    asked = tuple(number.value for number in numerals(plain(question)))
-    text = _without_questions(plain(answer))
-    found = numerals(text, asked)
-    picked = None
-    for at, number in enumerate(found):
-        if number.operand or _is_remainder(text, number):
-            continue
-        said_again = number.value in asked
-        if not said_again or (_is_result(text, number) and not _checks(text, found, at, asked)):
-            picked = number.value
-    return picked
+def _without_programs(answer: str) -> str:
+    """`answer` without its Python, whose numbers are no statements, unless it says nothing else."""
+    said = _PROGRAM.sub("\n", answer)
+    return said if re.search(r"\d", said) else answer
+
+
+def stated_numeral(
+    answer: str, question: str, *, parts: bool = False
+) -> tuple[Numeral, str] | None:
+    """The result that an answer states, and the plain text in which it stands; see `numerals`."""
+    dressed = slashed if parts else str
+    asked = tuple(number.value for number in numerals(dressed(plain(question)), parts=parts))
+    text = dressed(without_questions(plain(_without_programs(answer))))
+    for said in (*_answers(text), text):
+        found = numerals(said, asked, parts=parts)
+        picked = None
+        for at, number in enumerate(found):
+            if number.operand or _is_remainder(said, number):
+                continue
+            again = number.value in asked
+            if not again or (_is_result(said, number) and not _checks(said, found, at, asked)):
+                picked = number
+        if picked is not None:
+            return picked, said
+    return None
+
+
+def _answers(text: str) -> tuple[str, ...]:
+    """What an answer calls its answer, unless it takes that back."""
+    marks = list(_ANSWER.finditer(text, max(0, len(text) - _LAST)))
+    if not marks or _CORRECTS.search(text, marks[-1].end()):
+        return ()
+    said = re.split(
+        rf"\n|[.!](?!\d)|{_CLOSE}", text[marks[-1].end() :].lstrip(" \n" + _CLOSE), maxsplit=1
+    )[0]
+    return (f"= {said}",)
 
 
 def _is_remainder(text: str, number: Numeral) -> bool:
@@ -87,6 +119,12 @@ _NAMED = re.compile(
     rf"[^\w\n-]*$",
     re.IGNORECASE,
 )
+_NAMED_BEFORE = re.compile(
+    rf"\b(?:(?P<larger>{_LARGER})|(?P<smaller>{_SMALLER}))\b[^.;\n\d]{{0,50}}$", re.IGNORECASE
+)
+_OR = re.compile(r"\W*\bor\b\W*", re.IGNORECASE)
+_AND = re.compile(r"\W*(?:and|or|,)\W*", re.IGNORECASE)
+_THEN_IS = re.compile(r"[^\w\n]*(?:,\s*)?(?:(?:it|which)\s+)?(?:is|:|=)[^\w\n-]*", re.IGNORECASE)
 _CHOSEN = re.compile(
     r"\b(?:answer|choice|result|choose|pick|it|it's|that)\b(?:\s+(?:is|be))?[^\w\n-]*$", re.I
 )
@@ -104,7 +142,7 @@ def stated_choice(answer: str, operands: tuple[str, ...]) -> Fraction | None:
     first, second = (Fraction(number) for number in operands[:2])
     wants_larger = operands[2] == "larger"
     larger, smaller = max(first, second), min(first, second)
-    text = _without_questions(plain(answer))
+    text = without_questions(plain(answer))
     found = numerals(text)
     pair = (first, second)
     picks: list[tuple[int, Fraction]] = []
@@ -116,6 +154,12 @@ def stated_choice(answer: str, operands: tuple[str, ...]) -> Fraction | None:
         picks.append((at, value if called_larger == wants_larger else other))
 
     for at, one in enumerate(found):
+        if (called_so := _of_both(text, found[at : at + 3], pair)) is not None:
+            pick(found[at + 2].end, found[at + 2].value, called_larger=called_so)
+            compared |= {at, at + 1, at + 2}
+            continue
+        if at in compared:
+            continue
         if at + 1 < len(found):
             two = found[at + 1]
             gap = text[one.end : two.start]
@@ -127,19 +171,48 @@ def stated_choice(answer: str, operands: tuple[str, ...]) -> Fraction | None:
                 continue
         if one.value not in pair:
             continue
+        before = found[at - 1] if at else None
+        if before is not None and _OR.fullmatch(text, before.end, one.start):
+            continue  # which of the two it is, is only asked
         if said := _PREDICATE.match(text, one.end):
             called = bool(said["larger"]) != bool(_NOT.search(said["words"]))
             pick(said.end(), one.value, called_larger=called)
         elif at not in compared and not _OTHER.match(text, one.end):
-            before = text[max(0, one.start - 100) : one.start]
-            if named := _NAMED.search(before):
+            ahead = text[max(0, one.start - 100) : one.start]
+            if named := _NAMED.search(ahead):
                 pick(one.end, one.value, called_larger=bool(named["larger"]))
-            elif _CHOSEN.search(before) or _stands_alone(text, one):
+            elif _CHOSEN.search(ahead) or (
+                _stands_alone(text, one) and not _listed(text, found, at)
+            ):
                 picks.append((one.end, one.value))
     if picks:
         return max(picks, key=lambda said: said[0])[1]
     named_ones = {one.value for one in found if one.value in pair}
     return named_ones.pop() if len(named_ones) == 1 else None
+
+
+def _listed(text: str, found: Sequence[Numeral], at: int) -> bool:
+    """Whether the number stands in a line of its own and another one in the next or the last."""
+    for one, two in ((at - 1, at), (at, at + 1)):
+        if one < 0 or two >= len(found) or found[one].value == found[two].value:
+            continue
+        between = text[found[one].end : found[two].start]
+        if "\n" in between and not re.search(r"\w", between) and _stands_alone(text, found[one]):
+            return True
+    return False
+
+
+def _of_both(text: str, three: Sequence[Numeral], pair: tuple[Fraction, Fraction]) -> bool | None:
+    """Of "the larger of 3.3 and 3.46 is 3.46": whether the third is called the larger."""
+    if len(three) < 3 or {three[0].value, three[1].value} != set(pair):
+        return None
+    first, second, third = three
+    if third.value not in pair or not _AND.fullmatch(text, first.end, second.start):
+        return None
+    named = _NAMED_BEFORE.search(text, max(0, first.start - 60), first.start)
+    if named is None or not _THEN_IS.fullmatch(text, second.end, third.start):
+        return None
+    return bool(named["larger"])
 
 
 def _stands_alone(text: str, number: Numeral) -> bool:
@@ -155,66 +228,3 @@ def _rest_of_line(text: str, number: Numeral) -> str:
     start = text.rfind("\n", 0, number.start) + 1
     end = text.find("\n", number.end)
     return text[start : number.start] + text[number.end : len(text) if end < 0 else end]
-
-
-_SPELT = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
-    *("eighteen", "nineteen", "twenty"),
-)
-_VALUES = {word: number for number, word in enumerate(_SPELT)} | {
-    "no": 0, "none": 0, "once": 1, "twice": 2, "thrice": 3,
-}  # fmt: skip
-_N = rf"(?P<n>\d{{1,3}}(?![\d.,]\d)|{'|'.join(_SPELT)})\b"
-_N0 = rf"(?P<n>\d{{1,3}}(?![\d.,]\d)|no|{'|'.join(_SPELT)})\b"
-_HOW = r"(?:exactly |only |actually |indeed |therefore |just |a total of |in total |in fact )*"
-_MARKS = r"[^\w\n]*"  # of one line: over several they would be looked at from each
-_COUNTS = (
-    rf"there (?:is|are|was|were) {_HOW}{_N0}",
-    rf"{_N} (?:times?|occurrences?|instances?|appearances?)\b",
-    r"(?:appears?|occurs?|shows up|is|used|present|found|exactly|only) (?P<n>once|twice|thrice)\b",
-    rf"^{_MARKS}(?P<n>once|twice|thrice|none)\b{_MARKS}$",
-    rf"(?:contains?|has|have|includes?|find|found|count|counted|see|get) {_HOW}{_N0}"
-    r"(?! (?:letters?|characters?|syllables?|vowels?|consonants?)\b)",
-    r"(?:total|count|answer|number|result|frequency|sum)\b(?:[^.\n\d]{0,60}?)"
-    rf"(?: is| are| was|:| =| of) ?{_HOW}{_N}",
-    rf"\b(?:so|thus|hence|therefore|altogether|in total|total|making|makes|it is|its|thats|that is"
-    rf"|or|maybe|perhaps|wait|actually|rather|no)[,:]? {_HOW}{_N}(?! ?[,)])",
-    rf"{_OPEN}\s*{_N}[\s.!]*{_CLOSE}",
-    rf"^{_MARKS}{_N}{_MARKS}$",
-    rf"= ?{_OPEN}?{_N}",
-)  # fmt: skip
-_QUOTES = re.compile("[\"'\u2018\u201c\u201d*]")
-_NEVER = re.compile(r"\b(?:does not|doesnt|do not|dont) (?:contain|appear|occur|have|include)\b")
-
-
-def stated_count(answer: str, letter: str) -> Fraction | None:
-    """How many of a letter an answer says there are, in digits or words, or None.
-
-    Positions and the numbers of a count along the word are no statements.
-    """
-    text = _QUOTES.sub("", _without_questions(plain(answer)).lower())
-    text = re.sub(r"[ \t\u2009]+", " ", text)
-    bare = re.sub(f"[{_OPEN}{_CLOSE}]", "", text)
-    own = rf"{_N0} (?:letters? |lowercase )*{re.escape(letter)}s?\b"
-    found: list[tuple[int, int]] = []
-    for pattern in (*_COUNTS, own):
-        # Bold is looked for with its marks, everything else without.
-        where = text if _OPEN in pattern else bare
-        for match in re.finditer(pattern, where, re.MULTILINE):
-            at = match.end() if where is bare else _place(text, match.end())
-            found.append((at, _number(match["n"])))
-    found += [(match.end(), 0) for match in _NEVER.finditer(bare)]
-    if found:
-        return Fraction(max(found)[1])
-    values = {number.value for number in numerals(bare)}
-    return values.pop() if len(values) == 1 else None
-
-
-def _place(text: str, at: int) -> int:
-    """Where a place in `text` is once the marks of bold are gone."""
-    return at - text.count(_OPEN, 0, at) - text.count(_CLOSE, 0, at)
-
-
-def _number(word: str) -> int:
-    return _VALUES[word] if word in _VALUES else int(word)

@@ -1,0 +1,45 @@
+"""What of an answer is graded: what stands after a thought, and what is boxed. Pure."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["MOST", "after_thought", "boxed", "boxes"]
+
+MOST = 100_000
+"""Characters at the end of an answer that any grader looks at."""
+
+_MOST_BOXES = 50
+_BRACE = re.compile(r"[{}]")
+_THOUGHT_ENDS = re.compile(r"</(?:think|thinking|thought)>")
+_THOUGHT_BEGINS = re.compile(r"<(?:think|thinking|thought)>")
+
+
+def after_thought(answer: str) -> str:
+    """`answer` without a thought that was left in it, and not more than its last `MOST`."""
+    return _THOUGHT_BEGINS.split(_THOUGHT_ENDS.split(answer[-MOST:])[-1])[0]
+
+
+def boxed(text: str) -> str | None:
+    r"""The content of the last complete ``\boxed{...}`` in `text`, or None.
+
+    Braces inside the box are balanced, so ``\boxed{\frac{1}{2}}`` comes out whole.
+    """
+    found = boxes(text)
+    return found[-1] if found else None
+
+
+def boxes(text: str) -> list[str]:
+    """The contents of all complete boxes in `text`, in the order in which they begin."""
+    text = text[-MOST:]
+    found: list[tuple[int, int]] = []
+    opened: list[int] = []  # where each brace that is still open stands
+    for match in _BRACE.finditer(text):
+        at = match.end() - 1
+        if text[at] == "{":
+            opened.append(at)
+        elif opened:
+            start = opened.pop()
+            if text.endswith(("\\boxed", "\\fbox"), 0, start):
+                found.append((start, at))
+    return [text[start + 1 : end].strip() for start, end in sorted(found)[-_MOST_BOXES:]]

@@ -11,8 +11,8 @@ from qwq_gguf.chat.events import Finished, Reply
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import EvaluationError
-from qwq_gguf.evaluation.grade import is_right
-from qwq_gguf.evaluation.problems import Problem
+from qwq_gguf.evaluation.grading import grade
+from qwq_gguf.evaluation.suites.problems import Problem
 from qwq_gguf.evaluation.summary import Sample
 from qwq_gguf.tools import tools_named
 
@@ -62,7 +62,7 @@ def _record(
         expected=problem.answer,
         number=number,
         seed=seed,
-        right=is_right(problem, reply.answer),
+        right=grade(problem.to_question(), reply.answer).right,
         closed=bool(reply.answer.strip()),
         answer=reply.answer,
         thinking=reply.thinking,

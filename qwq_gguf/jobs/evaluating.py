@@ -74,7 +74,7 @@ class Evaluation:
         UsageError for one profile twice; EvaluationError for a suite that there isn't; what
         loading raises.
         """
-        from qwq_gguf.evaluation.problems import suite
+        from qwq_gguf.evaluation.suites.skills import suite
         from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
         from qwq_gguf.jobs.loading import load_model
 

@@ -16,7 +16,7 @@ from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.positions import Position, positions
 from qwq_gguf.engine.session import Session
-from qwq_gguf.evaluation.problems import suite
+from qwq_gguf.evaluation.suites.skills import suite
 from qwq_gguf.jobs.comparing import quoted
 from qwq_gguf.sampling import Dist, SamplerChain
 from qwq_gguf.sampling.compare import Comparison, compare_chains

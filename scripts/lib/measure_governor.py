@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import fmean
 
 from qwq_gguf.engine.model import Model
-from qwq_gguf.evaluation.problems import Problem, suite
 from qwq_gguf.evaluation.runner import ask_model, run_suite
+from qwq_gguf.evaluation.suites.problems import Problem
+from qwq_gguf.evaluation.suites.skills import suite
 from qwq_gguf.evaluation.summary import Sample
 from qwq_gguf.profiles import Profile, governor_settings, resolve, with_governor_settings
 from qwq_gguf.thinking import Governor

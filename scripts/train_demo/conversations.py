@@ -15,8 +15,9 @@ import thoughts
 from stated import stated
 from thoughts import Span, Step
 
-from qwq_gguf.evaluation.equivalence import content, guises, is_step
-from qwq_gguf.evaluation.problems import Problem, generate, is_held_out
+from qwq_gguf.evaluation.suites.equivalence import content, guises, is_step
+from qwq_gguf.evaluation.suites.problems import Problem, is_held_out
+from qwq_gguf.evaluation.suites.skills import generate
 
 TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
 

@@ -1,6 +1,6 @@
 """List the held-out problems that the shipped model's training met all the same.
 
-    python scripts/train_demo/seen.py            writes qwq_gguf/evaluation/contamination.txt
+    python scripts/train_demo/seen.py            writes qwq_gguf/evaluation/suites/contamination.txt
     python scripts/train_demo/seen.py --check    compares it, and looks through the suites
 
 The shipped weights were trained with a rule that left out problems by their key, and a key
@@ -35,11 +35,14 @@ from stated import stated
 from thoughts import Span, Step
 from tokenizers import Tokenizer
 
-from qwq_gguf.evaluation.equivalence import content, guises, is_step
-from qwq_gguf.evaluation.problems import Problem, generate, is_held_out, suite
+from qwq_gguf.evaluation.suites.equivalence import content, guises, is_step
+from qwq_gguf.evaluation.suites.problems import Problem, is_held_out
+from qwq_gguf.evaluation.suites.skills import generate, suite
 from qwq_gguf.resources import demo_checkpoint
 
-MET = Path(__file__).resolve().parents[2] / "qwq_gguf" / "evaluation" / "contamination.txt"
+MET = (
+    Path(__file__).resolve().parents[2] / "qwq_gguf" / "evaluation" / "suites" / "contamination.txt"
+)
 
 SEEDS = range(10)  # of the suites that --check looks through
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from qwq_gguf.evaluation.equivalence import comparison, operation
+from qwq_gguf.evaluation.suites.equivalence import comparison, operation
 
 _OPERATION = re.compile(r"(\d+) ?([*+/-]) ?(\d+)")
 _NUMBER = r"(\d+(?:\.\d+)?)"
@@ -17,7 +17,7 @@ _COMPARISON = re.compile(rf"{_NUMBER} (?:and (?=[\d.]+:)|or (?=[\d.]+\?)|[<>] ){
 
 
 def stated(text: str) -> Iterator[str]:
-    """The contents (as of evaluation/equivalence.py) that `text` states, some repeatedly."""
+    """The contents (as of evaluation/suites/equivalence.py) that `text` states, some repeatedly."""
     for a, sign, b in _OPERATION.findall(text):
         yield operation(int(a), sign, int(b))
     for a, b in _COMPARISON.findall(text):

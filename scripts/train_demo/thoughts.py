@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from qwq_gguf.evaluation.problems import Problem
+from qwq_gguf.evaluation.suites.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)

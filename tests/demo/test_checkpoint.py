@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from qwq_gguf.checkpoint import Checkpoint, open_checkpoint
-from qwq_gguf.evaluation.problems import SHOWCASE
+from qwq_gguf.evaluation.suites.problems import SHOWCASE
 from qwq_gguf.resources import demo_checkpoint
 from support.trainer import conversations
 

@@ -18,9 +18,10 @@ from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
-from qwq_gguf.evaluation.grade import is_right
-from qwq_gguf.evaluation.problems import SHOWCASE, Problem, suite
+from qwq_gguf.evaluation.grading import grade
 from qwq_gguf.evaluation.runner import ask_model, run_suite
+from qwq_gguf.evaluation.suites.problems import SHOWCASE, Problem
+from qwq_gguf.evaluation.suites.skills import suite
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
 from support.trainer import seen, thoughts
@@ -79,6 +80,6 @@ def test_it_notices_a_slip_and_mends_it(model: Model, qwq: Profile) -> None:
             piece for _, piece in session.generate(tokens, qwq.chain, seed=1, max_tokens=400)
         ).decode()
         noticed += written.lstrip(" .,").startswith("Wait")
-        mended += is_right(problem, written.partition("</think>")[2])
+        mended += grade(problem.to_question(), written.partition("</think>")[2]).right
     assert noticed >= 0.6 * len(problems)
     assert mended >= 0.6 * len(problems)

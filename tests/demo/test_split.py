@@ -9,9 +9,10 @@ from decimal import Decimal
 
 import pytest
 
-from qwq_gguf.evaluation.contamination import met_contents
-from qwq_gguf.evaluation.equivalence import content
-from qwq_gguf.evaluation.problems import SKILLS, generate, is_held_out, suite
+from qwq_gguf.evaluation.suites.contamination import met_contents
+from qwq_gguf.evaluation.suites.equivalence import content
+from qwq_gguf.evaluation.suites.problems import SKILLS, is_held_out
+from qwq_gguf.evaluation.suites.skills import generate, suite
 from support.trainer import conversations, seen, stated
 
 

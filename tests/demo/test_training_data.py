@@ -11,8 +11,9 @@ from tokenizers import Tokenizer
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate
-from qwq_gguf.evaluation.grade import is_right
-from qwq_gguf.evaluation.problems import SKILLS, generate
+from qwq_gguf.evaluation.grading import grade
+from qwq_gguf.evaluation.suites.problems import SKILLS
+from qwq_gguf.evaluation.suites.skills import generate
 from qwq_gguf.resources import demo_checkpoint
 from qwq_gguf.tools import Calculator
 from support.trainer import conversations, thoughts
@@ -64,7 +65,7 @@ def test_every_worked_thought_reaches_the_answer(skill: str) -> None:
     rng = random.Random(11)
     for _ in range(200):
         problem = generate(skill, rng, held_out=False)
-        assert is_right(problem, thoughts.answer(problem))
+        assert grade(problem.to_question(), thoughts.answer(problem)).right
         for slip in (0.0, 1.0):
             spans = thoughts.write(thoughts.steps(problem), rng, slip)
             wrong = [span for span in spans if span.weight == 0]

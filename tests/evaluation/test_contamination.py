@@ -4,15 +4,19 @@ from importlib.resources import files
 import pytest
 
 from qwq_gguf.errors import EvaluationError
-from qwq_gguf.evaluation import problems
-from qwq_gguf.evaluation.contamination import met_contents, was_met
-from qwq_gguf.evaluation.equivalence import content, guises, is_step
-from qwq_gguf.evaluation.problems import SKILLS, generate, is_held_out, suite
+from qwq_gguf.evaluation.suites import skills as problems
+from qwq_gguf.evaluation.suites.contamination import met_contents, was_met
+from qwq_gguf.evaluation.suites.equivalence import content, guises, is_step
+from qwq_gguf.evaluation.suites.problems import SKILLS, is_held_out
+from qwq_gguf.evaluation.suites.skills import generate, suite
 
 
 def test_the_list_is_sorted_and_holds_nothing_needless() -> None:
     lines = (
-        files("qwq_gguf.evaluation").joinpath("contamination.txt").read_text("utf-8").split("\n")
+        files("qwq_gguf.evaluation.suites")
+        .joinpath("contamination.txt")
+        .read_text("utf-8")
+        .split("\n")
     )
     assert lines.pop() == ""
     assert lines == sorted(set(lines))

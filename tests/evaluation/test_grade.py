@@ -1,7 +1,12 @@
 import pytest
 
-from qwq_gguf.evaluation.grade import boxed, is_right
-from qwq_gguf.evaluation.problems import Problem
+from qwq_gguf.evaluation.grading import grade
+from qwq_gguf.evaluation.grading.answer import boxed
+from qwq_gguf.evaluation.suites.problems import Problem
+
+
+def is_right(problem: Problem, answer: str) -> bool:
+    return grade(problem.to_question(), answer).right
 
 
 @pytest.mark.parametrize(

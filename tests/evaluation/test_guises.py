@@ -2,8 +2,9 @@ import random
 
 import pytest
 
-from qwq_gguf.evaluation.equivalence import content, guises, is_step
-from qwq_gguf.evaluation.problems import SKILLS, generate
+from qwq_gguf.evaluation.suites.equivalence import content, guises, is_step
+from qwq_gguf.evaluation.suites.problems import SKILLS
+from qwq_gguf.evaluation.suites.skills import generate
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,9 @@ from decimal import Decimal
 import pytest
 
 from qwq_gguf.errors import EvaluationError
-from qwq_gguf.evaluation.problems import (
-    SHOWCASE,
-    SKILLS,
-    Problem,
-    generate,
-    is_held_out,
-    suite,
-    suite_names,
-)
+from qwq_gguf.evaluation.suites import suite_names
+from qwq_gguf.evaluation.suites.problems import SHOWCASE, SKILLS, Problem, is_held_out
+from qwq_gguf.evaluation.suites.skills import generate, suite
 
 _SIGNS = {
     "multiply": lambda a, b: a * b,

@@ -10,8 +10,8 @@ from qwq_gguf.chat.events import FinishReason, Reply, ThoughtEnded
 from qwq_gguf.chat.messages import ToolCall
 from qwq_gguf.engine.model import Model
 from qwq_gguf.errors import ModelError
-from qwq_gguf.evaluation.problems import SHOWCASE, Problem
 from qwq_gguf.evaluation.runner import ask_model, run_suite, sample_seed
+from qwq_gguf.evaluation.suites.problems import SHOWCASE, Problem
 from qwq_gguf.profiles import Profile, load_profile
 from support.tiny_gguf import byte_level, vocab, write_bigram
 

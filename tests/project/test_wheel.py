@@ -79,7 +79,7 @@ def test_everything_that_ships_is_in_it(wheel: Path) -> None:
             for path in (ROOT / "qwq_gguf" / folder).rglob("*")
             if path.is_file() and "__pycache__" not in path.parts
         }
-    expected.add("qwq_gguf/evaluation/contamination.txt")
+    expected.add("qwq_gguf/evaluation/suites/contamination.txt")
     assert {"qwq_gguf/py.typed", "qwq_gguf/_data/quant_recipes/Q4_K_M.toml"} <= names
     assert expected <= names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"qwq_gguf"}

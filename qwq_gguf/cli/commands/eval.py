@@ -37,7 +37,7 @@ def measure() -> None:
 
 
 def _complete_suite(incomplete: str) -> list[str]:
-    from qwq_gguf.evaluation.problems import suite_names
+    from qwq_gguf.evaluation.suites import suite_names
 
     return [name for name in suite_names() if name.startswith(incomplete)]
 

@@ -30,8 +30,9 @@ from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.llama.library import library_facts, load
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
-from qwq_gguf.evaluation.grade import is_right
-from qwq_gguf.evaluation.problems import Problem, suite
+from qwq_gguf.evaluation.grading import grade
+from qwq_gguf.evaluation.suites.problems import Problem
+from qwq_gguf.evaluation.suites.skills import suite
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.sampling import Greedy, SamplerChain
 
@@ -108,7 +109,7 @@ def demo(setting: Setting) -> dict[str, Any]:
 
 
 def _right(problem: Problem, reply: Any) -> bool:
-    return is_right(problem, reply.answer)
+    return grade(problem.to_question(), reply.answer).right
 
 
 def layers(setting: Setting) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from qwq_gguf.evaluation.numerals import BOLD, Numeral, numerals, plain
+from qwq_gguf.evaluation.grading.numerals import BOLD, Numeral, numerals, plain
 
 __all__ = ["stated_choice", "stated_count", "stated_number"]
 

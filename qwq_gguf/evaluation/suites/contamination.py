@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from qwq_gguf.evaluation.equivalence import content, is_step
+from qwq_gguf.evaluation.suites.equivalence import content, is_step
 
 __all__ = ["met_contents", "was_met"]
 
@@ -20,7 +20,11 @@ __all__ = ["met_contents", "was_met"]
 @cache
 def met_contents() -> frozenset[str]:
     """The contents of `contamination.txt`: each is asked by some held-out problem and was met."""
-    listed = files("qwq_gguf.evaluation").joinpath("contamination.txt").read_text(encoding="utf-8")
+    listed = (
+        files("qwq_gguf.evaluation.suites")
+        .joinpath("contamination.txt")
+        .read_text(encoding="utf-8")
+    )
     return frozenset(listed.split())
 
 

@@ -1,82 +1,28 @@
-"""Seeded problems of six skills, split for good into training and held-out ones.
+"""Seeded problems of six skills, held out from the training of the demo model.
 
-A problem's `key` names its skill and content whatever its wording (``multiply:7*43``). A hash
-of the key puts it on one side of the split, whatever the seed. A key alone does not keep two
-numbers apart: held out for `multiply`, they may be drawn for `calculator`. So a suite also leaves
-out what the demo's training met in some other guise or as a line of work
-(evaluation/contamination.py).
+A key alone does not keep two numbers apart: held out for `multiply`, they may be drawn for
+`calculator`. So a suite also leaves out what the demo's training met in some other guise or as a
+line of work (contamination.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 from qwq_gguf.errors import EvaluationError
-from qwq_gguf.evaluation.contamination import was_met
-from qwq_gguf.evaluation.words import WORDS, invented_word
+from qwq_gguf.evaluation.suites.contamination import was_met
+from qwq_gguf.evaluation.suites.problems import SHOWCASE, SKILLS, Problem, is_held_out
+from qwq_gguf.evaluation.suites.words import WORDS, invented_word
 
-__all__ = ["SHOWCASE", "SKILLS", "Problem", "generate", "is_held_out", "suite", "suite_names"]
+__all__ = ["SKILL_SUITES", "generate", "suite"]
 
-SKILLS = ("multiply", "add", "subtract", "compare", "letters", "calculator")
+SKILL_SUITES = ("skills", *SKILLS, "showcase")
+"""The names `suite` knows: `skills` for all six, every skill, and `showcase`."""
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One question with one right answer.
-
-    `operands` are what the question is about, in its own order: two integers as text, two
-    decimals and "larger" or "smaller", a word and a letter, or an expression.
-    `answer` is the text expected in the box. `tools` names the tools the system turn offers.
-    """
-
-    skill: str
-    question: str
-    answer: str
-    operands: tuple[str, ...]
-    key: str
-    tools: tuple[str, ...] = ()
-
-
-# Asked in the README and the demo, so no question of the training. The shipped weights did
-# meet 7*43 as a line of longer products: this suite shows, it does not measure.
-SHOWCASE = (
-    Problem("multiply", "What is 7*43?", "301", ("7", "43"), "multiply:7*43"),
-    Problem(
-        "compare",
-        "Which is larger, 9.9 or 9.11?",
-        "9.9",
-        ("9.9", "9.11", "larger"),
-        "compare:9.11,9.9",
-    ),
-    Problem(
-        "letters",
-        'How many r\'s are in "strawberry"?',
-        "3",
-        ("strawberry", "r"),
-        "letters:strawberry",
-    ),
-    Problem(
-        "calculator",
-        "What is 3394*35979?",
-        "122112726",
-        ("3394*35979",),
-        "calculator:3394*35979",
-        ("calculator",),
-    ),
-)
 _PATIENCE = 100_000  # held-out draws in a row that bring nothing new
-_SHOWCASE_KEYS = frozenset(problem.key for problem in SHOWCASE)
-
-
-def is_held_out(key: str) -> bool:
-    """Whether a problem belongs to the measuring side: one in eight, and the showcase."""
-    digest = hashlib.sha256(f"held out|{key}".encode()).digest()
-    return key in _SHOWCASE_KEYS or digest[0] < 32
 
 
 def _number(rng: random.Random, digits: int) -> int:
@@ -255,11 +201,6 @@ def generate(skill: str, rng: random.Random, *, held_out: bool) -> Problem:
             return problem
 
 
-def suite_names() -> tuple[str, ...]:
-    """The names `suite` knows: every skill, `skills` for all six, and `showcase`."""
-    return ("skills", *SKILLS, "showcase")
-
-
 def _distinct(skill: str, rng: random.Random) -> Iterator[Problem]:
     seen: set[str] = set()
     fruitless = 0
@@ -281,11 +222,11 @@ def suite(name: str, *, limit: int | None = None, seed: int = 0) -> list[Problem
     The training of the demo model met none of them, `showcase` apart: neither that of the
     shipped weights nor any that scripts/train_demo makes now. Of other models this says nothing.
     `limit` is the number of problems a skill (100 unless given), distinct by key. Raises
-    EvaluationError for a name that is not in `suite_names()` and for more than there are.
+    EvaluationError for a name that is not in `SKILL_SUITES` and for more than there are.
     """
-    if name not in suite_names():
+    if name not in SKILL_SUITES:
         raise EvaluationError(
-            "no such suite", found=name, expected=", ".join(suite_names()), hint="--suite skills"
+            "no such suite", found=name, expected=", ".join(SKILL_SUITES), hint="--suite skills"
         )
     if name == "showcase":
         return list(SHOWCASE[:limit])

@@ -7,7 +7,7 @@ asked here, with bounds that a broken kernel, template or sampler chain cannot m
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -19,7 +19,9 @@ from qwq_gguf.conversion import convert
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.evaluation.grading import grade
-from qwq_gguf.evaluation.runner import ask_model, run_suite
+from qwq_gguf.evaluation.asking.plan import plan_replies
+from qwq_gguf.evaluation.asking.running import ask
+from qwq_gguf.evaluation.asking.sample import Cell, Sample
 from qwq_gguf.evaluation.suites.problems import SHOWCASE, Problem
 from qwq_gguf.evaluation.suites.skills import suite
 from qwq_gguf.profiles import Profile, load_profile
@@ -40,20 +42,31 @@ def qwq() -> Profile:
     return load_profile("qwq")
 
 
+def asked(model: Model, profile: Profile, problems: Sequence[Problem], **plan: int) -> list[Sample]:
+    cell = Cell("demo", profile.name, "default")
+    wanted = plan_replies(
+        [cell],
+        [problem.to_question() for problem in problems],
+        samples=plan.get("samples", 1),
+        seed=plan.get("seed", 0),
+    )
+    return list(ask(model, wanted, {cell: profile}))
+
+
 @pytest.mark.parametrize("problem", SHOWCASE, ids=lambda problem: problem.skill)
 def test_the_showcase_is_answered_right(model: Model, qwq: Profile, problem: Problem) -> None:
-    for sample in run_suite(ask_model(model, qwq), [problem], profile="qwq", samples=3):
+    for sample in asked(model, qwq, [problem], samples=3):
         assert sample.right, sample
-        assert sample.thinking_tokens > 5
-        assert sample.tool_calls == (problem.skill == "calculator")
+        assert sample.thought_tokens > 5
+        assert sample.calls == (problem.skill == "calculator")
 
 
 def test_held_out_problems_of_every_skill(model: Model, qwq: Profile) -> None:
     problems = suite("skills", limit=12, seed=1)
-    samples = list(run_suite(ask_model(model, qwq), problems, profile="qwq", seed=1))
+    samples = asked(model, qwq, problems, seed=1)
     right = sum(sample.right for sample in samples)
-    assert right >= 0.9 * len(samples), [s.question for s in samples if not s.right]
-    assert all(sample.closed for sample in samples)
+    assert right >= 0.9 * len(samples), [s.key for s in samples if not s.right]
+    assert all(sample.answered for sample in samples)
 
 
 def test_it_notices_a_slip_and_mends_it(model: Model, qwq: Profile) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -18,14 +19,15 @@ from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
-from qwq_gguf.evaluation.grading import grade
 from qwq_gguf.evaluation.asking.plan import plan_replies
 from qwq_gguf.evaluation.asking.running import ask
 from qwq_gguf.evaluation.asking.sample import Cell, Sample
+from qwq_gguf.evaluation.grading import grade
 from qwq_gguf.evaluation.suites.problems import SHOWCASE, Problem
 from qwq_gguf.evaluation.suites.skills import suite
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
+from qwq_gguf.sampling import Greedy, SamplerChain
 from support.trainer import seen, thoughts
 
 
@@ -50,7 +52,7 @@ def asked(model: Model, profile: Profile, problems: Sequence[Problem], **plan: i
         samples=plan.get("samples", 1),
         seed=plan.get("seed", 0),
     )
-    return list(ask(model, wanted, {cell: profile}))
+    return list(ask(model, wanted, {cell: profile}, parallel=plan.get("parallel", 1)))
 
 
 @pytest.mark.parametrize("problem", SHOWCASE, ids=lambda problem: problem.skill)
@@ -67,6 +69,20 @@ def test_held_out_problems_of_every_skill(model: Model, qwq: Profile) -> None:
     right = sum(sample.right for sample in samples)
     assert right >= 0.9 * len(samples), [s.key for s in samples if not s.right]
     assert all(sample.answered for sample in samples)
+
+
+def test_several_at_once_say_what_one_by_one_does(model: Model, qwq: Profile) -> None:
+    """The calculator's rounds too: a reply goes on behind its tool while others are made."""
+    profile = replace(qwq, chain=SamplerChain((Greedy(),)))
+    problems = [*SHOWCASE, *suite("calculator", limit=3), *suite("add", limit=3)]
+    alone = asked(model, profile, problems)
+    together = asked(model, profile, problems, parallel=5)
+    assert sorted(map(_told, together)) == sorted(map(_told, alone))
+    assert sum(sample.calls for sample in together) == 4
+
+
+def _told(sample: Sample) -> tuple[str, str, str, int]:
+    return sample.key, sample.thought, sample.answer, sample.reply_tokens
 
 
 def test_it_notices_a_slip_and_mends_it(model: Model, qwq: Profile) -> None:

@@ -215,7 +215,9 @@ def thinking(
         if evaluation.done and not as_json:
             _show(evaluation)
         if out is not None and evaluation.done:
-            note(f"{len(evaluation.done)} replies are in {out}; the same command goes on")
+            done = len(evaluation.done)
+            there = "1 reply is" if done == 1 else f"{done} replies are"
+            note(f"{there} in {out}; the same command goes on")
         raise
     if as_json:
         emit_json(evaluation.to_json())

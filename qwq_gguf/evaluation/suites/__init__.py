@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qwq_gguf.evaluation.questions import Question
+from qwq_gguf.evaluation.suites.public import public_suite, split_name
 from qwq_gguf.evaluation.suites.skills import SKILL_SUITES, suite
 
 __all__ = ["load_suite", "suite_names"]
@@ -20,4 +21,6 @@ def load_suite(
 
     EvaluationError for a name that is not in `suite_names()`.
     """
+    if split_name(name_or_path) is not None:
+        return public_suite(name_or_path, limit=limit, seed=seed)
     return tuple(problem.to_question() for problem in suite(name_or_path, limit=limit, seed=seed))

@@ -107,16 +107,12 @@ class Evaluation:
         self.cells = tuple(cell for each in contenders for cell in each.profiles)
         self.record = evaluation_record(asked, contenders, suites, parallel=self.parallel)
         with self._kept(contenders, report) as keep:
-            wanted = plan_replies(
-                self.cells,
-                questions,
-                samples=asked.samples,
-                seed=asked.seed,
-                done={sample.reply_key for sample in self.done},
-            )
-            total = len(wanted) + len(self.done)
+            everything = plan_replies(self.cells, questions, samples=asked.samples, seed=asked.seed)
+            there = {sample.reply_key: sample for sample in self.done}
+            self.done = [there[one.reply_key] for one in everything if one.reply_key in there]
+            wanted = [one for one in everything if one.reply_key not in there]
             if self.done:
-                report(Said(f"{len(self.done)} of {total} replies are there already"))
+                report(Said(f"{len(self.done)} of {len(everything)} replies are there already"))
             for each in contenders:
                 mine = [one for one in wanted if one.cell.model == each.name]
                 if mine:

@@ -125,16 +125,17 @@ def test_the_same_command_goes_on(parrot: Path, tmp_path: Path) -> None:
     asked = (parrot, "--suite", "add", "--limit", 3, "--out", records)
     whole = measure(*asked)
     lines = records.read_text().splitlines(keepends=True)
-    records.write_text("".join(lines[:2]) + lines[2][:40])
+    foreign = json.dumps({**json.loads(lines[1]), "profile": "mine"}) + "\n"
+    records.write_text("".join(lines[:2]) + lines[1] + foreign + lines[2][:40])
     again = measure(*asked)
     assert again.exit_code == 0, again.output
     assert "1 of 3 replies are there already" in again.stderr
-    assert len(records.read_text().splitlines()) == 4
+    assert len(records.read_text().splitlines()) == 6
     assert again.stdout.split()[:20] == whole.stdout.split()[:20]
     other = measure(*asked, "--seed", 1)
     assert other.exit_code == 1
     assert "seed: 0 there, 1 here" in other.stderr
-    assert len(records.read_text().splitlines()) == 4
+    assert len(records.read_text().splitlines()) == 6
 
 
 def test_the_file_chooses_the_profile(tmp_path: Path) -> None:

@@ -40,8 +40,10 @@ def measure() -> None:
 
 def _complete_suite(incomplete: str) -> list[str]:
     from qwq_gguf.evaluation.suites import suite_names
+    from qwq_gguf.evaluation.suites.public import FORMATS
 
-    return [name for name in suite_names() if name.startswith(incomplete)]
+    known = (*suite_names(), *(f"{name}:" for name in FORMATS))
+    return [name for name in known if name.startswith(incomplete)]
 
 
 @app.command("thinking", cls=HouseCommand)

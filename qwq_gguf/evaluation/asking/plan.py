@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -69,21 +69,18 @@ def plan_replies(
     *,
     samples: int,
     seed: int,
-    done: Collection[ReplyKey] = (),
 ) -> tuple[Wanted, ...]:
-    """All replies that are not `done`: model by model, as one is loaded at a time, then question
-    by question, so that a run that is cut short has the same questions of every cell, and that
-    prompts which are alike follow one another.
+    """All replies: model by model, as one is loaded at a time, then question by question, so that
+    a run that is cut short has the same questions of every cell, and that prompts which are alike
+    follow one another.
     """
-    have = frozenset(done)
     by_model: dict[str, list[Cell]] = {}
     for cell in cells:
         by_model.setdefault(cell.model, []).append(cell)
-    wanted = (
+    return tuple(
         Wanted(cell, question, number, sample_seed(seed, question.key, number))
         for group in by_model.values()
         for question in questions
         for number in range(samples)
         for cell in group
     )
-    return tuple(each for each in wanted if each.reply_key not in have)

@@ -12,7 +12,6 @@ from qwq_gguf.evaluation.asking.plan import (
     plan_replies,
     sample_seed,
 )
-from qwq_gguf.evaluation.asking.sample import Cell, ReplyKey
 from qwq_gguf.evaluation.questions import Question
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.thinking import Governor
@@ -39,18 +38,6 @@ def test_models_one_after_the_other_and_cells_question_by_question() -> None:
     by_reply = {(w.question.key, w.sample): w.seed for w in plan}
     assert all(w.seed == by_reply[w.question.key, w.sample] for w in plan), "the same dice for all"
     assert len(set(by_reply.values())) == 4
-
-
-def test_what_is_done_is_not_asked_again() -> None:
-    cells = cells_of(["a"], ["p", "q"], ["off"])
-    everything = plan_replies(cells, [question("x"), question("y")], samples=2, seed=0)
-    done = {each.reply_key for each in everything[:3]}
-    left = plan_replies(cells, [question("x"), question("y")], samples=2, seed=0, done=done)
-    assert left == everything[3:]
-    other = {ReplyKey(Cell("a", "p", "default"), "x", 0)}
-    assert plan_replies(cells, [question("x")], samples=1, seed=0, done=other) == tuple(
-        w for w in everything if w.question.key == "x" and w.sample == 0
-    )
 
 
 def test_one_question_in_two_suites_is_refused() -> None:

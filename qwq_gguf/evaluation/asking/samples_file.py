@@ -15,7 +15,16 @@ from typing import Any
 from qwq_gguf.errors import EvaluationError, OutputError
 from qwq_gguf.evaluation.asking.run_record import is_run_record, run_differences
 from qwq_gguf.evaluation.asking.sample import Sample
-from qwq_gguf.files.naming import check_path, failure, sync_folder
+from qwq_gguf.files.naming import (
+    check_path,
+    failure,
+    keep_mode,
+    name_without_replacing,
+    sweep,
+    sync_folder,
+    taken,
+    temporary,
+)
 from qwq_gguf.files.reading import open_file
 from qwq_gguf.files.writing import write_all
 from qwq_gguf.json_text import parse_json, to_json
@@ -58,12 +67,12 @@ class SamplesFile:
         self.done: tuple[Sample, ...] = ()
         if force or not os.path.lexists(path):
             check_path(path, force=force)
-            self._descriptor = self._create(record)
+            self._create(record, force=force)
             return
         check_path(path, force=True)  # a folder, a device
+        if path.is_symlink():
+            raise taken(path)
         try:
-            if path.is_symlink():
-                raise OutputError("is a link", path=path, hint="name the file that it leads to")
             self._descriptor = open_file(path, os.O_RDWR)
         except OSError as error:
             raise failure(error, path) from error
@@ -92,21 +101,34 @@ class SamplesFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _create(self, record: Mapping[str, Any]) -> int:
+    def _create(self, record: Mapping[str, Any], *, force: bool) -> None:
+        """Have the file with its record under another name, then give it its own: whatever fails
+        before that leaves what was there.
+        """
+        path, temp = self.path, temporary(self.path)
+        sweep(path)
         try:
-            self.path.unlink(missing_ok=True)
-            descriptor = os.open(self.path, _NEW, 0o666)
+            temp.unlink(missing_ok=True)
+            self._descriptor = os.open(temp, _NEW, 0o666)
         except OSError as error:
-            raise failure(error, self.path) from error
-        self._descriptor = descriptor
+            raise failure(error, path) from error
         try:
             self._lock()
             self._append(record)
-            sync_folder(self.path.parent)
-        except BaseException:
-            os.close(descriptor)
+            if force:
+                keep_mode(self._descriptor, path)
+            os.fsync(self._descriptor)
+            if force:
+                temp.replace(path)
+            else:
+                name_without_replacing(temp, path)
+            sync_folder(path.parent)
+        except BaseException as error:
+            os.close(self._descriptor)
+            temp.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise failure(error, path) from error
             raise
-        return descriptor
 
     def _go_on(self, record: Mapping[str, Any]) -> None:
         self._lock()

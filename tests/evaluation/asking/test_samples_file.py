@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -112,10 +114,26 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
 def test_no_link_is_written_through(tmp_path: Path) -> None:
     written(tmp_path / "r.jsonl", 1)
     (tmp_path / "link").symlink_to(tmp_path / "r.jsonl")
-    with pytest.raises(OutputError, match="link"):
+    with pytest.raises(OutputError, match="exists already"):
         SamplesFile(tmp_path / "link", record())
     with pytest.raises(OutputError, match="folder"):
         SamplesFile(tmp_path, record())
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, data: bytes) -> None:
+        os.write(descriptor, data[:30])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "r.jsonl"
+    written(path, 2)
+    before = path.read_bytes()
+    with SamplesFile(path, record()) as file, monkeypatch.context() as patch:
+        patch.setattr("qwq_gguf.evaluation.asking.samples_file.write_all", full)
+        with pytest.raises(OutputError, match="the disk is full"):
+            file.write(sample("add:9"))
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["r.jsonl"]
 
 
 def test_differences_are_told_down_to_the_number() -> None:

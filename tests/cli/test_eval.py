@@ -222,6 +222,11 @@ def test_ctrl_c_keeps_what_was_measured(endless: Path, tmp_path: Path) -> None:
     assert f"{count} replies are in {records}; the same command goes on" in err
 
 
+def test_the_usage_line_takes_several_models() -> None:
+    shown = runner.invoke(app, ["eval", "thinking", "--help"]).stdout
+    assert shown.lstrip().splitlines()[0].endswith("[OPTIONS] MODEL...")
+
+
 def test_no_token_of_the_hub_is_written_down() -> None:
     typed = ["eval", "thinking", "m", "--token", "hf_secret", "--token=hf_other", "-n", "3"]
     assert _command(typed) == "qwq-gguf eval thinking m -n 3"

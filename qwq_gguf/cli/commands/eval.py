@@ -51,7 +51,7 @@ def thinking(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...",
+            metavar="MODEL",
             help="GGUF files, or what else `chat` takes for a model; demo is the one that comes"
             " along.",
             callback=lambda sources: [named_model(source) for source in sources],

@@ -9,14 +9,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from qwq_gguf.errors import OutputError
 from qwq_gguf.files.naming import open_descriptor, refuse_sources, temporary
-from qwq_gguf.files.writing import LinesFile, write_descriptor, write_file, write_files
+from qwq_gguf.files.writing import write_descriptor, write_file, write_files
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -125,18 +124,6 @@ def test_a_full_disk_keeps_the_old_files(small_disk: Path) -> None:
         write_files({small_disk / "a": "new", small_disk / "b": b"x" * 100_000}, force=True)
     assert caught.value.found == "0 B free"
     assert tree(small_disk) == {"a": "old"}
-    with (
-        pytest.raises(OutputError, match="the disk is full") as kept,
-        LinesFile(small_disk / "a", force=True) as lines,
-    ):
-        _write_each(lines, "one", "x" * 100_000)
-    assert tree(small_disk) == {"a": "old", "a.unfinished": "one\n"}
-    assert "a.unfinished has the 1 lines" in kept.value.__notes__[0]
-
-
-def _write_each(lines: LinesFile, *each: str) -> None:
-    for line in each:
-        lines.write(line)
 
 
 def test_nothing_is_replaced_without_force(tmp_path: Path) -> None:
@@ -198,20 +185,14 @@ def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to("fifo")
     for path in (tmp_path / "fifo", tmp_path / "link", Path(os.devnull)):
-        for write in (lambda path: write_file(path, "x", force=True), _one_line):
-            with pytest.raises(OutputError, match="no ordinary file"):
-                write(path)
+        with pytest.raises(OutputError, match="no ordinary file"):
+            write_file(path, "x", force=True)
     with pytest.raises(OutputError, match="is a folder"):
         write_file(tmp_path, "x", force=True)
     with pytest.raises(OutputError, match="folder does not exist"):
         write_file(tmp_path / "no" / "x", "x")
     with pytest.raises(OutputError, match="cannot be written"):
         write_files({tmp_path / "fifo" / "x": "x"}, make_folders=True)
-
-
-def _one_line(path: Path) -> None:
-    with LinesFile(path, force=True) as lines:
-        lines.write("x")
 
 
 def test_a_folder_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,50 +253,6 @@ def test_an_output_that_is_a_source_is_refused_by_any_name(tmp_path: Path) -> No
         with pytest.raises(OutputError, match="made from"):
             refuse_sources([tmp_path / name], [tmp_path / "gone", tmp_path / "source"])
     refuse_sources([tmp_path / "new"], [tmp_path / "gone", tmp_path / "source"])
-
-
-def test_lines_have_their_name_at_the_end(tmp_path: Path) -> None:
-    path = tmp_path / "lines"
-    path.write_text("old")
-    path.chmod(0o600)
-    with pytest.raises(OutputError, match="exists already"), LinesFile(path):
-        pass
-    with LinesFile(path, force=True) as lines:
-        lines.write("one")
-        assert path.read_text() == "old"
-        assert temporary(path).read_text() == "one\n"
-    assert tree(tmp_path) == {"lines": "one\n"}
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_lines_whose_name_is_taken_meanwhile_are_not_lost(tmp_path: Path) -> None:
-    path = tmp_path / "lines"
-    lines = LinesFile(path)
-    with ExitStack() as stack:
-        stack.enter_context(lines).write("one")
-        path.write_text("theirs")
-        leaving = stack.pop_all()
-    with pytest.raises(OutputError, match="exists already") as caught:
-        leaving.close()
-    assert tree(tmp_path) == {"lines": "theirs", "lines.unfinished": "one\n"}
-    assert "lines.unfinished has" in caught.value.__notes__[0]
-
-
-@pytest.mark.parametrize("written", [0, 2])
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("x")], ids=["ctrl-c", "fault"])
-def test_lines_that_are_cut_short(written: int, error: BaseException, tmp_path: Path) -> None:
-    path = tmp_path / "lines"
-    path.write_text("old")
-    with pytest.raises(type(error)), LinesFile(path, force=True) as lines:  # noqa: PT012
-        for number in range(written):
-            lines.write(str(number))
-        raise error
-    expected = {"lines": "old"}
-    if written and isinstance(error, KeyboardInterrupt):
-        expected = {"lines": "0\n1\n"}
-    elif written:
-        expected |= {"lines.unfinished": "0\n1\n"}
-    assert tree(tmp_path) == expected
 
 
 def test_descriptors_that_are_open_are_written_to_as_they_are() -> None:

@@ -25,7 +25,7 @@ from qwq_gguf.files.naming import (
     temporary,
 )
 
-__all__ = ["Content", "LinesFile", "write_all", "write_descriptor", "write_file", "write_files"]
+__all__ = ["Content", "write_all", "write_descriptor", "write_file", "write_files"]
 
 Content: TypeAlias = "bytes | str | Callable[[Path], None]"
 """Of a file: its bytes, its text (UTF-8), or what makes it at the path it is given."""
@@ -182,79 +182,6 @@ def _synced(folder: Path) -> None:
         sync_folder(folder)
     except OSError as error:
         raise failure(error, folder) from error
-
-
-class LinesFile:
-    """A text file whose lines come one after the other over a long time.
-
-    What has its name stays until the context is left: then the lines get it, also when
-    Ctrl-C ended them, since each of them is whole. When something else did, they are kept
-    beside it, and the exception says where. OutputError.
-    """
-
-    def __init__(self, path: Path, *, force: bool = False) -> None:
-        self._path = path
-        self._force = force
-        self._temp = temporary(path)
-        self._descriptor = -1
-        self._count = 0
-
-    def __enter__(self) -> LinesFile:
-        check_path(self._path, force=self._force)
-        sweep(self._path)
-        try:
-            _forget(self._temp)
-            self._descriptor = os.open(self._temp, _NEW, 0o666)
-        except OSError as error:
-            raise failure(error, self._path) from error
-        return self
-
-    def write(self, line: str) -> None:
-        """Write one line, without its end; what cannot be written whole is not there."""
-        data = f"{line}\n".encode()
-        at = os.lseek(self._descriptor, 0, os.SEEK_CUR)
-        try:
-            write_all(self._descriptor, data)
-        except OSError as error:
-            os.ftruncate(self._descriptor, at)
-            raise failure(error, self._path) from error
-        self._count += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        try:
-            if error is None or (self._count and isinstance(error, KeyboardInterrupt)):
-                self._finish()
-            elif self._count:
-                self._keep(error)
-        except OutputError as problem:  # the name is taken by now, say
-            self._keep(problem)
-            raise
-        finally:
-            os.close(self._descriptor)
-            _forget(self._temp)
-
-    def _finish(self) -> None:
-        try:
-            if self._force:
-                keep_mode(self._descriptor, self._path)
-            os.fsync(self._descriptor)
-            if self._force:
-                self._temp.replace(self._path)
-            else:
-                name_without_replacing(self._temp, self._path)
-            sync_folder(self._path.parent)
-        except OSError as error:
-            raise failure(error, self._path) from error
-
-    def _keep(self, error: BaseException) -> None:
-        kept = self._path.with_name(f"{self._path.name}.unfinished")
-        try:
-            self._temp.replace(kept)
-        except OSError:
-            return
-        error.add_note(f"{kept} has the {self._count} lines that were written before")
 
 
 def write_descriptor(descriptor: int, text: str, path: Path) -> None:

@@ -1,49 +1,61 @@
-"""Asking a model the problems of a suite under some profiles: replies, then figures."""
+"""Asking models the questions of suites, under profiles and governors: replies, then figures."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from qwq_gguf.errors import UsageError
+from qwq_gguf.errors import EvaluationError, UsageError
+from qwq_gguf.jobs.contenders import Contender, contenders_of
 from qwq_gguf.jobs.contexts import USUAL, ContextWish
+from qwq_gguf.jobs.evaluated import evaluation_record
 from qwq_gguf.jobs.events import Activity, Meter, Note, Report, Said, activity
 from qwq_gguf.jobs.speculating import SpeculationWish
-from qwq_gguf.json_text import to_json
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
-    from qwq_gguf.evaluation.summary import Sample
-    from qwq_gguf.metadata import KeyValue
-    from qwq_gguf.profiles import Profile
+    from qwq_gguf.evaluation.asking.plan import Wanted
+    from qwq_gguf.evaluation.asking.sample import Cell, Sample
+    from qwq_gguf.evaluation.questions import Question
 
-__all__ = ["EVAL_SCHEMA", "Evaluating", "Evaluation"]
+__all__ = ["EVAL_SCHEMA", "PARALLEL", "Evaluating", "Evaluation"]
 
-EVAL_SCHEMA = "qwq-gguf/eval-thinking/1"
+EVAL_SCHEMA = "qwq-gguf/eval-thinking/2"
+PARALLEL = 4
+"""Replies that are made at once unless somebody says otherwise."""
 
-Lines: TypeAlias = Callable[[str], None]
-"""Takes one line after the other."""
+Keep: TypeAlias = "Callable[[Sample], None]"
+"""Writes a reply down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluating:
     """What is to be asked, of whom, and how.
 
-    `profiles` are names, auto among them; `samples` are the replies to each problem, `limit` the
-    problems of each skill. `out` gets each reply as a JSON line, and is replaced with `force` only.
+    `sources` are models; `suites` are names, files of questions, or FORMAT:FILE; `profiles` are
+    names, auto among them; `governors` are `default`, `off` or keys (evaluation/asking/governors).
+    `samples` are the replies to each question, `limit` the questions of each skill; `append` is
+    said after each question. `parallel` replies are made at once (default: 4, or 1 with
+    `guessing`). `out` gets each reply as a JSON line as soon as it is made: a run of the same is
+    gone on with, any other file there is replaced with `force` only. With `traces` the lines have
+    the tokens. `command` is what the record of the run says it was made by.
     """
 
-    source: str
-    suite: str
+    sources: Sequence[str]
+    suites: Sequence[str]
     profiles: Sequence[str] = ("auto",)
+    governors: Sequence[str] = ("default",)
     samples: int = 1
     limit: int | None = None
     seed: int = 0
+    parallel: int | None = None
     max_tokens: int | None = None
     effort: str | None = None
+    append: str | None = None
     context: int | None = None
     gpu_layers: int | None = None
     threads: int | None = None
@@ -51,17 +63,27 @@ class Evaluating:
     guessing: SpeculationWish | None = None
     out: Path | None = None
     force: bool = False
+    traces: bool = False
     revision: str | None = None
     token: str | None = None
+    command: str | None = None
 
 
 class Evaluation:
-    """A run of that; `done` has what was recorded so far, whatever ended it."""
+    """A run of that; `done` has what was answered so far, whatever ended it."""
 
     def __init__(self, asked: Evaluating) -> None:
         self.asked = asked
+        self.cells: tuple[Cell, ...] = ()
         self.done: list[Sample] = []
-        self.file = Path(asked.source)
+        self.record: Mapping[str, Any] = {}
+
+    @property
+    def parallel(self) -> int:
+        """Replies that are made at once."""
+        if self.asked.parallel is not None:
+            return self.asked.parallel
+        return PARALLEL if self.asked.guessing is None else 1
 
     def run(
         self,
@@ -71,119 +93,177 @@ class Evaluation:
     ) -> None:
         """Ask everything. Within `whole()` a reply is recorded, which nothing should interrupt.
 
-        UsageError for one profile twice; EvaluationError for a suite that there isn't; what
-        loading raises.
+        UsageError for what does not go together; EvaluationError for a suite that there isn't,
+        or is none; ProfileError; OutputError; what loading raises.
         """
-        from qwq_gguf.evaluation.suites.skills import suite
-        from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
-        from qwq_gguf.jobs.loading import load_model
+        from qwq_gguf.evaluation.asking.governors import read_governors
+        from qwq_gguf.evaluation.asking.plan import plan_replies
 
         asked = self.asked
-        problems = suite(asked.suite, limit=asked.limit, seed=asked.seed)
-        with gguf_header(asked.source, asked.revision, asked.token, report) as (located, gguf):
-            profiles = self._profiles(gguf.metadata, report)
-        bring_gguf(located, report)
-        self.file = located.path
-        with (
-            _lines(asked.out, located.parts, force=asked.force) as lines,
-            load_model(
-                located.path,
-                report,
-                usual_context=max(profile.context for profile in profiles),
-                context=asked.context,
-                gpu_layers=asked.gpu_layers,
-                threads=asked.threads,
-                wish=asked.wish,
-                guessing=asked.guessing,
-            ) as model,
-        ):
-            total = len(problems) * asked.samples * len(profiles)
-            with activity(report, Activity.EVALUATING, "asking", total):
-                meter = Meter(report, Activity.EVALUATING, total)
-                for profile in profiles:
-                    right = 0
-                    for number, sample in enumerate(self._ask(model, profile, problems), start=1):
-                        with whole():  # figures and lines are of the same replies
-                            self.done.append(sample)
-                            if lines is not None:
-                                lines(to_json(sample.to_json()))
-                        right += sample.right
-                        meter.passed(1, f"{profile.name} {sample.skill}, {right} of {number} right")
+        self._check()
+        wishes = read_governors(asked.governors)
+        suites = self._suites(report)
+        questions = tuple(question for suite in suites.values() for question in suite)
+        contenders = contenders_of(asked, wishes, report)
+        self.cells = tuple(cell for each in contenders for cell in each.profiles)
+        self.record = evaluation_record(asked, contenders, suites, parallel=self.parallel)
+        with self._kept(contenders, report) as keep:
+            everything = plan_replies(self.cells, questions, samples=asked.samples, seed=asked.seed)
+            there = {sample.reply_key: sample for sample in self.done}
+            self.done = [there[one.reply_key] for one in everything if one.reply_key in there]
+            wanted = [one for one in everything if one.reply_key not in there]
+            if self.done:
+                report(Said(f"{len(self.done)} of {len(everything)} replies are there already"))
+            for each in contenders:
+                mine = [one for one in wanted if one.cell.model == each.name]
+                if mine:
+                    self._ask(each, mine, report, keep, whole)
 
-    def by_profile(self) -> dict[str, list[Sample]]:
-        """What is done, by the profile it was done under."""
-        groups: dict[str, list[Sample]] = {}
-        for sample in self.done:
-            groups.setdefault(sample.profile, []).append(sample)
-        return groups
+    def groups(self) -> dict[Cell, list[Sample]]:
+        """What is done, by cell."""
+        from qwq_gguf.evaluation.asking.figures import by_cell
+
+        return by_cell(self.done, self.cells)
 
     def to_json(self) -> dict[str, Any]:
         """The figures as one object, with its schema."""
-        from qwq_gguf.evaluation.summary import score, score_by_skill
+        from qwq_gguf.evaluation.asking.figures import by_skill, figures_of
+        from qwq_gguf.evaluation.asking.pairing import difference
 
-        return {
-            "schema": EVAL_SCHEMA,
-            "file": self.file.name,
-            "suite": self.asked.suite,
-            "seed": self.asked.seed,
-            "samples_each": self.asked.samples,
-            "profiles": [
+        groups = self.groups()
+        first = next(iter(groups.values()), [])
+        cells = []
+        for number, (cell, samples) in enumerate(groups.items()):
+            apart = difference(first, samples) if number else None
+            cells.append(
                 {
-                    "profile": profile,
-                    **score(group).to_json(),
+                    "model": cell.model,
+                    "profile": cell.profile,
+                    "governor": cell.governor,
+                    **figures_of(samples).to_json(),
                     "skills": {
-                        skill: figures.to_json() for skill, figures in score_by_skill(group).items()
+                        skill: figures_of(group).to_json()
+                        for skill, group in by_skill(samples).items()
                     },
+                    "against_first": None if apart is None else apart.to_json(),
                 }
-                for profile, group in self.by_profile().items()
-            ],
-        }
+            )
+        return {"schema": EVAL_SCHEMA, "run": dict(self.record), "cells": cells}
 
-    def _profiles(self, metadata: Mapping[str, KeyValue], report: Report) -> tuple[Profile, ...]:
-        from qwq_gguf.jobs.settings import with_thoughts
-        from qwq_gguf.profiles import resolve, thoughts_of
+    def _check(self) -> None:
+        asked = self.asked
+        if asked.guessing is not None and self.parallel > 1:
+            raise UsageError(
+                "--speculate goes with --parallel 1", hint="several at once fill a step anyway"
+            )
+        if len(asked.sources) > 1 and asked.revision is not None:
+            raise UsageError("--revision goes with one model")
+        for option, given in (("models", asked.sources), ("--suite", asked.suites)):
+            if len(set(given)) < len(given):
+                raise UsageError(f"{option}: one is named twice", found=", ".join(given)[:200])
 
-        effort = self.asked.effort
-        names = [name.strip() for name in self.asked.profiles]
-        settings = {name: resolve(metadata, requested=name) for name in names}
-        profiles = {
-            each.profile.name: with_thoughts(each.profile, None, None, effort=effort)
-            for each in settings.values()
-        }
-        if effort is not None:
-            note = thoughts_of(metadata, next(iter(profiles.values()))).note
-            report(Note(note) if note else Said(f"effort {effort}"))
-        if len(profiles) < len(names):
-            raise UsageError(f"--profile names one twice: {','.join(names)}")
-        for name, resolved in settings.items():
-            if name == "auto":
-                report(Said(f"profile {resolved.profile.name}: {resolved.reason}"))
-        for sentence in dict.fromkeys(s for each in settings.values() for s in each.notes):
-            report(Note(sentence))
-        return tuple(profiles.values())
-
-    def _ask(self, model: Model, profile: Profile, problems: Sequence[Any]) -> Iterator[Sample]:
-        from qwq_gguf.evaluation.runner import ask_model, run_suite
+    def _suites(self, report: Report) -> dict[str, tuple[Question, ...]]:
+        """The questions by suite, less those that cannot be graded here, which are said.
+        EvaluationError where none is left.
+        """
+        from qwq_gguf.evaluation.asking.plan import joined_suites
+        from qwq_gguf.evaluation.suites import load_suite
 
         asked = self.asked
-        ask = ask_model(model, profile, max_tokens=asked.max_tokens)
-        return run_suite(
-            ask, problems, profile=profile.name, samples=asked.samples, seed=asked.seed
+        suites = {
+            name: _gradable(name, load_suite(name, limit=asked.limit, seed=asked.seed), report)
+            for name in asked.suites
+        }
+        joined_suites(list(suites.values()))
+        if asked.append is None:
+            return suites
+        return {
+            name: tuple(replace(each, text=f"{each.text}{asked.append}") for each in suite)
+            for name, suite in suites.items()
+        }
+
+    @contextmanager
+    def _kept(self, contenders: Sequence[Contender], report: Report) -> Iterator[Keep | None]:
+        """Where replies are written down; those that are there already are `done`."""
+        from qwq_gguf.evaluation.asking.samples_file import SamplesFile
+        from qwq_gguf.files.naming import open_descriptor, refuse_sources
+        from qwq_gguf.files.writing import write_descriptor
+        from qwq_gguf.json_text import to_json
+
+        path = self.asked.out
+        if path is None:
+            report(Said("no reply is kept: --out FILE writes each as it is made, and goes on"))
+            yield None
+            return
+        descriptor = open_descriptor(path)
+        if descriptor is not None:
+            write_descriptor(descriptor, f"{to_json(self.record)}\n", path)
+            yield lambda s: write_descriptor(descriptor, f"{to_json(s.to_json())}\n", path)
+            return
+        refuse_sources([path], [part for each in contenders for part in each.parts])
+        with SamplesFile(path, self.record, force=self.asked.force) as file:
+            self.done += file.done
+            yield file.write
+
+    def _ask(
+        self,
+        contender: Contender,
+        wanted: Sequence[Wanted],
+        report: Report,
+        keep: Keep | None,
+        whole: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        from qwq_gguf.evaluation.asking.running import ask
+
+        asked = self.asked
+        with (
+            self._loaded(contender, report) as model,
+            activity(report, Activity.EVALUATING, f"asking {contender.name}", len(wanted)),
+            closing(
+                ask(
+                    model,
+                    wanted,
+                    contender.profiles,
+                    parallel=self.parallel,
+                    max_tokens=asked.max_tokens,
+                    traces=asked.traces,
+                )
+            ) as samples,
+        ):
+            meter = Meter(report, Activity.EVALUATING, len(wanted))
+            right = 0
+            for number, sample in enumerate(samples, start=1):
+                with whole():  # figures and lines are of the same replies
+                    self.done.append(replace(sample, tokens=None))
+                    if keep is not None:
+                        keep(sample)
+                right += sample.right
+                meter.passed(1, f"{sample.profile} {sample.skill}, {right} of {number} right")
+
+    def _loaded(self, contender: Contender, report: Report) -> Model:
+        from qwq_gguf.jobs.loading import load_model
+
+        asked = self.asked
+        return load_model(
+            contender.path,
+            report,
+            usual_context=max(profile.context for profile in contender.profiles.values()),
+            context=asked.context,
+            gpu_layers=asked.gpu_layers,
+            threads=asked.threads,
+            wish=asked.wish,
+            guessing=asked.guessing,
         )
 
 
-@contextmanager
-def _lines(path: Path | None, source: Sequence[Path], *, force: bool) -> Iterator[Lines | None]:
-    from qwq_gguf.files.naming import open_descriptor, refuse_sources
-    from qwq_gguf.files.writing import LinesFile, write_descriptor
+def _gradable(name: str, suite: tuple[Question, ...], report: Report) -> tuple[Question, ...]:
+    from qwq_gguf.evaluation.grading import ungradable
 
-    if path is None:
-        yield None
-        return
-    descriptor = open_descriptor(path)
-    if descriptor is not None:
-        yield lambda line: write_descriptor(descriptor, f"{line}\n", path)
-        return
-    refuse_sources([path], source)
-    with LinesFile(path, force=force) as file:
-        yield file.write
+    reasons = {question.key: ungradable(question) for question in suite}
+    left = tuple(question for question in suite if reasons[question.key] is None)
+    why = Counter(reason for reason in reasons.values() if reason is not None)
+    if not left and why:
+        raise EvaluationError("nothing of this can be graded here", found=name, hint=max(why))
+    for reason, count in why.items():
+        report(Note(f"{count} of {len(suite)} questions of {name} are not asked: {reason}"))
+    return left

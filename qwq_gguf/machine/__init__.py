@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from qwq_gguf.machine.cards import Card, find_cards
-from qwq_gguf.machine.cores import cpu_identity, physical_cores, usable_processors
+from qwq_gguf.machine.cores import (
+    cpu_identity,
+    physical_cores,
+    processor_name,
+    usable_processors,
+)
 from qwq_gguf.machine.kv_cache import KvShape, check_cache_fits
 from qwq_gguf.machine.memory import available_memory, total_memory, used_memory
 from qwq_gguf.machine.open_files import allow_open_files
@@ -17,6 +22,7 @@ __all__ = [
     "cpu_identity",
     "find_cards",
     "physical_cores",
+    "processor_name",
     "total_memory",
     "usable_processors",
     "used_memory",

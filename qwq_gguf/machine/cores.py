@@ -17,7 +17,7 @@ from pathlib import Path
 
 from qwq_gguf.machine.cgroup import Group, groups
 
-__all__ = ["cpu_identity", "physical_cores", "usable_processors"]
+__all__ = ["cpu_identity", "physical_cores", "processor_name", "usable_processors"]
 
 # Lines of /proc/cpuinfo that say what a processor can execute, x86 and ARM.
 _IDENTITY_LINES = frozenset(
@@ -69,6 +69,19 @@ def cpu_identity(root: Path = Path("/")) -> str:
     if len(lines) == 1:
         lines.append(platform.processor())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def processor_name(root: Path = Path("/")) -> str:
+    """What the processor calls itself, for people; empty where nobody says."""
+    try:
+        text = (root / "proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        text = ""
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.processor()
 
 
 def _affinity() -> set[int]:

@@ -67,14 +67,32 @@ def chain_of(profile: Profile) -> dict[str, Any]:
     return chain
 
 
+def plain(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures that the page has, without their intervals."""
+    tokens = figures["thought_tokens"]
+    return {
+        "samples": figures["samples"],
+        "right": figures["right"],
+        "accuracy": figures["accuracy"]["value"],
+        "unclosed": figures["unanswered"],
+        "thinking_tokens": {name: tokens[name]["value"] for name in ("mean", "median", "p95")},
+    }
+
+
 def ask(name: str) -> dict[str, Any]:
     """Run one row and return its figures."""
     command = [
         "qwq-gguf", "eval", "thinking", str(MODEL), "--suite", SUITE, "--limit", str(LIMIT),
-        "--seed", str(SEED), "--profile", profile_argument(name), "-t", "1", "--json",
+        "--seed", str(SEED), "--profile", profile_argument(name), "-t", "1", "--parallel", "1",
+        "--json",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    (figures,) = json.loads(done.stdout)["profiles"]
+    (cell,) = json.loads(done.stdout)["cells"]
+    figures = {
+        "profile": cell["profile"],
+        **plain(cell),
+        "skills": {n: plain(s) for n, s in cell["skills"].items()},
+    }
     print(f"{name}: {figures['right']} of {figures['samples']}", file=sys.stderr, flush=True)
     return {"chain": chain_of(profile_of(name)), **figures}
 

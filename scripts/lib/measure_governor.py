@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import subprocess
 import sys
@@ -15,61 +14,64 @@ from pathlib import Path
 from statistics import fmean
 
 from qwq_gguf.engine.model import Model
-from qwq_gguf.evaluation.runner import ask_model, run_suite
-from qwq_gguf.evaluation.suites.problems import Problem
-from qwq_gguf.evaluation.suites.skills import suite
-from qwq_gguf.evaluation.summary import Sample
+from qwq_gguf.evaluation.asking.bootstrap import Estimate
+from qwq_gguf.evaluation.asking.governors import OFF
+from qwq_gguf.evaluation.asking.pairing import difference
+from qwq_gguf.evaluation.asking.plan import plan_replies
+from qwq_gguf.evaluation.asking.running import ask
+from qwq_gguf.evaluation.asking.sample import Cell, Sample
+from qwq_gguf.evaluation.questions import Question
+from qwq_gguf.evaluation.suites import load_suite
 from qwq_gguf.profiles import Profile, governor_settings, resolve, with_governor_settings
 from qwq_gguf.thinking import Governor
 
-OFF = Governor(reserve=0, loops=False, answers=False)
 STEPS = " Think step by step, and put the result into \\boxed{}."
 
 
-def hard(count: int, seed: int) -> list[Problem]:
+def hard(count: int, seed: int) -> list[Question]:
     """Products far longer than any that the demo model was trained on."""
     dice = random.Random(seed)
-    problems = []
+    questions = []
     for _ in range(count):
         a, b = dice.randrange(10**4, 10**5), dice.randrange(10**3, 10**4)
-        problems.append(
-            Problem("hard", f"What is {a}*{b}?", str(a * b), (str(a), str(b)), f"multiply:{a}*{b}")
+        questions.append(
+            Question(
+                key=f"multiply:{a}*{b}",
+                skill="hard",
+                text=f"What is {a}*{b}?",
+                grader="number",
+                expected={"value": str(a * b)},
+            )
         )
-    return problems
+    return questions
 
 
-def arithmetic(count: int, seed: int) -> list[Problem]:
+def arithmetic(count: int, seed: int) -> list[Question]:
     """Sums, differences and products for a model that is told to work step by step."""
     found = [
-        replace(problem, question=problem.question + STEPS)
+        replace(question, text=question.text + STEPS)
         for skill in ("add", "subtract", "multiply")
-        for problem in suite(skill, seed=seed, limit=-(-count // 3))
+        for question in load_suite(skill, seed=seed, limit=-(-count // 3))
     ]
     return found[:count]
 
 
-def interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """The mean difference of pairs, second less first, and half its 95 % interval."""
-    differences = [b - a for a, b in zip(first, second, strict=True)]
-    mean = fmean(differences)
-    variance = fmean((d - mean) ** 2 for d in differences)
-    return mean, 1.96 * math.sqrt(variance / max(1, len(differences) - 1))
+def shown(found: Estimate, scale: float = 1, unit: str = "") -> str:
+    """A difference with its interval."""
+    low, high = (0.0 if end is None else scale * end for end in (found.low, found.high))
+    return f"{scale * found.value:+.1f}{unit} ({low:+.1f} to {high:+.1f})"
 
 
 def row(name: str, off: Sequence[Sample], on: Sequence[Sample]) -> str:
     """What a suite's two runs say, as a row of the table."""
-    right = interval([s.right for s in off], [s.right for s in on])
-    tokens = [[s.thinking_tokens + s.answer_tokens for s in run] for run in (off, on)]
-    more = interval(*tokens)
-    same = sum(
-        a.thinking == b.thinking and a.answer == b.answer for a, b in zip(off, on, strict=True)
-    )
+    apart = difference(off, on)
+    assert apart is not None
+    right = shown(apart.accuracy, 100, " %")
     return (
         f"| {name} | {len(on)} | {sum(s.right for s in off)} | {sum(s.right for s in on)} "
-        f"| {100 * right[0]:+.1f} ± {100 * right[1]:.1f} % "
-        f"| {sum(not s.closed for s in off)} | {sum(not s.closed for s in on)} "
-        f"| {fmean(tokens[0]):.1f} | {fmean(tokens[1]):.1f} | {more[0]:+.1f} ± {more[1]:.1f} "
-        f"| {same} |"
+        f"| {right} | {sum(not s.answered for s in off)} | {sum(not s.answered for s in on)} "
+        f"| {fmean(s.reply_tokens for s in off):.1f} | {fmean(s.reply_tokens for s in on):.1f} "
+        f"| {shown(apart.reply_tokens)} | {apart.same} |"
     )
 
 
@@ -78,14 +80,15 @@ def compare(
     profile: Profile,
     governor: Governor,
     name: str,
-    problems: Sequence[Problem],
+    questions: Sequence[Question],
     most: int,
 ) -> None:
-    """Ask all problems under both governors, and print the row."""
-    runs = []
-    for each in (OFF, governor):
-        ask = ask_model(model, replace(profile, governor=each), max_tokens=most)
-        runs.append(list(run_suite(ask, problems, profile=profile.name)))
+    """Ask all questions under both governors, one after the other, and print the row."""
+    off, on = (Cell("", profile.name, each) for each in ("off", "on"))
+    profiles = {off: replace(profile, governor=OFF), on: replace(profile, governor=governor)}
+    wanted = plan_replies([off, on], questions, samples=1, seed=0)
+    samples = list(ask(model, wanted, profiles, max_tokens=most))
+    runs = [[sample for sample in samples if sample.cell == cell] for cell in (off, on)]
     print(row(name, *runs), flush=True)
     ended = Counter(f"{s.thought_ended} {s.finish_reason}" for s in runs[1])
     print(f"{name}: {dict(ended.most_common())}", file=sys.stderr, flush=True)
@@ -120,7 +123,7 @@ def main() -> None:
                 problems = arithmetic(asked.count, asked.seed)
                 compare(model, profile, governor, "arithmetic", problems, asked.tokens or 1000)
                 return
-            skills = list(suite("skills", seed=asked.seed, limit=-(-asked.count // 6)))
+            skills = load_suite("skills", seed=asked.seed, limit=-(-asked.count // 6))
             compare(model, profile, governor, "held out", skills, asked.tokens or 400)
             compare(
                 model, profile, governor, "hard", hard(asked.count, asked.seed), asked.tokens or 400

@@ -7,7 +7,8 @@ asked here, with bounds that a broken kernel, template or sampler chain cannot m
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -18,12 +19,15 @@ from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.conversion import convert
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
+from qwq_gguf.evaluation.asking.plan import plan_replies
+from qwq_gguf.evaluation.asking.running import ask
+from qwq_gguf.evaluation.asking.sample import Cell, Sample
 from qwq_gguf.evaluation.grading import grade
-from qwq_gguf.evaluation.runner import ask_model, run_suite
 from qwq_gguf.evaluation.suites.problems import SHOWCASE, Problem
 from qwq_gguf.evaluation.suites.skills import suite
 from qwq_gguf.profiles import Profile, load_profile
 from qwq_gguf.quantization import load_recipe, make_plan, run_plan
+from qwq_gguf.sampling import Greedy, SamplerChain
 from support.trainer import seen, thoughts
 
 
@@ -40,20 +44,45 @@ def qwq() -> Profile:
     return load_profile("qwq")
 
 
+def asked(model: Model, profile: Profile, problems: Sequence[Problem], **plan: int) -> list[Sample]:
+    cell = Cell("demo", profile.name, "default")
+    wanted = plan_replies(
+        [cell],
+        [problem.to_question() for problem in problems],
+        samples=plan.get("samples", 1),
+        seed=plan.get("seed", 0),
+    )
+    return list(ask(model, wanted, {cell: profile}, parallel=plan.get("parallel", 1)))
+
+
 @pytest.mark.parametrize("problem", SHOWCASE, ids=lambda problem: problem.skill)
 def test_the_showcase_is_answered_right(model: Model, qwq: Profile, problem: Problem) -> None:
-    for sample in run_suite(ask_model(model, qwq), [problem], profile="qwq", samples=3):
+    for sample in asked(model, qwq, [problem], samples=3):
         assert sample.right, sample
-        assert sample.thinking_tokens > 5
-        assert sample.tool_calls == (problem.skill == "calculator")
+        assert sample.thought_tokens > 5
+        assert sample.calls == (problem.skill == "calculator")
 
 
 def test_held_out_problems_of_every_skill(model: Model, qwq: Profile) -> None:
     problems = suite("skills", limit=12, seed=1)
-    samples = list(run_suite(ask_model(model, qwq), problems, profile="qwq", seed=1))
+    samples = asked(model, qwq, problems, seed=1)
     right = sum(sample.right for sample in samples)
-    assert right >= 0.9 * len(samples), [s.question for s in samples if not s.right]
-    assert all(sample.closed for sample in samples)
+    assert right >= 0.9 * len(samples), [s.key for s in samples if not s.right]
+    assert all(sample.answered for sample in samples)
+
+
+def test_several_at_once_say_what_one_by_one_does(model: Model, qwq: Profile) -> None:
+    """The calculator's rounds too: a reply goes on behind its tool while others are made."""
+    profile = replace(qwq, chain=SamplerChain((Greedy(),)))
+    problems = [*SHOWCASE, *suite("calculator", limit=3), *suite("add", limit=3)]
+    alone = asked(model, profile, problems)
+    together = asked(model, profile, problems, parallel=5)
+    assert sorted(map(_told, together)) == sorted(map(_told, alone))
+    assert sum(sample.calls for sample in together) == 4
+
+
+def _told(sample: Sample) -> tuple[str, str, str, int]:
+    return sample.key, sample.thought, sample.answer, sample.reply_tokens
 
 
 def test_it_notices_a_slip_and_mends_it(model: Model, qwq: Profile) -> None:

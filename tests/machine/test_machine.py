@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.machine import available_memory, cpu_identity, find_cards, physical_cores
+from qwq_gguf.machine import (
+    available_memory,
+    cpu_identity,
+    find_cards,
+    physical_cores,
+    processor_name,
+)
 from qwq_gguf.machine.cards import Card
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and /sys")
@@ -127,3 +133,9 @@ def test_cards_are_found_by_their_drivers(tmp_path: Path) -> None:
 def test_a_card_without_the_driver_folder_is_still_seen(tmp_path: Path, sign: str) -> None:
     write(tmp_path, sign, "")
     assert [card.build for card in find_cards(tmp_path)] == ["CUDA"]
+
+
+def test_a_processor_is_called_what_it_calls_itself(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A CPU: fast\n")
+    assert processor_name(tmp_path) == "A CPU: fast"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +15,13 @@ from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import speculation as speculation_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.groups import takes_groups
-from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
+from qwq_gguf.cli.flags.sources import Revision, Token, named_model
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
-from qwq_gguf.cli.terminal.output import emit_json, note, show_table
+from qwq_gguf.cli.terminal.output import emit_json, note
 from qwq_gguf.cli.terminal.telling import Terminal
 
 if TYPE_CHECKING:
-    from qwq_gguf.evaluation.summary import Score
     from qwq_gguf.jobs.evaluating import Evaluation
 
 __all__ = ["app"]
@@ -42,21 +44,32 @@ def measure() -> None:
 
 def _complete_suite(incomplete: str) -> list[str]:
     from qwq_gguf.evaluation.suites import suite_names
+    from qwq_gguf.evaluation.suites.public import FORMATS
 
-    return [name for name in suite_names() if name.startswith(incomplete)]
+    known = (*suite_names(), *(f"{name}:" for name in FORMATS))
+    return [name for name in known if name.startswith(incomplete)]
 
 
 @app.command("thinking", cls=HouseCommand)
 @takes_groups
 def thinking(
-    source: GgufSource,
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL",
+            help="GGUF files, or what else `chat` takes for a model; demo is the one that comes"
+            " along.",
+            callback=lambda sources: [named_model(source) for source in sources],
+        ),
+    ],
     *,
-    suite_name: Annotated[
-        str,
+    suite_names: Annotated[
+        list[str],
         typer.Option(
             "--suite",
-            metavar="NAME",
-            help="The problems: skills, one skill's name, or showcase.",
+            metavar="NAME|FILE",
+            help="What is asked, several times for more: a suite's name, a FILE.jsonl of questions,"
+            " or FORMAT:FILE of a public test (docs/evaluate.md).",
             autocompletion=_complete_suite,
         ),
     ],
@@ -69,23 +82,52 @@ def thinking(
             show_default=True,
         ),
     ] = "auto",
+    governors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--govern",
+            metavar="A,B",
+            help="Governors to compare, by commas: default, off, or keys joined by a plus:"
+            " budget=200+loops=false.  [default: default]",
+            show_default=False,
+        ),
+    ] = None,
     effort: thought_flags.Effort = None,
     samples: Annotated[
         int, typer.Option("--samples", metavar="N", min=1, help="Replies to each problem.")
     ] = 1,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", min=1, help="Problems of each skill.  [default: 100]"),
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=1,
+            help="Problems of each skill.  [default: 100; all of a file]",
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Draws the problems and the replies.")
     ] = 0,
+    append: Annotated[
+        str | None,
+        typer.Option("--append", metavar="TEXT", help="Said after each question, as it stands."),
+    ] = None,
+    parallel: Annotated[
+        int | None,
+        typer.Option(
+            "--parallel",
+            metavar="N",
+            min=1,
+            help="Replies that are made at once; 1 makes the same ones at each run.  [default: 4]",
+        ),
+    ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option("-n", "--max-tokens", metavar="N", min=1, help="Longest reply."),
     ] = None,
     context: Annotated[
-        int | None, typer.Option("-c", "--ctx", metavar="N", min=1, help="Context in tokens.")
+        int | None,
+        typer.Option("-c", "--ctx", metavar="N", min=1, help="Context in tokens, of all at once."),
     ] = None,
     gpu_layers: Annotated[
         int | None,
@@ -104,39 +146,58 @@ def thinking(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Write each reply here, a JSON line each."),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write each reply here as soon as it is made, a JSON line each; the same command"
+            " goes on where it was cut short.  [default: none is written]",
+            show_default=False,
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace --out if it exists.")] = False,
+    traces: Annotated[
+        bool,
+        typer.Option("--traces", help="The replies' tokens in --out, too, for other measures."),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace --out if it exists; begin anew.")
+    ] = False,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
-    """Ask the problems of a suite; print accuracy and thinking tokens by profile and skill.
+    """Ask the questions of suites; print accuracy and tokens by model, profile, governor, skill.
 
-    The problems are held out from the demo model's training. The same seed draws the same
-    problems and the same dice for every profile and file, so that figures compare. p95 is
-    the nearest rank; a thought that never closed counts with the tokens it took.
+    The same seed draws the same problems and the same dice for every model, profile and
+    governor, so that figures compare: the last table pairs each with the first, reply by reply.
+    Intervals are at 95 % and by problem. p95 is the nearest rank; a thought that never closed
+    counts with the tokens it took. Seconds are a reply's share of the time in which it was made
+    together with others.
 
-    Questions are asked as they are, without a word about the form of the answer. The last box
-    (\\boxed{...}) of an answer is graded, or without one the last result that it states.
+    The problems of the skills are held out from the demo model's training, and asked as they
+    are, without a word about the form of the answer.
 
     \b
     Examples:
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --limit 20
+      qwq-gguf eval thinking Q8_0.gguf Q3_K_M.gguf --suite skills --out quants.jsonl
       qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite multiply --profile qwq,llama-cpp
-      qwq-gguf eval thinking QwQ-Demo-Q4_K_M.gguf --suite skills --json --out replies.jsonl
+      qwq-gguf eval thinking MODEL.gguf --suite gsm8k:test.jsonl --govern default,off --json
     """
     from qwq_gguf.jobs.evaluating import Evaluating, Evaluation
 
-    if force and out is None:
-        raise typer.BadParameter("--force goes with --out")
+    for flag, given in (("--force", force), ("--traces", traces)):
+        if given and out is None:
+            raise typer.BadParameter(f"{flag} goes with --out")
     evaluation = Evaluation(
         Evaluating(
-            source=source,
-            suite=suite_name,
+            sources=sources,
+            suites=suite_names,
             profiles=profile_names.split(","),
+            governors=governors or ("default",),
             samples=samples,
             limit=limit,
             seed=seed,
+            append=append,
+            parallel=parallel,
             max_tokens=max_tokens,
             effort=effort,
             context=context,
@@ -146,8 +207,10 @@ def thinking(
             guessing=guessing.wish(),
             out=out,
             force=force,
+            traces=traces,
             revision=revision,
             token=token,
+            command=_command(sys.argv[1:]),
         )
     )
     try:
@@ -156,6 +219,10 @@ def thinking(
         # What was measured is worth seeing; as JSON it would pass for the whole.
         if evaluation.done and not as_json:
             _show(evaluation)
+        if out is not None and evaluation.done:
+            done = len(evaluation.done)
+            there = "1 reply is" if done == 1 else f"{done} replies are"
+            note(f"{there} in {out}; the same command goes on")
         raise
     if as_json:
         emit_json(evaluation.to_json())
@@ -164,30 +231,19 @@ def thinking(
 
 
 def _show(evaluation: Evaluation) -> None:
-    from qwq_gguf.evaluation.summary import score, score_by_skill
+    from qwq_gguf.cli.showing.evaluation import show_evaluation
 
-    rows = []
-    for profile, group in evaluation.by_profile().items():
-        skills = score_by_skill(group)
-        rows += [_row(profile, skill, figures) for skill, figures in skills.items()]
-        if len(skills) > 1:
-            rows.append(_row(profile, "all", score(group)))
-    show_table(_COLUMNS, rows, right=",".join(_COLUMNS[2:]))
-    note("\nmean, median and p95 are thinking tokens a reply")
+    show_evaluation(evaluation.groups())
 
 
-_COLUMNS = ("profile", "skill", "right", "of", "accuracy", "unclosed", "mean", "median", "p95")
-
-
-def _row(profile: str, skill: str, figures: Score) -> tuple[object, ...]:
-    return (
-        profile,
-        skill,
-        figures.right,
-        figures.samples,
-        f"{100 * figures.accuracy:.1f} %",
-        figures.unclosed,
-        f"{figures.mean_thinking:.1f}",
-        f"{figures.median_thinking:g}",
-        f"{figures.p95_thinking:g}",
-    )
+def _command(arguments: Sequence[str]) -> str:
+    """What was typed, without a token of the Hub's."""
+    kept: list[str] = []
+    secret = False
+    for argument in arguments:
+        if not secret and not argument.startswith("--token="):
+            kept.append(argument)
+        secret = argument == "--token"
+        if secret:
+            kept.pop()
+    return shlex.join(["qwq-gguf", *kept])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwq_gguf.engine.llama.context_settings import ContextSettings
     from qwq_gguf.engine.model import Model
 
-__all__ = ["MadeWith"]
+__all__ = ["MadeWith", "files_digest"]
 
 _SAMPLES = 64
 _SAMPLE = 4096
@@ -44,7 +44,9 @@ class MadeWith:
         ]
         if yarn is not None:
             cache.append(f"yarn {yarn.factor:g} of {yarn.original}")
-        return cls(model.name, _digest(model.files.paths), model.library.version, ", ".join(cache))
+        return cls(
+            model.name, files_digest(model.files.paths), model.library.version, ", ".join(cache)
+        )
 
     def to_json(self) -> dict[str, str]:
         """As an object of texts."""
@@ -71,7 +73,7 @@ class MadeWith:
         return None
 
 
-def _digest(parts: Sequence[Path]) -> str:
+def files_digest(parts: Sequence[Path]) -> str:
     """Tells a model's files from others: by sizes, headers, and samples of the weights.
 
     Reading all of them takes as long as loading them does.

@@ -10,6 +10,7 @@ from pathlib import Path
 from qwq_gguf.errors import EvaluationError
 from qwq_gguf.evaluation.questions import Question
 from qwq_gguf.evaluation.suites.files import read_questions
+from qwq_gguf.evaluation.suites.public import public_suite, split_name
 from qwq_gguf.evaluation.suites.puzzles import PUZZLES, puzzles
 from qwq_gguf.evaluation.suites.skills import SKILL_SUITES, suite
 from qwq_gguf.evaluation.suites.tool_questions import TOOL_QUESTIONS, tool_questions
@@ -40,6 +41,8 @@ def load_suite(
     first ones are the same whatever it is. EvaluationError for a name that is not in
     `suite_names()`, for more questions than there are, and for a file that cannot be read.
     """
+    if split_name(name_or_path) is not None:  # gsm8k:x.jsonl ends in .jsonl, too
+        return public_suite(name_or_path, limit=limit, seed=seed)
     if name_or_path in SKILL_SUITES:
         return tuple(q.to_question() for q in suite(name_or_path, limit=limit, seed=seed))
     if name_or_path in _DRAWN:

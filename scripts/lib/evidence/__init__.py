@@ -1,0 +1,1 @@
+"""What docs/evidence.md measures: which cells each of its tables has, asked by which command."""

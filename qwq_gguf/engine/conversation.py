@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import (
+    AnswerDelta,
     ChatEvent,
     Finished,
     FinishReason,
@@ -15,23 +17,21 @@ from qwq_gguf.chat.events import (
     Reply,
     Responded,
     Response,
-    ToolCallStarted,
-    ToolResult,
 )
 from qwq_gguf.chat.fitting import Sent
-from qwq_gguf.chat.messages import Message, ToolCall
-from qwq_gguf.chat.rounds import no_room, one_reply, tokens_of
-from qwq_gguf.chat.tool_arguments import ArgumentError, fitted
+from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.rounds import as_final, no_room, one_reply, said_by_tools, tokens_of
 from qwq_gguf.engine.generating import Generates
 from qwq_gguf.engine.llama.native_chain import MOST_SEED
 from qwq_gguf.engine.one_reader import OneReader
+from qwq_gguf.engine.replies.closing import OPENER
 from qwq_gguf.engine.responder import Responder, Responding, new_seed
 from qwq_gguf.engine.saving.chats import load_chat, save_chat
 from qwq_gguf.engine.saving.file import SavedChat
 from qwq_gguf.engine.saving.made_with import MadeWith
 from qwq_gguf.engine.session import PromptProgress
-from qwq_gguf.errors import PromptTooLongError, ToolError
-from qwq_gguf.words import did_you_mean
+from qwq_gguf.engine.tool_rounds import ToolRounds
+from qwq_gguf.errors import PromptTooLongError
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -243,18 +243,26 @@ class Conversation:
         seed = self._next_seed()
         turn = [Message("user", text)]
         rounds: list[Response] = []
+        tools = ToolRounds(self._tools, self._tool_rounds, lambda: self._interrupted)
         while True:
-            last = yield from self._respond(turn, _round_seed(seed, len(rounds)), rounds)
+            if tools.last and not self._interrupted:
+                yield Notice(tools.why)
+            last = yield from self._respond(
+                turn, _round_seed(seed, len(rounds)), rounds, may_call=not tools.last
+            )
             rounds.append(last)
             reason = last.finish_reason
-            if not (last.calls or last.unread) or reason is not FinishReason.STOP:
-                break
-            if len(rounds) > self._tool_rounds:
-                reason = FinishReason.TOOL_LIMIT
+            wants = bool(last.calls or last.unread) and reason is FinishReason.STOP
+            if tools.last or not wants:
                 break
             said = last.answer if last.calls else last.written
             turn.append(Message("assistant", said, last.calls, thinking=last.thinking))
-            yield from self._use_tools(last, turn)
+            yield from tools.run(last, turn)
+        if tools.last and reason is FinishReason.STOP:
+            reason = FinishReason.TOOL_LIMIT
+        if (more := self._missing_answer(last, tools)) is not None:
+            yield AnswerDelta(more)
+            last = rounds[-1] = replace(last, answer=last.answer + more)
         reply = one_reply(rounds, reason, seed)
         if reply.answer:
             turn.append(Message("assistant", reply.answer, thinking=last.thinking))
@@ -262,10 +270,23 @@ class Conversation:
         self._sent.crowded = reason is FinishReason.CONTEXT
         yield Finished(reply)
 
+    def _missing_answer(self, last: Response, tools: ToolRounds) -> str | None:
+        """What is to be added where the model has called tools and says nothing; else None."""
+        if not self.profile.governor.answers or last.finish_reason is FinishReason.INTERRUPTED:
+            return None
+        if not (self._specs and (tools.said or tools.last or last.calls or last.unread)):
+            return None
+        said = last.answer.strip()
+        if said not in ("", OPENER):
+            return None
+        return f"{' ' if said else ''}{said_by_tools(tools.said)}"
+
     def _respond(
-        self, turn: Sequence[Message], seed: int, rounds: Sequence[Response]
+        self, turn: Sequence[Message], seed: int, rounds: Sequence[Response], *, may_call: bool
     ) -> Generator[ChatEvent, None, Response]:
         """One round's events; returns what came of it."""
+        if rounds and self._interrupted:  # while a tool ran
+            return no_room(FinishReason.INTERRUPTED, seed)
         left = None
         if self.max_tokens is not None:
             left = self.max_tokens - sum(map(tokens_of, rounds))
@@ -273,8 +294,11 @@ class Conversation:
                 return no_room(FinishReason.LENGTH, seed)
         yield from self._make_room(turn)
         try:
-            messages = (*self._system, *self._sent.of(self._history), *turn)
-            responding = self.responder.respond(messages, self._specs, seed=seed, max_tokens=left)
+            said = turn if may_call else as_final(turn)
+            messages = (*self._system, *self._sent.of(self._history), *said)
+            responding = self.responder.respond(
+                messages, self._specs, seed=seed, max_tokens=left, may_call=may_call
+            )
             self._responding = responding
             if self._interrupted:  # before there was anything to cancel
                 responding.cancel()
@@ -320,33 +344,6 @@ class Conversation:
         seed = (self._seed + self._turns) % (MOST_SEED + 1)
         self._turns += 1
         return seed
-
-    def _use_tools(self, response: Response, turn: list[Message]) -> Iterator[ChatEvent]:
-        """Run the calls and let the model read results and errors."""
-        for call in response.calls:
-            yield ToolCallStarted(call)
-            result = self._run_tool(call)
-            yield result
-            turn.append(Message("tool", result.content, name=call.name))
-        for error in response.unread:
-            yield Notice(f"a tool call could not be read: {error}")
-            turn.append(Message("tool", f"error: {error}"))
-
-    def _run_tool(self, call: ToolCall) -> ToolResult:
-        tool = self._tools.get(call.name)
-        if tool is None:
-            near = did_you_mean(call.name[:100], self._tools)
-            known = near or f"there are: {', '.join(self._tools)}"
-            message = f"error: there is no tool {call.name[:100]}; {known}"
-            return ToolResult(call, message, failed=True)
-        try:
-            return ToolResult(call, tool.run(fitted(call.arguments, tool.spec.parameters)))
-        except ArgumentError as error:
-            return ToolResult(call, f"error: {error}", failed=True)
-        except ToolError as error:
-            return ToolResult(call, f"error: {error.message}", failed=True)
-        except Exception as error:  # a stranger's tool: its bug must not end the chat
-            return ToolResult(call, f"error: the tool failed ({type(error).__name__})", failed=True)
 
 
 def _round_seed(seed: int, number: int) -> int:

@@ -20,6 +20,7 @@ from typing import IO
 
 from qwq_gguf.confinement.fences import Fences, Limits, fences_for, why_not
 from qwq_gguf.errors import ToolError
+from qwq_gguf.temporary import temporary_folder
 
 __all__ = ["Ended", "Ran", "run_confined"]
 
@@ -74,7 +75,7 @@ def run_confined(
     fences = _fences(limits, namespaces)
     # A folder of its own to stand in; the file with the program has no name.
     with (
-        tempfile.TemporaryDirectory(prefix="qwq-gguf-") as folder,
+        temporary_folder() as folder,
         tempfile.TemporaryFile() as file,
     ):
         told = fences.to_json() | {"parent": os.getpid(), "ready": _READY, "code": program}
@@ -105,7 +106,7 @@ def _landlock_version() -> int:
     return max(0, found)
 
 
-def _start(folder: str, stdin: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(folder: Path, stdin: IO[bytes]) -> subprocess.Popen[bytes]:
     # Nothing of the environment, no folder of the user's for modules, no site-packages.
     command = [sys.executable, "-I", "-S", "-X", "utf8", str(_INSIDE)]
     try:

@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+from governor_pairs import Pair, Pairs, ask_pairs
+
+from qwq_gguf.engine.batching.engine import Engine
 from qwq_gguf.engine.model import Model
 from qwq_gguf.evaluation.problems import Problem, suite
-from qwq_gguf.evaluation.runner import ask_model, run_suite
-from qwq_gguf.evaluation.summary import Sample
 from qwq_gguf.profiles import Profile, governor_settings, resolve, with_governor_settings
 from qwq_gguf.thinking import Governor
 
-OFF = Governor(reserve=0, loops=False, answers=False)
 STEPS = " Think step by step, and put the result into \\boxed{}."
 
 
@@ -55,10 +55,11 @@ def interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, fl
     return mean, 1.96 * math.sqrt(variance / max(1, len(differences) - 1))
 
 
-def row(name: str, off: Sequence[Sample], on: Sequence[Sample]) -> str:
-    """What a suite's two runs say, as a row of the table."""
+def row(name: str, pairs: Sequence[Pair]) -> str:
+    """What a suite's pairs say, as a row of the table."""
+    off, on = [pair.off for pair in pairs], [pair.on for pair in pairs]
     right = interval([s.right for s in off], [s.right for s in on])
-    tokens = [[s.thinking_tokens + s.answer_tokens for s in run] for run in (off, on)]
+    tokens = [[s.tokens for s in run] for run in (off, on)]
     more = interval(*tokens)
     same = sum(
         a.thinking == b.thinking and a.answer == b.answer for a, b in zip(off, on, strict=True)
@@ -66,27 +67,42 @@ def row(name: str, off: Sequence[Sample], on: Sequence[Sample]) -> str:
     return (
         f"| {name} | {len(on)} | {sum(s.right for s in off)} | {sum(s.right for s in on)} "
         f"| {100 * right[0]:+.1f} ± {100 * right[1]:.1f} % "
-        f"| {sum(not s.closed for s in off)} | {sum(not s.closed for s in on)} "
+        f"| {sum(not s.answered for s in off)} | {sum(not s.answered for s in on)} "
         f"| {fmean(tokens[0]):.1f} | {fmean(tokens[1]):.1f} | {more[0]:+.1f} ± {more[1]:.1f} "
         f"| {same} |"
     )
 
 
 def compare(
-    model: Model,
+    engine: Engine,
     profile: Profile,
     governor: Governor,
     name: str,
     problems: Sequence[Problem],
-    most: int,
+    asked: argparse.Namespace,
+    kept: Path,
 ) -> None:
-    """Ask all problems under both governors, and print the row."""
-    runs = []
-    for each in (OFF, governor):
-        ask = ask_model(model, replace(profile, governor=each), max_tokens=most)
-        runs.append(list(run_suite(ask, problems, profile=profile.name)))
-    print(row(name, *runs), flush=True)
-    ended = Counter(f"{s.thought_ended} {s.finish_reason}" for s in runs[1])
+    """Ask the problems that are not in the file under both governors, and print the row."""
+    most = asked.tokens or (1000 if asked.model else 400)
+    pairs = Pairs(kept, {
+        "suite": name,
+        "model": engine.model.name,
+        "size": engine.model.path.stat().st_size,
+        "profile": profile.name,
+        "governor": str(governor),
+        "tokens": most,
+        "seed": asked.seed,
+    })  # fmt: skip
+    left = [problem for problem in problems if problem.key not in pairs.done]
+    for pair in ask_pairs(engine, profile, governor, left, most=most, seconds=asked.seconds):
+        pairs.add(pair)
+        print(f"\r{name}: {len(pairs.done)} pairs", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    told = [pairs.done[problem.key] for problem in problems if problem.key in pairs.done]
+    if not told:
+        return
+    print(row(name, told), flush=True)
+    ended = Counter(f"{pair.on.thought_ended} {pair.on.finish_reason}" for pair in told)
     print(f"{name}: {dict(ended.most_common())}", file=sys.stderr, flush=True)
 
 
@@ -100,6 +116,15 @@ def main() -> None:
     parser.add_argument("--profile", help="default: what the file asks for")
     parser.add_argument("--govern", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("-t", "--threads", type=int)
+    parser.add_argument("--together", type=int, default=8, help="problems at once; 1: in turn")
+    parser.add_argument("--seconds", type=float, help="begin no pair after so many")
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        default=Path("build/governor"),
+        metavar="FOLDER",
+        help="the pairs so far, which a second run goes on with",
+    )
     asked = parser.parse_args()
     settings = {key: v for text in asked.govern for key, v in governor_settings(text).items()}
     with tempfile.TemporaryDirectory() as folder:
@@ -108,22 +133,25 @@ def main() -> None:
             path = Path(folder) / "demo.gguf"
             command = ["quantize", "demo", str(path), "-r", "F16", "--no-modelfile"]
             subprocess.run(["qwq-gguf", *command], check=True)
-        with Model.load(path, threads=asked.threads, context=4096) as model:
+        asked.kept.mkdir(parents=True, exist_ok=True)
+        context = asked.together * ((asked.tokens or 1000) + 300)
+        with (
+            Model.load(path, threads=asked.threads, context=max(4096, context)) as model,
+            Engine(model, sequences=asked.together) as engine,
+        ):
             profile = resolve(model.metadata, requested=asked.profile).profile
             governor = with_governor_settings(profile.governor, settings)
             print(f"{governor}", file=sys.stderr)
             print("| suite | problems | right off | right on | difference | unanswered off | on "
                   "| tokens off | on | difference | the same |")  # fmt: skip
             print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
-            if asked.model is not None:
-                problems = arithmetic(asked.count, asked.seed)
-                compare(model, profile, governor, "arithmetic", problems, asked.tokens or 1000)
-                return
-            skills = list(suite("skills", seed=asked.seed, limit=-(-asked.count // 6)))
-            compare(model, profile, governor, "held out", skills, asked.tokens or 400)
-            compare(
-                model, profile, governor, "hard", hard(asked.count, asked.seed), asked.tokens or 400
-            )
+            suites = {"arithmetic": arithmetic(asked.count, asked.seed)}
+            if asked.model is None:
+                skills = list(suite("skills", seed=asked.seed, limit=-(-asked.count // 6)))
+                suites = {"held out": skills, "hard": hard(asked.count, asked.seed)}
+            for name, problems in suites.items():
+                kept = asked.kept / f"{path.stem}-{name.replace(' ', '-')}.jsonl"
+                compare(engine, profile, governor, name, problems, asked, kept)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,9 @@ def texts_there(path: Path) -> set[tuple[Any, ...]]:
 
 
 def _key(about: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(about[name] for name in ("chain", "forbids", "seed", "form", "prompt", "begin"))
+    return tuple(
+        about.get(name) for name in ("chain", "forbids", "seed", "form", "prompt", "begin")
+    )
 
 
 def generate_all(subject: Subject, models: Path, out: Path, threads: int) -> None:
@@ -123,7 +125,14 @@ def main() -> None:
             name: Model.load(given.models / file, context=256, threads=1, gpu_layers=0)
             for name, file in TOKENIZERS.items()
         }
-        collect(given.made, tokenizers)
+        models = {
+            subject.model: Model.load(
+                given.models / subject.file, context=256, threads=1, gpu_layers=0
+            )
+            for subject in SUBJECTS
+            if (given.made / f"{subject.name}.jsonl").exists()
+        }
+        collect(given.made, tokenizers, models)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,7 @@ from loop_corpus.store import (
     read_looping,
 )
 
-# What holds; docs/thinking.md says what is missing to 0.95, and why.
-SOON = 0.87
-# Kinds of the held-out half that repeat whole blocks exactly, as their rule has it.
-TAKEN_FOR_LOOPS = {"sorting", "drum_tab"}
+SOON = 0.95
 HALVES: tuple[Half, ...] = ("tuning", "held-out")
 
 
@@ -61,7 +58,6 @@ def test_honest_texts_are_no_loops(honest: list[Honest], half: Half) -> None:
     assert [
         (text.origin, tokenizer, loop)
         for text, tokenizer, loop in false_alarms(text for text in honest if text.half == half)
-        if text.origin.get("kind") not in TAKEN_FOR_LOOPS
     ] == []
 
 
@@ -81,9 +77,9 @@ def test_the_set_is_what_it_is_said_to_be(looping: list[Looping], honest: list[H
     for entries in (looping, honest):
         halves: Counter[Half] = Counter(entry.half for entry in entries)
         assert min(halves[half] for half in HALVES) >= 0.3 * len(entries)
-    # The same prompt is never in both halves.
-    prompts = {half: {t.origin["prompt"] for t in looping if t.half == half} for half in HALVES}
-    assert not prompts["tuning"] & prompts["held-out"]
+    # No beginning twice: greedy chains say the same to the same.
+    begun = {(t.origin["model"], t.origin["quant"], *t.tokens[:150]) for t in looping}
+    assert len(begun) == len(looping)
     assert len({text.origin["model"] for text in looping}) >= 2
     assert sum("model" not in text.origin for text in honest) >= 300
     assert all(len(text.tokens) >= 3 for text in honest if "model" not in text.origin)

@@ -131,7 +131,7 @@ class Governing:
                 token, piece, stream.thinking_tokens, generation.tokens, generation.seconds
             )
         else:
-            decision = policy.in_answer(token)
+            decision = policy.in_answer(token, piece)
             if not stream.has_answer and not turned:
                 decision = self._while_blank(decision)
             elif turned or self._ends or self._forbids_while_silent:

@@ -260,7 +260,7 @@ class Conversation:
             yield from tools.run(last, turn)
         if tools.last and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_LIMIT
-        if (more := self._missing_answer(last, tools)) is not None:
+        if (more := self._missing_answer(rounds, tools)) is not None:
             yield AnswerDelta(more)
             last = rounds[-1] = replace(last, answer=last.answer + more)
         reply = one_reply(rounds, reason, seed)
@@ -270,11 +270,12 @@ class Conversation:
         self._sent.crowded = reason is FinishReason.CONTEXT
         yield Finished(reply)
 
-    def _missing_answer(self, last: Response, tools: ToolRounds) -> str | None:
+    def _missing_answer(self, rounds: Sequence[Response], tools: ToolRounds) -> str | None:
         """What is to be added where the model has called tools and says nothing; else None."""
+        last = rounds[-1]
         if not self.profile.governor.answers or last.finish_reason is FinishReason.INTERRUPTED:
             return None
-        if not (self._specs and (tools.said or tools.last or last.calls or last.unread)):
+        if not (self._specs and (tools.last or any(each.calls or each.unread for each in rounds))):
             return None
         said = last.answer.strip()
         if said not in ("", OPENER):

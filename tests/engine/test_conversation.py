@@ -41,7 +41,7 @@ from qwq_gguf.profiles import Profile, TemplatePolicy
 from qwq_gguf.sampling import Dist, Greedy, SamplerChain, Temperature
 from qwq_gguf.thinking import Governor
 from qwq_gguf.tools import Python
-from support.callers import CALLERS, drawn_caller, reply_of_caller
+from support.callers import CALLERS, Caller, drawn_caller, reply_of_caller
 from support.scripted import QWQ_TEMPLATE, ScriptedModel, ScriptedSession
 from support.tiny_gguf import TEMPLATE, byte_level, vocab, write_bigram, write_random
 
@@ -524,6 +524,13 @@ def test_the_same_call_with_another_result_is_progress() -> None:
     reply, _ = ask(conversation, "q")
     assert (reply.answer, reply.finish_reason) == ("done", FinishReason.STOP)
     assert len(reply.tool_calls) == 6
+
+
+def test_a_call_that_could_not_be_read_and_filled_the_context_is_answered_for() -> None:
+    """Found by scripts/soak governor: no tool had run, and the last round was not asked."""
+    reply, _ = reply_of_caller(Caller("breaks its calls", seed=90, tool_rounds=6, context=848))
+    assert reply.answer == "There is no answer: the reply ended before any tool had run."
+    assert reply.finish_reason is FinishReason.CONTEXT
 
 
 @pytest.mark.parametrize("behaviour", CALLERS)

@@ -39,7 +39,7 @@ class FinishReason(StrEnum):
     LENGTH = "length"  # the token limit of the reply was reached
     CONTEXT = "context"  # the context is full
     INTERRUPTED = "interrupted"  # the user stopped it
-    TOOL_LIMIT = "tool_limit"  # it asked for more rounds of tools than allowed
+    TOOL_LIMIT = "tool_limit"  # its rounds of tools were used up, so it answered with what it had
     LOOP = "loop"  # the answer went in circles, and its governor ended it
 
 

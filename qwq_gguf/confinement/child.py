@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import IO
 
 from qwq_gguf.confinement.fences import Fences, Limits, fences_for, why_not
 from qwq_gguf.errors import ToolError
+from qwq_gguf.temporary import temporary_folder
 
 __all__ = ["Ended", "Ran", "run_confined"]
 
@@ -28,6 +30,11 @@ _LANDLOCK_CREATE, _LANDLOCK_VERSION = 444, 1
 _STARTING = 30  # seconds for the interpreter, on a machine that does much else
 _SECONDS_AFTER = 1  # by the clock, for a program whose seconds of the core are over
 _CHUNK = 1 << 16
+_LOOK = 0.1  # seconds between two looks whether it is still wanted
+
+
+def _never() -> bool:
+    return False
 
 
 class Ended(StrEnum):
@@ -38,6 +45,7 @@ class Ended(StrEnum):
     TIME = "time"  # it was ended when its seconds were over
     OUTPUT = "output"  # it was ended because it printed too much
     SIGNAL = "signal"  # a fault, or memory that it did not get
+    CANCELLED = "cancelled"  # nobody waits for it any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +57,16 @@ class Ran:
     signal: str = ""
 
 
-def run_confined(program: str, limits: Limits | None = None, *, namespaces: bool = True) -> Ran:
+def run_confined(
+    program: str,
+    limits: Limits | None = None,
+    *,
+    cancelled: Callable[[], bool] = _never,
+    namespaces: bool = True,
+) -> Ran:
     """Run a Python program that can compute and print, and nothing else; wait for its end.
 
+    `cancelled` is asked ten times a second; once it says True the program is ended.
     `namespaces` is False to see that the fences hold without them.
 
     ToolError, and nothing is run, where it cannot be confined.
@@ -60,7 +75,7 @@ def run_confined(program: str, limits: Limits | None = None, *, namespaces: bool
     fences = _fences(limits, namespaces)
     # A folder of its own to stand in; the file with the program has no name.
     with (
-        tempfile.TemporaryDirectory(prefix="qwq-gguf-") as folder,
+        temporary_folder() as folder,
         tempfile.TemporaryFile() as file,
     ):
         told = fences.to_json() | {"parent": os.getpid(), "ready": _READY, "code": program}
@@ -68,7 +83,7 @@ def run_confined(program: str, limits: Limits | None = None, *, namespaces: bool
         file.seek(0)
         child = _start(folder, file)
         try:
-            return _follow(child, limits)
+            return _follow(child, limits, cancelled)
         finally:
             _end(child)
 
@@ -91,7 +106,7 @@ def _landlock_version() -> int:
     return max(0, found)
 
 
-def _start(folder: str, stdin: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(folder: Path, stdin: IO[bytes]) -> subprocess.Popen[bytes]:
     # Nothing of the environment, no folder of the user's for modules, no site-packages.
     command = [sys.executable, "-I", "-S", "-X", "utf8", str(_INSIDE)]
     try:
@@ -109,10 +124,12 @@ def _start(folder: str, stdin: IO[bytes]) -> subprocess.Popen[bytes]:
         raise _unconfined(f"its interpreter does not start: {error}") from None
 
 
-def _follow(child: subprocess.Popen[bytes], limits: Limits) -> Ran:
+def _follow(child: subprocess.Popen[bytes], limits: Limits, cancelled: Callable[[], bool]) -> Ran:
     assert child.stdout is not None
     began = time.monotonic()
-    first = _read(child.stdout, began + _STARTING, 1)
+    first = _read(child.stdout, began + _STARTING, 1, cancelled)
+    if first is None and cancelled():
+        return Ran("", Ended.CANCELLED)
     if first != bytes([_READY]):
         rest = b"" if first is None else _read(child.stdout, began + _STARTING, 4096)
         said = ((first or b"") + (rest or b"")).decode("utf-8", "replace").strip()
@@ -122,19 +139,18 @@ def _follow(child: subprocess.Popen[bytes], limits: Limits) -> Ran:
     printed = b""
     over: Ended | None = None
     while over is None:
-        chunk = _read(child.stdout, deadline, _CHUNK)
+        chunk = _read(child.stdout, deadline, _CHUNK, cancelled)
         if chunk == b"":
             break
         printed += chunk or b""
         over = Ended.TIME if chunk is None else None
         if len(printed) > limits.output:
             over = Ended.OUTPUT
-    if over is None:
-        try:
-            child.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:  # it has closed what it prints to
-            over = Ended.TIME
+    if over is None and not _wait(child, deadline, cancelled):  # it has closed what it prints to
+        over = Ended.TIME
     text = printed[: limits.output].decode("utf-8", "replace")
+    if over is Ended.TIME and cancelled():
+        over = Ended.CANCELLED
     if over is not None:
         return Ran(text, over)
     return _ran(text, child.returncode, time.monotonic() - began >= limits.seconds / 2)
@@ -152,14 +168,27 @@ def _ran(text: str, status: int, long: bool) -> Ran:
     return Ran(text, Ended.SIGNAL, name)
 
 
-def _read(pipe: IO[bytes], deadline: float, most: int) -> bytes | None:
-    """Some bytes, none at the end, None when the time is over."""
+def _read(
+    pipe: IO[bytes], deadline: float, most: int, cancelled: Callable[[], bool] = _never
+) -> bytes | None:
+    """Some bytes, none at the end, None when the time is over or nobody waits any more."""
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
-    left = deadline - time.monotonic()
-    if left <= 0 or not poll.poll(left * 1000):
-        return None
-    return os.read(pipe.fileno(), most)
+    while (left := deadline - time.monotonic()) > 0 and not cancelled():
+        if poll.poll(min(left, _LOOK) * 1000):
+            return os.read(pipe.fileno(), most)
+    return None
+
+
+def _wait(child: subprocess.Popen[bytes], deadline: float, cancelled: Callable[[], bool]) -> bool:
+    """Whether it ended in time, and while somebody waited."""
+    while (left := deadline - time.monotonic()) > 0 and not cancelled():
+        try:
+            child.wait(min(left, _LOOK))
+        except subprocess.TimeoutExpired:
+            continue
+        return True
+    return False
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.chat.events import (
+    AnswerDelta,
     ChatEvent,
     Finished,
     FinishReason,
@@ -17,18 +19,19 @@ from qwq_gguf.chat.events import (
     Response,
 )
 from qwq_gguf.chat.messages import Message
-from qwq_gguf.chat.rounds import no_room, one_reply, tokens_of
+from qwq_gguf.chat.rounds import as_final, no_room, one_reply, said_by_tools, tokens_of
 from qwq_gguf.chat.turns import Turns
 from qwq_gguf.engine.one_reader import OneReader
 from qwq_gguf.engine.protocols import Generates
+from qwq_gguf.engine.replies.closing import OPENER
 from qwq_gguf.engine.responder import Responder, Responding
 from qwq_gguf.engine.saving.chats import load_chat, save_chat
 from qwq_gguf.engine.saving.file import SavedChat
 from qwq_gguf.engine.saving.made_with import MadeWith
 from qwq_gguf.engine.session import PromptProgress
+from qwq_gguf.engine.tool_rounds import ToolRounds
 from qwq_gguf.errors import PromptTooLongError
 from qwq_gguf.sampling.seeds import Seeds, round_seed
-from qwq_gguf.tools.calling import use_tools
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -223,18 +226,26 @@ class Conversation:
         seed = self._seeds.take()
         turn = [Message("user", text)]
         rounds: list[Response] = []
+        tools = ToolRounds(self._tools, self._tool_rounds, lambda: self._interrupted)
         while True:
-            last = yield from self._respond(turn, round_seed(seed, len(rounds)), rounds)
+            if tools.last and not self._interrupted:
+                yield Note(tools.why)
+            last = yield from self._respond(
+                turn, round_seed(seed, len(rounds)), rounds, may_call=not tools.last
+            )
             rounds.append(last)
             reason = last.finish_reason
-            if not (last.calls or last.unread) or reason is not FinishReason.STOP:
-                break
-            if len(rounds) > self._tool_rounds:
-                reason = FinishReason.TOOL_LIMIT
+            wants = bool(last.calls or last.unread) and reason is FinishReason.STOP
+            if tools.last or not wants:
                 break
             said = last.answer if last.calls else last.written
             turn.append(Message("assistant", said, last.calls, thinking=last.thinking))
-            yield from use_tools(self._tools, last, turn)
+            yield from tools.run(last, turn)
+        if tools.last and reason is FinishReason.STOP:
+            reason = FinishReason.TOOL_LIMIT
+        if (more := self._missing_answer(rounds, tools)) is not None:
+            yield AnswerDelta(more)
+            last = rounds[-1] = replace(last, answer=last.answer + more)
         reply = one_reply(rounds, reason, seed)
         if reply.answer:
             turn.append(Message("assistant", reply.answer, thinking=last.thinking))
@@ -242,10 +253,24 @@ class Conversation:
         self._turns.ended(crowded=reason is FinishReason.CONTEXT)
         yield Finished(reply)
 
+    def _missing_answer(self, rounds: Sequence[Response], tools: ToolRounds) -> str | None:
+        """What is to be added where the model has called tools and says nothing; else None."""
+        last = rounds[-1]
+        if not self.profile.governor.answers or last.finish_reason is FinishReason.INTERRUPTED:
+            return None
+        if not (self._specs and (tools.last or any(each.calls or each.unread for each in rounds))):
+            return None
+        said = last.answer.strip()
+        if said not in ("", OPENER):
+            return None
+        return f"{' ' if said else ''}{said_by_tools(tools.said)}"
+
     def _respond(
-        self, turn: Sequence[Message], seed: int, rounds: Sequence[Response]
+        self, turn: Sequence[Message], seed: int, rounds: Sequence[Response], *, may_call: bool
     ) -> Generator[ChatEvent, None, Response]:
         """One round's events; returns what came of it."""
+        if rounds and self._interrupted:  # while a tool ran
+            return no_room(FinishReason.INTERRUPTED, seed)
         left = None
         if self.max_tokens is not None:
             left = self.max_tokens - sum(map(tokens_of, rounds))
@@ -253,8 +278,11 @@ class Conversation:
                 return no_room(FinishReason.LENGTH, seed)
         yield from self._make_room(turn)
         try:
-            messages = self._turns.sent_with(turn)
-            responding = self.responder.respond(messages, self._specs, seed=seed, max_tokens=left)
+            said = turn if may_call else as_final(turn)
+            messages = self._turns.sent_with(said)
+            responding = self.responder.respond(
+                messages, self._specs, seed=seed, max_tokens=left, may_call=may_call
+            )
             self._responding = responding
             if self._interrupted:  # before there was anything to cancel
                 responding.cancel()

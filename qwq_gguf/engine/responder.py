@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.chat.events import FinishReason, ResponseEvent
 from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate, RenderedPrompt, Segment
 from qwq_gguf.chat.tool_formats import ToolUse, read_tool_use
 from qwq_gguf.chat.tool_place import takes_tools
 from qwq_gguf.engine.llama.native_stages import with_token_ids
-from qwq_gguf.engine.marks import opening_token
-from qwq_gguf.engine.one_reader import OneReader
+from qwq_gguf.engine.marks import marked_tokens, opening_token
 from qwq_gguf.engine.protocols import Generates, Generating
 from qwq_gguf.engine.replies import Governing, ReplyDriver, ReplyStream
+from qwq_gguf.engine.responding import Responding
 from qwq_gguf.engine.session import PromptProgress, Session
 from qwq_gguf.errors import ChainError, ModelError
 from qwq_gguf.profiles.thoughts import thoughts_of
 from qwq_gguf.sampling import Grammar, LogitBias
 from qwq_gguf.sampling.seeds import new_seed
-from qwq_gguf.thinking import Governor, Unsplit
+from qwq_gguf.thinking import Governor, Splitter, Thoughts, Unsplit, holds_thought
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -119,30 +117,52 @@ class Responder:
         seed: int | None = None,
         max_tokens: int | None = None,
         stops: Sequence[str] = (),
+        may_call: bool = True,
     ) -> Responding:
         """The answer to these messages as events, computed as they are read.
 
         Without a `seed` one is drawn. `max_tokens` bounds thought and answer together. `stops`
-        are texts that end the answer, beside those of the profile.
+        are texts that end the answer, beside those of the profile. Without `may_call` the model
+        still reads of its tools, and is kept from calling any.
 
         PromptTooLongError when the messages do not fit the context; what `check_tools` says.
         """
         self.check_tools(tools)
         prompt = self.render(messages, tools)
-        token_id = self.model.token_id
+        size, governor = self.session.context_size, self.profile.governor
+        tokens = self.model.encode(prompt.segments, most=size - 1)
+        room = size - len(tokens) if max_tokens is None else min(max_tokens, size - len(tokens))
+        splitter = self.thoughts.splitter(prompt, self.model.token_id)
+        if self._too_short_for_thought(room, splitter):
+            thoughts = replace(self.thoughts, wanted=False)
+            prompt = self._render(thoughts, messages, tools)
+            tokens = self.model.encode(prompt.segments, most=size - 1)
+            splitter = thoughts.splitter(prompt, self.model.token_id)
+            governor = replace(governor, budget=0)
+        tool_format = self.tool_use.format.knowing(tools) if tools else None
         stream = ReplyStream(
-            self.thoughts.splitter(prompt, token_id),
-            stops=self._stop_texts,
-            answer_stops=stops,
-            tool_format=self.tool_use.format.knowing(tools) if tools else None,
+            splitter, stops=self._stop_texts, answer_stops=stops, tool_format=tool_format
         )
-        tokens = self.model.encode(prompt.segments, most=self.session.context_size - 1)
         seed = new_seed() if seed is None else seed
-        governing = Governing(self.model, self.profile)
+        governing = Governing(
+            self.model,
+            replace(self.profile, governor=governor),
+            no_calls=None if may_call else tool_format,
+        )
         return Responding(
             partial(self._begin, tokens, stream, seed, max_tokens),
             ReplyDriver(stream, governing, seed=seed),
         )
+
+    def _too_short_for_thought(self, room: int, splitter: Splitter) -> bool:
+        """Whether an answer has to come at once, in the place of a thought that may come."""
+        thoughts, grammar = self.thoughts, self._chain.stage(Grammar)
+        if not thoughts.has_thoughts or thoughts.mode is False or not self.profile.governor.reserve:
+            return False
+        if grammar is not None and not grammar.off and grammar.scope == "reply":
+            return False
+        closing = len(marked_tokens(self.model, splitter.closing_text)) + 1
+        return not holds_thought(room, closing)
 
     def go_on(
         self,
@@ -185,18 +205,23 @@ class Responder:
 
     def render(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> RenderedPrompt:
         """The prompt, up to a thought that it opens or closes."""
+        return self._render(self.thoughts, messages, tools)
+
+    def _render(
+        self, thoughts: Thoughts, messages: Sequence[Message], tools: Sequence[ToolSpec]
+    ) -> RenderedPrompt:
         control = self.model.control_tokens
-        messages = self.thoughts.earlier(messages)
+        messages = thoughts.earlier(messages)
         if any(message.tool_calls or message.role == "tool" for message in messages):
             messages = self.tool_use.shaped(messages)
         prompt = self._template.render(
             messages,
             tools,
-            variables=self.thoughts.variables,
+            variables=thoughts.variables,
             special_tokens=self.model.special_tokens,
             control_tokens=control,
         )
-        return self.thoughts.begin(prompt, control)
+        return thoughts.begin(prompt, control)
 
     def close(self) -> None:
         """Free the KV cache, unless it is shared."""
@@ -223,64 +248,3 @@ class Responder:
         if thinks:
             generation.expect_thought(self._thought_token, begun=stream.in_thought)
         return generation
-
-
-class Responding(Iterator[ResponseEvent]):
-    """A response in the making: its deltas and notes, then `Responded`.
-
-    Read it from one thread; `cancel` and `answer_now` may come from any, or from a signal
-    handler. ModelError from whatever is read after its session began another one, or was closed.
-    """
-
-    def __init__(self, begin: Callable[[], Generating], driver: ReplyDriver) -> None:
-        """Made by `Responder.respond`. `begin` is called when the first event is read."""
-        self._begin = begin
-        self._driver = driver
-        self._cancelled = False
-        self._generation: Generating | None = None
-        #: Tokens of the prompt that were computed before; known at the end.
-        self.reused_tokens = 0
-        self._events = OneReader(self._run(), "this response")
-
-    def __next__(self) -> ResponseEvent:
-        return next(self._events)
-
-    def cancel(self) -> None:
-        """End it with its next token, a prompt's computation at once. It is still read to its end.
-
-        Before it has begun: then it ends as it begins. After its end: nothing.
-        """
-        self._cancelled = True
-        if self._generation is not None:
-            self._generation.interrupt()
-
-    def answer_now(self) -> None:
-        """Close the open thought with its next token, in the governor's last words, and answer.
-
-        Nothing once the answer has begun. From any thread, or a signal handler.
-        """
-        self._driver.answer_now()
-
-    def close(self) -> None:
-        """Drop what is not read yet; may be called twice."""
-        self._events.close()
-
-    def _run(self) -> Generator[ResponseEvent, None, None]:
-        generation = self._begin()
-        try:
-            self._generation = generation
-            if self._cancelled:  # before there was anything to hear of it
-                generation.interrupt()
-            with closing(generation):
-                yield from generation.drive(self._driver)
-        finally:
-            self._generation = None
-            self.reused_tokens = generation.reused_tokens
-        reason = FinishReason.STOP if self._driver.done else generation.finish_reason
-        if reason is None:
-            raise ModelError(
-                "this reply was ended from elsewhere: its session began another one, or was closed",
-                hint="read a reply to its end before the next question, or give each "
-                "conversation a session of its own",
-            )
-        yield from self._driver.finish(reason)

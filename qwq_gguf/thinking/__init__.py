@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qwq_gguf.thinking.bounds import Bounds
+from qwq_gguf.thinking.bounds import Bounds, holds_thought
 from qwq_gguf.thinking.channels import ChannelSplitter
 from qwq_gguf.thinking.form import (
     EFFORTS,
@@ -60,6 +60,7 @@ __all__ = [
     "WasThought",
     "form_of",
     "hesitation_tokens",
+    "holds_thought",
     "read_form",
     "thought_start",
 ]

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from qwq_gguf.chat.events import ThoughtEnded
 from qwq_gguf.thinking.governor import Governor
 
-__all__ = ["Bounds"]
+__all__ = ["Bounds", "holds_thought"]
 
 _ANSWER_SHARE = 4  # an answer is kept at most this part of the room
-_LEAST_ROOM = 32  # tokens; below it no answer would be one
+_LEAST_ANSWER = 4  # tokens, of which a word of ours may be two
+_LEAST_BOTH = 8  # tokens of thought and answer, beside what closes the thought
+
+
+def holds_thought(room: int, closing: int) -> bool:
+    """Whether a reply of `room` tokens has any for a thought, which `closing` tokens close.
+
+    In less an answer comes at once: a thought of three words would only take its place.
+    """
+    return room >= 2 * closing + _LEAST_BOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +38,11 @@ class Bounds:
     def of(cls, governor: Governor, room: int, closing: int) -> Bounds:
         """For a reply of at most `room` tokens, of which `closing` say that the thought ends.
 
-        In less room than 32 tokens none is kept for an answer.
+        The answer is kept a quarter of the room at most, but 4 tokens in any case; 0 of
+        `generated` says that a thought has to be closed before its first token.
         """
-        kept = min(governor.reserve, room // _ANSWER_SHARE)
-        generated = room - kept - closing if kept and room >= _LEAST_ROOM else None
+        kept = min(governor.reserve, max(_LEAST_ANSWER, room // _ANSWER_SHARE))
+        generated = max(0, room - kept - closing) if kept else None
         return cls(governor.budget, governor.seconds, generated)
 
     def reached(self, thinking_tokens: int, generated: int, seconds: float) -> ThoughtEnded | None:

@@ -2,16 +2,17 @@
 
 Two kinds of evidence. A **periodic** tail: the last tokens are one block over and over. A
 **near** repeat: nearly all of a long stretch was said before, and not long ago, though with
-other numbers or names in it, or in another order.
+other numbers or names in it, or in another order; or most of a long line was.
 
 Honest texts repeat themselves, too: rulers, zeros, digits of 1/7, tables of equal rows. What is
 enough therefore depends on how much a block says, and the measure of that is how many different
-tokens it has. docs/thinking.md gives the reasons, and what was measured.
+tokens it has, in all and for its length. docs/thinking.md gives the reasons, and what was measured.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +54,14 @@ class LoopSettings:
     d < `near_telling` different tokens at `(near_telling / d) ** 2` times as many, or at `enough`;
     and never before it has gone round, at `near_rounds` times the usual distance of the repeats.
     So what is said a second time, a program or a table, is no loop, however long it is.
+
+    A round of fewer than `row_telling` different tokens, and of more than `rows` times as many in
+    all, is made of rows, such as a sorting's passes or the bars of a tab. It is a loop after
+    `row_rounds` of it, exactly the same after half as many, if all else says so.
+
+    Within one line, where those who feed it say where lines end, the same sum falls by
+    `line_novelty` only, and counts what was said in the last `line_reach` tokens; it is a loop at
+    `line_tokens`. Tables and traces have lines, so what goes on so long without one is none.
     """
 
     repeats: float = 2.75
@@ -63,6 +72,12 @@ class LoopSettings:
     near_tokens: int = 96
     near_telling: int = 32
     near_rounds: float = 1.5
+    rows: float = 4.0
+    row_telling: int = 64
+    row_rounds: float = 16.0
+    line_novelty: float = 1.0
+    line_reach: int = 512
+    line_tokens: int = 180
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -74,6 +89,12 @@ class LoopSettings:
             ("near_tokens", 1, _MOST),
             ("near_telling", 1, _MOST),
             ("near_rounds", 1, 1000),
+            ("rows", 1, _MOST),
+            ("row_telling", 1, _MOST),
+            ("row_rounds", 2, 1000),
+            ("line_novelty", 0.01, 1000),
+            ("line_reach", 1, _MOST),
+            ("line_tokens", 1, _MOST),
         ):
             value = getattr(self, name)
             if not least <= value <= most:  # NaN is not, either
@@ -84,14 +105,21 @@ class LoopSettings:
     def periodic_tokens(self, period: int, different: int) -> int:
         """How long a tail of this period, with so many different tokens in it, is a loop."""
         rounds = max(self.repeats, self.repeats - 1 + (self.telling / different) ** 2)
-        needed = max(self.repeats * period, min(rounds * period, self.enough))
-        return math.ceil(needed)
+        least = self.repeats
+        if self._is_rows(period, different):
+            least = max(least, self.row_rounds / 2)
+        return math.ceil(max(least * period, min(rounds * period, self.enough)))
 
     def near_sum(self, distance: float, different: int) -> float:
         """The sum at which near repeats of this usual distance are a loop."""
         thin = max(1.0, (self.near_telling / different) ** 2)
         enough = max(self.near_tokens, self.enough)
-        return max(min(self.near_tokens * thin, enough), self.near_rounds * distance)
+        rounds = self.row_rounds if self._is_rows(distance, different) else self.near_rounds
+        return max(min(self.near_tokens * thin, enough), rounds * distance)
+
+    def _is_rows(self, tokens: float, different: int) -> bool:
+        """Whether a round of so many tokens is one of rows."""
+        return different < self.row_telling and tokens > self.rows * different
 
 
 class LoopDetector:
@@ -110,13 +138,23 @@ class LoopDetector:
         settings = self.settings
         self._seen = Recurrence(settings.longest + _SLACK)
         self._different: dict[int, int] = {}
-        self._near = _NearRepeats(settings)
+        self._near = _NearRepeats(settings.novelty, settings.near_tokens, settings.near_sum)
+        self._line = _NearRepeats(
+            settings.line_novelty, settings.line_tokens, lambda distance, different: 0.0
+        )
 
-    def feed(self, token: int) -> Loop | None:
-        """Take one more token; the loop that it completes, or goes on with."""
+    def feed(self, token: int, *, ends_line: bool | None = None) -> Loop | None:
+        """Take one more token; the loop that it completes, or goes on with.
+
+        `ends_line` says whether there is a line break in it; None where nobody knows.
+        """
         distance = self._seen.feed(token)
         near = self._near.feed(token, distance)
-        return self._periodic() or near
+        if ends_line is not False:
+            self._line.clear()
+            distance = 0
+        in_line = self._line.feed(token, distance if distance <= self.settings.line_reach else 0)
+        return self._periodic() or near or in_line
 
     def _periodic(self) -> Loop | None:
         settings, seen = self.settings, self._seen
@@ -139,12 +177,16 @@ class LoopDetector:
 class _NearRepeats:
     """The sum of what was said before against what is new."""
 
-    def __init__(self, settings: LoopSettings) -> None:
-        self._settings = settings
+    def __init__(self, novelty: float, least: float, enough: Callable[[float, int], float]) -> None:
+        """The sum falls by `novelty`; it is a loop at `least`, and what is `enough` for its usual
+        distance and its different tokens.
+        """
+        self._novelty, self._least, self._enough = novelty, least, enough
         self._fed = 0
-        self._clear()
+        self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Begin anew."""
         self._sum = 0.0
         self._old = 0
         self._distances = 0
@@ -159,17 +201,17 @@ class _NearRepeats:
             self._distances += distance
             self._tokens.add(token)
         elif self._sum:
-            self._sum -= self._settings.novelty
+            self._sum -= self._novelty
             if self._sum <= 0:
-                self._clear()
+                self.clear()
         self._fed += 1
         if not self._sum:
             self._since = self._fed
             return None
-        if self._sum < self._settings.near_tokens:
+        if self._sum < self._least:
             return None
         usual = self._distances / self._old
-        if self._sum < self._settings.near_sum(usual, len(self._tokens)):
+        if self._sum < self._enough(usual, len(self._tokens)):
             return None
         begin = max(0, self._since - round(usual))
         return Loop("near", round(usual), (self._fed - begin) / usual, begin)

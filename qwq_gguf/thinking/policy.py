@@ -81,7 +81,7 @@ class Policy:
         self, token: int, piece: bytes, thinking_tokens: int, generated: int, seconds: float
     ) -> Decision:
         """After a token in an open thought; the numbers are as `Bounds` has them."""
-        loop = self._detector is not None and self._detector.feed(token) is not None
+        loop = self._loops(token, piece)
         if self._asked:
             self._asked = False
             return Decision(close=ThoughtEnded.ASKED)
@@ -94,12 +94,14 @@ class Policy:
             return NOTHING
         return self._steer(piece, self._bounds.share(thinking_tokens, generated, seconds))
 
-    def in_answer(self, token: int) -> Decision:
+    def in_answer(self, token: int, piece: bytes) -> Decision:
         """After a token of the answer."""
         self._asked = False  # there was nothing to close
-        if self._detector is not None and self._detector.feed(token) is not None:
-            return Decision(end=FinishReason.LOOP)
-        return NOTHING
+        return Decision(end=FinishReason.LOOP) if self._loops(token, piece) else NOTHING
+
+    def _loops(self, token: int, piece: bytes) -> bool:
+        detector = self._detector
+        return detector is not None and detector.feed(token, ends_line=b"\n" in piece) is not None
 
     def see(self, logits: npt.NDArray[np.float32]) -> Decision:
         """The logits of a token that follows the end of a sentence in a thought."""

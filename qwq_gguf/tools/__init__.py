@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ToolError, UsageError
-from qwq_gguf.tools.base import Tool
+from qwq_gguf.tools.base import Cancellable, Tool
 from qwq_gguf.tools.calculator import Calculator
 from qwq_gguf.tools.date import Date
 from qwq_gguf.tools.from_file import functions_in, load_tools_file, tool_in
@@ -19,6 +19,7 @@ from qwq_gguf.words import did_you_mean
 __all__ = [
     "TOOLS",
     "Calculator",
+    "Cancellable",
     "Date",
     "FunctionTool",
     "Python",

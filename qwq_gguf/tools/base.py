@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from qwq_gguf.chat.messages import ToolSpec
 
-__all__ = ["Tool"]
+__all__ = ["Cancellable", "Tool"]
 
 
 class Tool(Protocol):
@@ -25,4 +25,16 @@ class Tool(Protocol):
 
     def run(self, arguments: Mapping[str, Any]) -> str:
         """Do it."""
+        ...
+
+
+@runtime_checkable
+class Cancellable(Tool, Protocol):
+    """A tool whose runs can be ended: those that may take seconds."""
+
+    def run_until(self, arguments: Mapping[str, Any], cancelled: Callable[[], bool]) -> str:
+        """As `run`, and ends with a ToolError within a second of `cancelled` saying True.
+
+        It is asked in the thread that runs the tool, and is quick.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from qwq_gguf.chat.messages import ToolSpec
@@ -46,12 +46,16 @@ class Python:
 
     def run(self, arguments: Mapping[str, Any]) -> str:
         """What the program printed; ToolError with that and the reason where it failed."""
+        return self.run_until(arguments, lambda: False)
+
+    def run_until(self, arguments: Mapping[str, Any], cancelled: Callable[[], bool]) -> str:
+        """The same; see `Cancellable`."""
         code = arguments.get("code")
         if not isinstance(code, str) or not code.strip():
             raise ToolError("the argument code is missing or not text")
         if len(code) > _MOST_CODE:
             raise ToolError(f"the program is longer than {_MOST_CODE} characters")
-        return _said(run_confined(_bare(code), self._limits), self._limits)
+        return _said(run_confined(_bare(code), self._limits, cancelled=cancelled), self._limits)
 
 
 def _bare(code: str) -> str:
@@ -75,6 +79,8 @@ def _said(ran: Ran, limits: Limits) -> str:
             why = f"the program was stopped: it printed more than {limits.output:,} bytes"
         case Ended.SIGNAL:
             why = f"the program was ended by {ran.signal}"
+        case Ended.CANCELLED:
+            why = "the program was stopped: nobody waits for it any more"
     raise ToolError(f"{why}; it had printed:\n{printed}" if printed else why)
 
 

@@ -48,10 +48,28 @@ def _never(model: Model, forbids: Forbids) -> tuple[int, ...]:
     return tuple(sorted(never))
 
 
+def texts_there(path: Path) -> set[tuple[Any, ...]]:
+    """Which texts a run before this one has made; a line that it was killed in is taken away."""
+    if not path.exists():
+        return set()
+    lines = path.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        path.write_bytes(b"".join(lines[:-1]))
+        del lines[-1]
+    return {_key(json.loads(line)) for line in lines}
+
+
+def _key(about: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(
+        about.get(name) for name in ("chain", "forbids", "seed", "form", "prompt", "begin")
+    )
+
+
 def generate_all(subject: Subject, models: Path, out: Path, threads: int) -> None:
-    """Generate all texts of one subject, a line of JSON each."""
+    """Generate the texts of one subject that are not there yet, a line of JSON each."""
     began = time.monotonic()
     path = out / f"{subject.name}.jsonl"
+    there = texts_there(path)
     with (
         Model.load(
             models / subject.file,
@@ -59,7 +77,7 @@ def generate_all(subject: Subject, models: Path, out: Path, threads: int) -> Non
             threads=threads,
             gpu_layers=0,
         ) as model,
-        path.open("w", encoding="utf-8") as lines,
+        path.open("a", encoding="utf-8") as lines,
     ):
         jobs = []
         for task in tasks(subject):
@@ -73,6 +91,8 @@ def generate_all(subject: Subject, models: Path, out: Path, threads: int) -> Non
                 "prompt": task.prompt.text,
                 "begin": task.prompt.begin,
             }
+            if _key(about) in there:
+                continue
             prompt = tuple(model.encode(prompt_of(model, task).segments))
             never = _never(model, task.forbids)
             jobs.append(Job(prompt, CHAINS[task.chain], never, task.seed, subject.most, about))
@@ -105,7 +125,14 @@ def main() -> None:
             name: Model.load(given.models / file, context=256, threads=1, gpu_layers=0)
             for name, file in TOKENIZERS.items()
         }
-        collect(given.made, tokenizers)
+        models = {
+            subject.model: Model.load(
+                given.models / subject.file, context=256, threads=1, gpu_layers=0
+            )
+            for subject in SUBJECTS
+            if (given.made / f"{subject.name}.jsonl").exists()
+        }
+        collect(given.made, tokenizers, models)
 
 
 if __name__ == "__main__":

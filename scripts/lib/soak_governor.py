@@ -1,4 +1,6 @@
-"""Replies of a model that misbehaves in every way we know, under governors drawn at random."""
+"""Replies of models that misbehave in every way we know, under governors drawn at random, and
+turns of models that call tools as badly.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import sys
 from collections import Counter
 
 from qwq_gguf.engine.replies.closing import OPENER
+from support.callers import drawn_caller, reply_of_caller
 from support.unruly import answered, drawn_case, reply_to
 
 __all__ = ["govern"]
@@ -33,5 +36,25 @@ def govern(count: int, seed: int) -> None:
         print(f"  {title}: " + ", ".join(f"{why} {n:,}" for why, n in counts.most_common()))
     print(f"  cancelled: {cancelled:,}; nothing but the word they were given: {given:,}")
     print(f"  empty, and not cancelled: {empty:,}")
+    empty += _call_tools(max(1, count // 10), seed)
     if empty:
         sys.exit(1)
+
+
+def _call_tools(count: int, seed: int) -> int:
+    """Turns with tools; how many had no answer."""
+    finished: Counter[str] = Counter()
+    asked = composed = empty = 0
+    for number in range(seed, seed + count):
+        case = drawn_caller(number)
+        reply, rounds = reply_of_caller(case)
+        asked += rounds
+        finished[str(reply.finish_reason)] += 1
+        composed += "There is no " in reply.answer
+        if not reply.answer.strip():
+            empty += 1
+            print(f"no answer: {case}")
+    print(f"{count:,} turns with tools, in {asked:,} rounds, seeds from {seed}")
+    print("  finished: " + ", ".join(f"{why} {n:,}" for why, n in finished.most_common()))
+    print(f"  answered with what the tools had said: {composed:,}; empty: {empty:,}")
+    return empty

@@ -387,7 +387,7 @@ def test_stats() -> None:
         ({"finish_reason": FinishReason.CONTEXT, "answer": ""}, "in the middle of the thought"),
         ({"finish_reason": FinishReason.CONTEXT}, "context is full"),
         ({"finish_reason": FinishReason.INTERRUPTED}, "Interrupted"),
-        ({"finish_reason": FinishReason.TOOL_LIMIT}, "tool calls"),
+        ({"finish_reason": FinishReason.TOOL_LIMIT}, "calling tools"),
         ({"answer": ""}, "without an answer"),
     ],
 )

@@ -251,3 +251,25 @@ def test_a_failure_shows_the_programs_own_lines() -> None:
     ran = run_confined("import json\ndef f():\n    return json.loads('{')\nf()")
     assert 'File "<python>", line 3, in f\n    return json.loads' in ran.output
     assert ran.output.count("File") == 2
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "while True: pass",
+        "import time\ntime.sleep(1000)",
+        "import os, time\nos.close(1)\nos.close(2)\ntime.sleep(1000)",
+        "while True: print('more')",
+    ],
+)
+def test_one_that_nobody_waits_for_is_ended_within_a_second(program: str) -> None:
+    asked: list[float] = []
+
+    def cancelled() -> bool:
+        asked.append(time.monotonic())
+        return asked[-1] - asked[0] > 0.5
+
+    ran = run_confined(program, Limits(seconds=60, output=1 << 30), cancelled=cancelled)
+    assert ran.ended is Ended.CANCELLED
+    first = next(moment for moment in asked if moment - asked[0] > 0.5)
+    assert time.monotonic() - first < 1

@@ -99,3 +99,26 @@ def test_a_time_budget() -> None:
     response = reply_to(Case("rambles", "honest", Governor(seconds=1.0, loops=False)))
     assert response.thought_ended is ThoughtEnded.TIME
     assert 95 <= response.thinking_tokens <= 130  # a hundredth of a second each, and last words
+
+
+@pytest.mark.parametrize("thought", THOUGHTS)
+def test_whatever_room_there_is_there_is_an_answer(thought: str) -> None:
+    answers = list(ANSWERS)
+    for room, shift in itertools.product(range(1, 65), range(3)):
+        answer = answers[(room + shift * 3) % len(answers)]
+        inside, spelled = FORMS[(room + len(answer)) % len(FORMS)]
+        case = Case(thought, answer, seed=room, room=room, inside=inside, spelled=spelled)
+        assert answered(response := reply_to(case)), case
+        assert response.thinking_tokens + response.answer_tokens <= room
+
+
+@pytest.mark.parametrize("thought", ["calls", "honest", "rambles"])
+def test_a_reply_that_may_not_call_answers(thought: str) -> None:
+    for answer, room, (inside, spelled) in itertools.product(ANSWERS, (5, 40, 300), FORMS):
+        case = Case(
+            thought, answer, seed=room, room=room, inside=inside, spelled=spelled, tools=True,
+            may_call=False,
+        )  # fmt: skip
+        response = reply_to(case)
+        assert response.answer.strip(), case
+        assert response.thought_ended is not ThoughtEnded.TOOL_CALL

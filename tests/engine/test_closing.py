@@ -76,7 +76,7 @@ RAISES: Mapping[str, str] = {
 }
 ANSWERS: Mapping[str, str] = {
     "Model": f"{_FACTS} control_tokens special_tokens token_id speculate close",
-    "Vocabulary": "token_id pieces",
+    "Vocabulary": "token_id pieces blank_tokens beginning_tokens",
     "Session": "context_size cached_tokens interrupt take_note close",
     "Generation": (
         "__iter__ tokens_per_second room force forbid bias before_pick before_stop drive "
@@ -100,6 +100,7 @@ ARGUMENTS: Mapping[str, str] = {
     "encode_text": "'abc'",
     "encode_bytes": "b'abc'",
     "only_token": "'a'",
+    "beginning_tokens": "('<tool_call>',)",
     "generate": "PROMPT, GREEDY, seed=1",
     "expect_thought": "1, begun=False",
     "force": "[1]",

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +24,15 @@ from qwq_gguf.chat.events import (
     Note,
     Reply,
     ThinkingDelta,
+    ThoughtEnded,
     ToolCallStarted,
     ToolResult,
 )
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
+from qwq_gguf.cli.terminal.interrupt import ctrl_c_stops
+from qwq_gguf.confinement import Limits
+from qwq_gguf.confinement.child import _landlock_version
+from qwq_gguf.confinement.fences import why_not
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
@@ -29,6 +40,8 @@ from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError, Template
 from qwq_gguf.profiles import Profile, TemplatePolicy
 from qwq_gguf.sampling import Dist, Greedy, SamplerChain, Temperature
 from qwq_gguf.thinking import Governor
+from qwq_gguf.tools import Python
+from support.callers import CALLERS, Caller, drawn_caller, reply_of_caller
 from support.scripted import QWQ_TEMPLATE, ScriptedModel, ScriptedSession
 from support.tiny_gguf import TEMPLATE, byte_level, vocab, write_bigram, write_random
 
@@ -430,12 +443,106 @@ def test_a_reply_that_a_later_one_has_ended_says_so() -> None:
 
 
 def test_tool_rounds_are_limited() -> None:
-    conversation, session = chat(["t" + CALL] * 10, tools=[Adder()], tool_rounds=3)
+    calls = ["t" + CALL.replace("2", str(a)) for a in range(10)]
+    conversation, session = chat(calls, tools=[Adder()], tool_rounds=3)
     reply, events = ask(conversation, "q")
     assert reply.finish_reason is FinishReason.TOOL_LIMIT
     assert len(session.prompts) == 4
     assert len(reply.tool_calls) == 3
     assert sum(isinstance(event, ToolResult) for event in events) == 3
+    notice = "its 3 rounds of tools are used up: the model answers now"
+    assert [event.text for event in events if isinstance(event, Note)] == [notice]
+    # The model reads that it is so; the history has what the tool said.
+    assert "5\n\n(That was the last tool call of this turn" in session.prompts[3]
+    assert conversation.messages[-2].content == "5"
+    assert [message.role for message in conversation.messages][-1] == "assistant"
+
+
+def test_after_the_last_round_the_model_is_kept_from_calling() -> None:
+    """A mark that is a token is forbidden in the thought and the answer, one that is spelled
+    until the answer has begun."""
+    calls = ["t" + CALL, IN_THOUGHT]
+    conversation, session = chat(calls, tools=[Adder()], tool_rounds=1)
+    reply, _ = ask(conversation, "q")
+    assert reply.finish_reason is FinishReason.TOOL_LIMIT
+    assert reply.thought_ended is ThoughtEnded.STOP  # and was made to answer
+    assert reply.answer == "There is no other answer than what the tools said:\n- add(a=2, b=3): 5"
+    assert len(reply.tool_calls) == 1
+
+    conversation, session = chat(
+        ["t" + CALL, "</think>Now.\n" + CALL[10:]], tools=[Adder()], tool_rounds=1
+    )
+    reply, events = ask(conversation, "q")
+    assert reply.answer == "Now."
+    assert shown(events, AnswerDelta).strip() == "Now."
+    assert len(session.prompts) == 2
+
+
+def test_a_model_that_says_nothing_after_its_tools_is_answered_for() -> None:
+    conversation, _ = chat(["t" + CALL, "hm</think>\n\n"], tools=[Adder()])
+    reply, events = ask(conversation, "q")
+    assert reply.answer == (
+        "There is no other answer than what the tools said:\n- add(a=2, b=3): 5"
+    )
+    assert shown(events, AnswerDelta).strip() == reply.answer
+    assert conversation.messages[-1].content == reply.answer
+    # A reply whose limit leaves no room behind the call, too.
+    most = len("t" + CALL) - len("</think>") + 1
+    conversation, session = chat(["t" + CALL], tools=[Adder()], max_tokens=most)
+    reply, _ = ask(conversation, "q")
+    assert len(session.prompts) == 1
+    assert reply.answer.endswith("- add(a=2, b=3): 5")
+    assert reply.finish_reason is FinishReason.LENGTH
+    # Without `answers` nothing is put into its mouth.
+    off = replace(PROFILE, governor=Governor(answers=False))
+    conversation, _ = chat(["t" + CALL, "hm</think>\n\n"], tools=[Adder()], profile=off)
+    assert ask(conversation, "q")[0].answer == ""
+
+
+def test_a_call_that_only_repeats_itself_is_not_made_for_ever() -> None:
+    conversation, session = chat(["t" + CALL] * 9, tools=[Adder()], tool_rounds=8)
+    reply, events = ask(conversation, "q")
+    assert len(session.prompts) == 4  # a call, twice the same, and the answer
+    assert reply.finish_reason is FinishReason.TOOL_LIMIT
+    assert any(isinstance(e, Note) and "called again" in e.text for e in events)
+    broken = "</think><tool_call>\n{name: add}\n</tool_call>"
+    conversation, session = chat([broken] * 9, tools=[Adder()], tool_rounds=8)
+    assert ask(conversation, "q")[0].finish_reason is FinishReason.TOOL_LIMIT
+    assert len(session.prompts) == 4
+
+
+def test_the_same_call_with_another_result_is_progress() -> None:
+    class Counter(Adder):
+        count = 0
+
+        def run(self, arguments: Mapping[str, Any]) -> str:
+            self.count += 1
+            return str(self.count)
+
+    replies = [*["t" + CALL] * 6, "</think>done"]
+    conversation, _ = chat(replies, tools=[Counter()], tool_rounds=8)
+    reply, _ = ask(conversation, "q")
+    assert (reply.answer, reply.finish_reason) == ("done", FinishReason.STOP)
+    assert len(reply.tool_calls) == 6
+
+
+def test_a_call_that_could_not_be_read_and_filled_the_context_is_answered_for() -> None:
+    """Found by scripts/soak governor: no tool had run, and the last round was not asked."""
+    reply, _ = reply_of_caller(Caller("breaks its calls", seed=90, tool_rounds=6, context=848))
+    assert reply.answer == "There is no answer: the reply ended before any tool had run."
+    assert reply.finish_reason is FinishReason.CONTEXT
+
+
+@pytest.mark.parametrize("behaviour", CALLERS)
+def test_however_it_calls_tools_there_is_an_answer(behaviour: str) -> None:
+    for seed in range(20):
+        case = replace(drawn_caller(seed), behaviour=behaviour)
+        reply, rounds = reply_of_caller(case)
+        assert reply.answer.strip(), case
+        assert rounds <= case.tool_rounds + 1
+        assert case.max_tokens is None or (
+            reply.thinking_tokens + reply.answer_tokens <= case.max_tokens
+        )
 
 
 def test_the_limit_of_tokens_spans_the_rounds() -> None:
@@ -472,7 +579,9 @@ def test_interrupting_keeps_what_was_answered() -> None:
 
 
 def test_a_reply_without_an_answer_is_not_remembered() -> None:
-    conversation, session = chat(["thinking and thinking", "</think>fine"], max_tokens=5)
+    off = replace(PROFILE, governor=Governor(reserve=0, answers=False))
+    replies = ["thinking and thinking", "</think>fine"]
+    conversation, session = chat(replies, profile=off, max_tokens=5)
     reply, _ = ask(conversation, "one")
     assert reply.finish_reason is FinishReason.LENGTH
     assert (reply.thinking, reply.answer) == ("think", "")
@@ -774,3 +883,64 @@ def test_tools_and_seed_are_changed_between_turns() -> None:
     assert "Adds." in session.prompts[-1]
     conversation.set_tools(())
     assert conversation.prompt_tokens("four")
+
+
+class Sleeper(Adder):
+    """Runs until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.ended = False
+
+    def run_until(self, arguments: Mapping[str, Any], cancelled: Callable[[], bool]) -> str:
+        self.began.set()
+        while not cancelled():
+            time.sleep(0.001)
+        self.ended = True
+        raise ToolError("cancelled")
+
+
+def test_interrupting_ends_a_running_tool_and_begins_no_other() -> None:
+    sleeper = Sleeper()
+    body = '{"name": "add", "arguments": {"a": 2, "b": 3}}'
+    replies = [f"</think><tool_call>\n{body}\n{body}\n</tool_call>", "</think>no"]
+    conversation, session = chat(replies, tools=[sleeper])
+
+    def interrupt() -> None:
+        sleeper.began.wait(20)
+        conversation.interrupt()
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    reply, events = ask(conversation, "q")
+    other.join()
+    assert sleeper.ended
+    assert reply.finish_reason is FinishReason.INTERRUPTED
+    assert reply.answer == ""
+    assert len(session.prompts) == 1
+    assert sum(isinstance(event, ToolCallStarted) for event in events) == 1
+    assert conversation.messages == ()
+
+
+@pytest.mark.skipif(
+    bool(why_not(platform.system(), platform.machine(), _landlock_version())),
+    reason="programs of a model cannot be confined here",
+)
+def test_ctrl_c_ends_a_running_program() -> None:
+    """As the terminal does it: a signal's handler, in the thread that waits for the program."""
+    body = json.dumps({"name": "python", "arguments": {"code": "while True: pass"}})
+    replies = [f"</think><tool_call>\n{body}\n</tool_call>"]
+    conversation, _ = chat(replies, tools=[Python(Limits(seconds=60))])
+    pressed: list[float] = []
+
+    def press() -> None:
+        pressed.append(time.monotonic())
+        conversation.interrupt()
+
+    with ctrl_c_stops(press):
+        for event in conversation.stream("q"):
+            if isinstance(event, ToolCallStarted):
+                threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    assert isinstance(event, Finished)
+    assert event.reply.finish_reason is FinishReason.INTERRUPTED
+    assert time.monotonic() - pressed[0] < 1

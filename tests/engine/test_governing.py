@@ -179,6 +179,18 @@ def test_a_margin_of_nothing_closes_where_the_model_does(demo: Model) -> None:
 
 
 def test_the_limit_of_a_reply_counts_forced_tokens(demo: Model) -> None:
-    _, reply = ask(demo, governed(12, "Wait, 7."), max_tokens=14)
+    _, reply = ask(demo, governed(12, "Wait, 7."), max_tokens=20)
     assert reply.finish_reason is FinishReason.LENGTH
-    assert reply.thinking_tokens == 14
+    assert reply.thought_ended is ThoughtEnded.BUDGET
+    assert reply.thinking_tokens + reply.answer_tokens == 20
+
+
+def test_few_tokens_are_an_answer(demo: Model) -> None:
+    """-n 5 gave five tokens of a thought, and nothing else."""
+    for most in (1, 2, 3, 5, 11, 12, 13, 24, 31):
+        _, reply = ask(demo, governed(None), max_tokens=most)
+        assert reply.answer.strip(), most
+        assert reply.thinking_tokens + reply.answer_tokens <= most
+        assert (reply.thinking_tokens == 0) is (most < 12)
+        why = ThoughtEnded.RESERVE if most >= 12 else ThoughtEnded.NONE
+        assert reply.thought_ended is why

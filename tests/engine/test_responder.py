@@ -154,16 +154,17 @@ def test_dropping_a_response_closes_its_generation() -> None:
         ("", {}, ThoughtEnded.STOP),
         ("so\nUser: and", {}, ThoughtEnded.STOP),
         ("so</think>a\nUser: and", {}, ThoughtEnded.CLOSED),
-        ("a long thought</think>301", {"most": 5}, ThoughtEnded.LENGTH),  # no room for an answer
+        ("a long thought</think>301", {"most": 5}, ThoughtEnded.NONE),  # no room for both
+        ("a long thought</think>301", {"most": 12}, ThoughtEnded.RESERVE),
         ("a long thought " * 9, {"most": 60}, ThoughtEnded.RESERVE),
         ("a long thought " * 400, {}, ThoughtEnded.LOOP),
         ("a long thought", {"budget": 3, "most": 30}, ThoughtEnded.BUDGET),
-        ("a</think>long answer", {"most": 5}, ThoughtEnded.CLOSED),
+        ("a</think>long answer", {"most": 12}, ThoughtEnded.CLOSED),
         ("so", {"ends": FinishReason.CONTEXT}, ThoughtEnded.CONTEXT),
         ("so", {"ends": FinishReason.INTERRUPTED}, ThoughtEnded.INTERRUPTED),
         ("a long thought", {"budget": 3}, ThoughtEnded.BUDGET),
         ("so</think>301", {"budget": 30}, ThoughtEnded.CLOSED),
-        ("a long thought", {"budget": 3, "most": 4}, ThoughtEnded.LENGTH),
+        ("a long thought", {"budget": 3, "most": 4}, ThoughtEnded.NONE),
         ("answer", {"budget": 0}, ThoughtEnded.NONE),  # the prompt closes it
         (f"so\n{CALL}", {"tools": [ADD]}, ThoughtEnded.TOOL_CALL),
         (f"so</think>{CALL}", {"tools": [ADD]}, ThoughtEnded.CLOSED),
@@ -267,3 +268,38 @@ def test_another_place_for_the_same_responder() -> None:
     placed = responder.on(cast(Session, other))
     assert read(list(placed.respond(HI, seed=5))).answer == "yes"
     assert not session.prompts
+
+
+@pytest.mark.parametrize("template", [QWQ_TEMPLATE, FREE], ids=["opened", "free"])
+@pytest.mark.parametrize("reply", ["a long thought " * 9, "\n" * 90, "<think>" * 90, "so</think>5"])
+def test_every_limit_leaves_an_answer(reply: str, template: str) -> None:
+    for most in range(1, 65):
+        responder, session = answering(reply, template=template)
+        session.last_resort = ord("~")
+        response = read(list(responder.respond(HI, max_tokens=most)))
+        assert response.answer.strip(), most
+        assert response.thinking_tokens + response.answer_tokens <= most
+
+
+def test_a_limit_too_short_for_a_thought_is_met_by_the_prompt() -> None:
+    responder, session = answering("301", "301", "301")
+    read(list(responder.respond(HI, max_tokens=11)))
+    assert session.prompts[0].endswith("<think>\n\n</think>\n\n")
+    read(list(responder.respond(HI, max_tokens=12)))
+    assert session.prompts[1].endswith("<think>\n")
+    free = replace(PROFILE, governor=Governor(reserve=0))
+    read(list(responder.under(free, None).respond(HI, max_tokens=3)))
+    assert session.prompts[2].endswith("<think>\n")  # nothing is kept then
+
+
+def test_the_context_counts_as_a_limit() -> None:
+    responder, session = answering("301 " * 90)
+    prompt = len(session.model.encode(responder.render(HI).segments))
+    for room in range(5, 40):
+        responder, session = answering("301 " * 90)
+        session.context_size = prompt + room
+        response = read(list(responder.respond(HI)))
+        assert response.answer.strip(), room
+    session.context_size = prompt + 2
+    with pytest.raises(PromptTooLongError):
+        list(responder.respond(HI))

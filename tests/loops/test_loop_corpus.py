@@ -16,10 +16,10 @@ from loop_corpus.store import (
     read_looping,
 )
 
-# What holds; docs/thinking.md says what is missing to 0.95, and why.
-SOON = 0.87
-# Kinds of the held-out half that repeat whole blocks exactly, as their rule has it.
-TAKEN_FOR_LOOPS = {"sorting", "drum_tab"}
+# What holds for each half; docs/thinking.md says what is missing.
+SOON = 0.92
+# A kind of the held-out half that says the same over and over: a recursion that never ended.
+TAKEN_FOR_LOOPS = {"stack_trace"}
 HALVES: tuple[Half, ...] = ("tuning", "held-out")
 
 
@@ -76,14 +76,14 @@ def test_the_labels_are_those_of_the_criterion(looping: list[Looping]) -> None:
 
 
 def test_the_set_is_what_it_is_said_to_be(looping: list[Looping], honest: list[Honest]) -> None:
-    assert len(looping) >= 170
+    assert len(looping) >= 300
     assert len(honest) >= 300
     for entries in (looping, honest):
         halves: Counter[Half] = Counter(entry.half for entry in entries)
         assert min(halves[half] for half in HALVES) >= 0.3 * len(entries)
-    # The same prompt is never in both halves.
-    prompts = {half: {t.origin["prompt"] for t in looping if t.half == half} for half in HALVES}
-    assert not prompts["tuning"] & prompts["held-out"]
+    # No beginning twice: greedy chains say the same to the same.
+    begun = {(t.origin["model"], t.origin["quant"], *t.tokens[:150]) for t in looping}
+    assert len(begun) == len(looping)
     assert len({text.origin["model"] for text in looping}) >= 2
     assert sum("model" not in text.origin for text in honest) >= 300
     assert all(len(text.tokens) >= 3 for text in honest if "model" not in text.origin)

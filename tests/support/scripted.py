@@ -59,6 +59,12 @@ class ScriptedModel:
     def encode_text(self, text: str) -> list[int]:
         return [ord(character) for character in text]
 
+    def blank_tokens(self) -> frozenset[int]:
+        return frozenset({*map(ord, " \t\r\n"), *self.control_tokens.values()})
+
+    def beginning_tokens(self, texts: tuple[str, ...]) -> frozenset[int]:
+        return frozenset(ord(text[0]) for text in texts)
+
     def token_id(self, text: str) -> int | None:
         return self.control_tokens.get(text)
 
@@ -121,8 +127,10 @@ class ScriptedGeneration:
         if self._tokens:
             return self._tokens.popleft()
         end = self._session.model.control_tokens["<|im_end|>"]
-        if self._session.ends_with is not FinishReason.STOP or end in self._forbidden:
+        if self._session.ends_with is not FinishReason.STOP:
             return None
+        if end in self._forbidden:
+            return self._session.last_resort
         if self._goes_on is None or not self._goes_on(end):
             return None
         return self._next()
@@ -172,6 +180,7 @@ class ScriptedSession:
         self.options: list[dict[str, Any]] = []
         self.generations: list[ScriptedGeneration] = []
         self.ends_with = FinishReason.STOP
+        self.last_resort: int | None = None  # what it says when it may not end
         self.interrupted = False
         self.context_size = 4096
         self.cached_tokens = 0

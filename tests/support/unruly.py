@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from qwq_gguf.chat.events import FinishReason, Responded, Response
 from qwq_gguf.chat.tool_formats import HERMES
+from qwq_gguf.engine.llama.pieces import beginning, blank
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.replies import Governing, ReplyDriver, ReplyStream
 from qwq_gguf.profiles import Profile
 from qwq_gguf.sampling import Greedy, SamplerChain
-from qwq_gguf.thinking import Governor, ThinkingTags, ThoughtSplitter
+from qwq_gguf.thinking import Governor, ThinkingTags, ThoughtSplitter, holds_thought
 from qwq_gguf.thinking.governor import STANDARD_WORDS
 
 __all__ = ["ANSWERS", "THOUGHTS", "Case", "UnrulyModel", "answered", "drawn_case", "reply_to"]
@@ -62,6 +63,12 @@ class UnrulyModel:
     @property
     def vocabulary(self) -> UnrulyModel:
         return self
+
+    def blank_tokens(self) -> frozenset[int]:
+        return blank(self.pieces).union(self.control_tokens.values())
+
+    def beginning_tokens(self, texts: tuple[str, ...]) -> frozenset[int]:
+        return beginning(self.pieces, texts)
 
     def token_id(self, text: str) -> int | None:
         return self.control_tokens.get(text)
@@ -224,6 +231,7 @@ class Case:
     inside: bool = True
     spelled: bool = False
     tools: bool = False
+    may_call: bool = True
     cancelled_at: int | None = None
 
 
@@ -334,6 +342,9 @@ def reply_to(case: Case) -> Response:
     """The response to a case, by the driver that drives real generations."""
     tags = ThinkingTags()
     model = UnrulyModel(tags, spelled=case.spelled)
+    closing = len(model.tag(tags.close)) + 1
+    if not holds_thought(case.room, closing):  # as a Responder decides it
+        case = replace(case, inside=False, governor=replace(case.governor, budget=0))
     profile = Profile("test", "", SamplerChain((Greedy(),)), governor=case.governor)
     splitter = ThoughtSplitter(
         tags.open,
@@ -343,8 +354,10 @@ def reply_to(case: Case) -> Response:
         open_id=model.token_id(tags.open),
         close_id=model.token_id(tags.close),
     )
-    stream = ReplyStream(splitter, stops=(STOP_TEXT,), tool_format=HERMES if case.tools else None)
-    governing = Governing(cast(Model, model), profile)
+    tool_format = HERMES if case.tools else None
+    stream = ReplyStream(splitter, stops=(STOP_TEXT,), tool_format=tool_format)
+    no_calls = None if case.may_call else tool_format
+    governing = Governing(cast(Model, model), profile, no_calls=no_calls)
     driver = ReplyDriver(stream, governing, seed=case.seed)
     generation = UnrulyGeneration(model, case)
     driver.begin(generation)
@@ -359,8 +372,12 @@ def reply_to(case: Case) -> Response:
 
 
 def answered(response: Response) -> bool:
-    """Whether it says, or calls, anything."""
-    return bool(response.answer.strip() or response.calls or response.unread)
+    """Whether it says anything, or calls where it may."""
+    if response.finish_reason is not FinishReason.TOOL_LIMIT and (
+        response.calls or response.unread
+    ):
+        return True
+    return bool(response.answer.strip())
 
 
 def drawn_case(seed: int) -> Case:
@@ -385,9 +402,10 @@ def drawn_case(seed: int) -> Case:
         answer=one(*ANSWERS),
         governor=governor,
         seed=seed,
-        room=dice.randrange(64, 800),
+        room=dice.randrange(64, 800) if dice.random() < 0.8 else dice.randrange(1, 64),
         inside=dice.random() < 0.8,
         spelled=dice.random() < 0.3,
         tools=dice.random() < 0.4,
+        may_call=dice.random() < 0.7,
     )
     return replace(case, cancelled_at=dice.randrange(1, 60)) if dice.random() < 0.03 else case

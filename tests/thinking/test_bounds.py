@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from qwq_gguf.chat.events import ThoughtEnded
-from qwq_gguf.thinking import Bounds, Governor
+from qwq_gguf.thinking import Bounds, Governor, holds_thought
 
 
 def test_no_bound_is_never_reached() -> None:
@@ -54,7 +54,11 @@ def test_the_share_is_that_of_the_nearest_bound() -> None:
         (1000, 1024, 20, 1000 - 250 - 20),  # a quarter at most
         (1000, 100, 20, 880),
         (32, 1024, 2, 22),
-        (31, 1024, 2, None),  # no answer would fit
+        (31, 1024, 2, 22),
+        (12, 1024, 2, 6),  # four for the answer at least
+        (12, 3, 2, 7),  # but never more than is wanted
+        (6, 1024, 2, 0),  # to be closed before its first token
+        (1, 1024, 2, 0),
         (1000, 0, 20, None),
     ],
 )
@@ -65,3 +69,13 @@ def test_an_answer_keeps_its_room(room: int, reserve: int, closing: int, last: i
 def test_the_others_are_the_governors() -> None:
     bounds = Bounds.of(Governor(budget=7, seconds=2.0), 10_000, 5)
     assert (bounds.tokens, bounds.seconds) == (7, 2.0)
+
+
+@pytest.mark.parametrize("closing", [1, 2, 9])
+def test_a_reply_too_short_for_both_has_no_thought(closing: int) -> None:
+    least = next(room for room in range(1000) if holds_thought(room, closing))
+    assert not any(holds_thought(room, closing) for room in range(least))
+    bound = Bounds.of(Governor(), least, closing).generated
+    assert bound is not None
+    assert bound >= 4  # tokens of thought
+    assert least - bound - closing >= 4  # of the answer

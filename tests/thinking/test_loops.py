@@ -82,7 +82,8 @@ def test_long_blocks_are_found_within_three_rounds_and_short_ones_need_more() ->
     assert settings.periodic_tokens(1, 1) == settings.enough
     # A long block of few different tokens, as rows of zeros are: tokens count, but three rounds.
     assert settings.periodic_tokens(30, 5) == settings.enough
-    assert settings.periodic_tokens(1000, 5) == math.ceil(settings.repeats * 1000)
+    assert settings.periodic_tokens(1000, 5) == settings.row_rounds / 2 * 1000
+    assert settings.periodic_tokens(1000, 100) == math.ceil(settings.repeats * 1000)
 
 
 def test_a_longer_period_than_is_looked_for_is_no_loop() -> None:
@@ -178,3 +179,64 @@ def test_it_goes_on_saying_so_until_the_loop_breaks() -> None:
 def test_settings_that_make_no_sense(change: dict[str, float]) -> None:
     with pytest.raises(ProfileError, match=f"loops: {next(iter(change))}"):
         replace(LoopSettings(), **change)  # type: ignore[arg-type]
+
+
+def test_rows_need_more_rounds_than_sentences() -> None:
+    """Passes of a sorting over a row that is sorted already, and a paragraph said again."""
+    settings = LoopSettings()
+    one_pass = [token for i in range(8) for token in (90, i, 91, i + 1, 92, *range(8), 93)]
+    assert len(one_pass) > settings.rows * len(set(one_pass))
+    found = feed(LoopDetector(), one_pass * 20)
+    assert found is not None
+    assert 7.9 <= found[1] / len(one_pass) <= 8.1
+    numbered = [t for n in range(30) for t in (100 + n, *one_pass)]
+    near = feed(LoopDetector(), numbered)
+    assert near is not None
+    assert near[1] >= 16 * (len(one_pass) + 1)
+    paragraph = list(range(len(one_pass)))
+    found = feed(LoopDetector(), paragraph * 20)
+    assert found is not None
+    assert found[1] <= 3 * len(paragraph)
+
+
+def _mutated(seed: int, count: int) -> list[int]:
+    """`Wait, So 1253252. Wait, So 1253272.`: a digit changes now and then, so that no long stretch
+    is the same."""
+    draw = random.Random(seed)
+    digits, out = [draw.randrange(10) for _ in range(7)], []
+    for _ in range(count):
+        if draw.random() < 0.25:
+            digits[draw.randrange(7)] = draw.randrange(10)
+        out += [20, 21, 22, *digits, 23]
+    return out
+
+
+def test_most_of_a_line_said_before_is_a_loop_where_lines_are_told() -> None:
+    for seed in range(5):
+        text = _mutated(seed, 60)
+        told = LoopDetector()
+        assert any(told.feed(token, ends_line=False) for token in text), seed
+        rows = LoopDetector()
+        assert not any(rows.feed(token, ends_line=token == 23) for token in text), seed
+        assert feed(LoopDetector(), text) is None  # nobody knows
+
+
+def test_a_loop_in_a_line_says_where_it_began() -> None:
+    lead = [1000 + i for i in range(50)]
+    detector = LoopDetector()
+    for token in lead:
+        assert detector.feed(token, ends_line=token % 10 == 9) is None
+    loop = next(
+        found for token in _mutated(1, 80) if (found := detector.feed(token, ends_line=False))
+    )
+    assert loop.kind == "near"
+    assert 50 <= loop.begin <= 50 + 60
+
+
+def test_chance_is_no_loop_in_a_line_either() -> None:
+    for kinds in (2, 4, 10):
+        draw = random.Random(kinds)
+        detector = LoopDetector()
+        assert not any(
+            detector.feed(draw.randrange(kinds), ends_line=False) for _ in range(5000)
+        ), kinds

@@ -24,7 +24,7 @@ def test_the_default_lets_an_honest_thought_be() -> None:
         assert governed.in_thought(number * number, b"so. ", number, number, 0.1) is NOTHING
     assert governed.begin(thought=False) is NOTHING
     for number in range(2000):
-        assert governed.in_answer(number * number) is NOTHING
+        assert governed.in_answer(number * number, b"x") is NOTHING
 
 
 def looping(governed: Policy, *, thought: bool) -> list[Decision]:
@@ -32,7 +32,7 @@ def looping(governed: Policy, *, thought: bool) -> list[Decision]:
     tokens = [1, 2, 3] * 300
     if thought:
         return [governed.in_thought(token, b"so", *FAR) for token in tokens]
-    return [governed.in_answer(token) for token in tokens]
+    return [governed.in_answer(token, b"x") for token in tokens]
 
 
 def test_what_goes_in_circles_is_closed_in_a_thought_and_ended_in_an_answer() -> None:
@@ -49,7 +49,7 @@ def test_a_loop_does_not_reach_over_the_end_of_a_thought() -> None:
     for _ in range(60):
         governed.in_thought(1, b"so", *FAR)
     governed.begin(thought=False)
-    assert {governed.in_answer(1) for _ in range(60)} == {NOTHING}
+    assert {governed.in_answer(1, b"x") for _ in range(60)} == {NOTHING}
 
 
 def test_the_user_wins_over_bounds_and_these_over_loops() -> None:
@@ -67,7 +67,7 @@ def test_asking_for_an_answer_outside_a_thought_does_nothing_later() -> None:
     governed = policy(Governor())
     governed.begin(thought=False)
     governed.answer_now()
-    assert governed.in_answer(1) is NOTHING
+    assert governed.in_answer(1, b"x") is NOTHING
     governed.begin(thought=True)
     assert governed.in_thought(1, b"so", *FAR) is NOTHING
 

@@ -9,7 +9,7 @@ import pytest
 from qwq_gguf.confinement import Limits, child
 from qwq_gguf.confinement.fences import why_not
 from qwq_gguf.errors import ToolError
-from qwq_gguf.tools import Python, tools_named
+from qwq_gguf.tools import Cancellable, Python, tools_named
 
 pytestmark = pytest.mark.skipif(
     why_not(platform.system(), platform.machine(), child._landlock_version()) is not None,
@@ -66,3 +66,11 @@ def test_no_model_gets_it_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "_landlock_version", lambda: 0)
     with pytest.raises(ToolError, match="cannot be confined here, so none is run"):
         tools_named(["python"])
+
+
+def test_a_run_can_be_cancelled() -> None:
+    tool = Python(Limits(seconds=60))
+    assert isinstance(tool, Cancellable)
+    with pytest.raises(ToolError, match="nobody waits for it"):
+        tool.run_until({"code": "while True: pass"}, lambda: True)
+    assert tool.run_until({"code": "6*7"}, lambda: False) == "42"

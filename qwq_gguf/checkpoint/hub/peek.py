@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from qwq_gguf.checkpoint.files import MIB
 from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
 from qwq_gguf.checkpoint.resolve import LocatedGguf
 from qwq_gguf.errors import GgufError, HubConnectionError, HubError
+from qwq_gguf.temporary import temporary_folder
 
 __all__ = ["peek_gguf"]
 
@@ -33,7 +33,7 @@ def peek_gguf(located: LocatedGguf, header_end: Callable[[Path], int]) -> Iterat
         return
     if located.hub.problem is not None:
         raise located.hub.problem
-    with tempfile.TemporaryDirectory(prefix="qwq-gguf-") as folder:
+    with temporary_folder() as folder:
         copy = Path(folder, located.path.name)
         _copy_header(located.hub, located.path, copy, header_end)
         yield copy

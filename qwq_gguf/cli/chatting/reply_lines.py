@@ -82,7 +82,7 @@ def ending(reply: Reply) -> str | None:
         case FinishReason.LOOP:
             return "Stopped: the answer went in circles."
         case FinishReason.TOOL_LIMIT:
-            return "Stopped: too many tool calls in one reply."
+            return "It kept calling tools, so it had to answer with what they had said."
         case FinishReason.STOP if unclosed:
             return "The model ended its turn without an answer."
     return None

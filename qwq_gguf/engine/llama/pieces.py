@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,29 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from qwq_gguf.engine.llama.vocabulary import Vocabulary
 
-__all__ = ["Pieces"]
+__all__ = ["Pieces", "beginning", "blank"]
+
+
+def blank(pieces: Iterable[bytes]) -> frozenset[int]:
+    """The tokens that show nothing: white space, or no bytes at all."""
+    spaces = (
+        token for token, piece in enumerate(pieces) if not piece.decode("utf-8", "replace").strip()
+    )
+    return frozenset(spaces)
+
+
+def beginning(pieces: Iterable[bytes], texts: Sequence[str]) -> frozenset[int]:
+    """The tokens with which one of these texts may begin, white space before it or not."""
+    raw = tuple(text.encode() for text in texts)
+    firsts = {text[:1] for text in raw}
+    found = []
+    for token, piece in enumerate(pieces):
+        words = piece.lstrip()
+        if words[:1] in firsts and any(
+            text.startswith(words) or words.startswith(text) for text in raw
+        ):
+            found.append(token)
+    return frozenset(found)
 
 
 class Pieces:
@@ -25,6 +48,18 @@ class Pieces:
         self.first: npt.NDArray[np.uint8] = np.array([p[0] if p else 0 for p in pieces], np.uint8)
         """The first byte of each, 0 where there is none."""
         self._ordered: dict[int, list[tuple[bytes, int]]] = {}
+        self._beginning: dict[tuple[str, ...], frozenset[int]] = {}
+
+    @cached_property
+    def blank(self) -> frozenset[int]:
+        """The tokens that show nothing."""
+        return blank(self._pieces)
+
+    def beginning(self, texts: tuple[str, ...]) -> frozenset[int]:
+        """The tokens with which one of these texts may begin; one list of texts a format."""
+        if texts not in self._beginning:
+            self._beginning[texts] = beginning(self._pieces, texts)
+        return self._beginning[texts]
 
     @property
     def longest(self) -> int:

@@ -186,6 +186,14 @@ class Vocabulary:
 
         return Pieces(self)
 
+    def blank_tokens(self) -> frozenset[int]:
+        """The tokens that show nothing: white space, control tokens, no bytes at all."""
+        return self.pieces.blank.union(self.control.values(), self.eog)
+
+    def beginning_tokens(self, texts: tuple[str, ...]) -> frozenset[int]:
+        """The tokens with which one of these texts may begin, white space before it or not."""
+        return self.pieces.beginning(texts) if texts else frozenset()
+
     def only_token(self, text: str) -> int:
         """The token that is this text: a special one written so, or all that it encodes to.
 

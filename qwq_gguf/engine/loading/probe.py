@@ -10,7 +10,6 @@ and what works is remembered for this library on this processor.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from qwq_gguf.engine.loading.fact_cache import Memory
 from qwq_gguf.engine.loading.guard import Ending, Outcome, Runner, run_child
 from qwq_gguf.errors import LibraryError
+from qwq_gguf.temporary import temporary_folder
 
 __all__ = ["Probe", "library_identity", "probe"]
 
@@ -60,8 +60,8 @@ def probe(
         return known
     from qwq_gguf.engine.loading.probe_model import probe_model
 
-    with tempfile.TemporaryDirectory(prefix="qwq-gguf-") as folder:
-        path = Path(folder) / "probe.gguf"
+    with temporary_folder() as folder:
+        path = folder / "probe.gguf"
         path.write_bytes(probe_model())
         result = _try(path, gpu_offload=gpu_offload, threads=threads, run=run)
     memory.put(identity, asdict(result))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from qwq_gguf.chat.events import ThoughtEnded
 from qwq_gguf.engine.marks import marked_tokens
 from qwq_gguf.thinking import Governor, ThinkingTags
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
 
-__all__ = ["OPENER", "Closing"]
+__all__ = ["OPENER", "Closing", "why_closed"]
 
 # What is put into the mouth of a model that says nothing.
 OPENER = "Answer:"
@@ -35,8 +36,8 @@ class Closing:
         self._tags = tags
         self.tag = tag = marked_tokens(model, text)
         self.token = tag[0] if tag[0] in model.control_tokens.values() else None
-        self.bare = [*self.encode("\n"), *tag]
-        said = [*self.encode(governor.last_words), *tag]
+        bare, said = [*self.encode("\n"), *tag], [*self.encode(governor.last_words), *tag]
+        self.bare = bare if len(bare) * _WORDS_SHARE <= room else tag
         self.said = said if len(said) * _WORDS_SHARE <= room else self.bare
 
     def encode(self, text: str) -> list[int]:
@@ -53,3 +54,20 @@ class Closing:
         """Tokens with which the opening tag may begin where it is spelled."""
         alone, behind = self.encode(self._tags.open), self.encode("\n" + self._tags.open)
         return frozenset((*alone[:1], *behind[1:2]))
+
+
+def why_closed(reason: ThoughtEnded, governor: Governor) -> str | None:
+    """What to tell the user of a thought that was closed for this reason; None for nothing."""
+    match reason:
+        case ThoughtEnded.BUDGET:
+            budget = governor.budget
+            return f"its budget of {budget:,} is used up" if budget else None
+        case ThoughtEnded.TIME:
+            return f"its {governor.seconds or 0:g} seconds are over"
+        case ThoughtEnded.RESERVE:
+            return "what room is left is the answer's"
+        case ThoughtEnded.LOOP:
+            return "it went in circles"
+        case ThoughtEnded.STOP:
+            return "the model ended its turn in it"
+    return None

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import FinishReason, Note, ThoughtEnded
 from qwq_gguf.engine.marks import opening_token
-from qwq_gguf.engine.replies.closing import Closing
+from qwq_gguf.engine.replies.barred import BarredCalls
+from qwq_gguf.engine.replies.closing import Closing, why_closed
 from qwq_gguf.sampling import Grammar
 from qwq_gguf.thinking import NOTHING, Bounds, Decision, Policy, hesitation_tokens
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from qwq_gguf.chat.tool_formats import ToolFormat
     from qwq_gguf.engine.model import Model
     from qwq_gguf.engine.replies.steered import Steered
     from qwq_gguf.engine.replies.stream import ReplyStream
@@ -38,8 +40,12 @@ class Governing:
     thought may be: there nothing is forced.
     """
 
-    def __init__(self, model: Model, profile: Profile) -> None:
+    def __init__(
+        self, model: Model, profile: Profile, *, no_calls: ToolFormat | None = None
+    ) -> None:
+        """`no_calls`: calls of this format are kept out of the reply, which ends with one."""
         self._model = model
+        self._calls = None if no_calls is None else BarredCalls(model, no_calls)
         self._governor = profile.governor
         self._tags = profile.thinking
         grammar = profile.chain.stage(Grammar)
@@ -58,7 +64,8 @@ class Governing:
         self._closings = 0
         self._ends: set[int] = set()  # tokens that would have ended a reply without an answer
         self._forbidden: frozenset[int] = frozenset()
-        self._forbids_spelling = False
+        self._forbids_spelling = self._forbids_blanks = False
+        self._forbids_while_silent = False  # tokens that an answer may well have later on
         self._blank = 0
         self._spoke = False
         self._notes: list[Note] = []
@@ -98,6 +105,12 @@ class Governing:
             if self._thought:
                 self._close(ThoughtEnded.BUDGET, closing.bare)
             self._forbid()
+        elif self._thought and bounds.generated == 0:
+            self._close(ThoughtEnded.RESERVE, closing.tag)
+        if self._calls is not None:
+            self._forbid()
+        if not self._thought:
+            self._keep_from_blanks()
 
     def look(self, token: int, piece: bytes) -> Sequence[Note]:
         """After a token that its stream was fed."""
@@ -118,12 +131,15 @@ class Governing:
                 token, piece, stream.thinking_tokens, generation.tokens, generation.seconds
             )
         else:
-            decision = policy.in_answer(token)
+            decision = policy.in_answer(token, piece)
             if not stream.has_answer and not turned:
                 decision = self._while_blank(decision)
-            elif self._ends or self._forbids_spelling:
+            elif turned or self._ends or self._forbids_while_silent:
                 self._ends.clear()
+                self._keep_from_blanks()
                 self._forbid()
+            if self._calls is not None and (stream.calls_begun or stream.calling):
+                self._turn_call(self._calls)
         if decision is not NOTHING:
             self._do(decision)
         if self._notes:
@@ -172,18 +188,29 @@ class Governing:
         self._landing = len(tokens)
         self._stream.reopens = True  # it may be spelled, where its token is forbidden
         self._forbid()
-        self._say(reason)
+        why = why_closed(reason, self._governor)
+        if why:
+            self._notes.append(Note(f"the thought is ended: {why}"))
 
     def _forbid(self) -> None:
         """An answer follows: some models would open the next thought at once, or say nothing."""
         tokens = set(self._ends)
+        stream, silent = self._stream, not self._stream.has_answer
         if self._closings or self._governor.budget == 0:
             if self._opening is not None:
                 tokens.add(self._opening)
             again = self._closings > 1 or self._left < _TIGHT
-            self._forbids_spelling = again and not self._stream.has_answer
+            self._forbids_spelling = again and silent
             if self._forbids_spelling:
                 tokens |= self._closing.openings
+        if self._calls is not None:
+            tokens |= self._calls.tokens(silent=silent and not stream.in_thought)
+        if self._forbids_blanks and silent:
+            vocabulary = self._model.vocabulary
+            tokens |= vocabulary.blank_tokens() | vocabulary.beginning_tokens(stream.stops)
+        self._forbids_while_silent = silent and (
+            self._forbids_spelling or self._forbids_blanks or self._calls is not None
+        )
         if tokens != self._forbidden:
             self._forbidden = frozenset(tokens)
             self._generation.forbid(self._forbidden)
@@ -193,7 +220,8 @@ class Governing:
         if self._stream.in_thought:
             return self._ends_turn_in_thought()
         stream = self._stream
-        if stream.has_answer or stream.has_called or self._grammar is not None:
+        called = stream.has_called and self._calls is None
+        if stream.has_answer or called or self._grammar is not None:
             return False
         if token in self._ends or len(self._ends) >= _MOST_ENDS:
             return self._speak()
@@ -208,9 +236,11 @@ class Governing:
         return not self._stream.has_answer and self._speak()
 
     def _ends_turn_in_thought(self) -> bool:
-        if self._stream.ends_in_calls or self._left <= len(self._closing.bare):
+        closing, may_call = self._closing, self._calls is None
+        if (may_call and self._stream.ends_in_calls) or self._left <= len(closing.tag):
             return False
-        self._close(ThoughtEnded.STOP, self._closing.bare)
+        roomy = self._left > len(closing.bare) + len(closing.opener)
+        self._close(ThoughtEnded.STOP, closing.bare if roomy else closing.tag)
         return True
 
     def _while_blank(self, decision: Decision) -> Decision:
@@ -220,8 +250,28 @@ class Governing:
             return decision
         few = self._left <= len(self._closing.opener) + _LEAST_LEFT
         if decision.end is not None or few or self._blank >= _MOST_BLANK:
-            return NOTHING if self._speak() else decision
+            if self._speak():
+                return NOTHING
+            self._keep_from_blanks()
         return decision
+
+    def _keep_from_blanks(self) -> None:
+        """Where the answer has no room for more than a word, let it be one."""
+        if not self._governor.answers or self._grammar is not None or self._stream.between:
+            return
+        short = self._left <= len(self._closing.opener) + 1
+        if short and not self._stream.has_answer and not self._forbids_blanks:
+            self._forbids_blanks = True
+            self._forbid()
+
+    def _turn_call(self, calls: BarredCalls) -> None:
+        """A call has begun all the same: one in a message of its own becomes the answer."""
+        if self._stream.calling and not calls.turned and self._left > len(self._closing.tag):
+            calls.turned += 1
+            self._generation.force(self._closing.tag)
+            self._landing = len(self._closing.tag)
+        elif not self._landing:
+            self.finish_reason = FinishReason.TOOL_LIMIT
 
     @property
     def _closing(self) -> Closing:
@@ -247,17 +297,3 @@ class Governing:
         self._generation.force(opener)
         self._landing = len(opener)
         return True
-
-    def _say(self, reason: ThoughtEnded) -> None:
-        governor = self._governor
-        why = {
-            ThoughtEnded.BUDGET: f"its budget of {governor.budget or 0:,} is used up",
-            ThoughtEnded.TIME: f"its {governor.seconds:g} seconds are over"
-            if governor.seconds is not None
-            else "",
-            ThoughtEnded.RESERVE: "what room is left is the answer's",
-            ThoughtEnded.LOOP: "it went in circles",
-            ThoughtEnded.STOP: "the model ended its turn in it",
-        }.get(reason)
-        if why and not (reason is ThoughtEnded.BUDGET and not governor.budget):
-            self._notes.append(Note(f"the thought is ended: {why}"))

@@ -44,7 +44,9 @@ class ReplyStream:
     ) -> None:
         self._splitter = splitter
         self._detokenizer = Detokenizer()
-        thought, answer = Watch(stops), Watch((*stops, *answer_stops))
+        #: The texts that end an answer.
+        self.stops = (*stops, *answer_stops)
+        thought, answer = Watch(stops), Watch(self.stops)
         self._watches = {Phase.THINKING: thought, Phase.ANSWER: answer}
         self._format = tool_format
         watched = () if tool_format is None else tool_format.watched
@@ -98,6 +100,11 @@ class ReplyStream:
         return self._splitter.calling
 
     @property
+    def calls_begun(self) -> bool:
+        """Whether the answer has come to what looks like a call."""
+        return self._calling
+
+    @property
     def between(self) -> bool:
         """Whether what comes next is neither thought nor answer, but says what follows it."""
         return self._splitter.between
@@ -147,8 +154,6 @@ class ReplyStream:
         """
         if self._ended_in_calls:
             return ThoughtEnded.TOOL_CALL
-        if not self._splitter.opened:
-            return ThoughtEnded.NONE
         if not self._splitter.opened:
             return ThoughtEnded.NONE
         # What came after a stop text in the same piece is no part of the reply.

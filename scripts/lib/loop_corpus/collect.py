@@ -6,14 +6,15 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from loop_corpus.criterion import label
 from loop_corpus.honest import honest_texts
 from loop_corpus.measure import FLOOR
-from loop_corpus.store import HONEST, LOOPING, Half, Honest, Looping, write
+from loop_corpus.plan import HELD_OUT
+from loop_corpus.store import HONEST, LINE_BREAKS, LOOPING, Half, Honest, Looping, write
 from qwq_gguf.engine.model import Model
 
 __all__ = ["collect"]
@@ -44,12 +45,12 @@ _LEAST = 40  # tokens of a model's own text that is worth keeping
 _SAME = 150  # tokens that two texts of one file may not have in common from the first on
 
 
-def collect(made: Path, tokenizers: dict[str, Model]) -> None:
-    """Write both files."""
+def collect(made: Path, tokenizers: dict[str, Model], models: dict[str, Model]) -> None:
+    """Write the files. `models` are those of the generated texts, by name."""
     looping: list[Looping] = []
     honest = [*_by_rule(tokenizers), *_of_this_repository(tokenizers)]
     seen: set[tuple[object, ...]] = set()  # greedy chains say the same to the same
-    for path in sorted(made.glob("*.jsonl")):
+    for path in sorted(made.glob("*.jsonl"), key=lambda path: (path.stem in HELD_OUT, path.name)):
         for line in path.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             tokens, end, text = (entry.pop(key) for key in ("tokens", "end", "text"))
@@ -57,7 +58,7 @@ def collect(made: Path, tokenizers: dict[str, Model]) -> None:
             if same in seen:
                 continue
             seen.add(same)
-            half = _half(entry["prompt"])
+            half: Half = "held-out" if path.stem in HELD_OUT else "tuning"
             found = label(tokens)
             if found is not None and end == "length" and len(tokens) - found.begin < FLOOR:
                 continue  # it ends before a detector has had all the time it is given
@@ -68,8 +69,25 @@ def collect(made: Path, tokenizers: dict[str, Model]) -> None:
                 honest.append(Honest(half, entry, text, {entry["model"]: tokens}))
     write(LOOPING, looping)
     write(HONEST, honest)
+    _write_line_breaks(looping, honest, {**models, **tokenizers})
     for file, entries in ((LOOPING, looping), (HONEST, honest)):
         print(f"{file.name}: {len(entries)} texts, {file.stat().st_size} bytes", file=sys.stderr)
+
+
+def _write_line_breaks(
+    looping: Iterable[Looping], honest: Iterable[Honest], models: dict[str, Model]
+) -> None:
+    used: dict[str, set[int]] = {}
+    for text in looping:
+        used.setdefault(text.origin["model"], set()).update(text.tokens)
+    for honest_text in honest:
+        for name, tokens in honest_text.tokens.items():
+            used.setdefault(name, set()).update(tokens)
+    breaks = {
+        name: sorted(token for token in tokens if b"\n" in models[name].piece(token))
+        for name, tokens in sorted(used.items())
+    }
+    LINE_BREAKS.write_text(json.dumps(breaks) + "\n", encoding="utf-8")
 
 
 def _by_rule(tokenizers: dict[str, Model]) -> Iterator[Honest]:
@@ -92,5 +110,5 @@ def _honest(half: Half, origin: dict[str, Any], text: str, by: dict[str, Model])
 
 
 def _half(text: str) -> Half:
-    """By content, so that the same prompt is never in both."""
+    """By name, for good."""
     return "held-out" if hashlib.sha256(text.encode()).digest()[0] % 2 else "tuning"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from loop_corpus.store import Half, Honest, Looping
+from loop_corpus.store import Half, Honest, Looping, line_breaks
 from qwq_gguf.thinking.loops import Loop, LoopDetector, LoopSettings
 
 __all__ = ["FLOOR", "Found", "false_alarms", "first_loop", "follow"]
@@ -33,11 +33,13 @@ class Found:
         return self.delay is not None and self.delay <= max(periods * self.text.period, floor)
 
 
-def first_loop(tokens: Sequence[int], settings: LoopSettings = USUAL) -> tuple[Loop, int] | None:
-    """The first loop that is found, and after how many tokens."""
+def first_loop(
+    tokens: Sequence[int], breaks: Collection[int], settings: LoopSettings = USUAL
+) -> tuple[Loop, int] | None:
+    """The first loop that is found, and after how many tokens; `breaks` end lines."""
     detector = LoopDetector(settings)
     for count, token in enumerate(tokens, 1):
-        loop = detector.feed(token)
+        loop = detector.feed(token, ends_line=token in breaks)
         if loop is not None:
             return loop, count
     return None
@@ -45,9 +47,9 @@ def first_loop(tokens: Sequence[int], settings: LoopSettings = USUAL) -> tuple[L
 
 def follow(texts: Iterable[Looping], settings: LoopSettings = USUAL) -> list[Found]:
     """What is found in looping texts."""
-    out = []
+    out, breaks = [], line_breaks()
     for text in texts:
-        found = first_loop(text.tokens, settings)
+        found = first_loop(text.tokens, breaks[text.origin["model"]], settings)
         delay = None if found is None else found[1] - text.begin
         out.append(Found(text, None if found is None else found[0], delay))
     return out
@@ -57,10 +59,11 @@ def false_alarms(
     texts: Iterable[Honest], settings: LoopSettings = USUAL, half: Half | None = None
 ) -> list[tuple[Honest, str, Loop]]:
     """The honest texts that are taken for loops, with the tokenizer and what was said."""
+    breaks = line_breaks()
     return [
         (text, tokenizer, found[0])
         for text in texts
         if half is None or text.half == half
         for tokenizer, tokens in text.tokens.items()
-        if (found := first_loop(tokens, settings)) is not None
+        if (found := first_loop(tokens, breaks[tokenizer], settings)) is not None
     ]

@@ -9,7 +9,7 @@ from typing import Literal
 from loop_corpus.prompts import DEMO_QUESTIONS, PROMPTS, Prompt
 from qwq_gguf.sampling import SamplerChain
 
-__all__ = ["CHAINS", "SUBJECTS", "TOKENIZERS", "Forbids", "Subject", "Task", "tasks"]
+__all__ = ["CHAINS", "HELD_OUT", "SUBJECTS", "TOKENIZERS", "Forbids", "Subject", "Task", "tasks"]
 
 CHAINS: dict[str, SamplerChain] = {
     name: SamplerChain.from_settings(order, settings)
@@ -82,6 +82,26 @@ SUBJECTS = (
         demo=True,
         forbids=_LINES,
     ),
+    Subject(  # longer, because some of those above had only begun to loop at their limit
+        "demo-lines-long",
+        "demo-F16.gguf",
+        "QwQ-Demo",
+        "F16",
+        64,
+        most=900,
+        demo=True,
+        forbids=_LINES,
+    ),
+    Subject(
+        "demo-lines-q4",
+        "demo-Q4_0.gguf",
+        "QwQ-Demo",
+        "Q4_0",
+        64,
+        most=900,
+        demo=True,
+        forbids=_LINES,
+    ),
     Subject("smol-q2", "smol-Q2_K.gguf", "SmolLM2-135M-Instruct", "Q2_K of Q4_1", 96),
     Subject("gemma-q2", "gemma-Q2_K.gguf", "gemma-3-270m", "Q2_K of Q4_K_M", 64, raw_only=True),
     Subject("qwen05-q2", "qwen05-Q2_K.gguf", "Qwen2.5-Coder-0.5B-Instruct", "Q2_K of Q4_K_M", 64),
@@ -89,6 +109,20 @@ SUBJECTS = (
     Subject("qwen15-q2", "qwen15-Q2_K.gguf", "Qwen2.5-Coder-1.5B-Instruct", "Q2_K of Q4_K_M", 24),
     Subject("gemma", "gemma.gguf", "gemma-3-270m", "Q4_K_M", 48, raw_only=True),
     Subject("qwen05", "qwen05.gguf", "Qwen2.5-Coder-0.5B-Instruct", "Q4_K_M", 48),
+)
+
+# Whose texts were made after the detector's settings had been fixed for those of all others.
+HELD_OUT = frozenset(
+    (
+        "demo-lines-long",
+        "demo-lines-q4",
+        "smol",
+        "gemma-q2",
+        "gemma",
+        "qwen05-q2",
+        "qwen05",
+        "qwen15-q2",
+    )
 )
 
 # Whose vocabularies cut the honest texts.

@@ -12,9 +12,11 @@ from typing import Any, Literal
 __all__ = [
     "FOLDER",
     "HONEST",
+    "LINE_BREAKS",
     "LOOPING",
     "Honest",
     "Looping",
+    "line_breaks",
     "read_honest",
     "read_looping",
     "write",
@@ -23,6 +25,7 @@ __all__ = [
 FOLDER = Path(__file__).resolve().parents[3] / "tests" / "loops"
 LOOPING = FOLDER / "looping.jsonl.xz"
 HONEST = FOLDER / "honest.jsonl.xz"
+LINE_BREAKS = FOLDER / "line_breaks.json"
 _MOST_BYTES = 64 << 20
 
 Half = Literal["tuning", "held-out"]
@@ -79,6 +82,12 @@ def read_looping() -> Iterator[Looping]:
 def read_honest() -> Iterator[Honest]:
     """All honest texts."""
     return (Honest(**line) for line in _lines(HONEST))
+
+
+def line_breaks() -> dict[str, frozenset[int]]:
+    """The tokens with a line break in them that occur here, by model or tokenizer."""
+    told: dict[str, list[int]] = json.loads(LINE_BREAKS.read_text(encoding="utf-8"))
+    return {name: frozenset(tokens) for name, tokens in told.items()}
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -7,19 +7,24 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 from qwq_gguf.engine.model import Model
+from qwq_gguf.engine.saving.made_with import files_digest
 from qwq_gguf.evaluation.asking.bootstrap import Estimate
 from qwq_gguf.evaluation.asking.governors import OFF
 from qwq_gguf.evaluation.asking.pairing import difference
 from qwq_gguf.evaluation.asking.plan import plan_replies
+from qwq_gguf.evaluation.asking.run_record import MADE_OF, run_record
 from qwq_gguf.evaluation.asking.running import ask
 from qwq_gguf.evaluation.asking.sample import Cell, Sample
+from qwq_gguf.evaluation.asking.samples_file import SamplesFile
 from qwq_gguf.evaluation.questions import Question
 from qwq_gguf.evaluation.suites import load_suite
 from qwq_gguf.profiles import Profile, governor_settings, resolve, with_governor_settings
@@ -81,17 +86,53 @@ def compare(
     governor: Governor,
     name: str,
     questions: Sequence[Question],
-    most: int,
+    asked: argparse.Namespace,
 ) -> None:
-    """Ask all questions under both governors, one after the other, and print the row."""
+    """Ask what is not in the file yet under both governors, and print the row of what is."""
     off, on = (Cell("", profile.name, each) for each in ("off", "on"))
     profiles = {off: replace(profile, governor=OFF), on: replace(profile, governor=governor)}
-    wanted = plan_replies([off, on], questions, samples=1, seed=0)
-    samples = list(ask(model, wanted, profiles, max_tokens=most))
-    runs = [[sample for sample in samples if sample.cell == cell] for cell in (off, on)]
-    print(row(name, *runs), flush=True)
-    ended = Counter(f"{s.thought_ended} {s.finish_reason}" for s in runs[1])
-    print(f"{name}: {dict(ended.most_common())}", file=sys.stderr, flush=True)
+    most = asked.tokens or (1000 if asked.model else 400)
+    record = run_record(
+        dict.fromkeys(MADE_OF)
+        | {
+            "models": files_digest(model.files.paths),
+            "suites": [question.key for question in questions],
+            "profiles": profile.name,
+            "governors": str(governor),
+            "max_tokens": most,
+            "seed": asked.seed,
+        },
+        {"parallel": asked.together},
+    )
+    asked.kept.mkdir(parents=True, exist_ok=True)
+    path = asked.kept / f"{model.path.stem}-{name.replace(' ', '-')}.jsonl"
+    end = time.monotonic() + asked.seconds if asked.seconds else None
+    with SamplesFile(path, record, force=asked.force) as file:
+        samples = list(file.done)
+        there = {sample.reply_key for sample in samples}
+        wanted = [
+            one
+            for question in questions  # both sides of a pair next to each other
+            for one in plan_replies([off, on], [question], samples=1, seed=asked.seed)
+            if one.reply_key not in there
+        ]
+        with closing(
+            ask(model, wanted, profiles, parallel=asked.together, max_tokens=most)
+        ) as replies:
+            for sample in replies:
+                file.write(sample)
+                samples.append(sample)
+                print(f"\r{name}: {len(samples)} replies", end="", file=sys.stderr, flush=True)
+                if end is not None and time.monotonic() > end:
+                    break
+    print(file=sys.stderr)
+    by_key = [{s.key: s for s in samples if s.cell == cell} for cell in (off, on)]
+    both = [key for key in by_key[0] if key in by_key[1]]
+    if both:
+        runs = [[side[key] for key in both] for side in by_key]
+        print(row(name, *runs), flush=True)
+        ended = Counter(f"{s.thought_ended} {s.finish_reason}" for s in runs[1])
+        print(f"{name}: {dict(ended.most_common())}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -103,6 +144,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--profile", help="default: what the file asks for")
     parser.add_argument("--govern", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--together", type=int, default=8, help="replies at once; 1: exact pairs")
+    parser.add_argument("--seconds", type=float, help="stop after that; the next run goes on")
+    parser.add_argument("--kept", type=Path, default=Path("build/governor"), metavar="FOLDER")
+    parser.add_argument("--force", action="store_true", help="begin anew")
     parser.add_argument("-t", "--threads", type=int)
     asked = parser.parse_args()
     settings = {key: v for text in asked.govern for key, v in governor_settings(text).items()}
@@ -112,22 +157,20 @@ def main() -> None:
             path = Path(folder) / "demo.gguf"
             command = ["quantize", "demo", str(path), "-r", "F16", "--no-modelfile"]
             subprocess.run(["qwq-gguf", *command], check=True)
-        with Model.load(path, threads=asked.threads, context=4096) as model:
+        context = max(4096, 1024 * asked.together)
+        with Model.load(path, threads=asked.threads, context=context) as model:
             profile = resolve(model.metadata, requested=asked.profile).profile
             governor = with_governor_settings(profile.governor, settings)
             print(f"{governor}", file=sys.stderr)
             print("| suite | problems | right off | right on | difference | unanswered off | on "
                   "| tokens off | on | difference | the same |")  # fmt: skip
             print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
-            if asked.model is not None:
-                problems = arithmetic(asked.count, asked.seed)
-                compare(model, profile, governor, "arithmetic", problems, asked.tokens or 1000)
-                return
-            skills = load_suite("skills", seed=asked.seed, limit=-(-asked.count // 6))
-            compare(model, profile, governor, "held out", skills, asked.tokens or 400)
-            compare(
-                model, profile, governor, "hard", hard(asked.count, asked.seed), asked.tokens or 400
-            )
+            suites = {"arithmetic": arithmetic(asked.count, asked.seed)}
+            if asked.model is None:
+                skills = load_suite("skills", seed=asked.seed, limit=-(-asked.count // 6))
+                suites = {"held out": list(skills), "hard": hard(asked.count, asked.seed)}
+            for name, questions in suites.items():
+                compare(model, profile, governor, name, questions, asked)
 
 
 if __name__ == "__main__":

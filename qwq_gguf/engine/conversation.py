@@ -15,6 +15,7 @@ from qwq_gguf.chat.events import (
     Reply,
     Responded,
     Response,
+    TokenOdds,
     ToolCallStarted,
     ToolResult,
 )
@@ -282,7 +283,8 @@ class Conversation:
                 for event in responding:
                     if isinstance(event, Responded):
                         return event.response
-                    yield event
+                    if not isinstance(event, TokenOdds):  # which nobody has asked for here
+                        yield event
                     if (notice := self._take_notice()) is not None:
                         yield Notice(notice)
         except PromptTooLongError:

@@ -120,11 +120,13 @@ class Responder:
         seed: int | None = None,
         max_tokens: int | None = None,
         stops: Sequence[str] = (),
+        odds: int | None = None,
     ) -> Responding:
         """The answer to these messages as events, computed as they are read.
 
         Without a `seed` one is drawn. `max_tokens` bounds thought and answer together. `stops`
-        are texts that end the answer, beside those of the profile.
+        are texts that end the answer, beside those of the profile. With `odds` each token is told
+        of (`TokenOdds`), with so many of the likeliest.
 
         PromptTooLongError when the messages do not fit the context; what `check_tools` says.
         """
@@ -142,7 +144,7 @@ class Responder:
         governing = Governing(self.model, self.profile)
         return Responding(
             partial(self._begin, tokens, stream, seed, max_tokens),
-            ReplyDriver(stream, governing, seed=seed),
+            ReplyDriver(stream, governing, seed=seed, odds=self._odds(odds)),
         )
 
     def go_on(
@@ -152,6 +154,7 @@ class Responder:
         seed: int | None = None,
         max_tokens: int | None = None,
         stops: Sequence[str] = (),
+        odds: int | None = None,
     ) -> Responding:
         """What follows a text, or tokens, without any template; see `respond`.
 
@@ -176,7 +179,7 @@ class Responder:
         governing = Governing(self.model, replace(self.profile, governor=free))
         return Responding(
             partial(self._begin, tokens, stream, seed, max_tokens, thinks=False),
-            ReplyDriver(stream, governing, seed=seed),
+            ReplyDriver(stream, governing, seed=seed, odds=self._odds(odds)),
         )
 
     @cached_property
@@ -203,6 +206,9 @@ class Responder:
         """Free the KV cache, unless it is shared."""
         if self._owns_session:
             self.session.close()
+
+    def _odds(self, best: int | None) -> tuple[int, Callable[[int], bytes]] | None:
+        return None if best is None else (best, self.model.piece)
 
     def _begin(
         self,

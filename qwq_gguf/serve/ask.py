@@ -27,6 +27,7 @@ class Ask:
     the template's word, `message` what a thought is closed with, `variables` go to the
     template. `max_tokens` bounds thought and answer together. `stops` end the answer. `choices`
     replies are made; the n-th has the seed `seed + n`. `one_call`: a reply may call one tool.
+    `logprobs`: each token is told with its probability and so many of the likeliest.
     """
 
     model: str | None = None
@@ -44,6 +45,7 @@ class Ask:
     choices: int = 1
     seed: int | None = None
     one_call: bool = False
+    logprobs: int | None = None
     stream: bool = False
     include_usage: bool = False
 

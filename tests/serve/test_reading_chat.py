@@ -213,7 +213,6 @@ def test_tools() -> None:
         ({"logit_bias": {"-7": 1}}, "logit_bias"),
         ({"logit_bias": {str(n): 1 for n in range(1025)}}, "logit_bias"),
         ({"stream": "yes"}, "stream"),
-        ({"logprobs": True}, "logprobs"),
         ({"reasoning_effort": "enormous"}, "reasoning_effort"),
         ({"chat_template_kwargs": {"messages": []}}, "chat_template_kwargs.messages"),
         ({"tools": [TOOL] * 2}, "tools"),

@@ -76,7 +76,12 @@ class Resident:
 
     def _reply(self, responder: Responder, ask: Ask, seed: int) -> Responding:
         place = responder.on(self.engine.sequence())
-        bounds: dict[str, Any] = {"seed": seed, "max_tokens": ask.max_tokens, "stops": ask.stops}
+        bounds: dict[str, Any] = {
+            "seed": seed,
+            "max_tokens": ask.max_tokens,
+            "stops": ask.stops,
+            "odds": ask.logprobs,
+        }
         if ask.prompt is not None:
             size = self.model.vocabulary.size
             if any(isinstance(each, int) and not 0 <= each < size for each in ask.prompt):

@@ -20,12 +20,11 @@ from qwq_gguf.serve.reading.settings import (
 from qwq_gguf.serve.reading.shape import read_shape
 from qwq_gguf.serve.refusal import Refusal
 
-__all__ = ["read_chat", "read_tools", "refuse_logprobs", "with_grammar"]
+__all__ = ["read_chat", "read_logprobs", "read_tools", "with_grammar"]
 
 
 def read_chat(fields: Fields) -> Ask:
     """A body of `/v1/chat/completions`."""
-    refuse_logprobs(fields)
     tools, one_call = read_tools(fields)
     stream = fields.flag("stream") or False
     options = fields.object("stream_options")
@@ -39,6 +38,7 @@ def read_chat(fields: Fields) -> Ask:
         choices=fields.whole("n", 1, LIMITS.choices) or 1,
         seed=read_seed(fields),
         one_call=one_call,
+        logprobs=read_logprobs(fields),
         stream=stream,
         include_usage=stream and options is not None and bool(options.flag("include_usage")),
         **read_thoughts(fields),
@@ -87,12 +87,11 @@ def with_grammar(
     return {**settings, "grammar": shape}
 
 
-def refuse_logprobs(fields: Fields) -> None:
-    """Refusal where probabilities of tokens are asked for."""
-    asked = fields.data.get("logprobs")
-    if asked not in (None, False, 0) or fields.data.get("top_logprobs") not in (None, 0):
-        raise Refusal(
-            "this server tells no probabilities of tokens",
-            param="logprobs",
-            code="unsupported_parameter",
-        )
+def read_logprobs(fields: Fields) -> int | None:
+    """How many of the likeliest tokens are told beside each; None where none is told."""
+    best = fields.whole("top_logprobs", 0, LIMITS.logprobs)
+    if fields.flag("logprobs"):
+        return best or 0
+    if best:
+        raise Refusal("top_logprobs needs logprobs", param=fields.place("top_logprobs"))
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qwq_gguf.serve.ask import Ask
 from qwq_gguf.serve.limits import LIMITS
-from qwq_gguf.serve.reading.chat import refuse_logprobs, with_grammar
+from qwq_gguf.serve.reading.chat import with_grammar
 from qwq_gguf.serve.reading.fields import Fields
 from qwq_gguf.serve.reading.settings import read_limit, read_seed, read_settings, read_stops
 from qwq_gguf.serve.reading.shape import read_shape
@@ -17,7 +17,6 @@ _MOST_TOKENS = 1 << 20
 
 def read_completion(fields: Fields) -> Ask:
     """A body of `/v1/completions`."""
-    refuse_logprobs(fields)
     for name in ("suffix", "echo"):
         if fields.data.get(name):
             raise Refusal(
@@ -38,9 +37,18 @@ def read_completion(fields: Fields) -> Ask:
         stops=read_stops(fields),
         choices=choices,
         seed=read_seed(fields),
+        logprobs=_logprobs(fields),
         stream=stream,
         include_usage=stream and options is not None and bool(options.flag("include_usage")),
     )
+
+
+def _logprobs(fields: Fields) -> int | None:
+    """A number here, where a chat has two fields; true is taken as well, as some servers do."""
+    value = fields.data.get("logprobs")
+    if isinstance(value, bool):
+        return (fields.whole("top_logprobs", 0, LIMITS.logprobs) or 0) if value else None
+    return fields.whole("logprobs", 0, LIMITS.logprobs)
 
 
 def _prompt(fields: Fields) -> str | tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.serve.ask import Ask
 from qwq_gguf.serve.limits import LIMITS
-from qwq_gguf.serve.reading.chat import refuse_logprobs, with_grammar
+from qwq_gguf.serve.reading.chat import with_grammar
 from qwq_gguf.serve.reading.content import check_unique, read_arguments, read_content, read_tool
 from qwq_gguf.serve.reading.fields import Fields
 from qwq_gguf.serve.reading.messages import Turns
@@ -37,7 +37,6 @@ def read_response(fields: Fields) -> Ask:
             )
     if fields.flag("background"):
         raise Refusal("background: an answer is made while it is waited for", param="background")
-    refuse_logprobs(fields)
     tools, one_call = _tools(fields)
     return Ask(
         model=fields.text("model", most=LIMITS.name_chars),
@@ -48,9 +47,17 @@ def read_response(fields: Fields) -> Ask:
         stops=read_stops(fields),
         seed=read_seed(fields),
         one_call=one_call,
+        logprobs=_logprobs(fields),
         stream=fields.flag("stream") or False,
         **read_thoughts(fields),
     )
+
+
+def _logprobs(fields: Fields) -> int | None:
+    """They are asked for by what is to be included, or by how many."""
+    included = fields.texts("include", most=64, chars=LIMITS.name_chars)
+    best = fields.whole("top_logprobs", 0, LIMITS.logprobs)
+    return best or (0 if "message.output_text.logprobs" in included else None)
 
 
 def _shape(fields: Fields) -> str | None:

@@ -102,14 +102,14 @@ class Responder:
         other.session, other._owns_session = session, False
         return other
 
-    def check_tools(self, tools: Sequence[ToolSpec]) -> None:
-        """ModelError where the template has no place for tools, ChainError beside a grammar."""
+    def check_tools(self, tools: Sequence[ToolSpec], *, calls_in_grammar: bool = False) -> None:
+        """ModelError: the template has no place for tools. ChainError: beside another grammar."""
         if tools and not takes_tools(self._template, tools, self.model.special_tokens):
             raise ModelError(
                 "this model's chat template has no place for tools", path=self.model.path
             )
         grammar = self.profile.chain.stage(Grammar)
-        if tools and grammar is not None and not grammar.off:
+        if tools and not calls_in_grammar and grammar is not None and not grammar.off:
             raise ChainError("a grammar and tools exclude each other: it would forbid every call")
 
     def respond(
@@ -121,6 +121,7 @@ class Responder:
         max_tokens: int | None = None,
         stops: Sequence[str] = (),
         odds: int | None = None,
+        calls_in_grammar: bool = False,
     ) -> Responding:
         """The answer to these messages as events, computed as they are read.
 
@@ -130,7 +131,7 @@ class Responder:
 
         PromptTooLongError when the messages do not fit the context; what `check_tools` says.
         """
-        self.check_tools(tools)
+        self.check_tools(tools, calls_in_grammar=calls_in_grammar)
         prompt = self.render(messages, tools)
         token_id = self.model.token_id
         stream = ReplyStream(

@@ -222,9 +222,20 @@ def test_tools() -> None:
             {"tools": [{"type": "function", "function": {"name": "a b"}}]},
             "tools[0].function.name",
         ),
-        ({"tools": [TOOL], "tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": "always"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": 3}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": {"type": "web"}}, "tool_choice.type"),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}},
+            "tool_choice",
+        ),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {}}},
+            "tool_choice.function.name",
+        ),
+        ({"tools": [TOOL], "grammar": 'root ::= "x"'}, "grammar"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
-        ({"response_format": {"type": "json_object"}, "tools": [TOOL]}, "response_format"),
         ({"response_format": {"type": "json_object"}, "grammar": 'root ::= "x"'}, "grammar"),
     ],
 )

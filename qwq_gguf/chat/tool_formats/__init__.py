@@ -19,6 +19,7 @@ from qwq_gguf.chat.tool_formats.table import (
     QWEN_XML,
     SEED,
 )
+from qwq_gguf.chat.tool_formats.writing import CallForm
 
 __all__ = [
     "DEEPSEEK",
@@ -32,6 +33,7 @@ __all__ = [
     "QWEN_XML",
     "SEED",
     "ParsedAnswer",
+    "CallForm",
     "ToolFormat",
     "ToolUse",
     "read_tool_use",

@@ -208,7 +208,9 @@ class Governing:
         return not self._stream.has_answer and self._speak()
 
     def _ends_turn_in_thought(self) -> bool:
-        if self._stream.ends_in_calls or self._left <= len(self._closing.bare):
+        # Calls that a grammar of the answer has not seen are none.
+        called = self._stream.ends_in_calls and self._grammar is None
+        if called or self._left <= len(self._closing.bare):
             return False
         self._close(ThoughtEnded.STOP, self._closing.bare)
         return True

@@ -5,7 +5,8 @@ from __future__ import annotations
 from qwq_gguf.chat.messages import Message, Role, ToolCall, ToolSpec
 from qwq_gguf.serve.ask import Ask
 from qwq_gguf.serve.limits import LIMITS
-from qwq_gguf.serve.reading.chat import with_grammar
+from qwq_gguf.serve.reading.chat import read_calls_and_form
+from qwq_gguf.serve.reading.choice import Offer, settled
 from qwq_gguf.serve.reading.content import check_unique, read_content, read_tool, tool_name
 from qwq_gguf.serve.reading.fields import Fields
 from qwq_gguf.serve.reading.messages import Turns
@@ -13,7 +14,6 @@ from qwq_gguf.serve.reading.settings import (
     read_effort,
     read_limit,
     read_seed,
-    read_settings,
     read_stops,
     read_thoughts,
 )
@@ -27,7 +27,6 @@ _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "
 
 def read_anthropic(fields: Fields) -> Ask:
     """A body of `/v1/messages`, or of `/v1/messages/count_tokens`."""
-    tools, one_call = _tools(fields)
     thoughts = read_thoughts(fields)
     output = fields.object("output_config")
     shape = _shape(fields, "output_format")
@@ -39,12 +38,10 @@ def read_anthropic(fields: Fields) -> Ask:
     return Ask(
         model=fields.text("model", most=LIMITS.name_chars),
         messages=_messages(fields),
-        tools=tools,
-        settings=with_grammar(read_settings(fields), shape, tools),
+        **read_calls_and_form(fields, _tools(fields), shape),
         max_tokens=read_limit(fields, "max_tokens"),
         stops=read_stops(fields, "stop_sequences"),
         seed=read_seed(fields),
-        one_call=one_call,
         stream=fields.flag("stream") or False,
         **thoughts,
     )
@@ -135,7 +132,7 @@ def _unreadable(block: Fields, kind: str) -> Refusal:
     )
 
 
-def _tools(fields: Fields) -> tuple[tuple[ToolSpec, ...], bool]:
+def _tools(fields: Fields) -> Offer:
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
         if each.text("type", most=100) not in (None, "custom"):
@@ -144,14 +141,11 @@ def _tools(fields: Fields) -> tuple[tuple[ToolSpec, ...], bool]:
     found = check_unique(tools, "tools")
     choice = fields.object("tool_choice")
     if choice is None:
-        return found, False
+        return Offer(found)
     one = bool(choice.flag("disable_parallel_tool_use"))
-    match choice.choice("type", ("auto", "any", "tool", "none")):
-        case "none":
-            return (), one
-        case "any" | "tool":
-            raise Refusal(
-                "a call cannot be forced: the model decides whether it calls a tool",
-                param="tool_choice",
-            )
-    return found, one
+    kind = choice.choice("type", ("auto", "any", "tool", "none"))
+    if kind == "tool":
+        name = choice.needed_text("name", most=128)
+        return settled(fields, "tool_choice", found, "required", [name], one=True)
+    word = {"any": "required", "none": "none"}.get(kind or "", "auto")
+    return settled(fields, "tool_choice", found, word, one=one)

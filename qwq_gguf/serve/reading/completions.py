@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from qwq_gguf.serve.ask import Ask
 from qwq_gguf.serve.limits import LIMITS
-from qwq_gguf.serve.reading.chat import with_grammar
+from qwq_gguf.serve.reading.chat import read_calls_and_form
+from qwq_gguf.serve.reading.choice import Offer
 from qwq_gguf.serve.reading.fields import Fields
-from qwq_gguf.serve.reading.settings import read_limit, read_seed, read_settings, read_stops
+from qwq_gguf.serve.reading.settings import read_limit, read_seed, read_stops
 from qwq_gguf.serve.reading.shape import read_shape
 from qwq_gguf.serve.refusal import Refusal
 
@@ -32,7 +33,7 @@ def read_completion(fields: Fields) -> Ask:
     return Ask(
         model=fields.text("model", most=LIMITS.name_chars),
         prompt=_prompt(fields),
-        settings=with_grammar(read_settings(fields), read_shape(fields), ()),
+        **read_calls_and_form(fields, Offer(), read_shape(fields)),
         max_tokens=read_limit(fields, "max_tokens", "n_predict"),
         stops=read_stops(fields),
         choices=choices,

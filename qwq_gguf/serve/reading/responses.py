@@ -5,14 +5,14 @@ from __future__ import annotations
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.serve.ask import Ask
 from qwq_gguf.serve.limits import LIMITS
-from qwq_gguf.serve.reading.chat import with_grammar
+from qwq_gguf.serve.reading.chat import read_calls_and_form
+from qwq_gguf.serve.reading.choice import Offer, openai_offer
 from qwq_gguf.serve.reading.content import check_unique, read_arguments, read_content, read_tool
 from qwq_gguf.serve.reading.fields import Fields
 from qwq_gguf.serve.reading.messages import Turns
 from qwq_gguf.serve.reading.settings import (
     read_limit,
     read_seed,
-    read_settings,
     read_stops,
     read_thoughts,
 )
@@ -37,16 +37,13 @@ def read_response(fields: Fields) -> Ask:
             )
     if fields.flag("background"):
         raise Refusal("background: an answer is made while it is waited for", param="background")
-    tools, one_call = _tools(fields)
     return Ask(
         model=fields.text("model", most=LIMITS.name_chars),
         messages=_messages(fields),
-        tools=tools,
-        settings=with_grammar(read_settings(fields), _shape(fields), tools),
+        **read_calls_and_form(fields, _tools(fields), _shape(fields)),
         max_tokens=read_limit(fields, "max_output_tokens"),
         stops=read_stops(fields),
         seed=read_seed(fields),
-        one_call=one_call,
         logprobs=_logprobs(fields),
         stream=fields.flag("stream") or False,
         **read_thoughts(fields),
@@ -144,7 +141,7 @@ def _thought_of(item: Fields) -> str:
     return ""
 
 
-def _tools(fields: Fields) -> tuple[tuple[ToolSpec, ...], bool]:
+def _tools(fields: Fields) -> Offer:
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
         if each.needed_text("type", most=100) != "function":
@@ -154,14 +151,4 @@ def _tools(fields: Fields) -> tuple[tuple[ToolSpec, ...], bool]:
                 code="unsupported_value",
             )
         tools.append(read_tool(each))
-    one = fields.flag("parallel_tool_calls") is False
-    choice = fields.data.get("tool_choice")
-    if choice == "none":
-        return (), one
-    if choice not in (None, "auto"):
-        raise Refusal(
-            "a call cannot be forced: the model decides whether it calls a tool",
-            param="tool_choice",
-            code="unsupported_value",
-        )
-    return check_unique(tools, "tools"), one
+    return openai_offer(fields, check_unique(tools, "tools"))

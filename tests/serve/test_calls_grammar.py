@@ -128,7 +128,7 @@ def test_words_that_no_grammar_holds_are_left_out_and_the_rest_is_not() -> None:
         text = json.dumps(arguments)
         return f'<tool_call>\n{{"name": "f", "arguments": {text}}}\n</tool_call>'
 
-    node = {"next": {"next": {}}}
+    node: dict[str, Any] = {"next": {"next": {}}}
     assert takes(grammar, call(code="a", size=7, tags=["x"], either=None, node=node, odd=[1]))
     assert takes(grammar, call(code="a", size=7))
     assert not takes(grammar, call(code=1, size=7))
@@ -154,4 +154,4 @@ def test_words_that_no_grammar_holds_are_left_out_and_the_rest_is_not() -> None:
 @pytest.mark.parametrize("name", ["hermes", "qwen-xml"])
 def test_any_description_makes_a_grammar(name: str, parameters: dict[str, Any]) -> None:
     form = form_of(read_tool_use(tool_template(name)))
-    assert Grammar(calls_grammar(form, (ToolSpec("f", "", parameters),), several=True)).rules
+    Grammar(calls_grammar(form, (ToolSpec("f", "", parameters),), several=True))  # or ChainError

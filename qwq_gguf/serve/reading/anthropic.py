@@ -24,6 +24,10 @@ __all__ = ["read_anthropic"]
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 
+# The types of blocks that an assistant's turn and a user's may have.
+_SAID = ("text", "thinking", "redacted_thinking", "tool_use")
+_ASKED = ("text", "tool_result")
+
 
 def read_anthropic(fields: Fields) -> Ask:
     """A body of `/v1/messages`, or of `/v1/messages/count_tokens`."""
@@ -60,21 +64,16 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
     turns = Turns()
     if system := read_content(fields, "system"):
         turns.add(Message("system", system))
-    said = 0
-    for each in fields.objects("messages", most=LIMITS.messages):
-        said += 1
-        role = each.choice("role", _ROLES)
-        if role is None:
-            raise each.wrong("role", "user or assistant")
-        if not isinstance(each.data.get("content"), list):
+    for each in fields.objects("messages", most=LIMITS.messages, least=1):
+        role = each.needed_choice("role", _ROLES)
+        expected = "a text, or a list of blocks"
+        if each.kind("content", ("text", "list"), expected) != "list":
             content = read_content(each)
             turns.add(Message(_ROLES[role], content))
         elif role == "assistant":
             _answer(turns, each)
         else:
             _question(turns, each, _ROLES[role])
-    if not said:
-        raise Refusal("messages must be a list of one message at least", param="messages")
     return turns.all()
 
 
@@ -84,7 +83,7 @@ def _answer(turns: Turns, fields: Fields) -> None:
     texts: list[str] = []
     calls: list[tuple[str, ToolCall]] = []
     for block in fields.objects("content", most=LIMITS.parts):
-        match block.needed_text("type", most=100):
+        match block.word("type", _SAID):
             case "text":
                 texts.append(block.needed_text("text"))
             case "thinking":
@@ -111,7 +110,7 @@ def _question(turns: Turns, fields: Fields, role: Role) -> None:
     """A user's blocks: results of tools, and what is asked."""
     texts: list[str] = []
     for block in fields.objects("content", most=LIMITS.parts):
-        match block.needed_text("type", most=100):
+        match block.word("type", _ASKED):
             case "text":
                 texts.append(block.needed_text("text"))
             case "tool_result":
@@ -135,7 +134,7 @@ def _unreadable(block: Fields, kind: str) -> Refusal:
 def _tools(fields: Fields) -> Offer:
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
-        if each.text("type", most=100) not in (None, "custom"):
+        if each.word("type", ("custom",), needed=False) not in ("", "custom"):
             raise Refusal("only custom tools can be offered", param=each.place("type"))
         tools.append(read_tool(each, "input_schema"))
     found = check_unique(tools, "tools")

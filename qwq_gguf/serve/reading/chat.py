@@ -47,7 +47,7 @@ def read_tools(fields: Fields) -> Offer:
     """The tools that the model is offered, and what is said of calling them."""
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
-        if each.text("type", most=100) not in (None, "function"):
+        if each.word("type", ("function",), needed=False) not in ("", "function"):
             raise Refusal(
                 "only tools of the type function can be offered",
                 param=each.place("type"),

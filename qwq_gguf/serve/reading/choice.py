@@ -32,16 +32,17 @@ def openai_offer(fields: Fields, tools: tuple[ToolSpec, ...]) -> Offer:
     """
     one = fields.flag("parallel_tool_calls") is False
     name = "tool_choice" if fields.has("tool_choice") else "function_call"
-    if not fields.has(name):
+    kind = fields.kind(name, ("text", "object"), "a word, or the name of a function")
+    if kind is None:
         return Offer(tools, one=one)
-    value = fields.data[name]
-    if isinstance(value, str):
+    if kind == "text":
         word = fields.choice(name, _WORDS)
         return settled(fields, name, tools, word or "auto", one=one)
     choice = fields.needed_object(name)
-    if name == "tool_choice" and choice.choice("type", ("function", "allowed_tools")) is None:
+    word = choice.choice("type", ("function", "allowed_tools"))
+    if name == "tool_choice" and word is None:
         raise choice.wrong("type", "function or allowed_tools")
-    if choice.data.get("type") != "allowed_tools":
+    if word != "allowed_tools":
         return settled(fields, name, tools, "required", [_named(choice)], one=True)
     inner = choice.object("allowed_tools") or choice
     names = [_named(each) for each in inner.objects("tools", most=LIMITS.tools)]

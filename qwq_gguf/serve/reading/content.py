@@ -28,14 +28,11 @@ _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}", re.ASCII)
 
 def read_content(fields: Fields, name: str = "content") -> str:
     """The text of a field that is a text, or a list of parts; "" where it is not there."""
-    value = fields.data.get(name)
-    if value is None or isinstance(value, str):
-        return value or ""
-    if not isinstance(value, list):
-        raise fields.wrong(name, "a text, or a list of parts")
+    if fields.kind(name, ("text", "list"), "a text, or a list of parts") != "list":
+        return fields.text(name) or ""
     texts = []
     for part in fields.objects(name, most=LIMITS.parts):
-        kind = part.needed_text("type", most=100)
+        kind = part.word("type", _TEXTS)
         if kind not in _TEXTS:
             raise Refusal(
                 f"a part of the type {kind} cannot be read: this server takes text only",

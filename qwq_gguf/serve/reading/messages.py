@@ -9,7 +9,6 @@ from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.serve.limits import LIMITS
 from qwq_gguf.serve.reading.content import read_arguments, read_content
 from qwq_gguf.serve.reading.fields import Fields
-from qwq_gguf.serve.refusal import Refusal
 
 __all__ = ["Turns", "read_messages"]
 
@@ -60,8 +59,8 @@ class Turns:
 def read_messages(fields: Fields) -> tuple[Message, ...]:
     """The field `messages` of a chat completion."""
     turns = Turns()
-    for each in fields.objects("messages", most=LIMITS.messages):
-        role = each.choice("role", _ROLES)
+    for each in fields.objects("messages", most=LIMITS.messages, least=1):
+        role = each.needed_choice("role", _ROLES)
         content = read_content(each)
         match role:
             case "system" | "developer" | "user":
@@ -78,16 +77,7 @@ def read_messages(fields: Fields) -> tuple[Message, ...]:
             case "function":
                 name = each.needed_text("name", most=LIMITS.name_chars)
                 turns.result(name, content, name)
-            case _:
-                raise each.wrong("role", f"one of {', '.join(_ROLES)}")
-    messages = turns.all()
-    if not messages:
-        raise Refusal(
-            "messages must be a list of one message at least",
-            param="messages",
-            code="missing_required_parameter",
-        )
-    return messages
+    return turns.all()
 
 
 def _add_answer(turns: Turns, fields: Fields, content: str) -> None:

@@ -22,6 +22,8 @@ from qwq_gguf.serve.schema import ANY_OBJECT
 
 __all__ = ["read_response"]
 
+_ROLES = ("user", "assistant", "system", "developer")
+_ITEMS = ("message", "reasoning", "function_call", "function_call_output")
 # Nothing is kept here that they could name.
 _KEPT = ("previous_response_id", "conversation", "prompt")
 
@@ -74,9 +76,9 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
     turns = Turns()
     if instructions := fields.text("instructions"):
         turns.add(Message("system", instructions))
-    given = fields.data.get("input")
-    if isinstance(given, str):
-        turns.add(Message("user", given))
+    expected = "a text, or a list of items"
+    if fields.kind("input", ("text", "list"), expected, needed=True) == "text":
+        turns.add(Message("user", fields.needed_text("input")))
         return turns.all()
     thought = ""
     calls: list[tuple[str, ToolCall]] = []
@@ -91,15 +93,13 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
             turns.add(said)
         thought, calls, said = "", [], Message("assistant", "")
 
-    count = 0
-    for item in fields.objects("input", most=LIMITS.messages):
-        count += 1
-        kind = item.text("type", most=100) or "message"
+    for item in fields.objects("input", most=LIMITS.messages, least=1):
+        kind = item.word("type", _ITEMS, needed=False) or "message"
         match kind:
             case "reasoning":
                 settle()
                 thought = _thought_of(item)
-            case "message" if item.data.get("role") == "assistant":
+            case "message" if item.choice("role", _ROLES) == "assistant":
                 if said.content or calls:
                     settle()
                 said = Message("assistant", read_content(item), thinking=thought)
@@ -116,9 +116,7 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
                 turns.result(number, read_content(item, "output"))
             case "message":
                 settle()
-                role = item.choice("role", ("user", "system", "developer"))
-                if role is None:
-                    raise item.wrong("role", "user, assistant, system or developer")
+                role = item.needed_choice("role", _ROLES)
                 turns.add(Message("user" if role == "user" else "system", read_content(item)))
             case _:
                 raise Refusal(
@@ -127,8 +125,6 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
                     code="unsupported_value",
                 )
     settle()
-    if not count:
-        raise fields.wrong("input", "a text, or a list of items")
     return turns.all()
 
 
@@ -144,7 +140,7 @@ def _thought_of(item: Fields) -> str:
 def _tools(fields: Fields) -> Offer:
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
-        if each.needed_text("type", most=100) != "function":
+        if each.word("type", ("function",)) != "function":
             raise Refusal(
                 "only tools of the type function can be offered",
                 param=each.place("type"),

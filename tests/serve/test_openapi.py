@@ -113,4 +113,4 @@ def test_what_is_taken_fits_and_some_that_is_not_does_not(
 @pytest.mark.parametrize("method, path", OPERATIONS)
 def test_no_answer_is_another_than_described(small: Running, method: str, path: str) -> None:
     document = ask(small.port, "/openapi.json").json
-    operation_test(small.base, document, method, path, 15 if method == "POST" else 3, seed=1)()
+    operation_test(small.base, document, method, path, 5 if method == "POST" else 2, seed=1)()

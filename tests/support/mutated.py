@@ -76,7 +76,7 @@ def fault(content: bytes) -> bool:
 def _change(body: dict[str, Any], dice: random.Random) -> None:
     """One value somewhere is another, gone, or there twice; or a field is there that was not."""
     if dice.random() < 0.3:
-        body[dice.choice(_WORDS)] = dice.choice(_ODD)
+        body[dice.choice(_WORDS)] = copy.deepcopy(dice.choice(_ODD))
         return
     places = list(_places(body))
     if not places:
@@ -93,7 +93,7 @@ def _change(body: dict[str, Any], dice: random.Random) -> None:
             other, place = dice.choice(places)
             inside[key] = copy.deepcopy(other[place])
         case _:
-            inside[key] = dice.choice(_ODD)
+            inside[key] = copy.deepcopy(dice.choice(_ODD))
 
 
 def _places(value: Any) -> Any:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from qwq_gguf.chat.messages import Message, Role, ToolCall, ToolSpec
 from qwq_gguf.serve.ask import Ask
 from qwq_gguf.serve.limits import LIMITS
 from qwq_gguf.serve.reading.chat import read_calls_and_form
 from qwq_gguf.serve.reading.choice import Offer, settled
-from qwq_gguf.serve.reading.content import check_unique, read_content, read_tool, tool_name
+from qwq_gguf.serve.reading.content import (
+    check_unique,
+    read_content,
+    read_part,
+    read_tool,
+    tool_name,
+)
 from qwq_gguf.serve.reading.fields import Fields
 from qwq_gguf.serve.reading.messages import Turns
 from qwq_gguf.serve.reading.settings import (
@@ -27,6 +35,10 @@ _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "
 # The types of blocks that an assistant's turn and a user's may have.
 _SAID = ("text", "thinking", "redacted_thinking", "tool_use")
 _ASKED = ("text", "tool_result")
+# Tools that Anthropic's service runs, or describes itself, have a date in their type. Agents send
+# them along whoever answers, so they are left out.
+_SERVICES_OWN = re.compile(r"[a-z_]+_\d{8}|mcp_toolset", re.ASCII)
+_TOLD_ANTHROPIC = "x-anthropic-billing-header:"
 
 
 def read_anthropic(fields: Fields) -> Ask:
@@ -62,7 +74,7 @@ def _shape(fields: Fields, name: str) -> str | None:
 
 def _messages(fields: Fields) -> tuple[Message, ...]:
     turns = Turns()
-    if system := read_content(fields, "system"):
+    if system := _system(fields):
         turns.add(Message("system", system))
     for each in fields.objects("messages", most=LIMITS.messages, least=1):
         role = each.needed_choice("role", _ROLES)
@@ -75,6 +87,16 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
         else:
             _question(turns, each, _ROLES[role])
     return turns.all()
+
+
+def _system(fields: Fields) -> str:
+    """The system prompt. What an agent tells Anthropic of itself in it is another one with every
+    request: it is nothing for a model, and would let none of the prompt be used again.
+    """
+    if fields.kind("system", ("text", "list"), "a text, or a list of parts") != "list":
+        return fields.text("system") or ""
+    texts = [read_part(part) for part in fields.objects("system", most=LIMITS.parts)]
+    return "\n".join(text for text in texts if not text.startswith(_TOLD_ANTHROPIC))
 
 
 def _answer(turns: Turns, fields: Fields) -> None:
@@ -134,9 +156,11 @@ def _unreadable(block: Fields, kind: str) -> Refusal:
 def _tools(fields: Fields) -> Offer:
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
-        if each.word("type", ("custom",), needed=False) not in ("", "custom"):
+        kind = each.word("type", ("custom",), needed=False)
+        if kind in ("", "custom"):
+            tools.append(read_tool(each, "input_schema"))
+        elif not _SERVICES_OWN.fullmatch(kind):
             raise Refusal("only custom tools can be offered", param=each.place("type"))
-        tools.append(read_tool(each, "input_schema"))
     found = check_unique(tools, "tools")
     choice = fields.object("tool_choice")
     if choice is None:

@@ -27,9 +27,15 @@ class Turns:
         self._results: list[tuple[int, Message]] = []
 
     def add(self, message: Message) -> None:
-        """A turn without calls."""
+        """A turn without calls. What several say to the system is one turn: templates take no more
+        than one, where protocols have instructions beside them.
+        """
         self._settle()
-        self._messages.append(message)
+        last = self._messages[-1] if self._messages else message
+        if last is not message and message.role == last.role == "system":
+            self._messages[-1] = replace(last, content=f"{last.content}\n\n{message.content}")
+        else:
+            self._messages.append(message)
 
     def call(self, message: Message, calls: Sequence[tuple[str, ToolCall]]) -> None:
         """An assistant's turn with calls, each with its id."""

@@ -24,6 +24,22 @@ __all__ = ["read_response"]
 
 _ROLES = ("user", "assistant", "system", "developer")
 _ITEMS = ("message", "reasoning", "function_call", "function_call_output")
+# Tools that OpenAI's service runs, or describes to its own models. Agents send them along whoever
+# answers, so they are left out.
+_SERVICES_OWN = (
+    "web_search",
+    "file_search",
+    "image_generation",
+    "code_interpreter",
+    "computer",
+    "mcp",
+    "local_shell",
+    "shell",
+    "apply_patch",
+    "tool_search",
+    "namespace",
+    "custom",
+)
 # Nothing is kept here that they could name.
 _KEPT = ("previous_response_id", "conversation", "prompt")
 
@@ -140,11 +156,13 @@ def _thought_of(item: Fields) -> str:
 def _tools(fields: Fields) -> Offer:
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
-        if each.word("type", ("function",)) != "function":
+        kind = each.word("type", ("function",))
+        if kind == "function":
+            tools.append(read_tool(each))
+        elif not kind.startswith(_SERVICES_OWN):
             raise Refusal(
                 "only tools of the type function can be offered",
                 param=each.place("type"),
                 code="unsupported_value",
             )
-        tools.append(read_tool(each))
     return openai_offer(fields, check_unique(tools, "tools"))

@@ -166,9 +166,9 @@ def _tools(fields: Fields) -> Offer:
     if choice is None:
         return Offer(found)
     one = bool(choice.flag("disable_parallel_tool_use"))
-    kind = choice.choice("type", ("auto", "any", "tool", "none"))
-    if kind == "tool":
+    word = choice.choice("type", ("auto", "any", "tool", "none"))
+    if word == "tool":
         name = choice.needed_text("name", most=128)
         return settled(fields, "tool_choice", found, "required", [name], one=True)
-    word = {"any": "required", "none": "none"}.get(kind or "", "auto")
-    return settled(fields, "tool_choice", found, word, one=one)
+    meant = {"any": "required", "none": "none"}.get(word or "", "auto")
+    return settled(fields, "tool_choice", found, meant, one=one)

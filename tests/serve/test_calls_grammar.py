@@ -12,7 +12,7 @@ from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.chat.tool_formats import CallForm, ToolUse, read_tool_use
 from qwq_gguf.sampling import Grammar
 from qwq_gguf.sampling.recogniser import Recogniser
-from qwq_gguf.serve.schema import calls_grammar, grammar_of
+from qwq_gguf.serve.schema import ANY_OBJECT, calls_grammar, grammar_of
 from support.tool_templates import TOOL_TEMPLATES, tool_template
 
 WEATHER = ToolSpec(
@@ -102,6 +102,16 @@ def test_an_answer_in_a_form_or_a_call() -> None:
     assert takes(grammar, '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>')
     assert not takes(grammar, "three")
     assert not takes(grammar, '{"name": "now", "arguments": {}}')
+
+
+@pytest.mark.parametrize("name", TOOL_TEMPLATES)
+def test_any_object_or_a_call(name: str) -> None:
+    """Also where a call is an object, too."""
+    use = read_tool_use(tool_template(name))
+    grammar = calls_grammar(form_of(use), (WEATHER, NOW), several=True, answer=ANY_OBJECT)
+    assert takes(grammar, '{"any": [1, {"thing": null}]}')
+    assert takes(grammar, written(name, use, ToolCall("weather", {"city": "Ulm"})))
+    assert not takes(grammar, "[1]")
 
 
 LOOSE: dict[str, Any] = {

@@ -1,4 +1,9 @@
-"""LangChain's and LiteLLM's adapters, by a base URL alone."""
+"""LangChain's and LiteLLM's adapters, by a base URL alone.
+
+They take 440 MB with all that they need, so ./scripts/test does not install them:
+
+    pip install langchain-openai langchain-anthropic litellm
+"""
 
 from __future__ import annotations
 
@@ -59,9 +64,11 @@ class TestLangChain:
         assert "301" in told.content[1]["text"]
 
 
+@pytest.mark.filterwarnings("ignore")  # its own, at import
 class TestLiteLLM:
     @pytest.fixture
-    def litellm(self) -> Any:
+    def litellm(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would fetch one
         return pytest.importorskip("litellm", reason="needs LiteLLM")
 
     @pytest.mark.parametrize("kind", ["openai", "anthropic"])

@@ -199,6 +199,15 @@ def test_a_call_in_a_thought_is_none_where_a_grammar_has_the_calls() -> None:
         responder.respond(HI, [ADD])
 
 
+def test_no_thought_begins_in_an_answer_that_a_grammar_forms() -> None:
+    """Between quotes a grammar lets its token through, and nothing could close it there again."""
+    profile = replace(PROFILE, chain=SamplerChain((Grammar('root ::= "3"'), Greedy())))
+    responder, session = answering("so</think>3", profile=profile)
+    list(responder.respond(HI))
+    (generation,) = session.generations
+    assert session.model.control_tokens["<think>"] in generation._forbidden
+
+
 class Adder:
     @property
     def spec(self) -> ToolSpec:

@@ -59,6 +59,7 @@ class Governing:
         self._ends: set[int] = set()  # tokens that would have ended a reply without an answer
         self._forbidden: frozenset[int] = frozenset()
         self._forbids_spelling = False
+        self._formed = False  # whether an answer has begun that a grammar forms
         self._blank = 0
         self._spoke = False
         self._notices: list[Notice] = []
@@ -112,6 +113,10 @@ class Governing:
         turned = thought is not self._thought
         if turned:
             self._turn(policy, thought)
+        if self._grammar and not thought and not self._formed and (turned or stream.has_answer):
+            # Between quotes it lets any token through, also the one that begins a thought.
+            self._formed = True
+            self._forbid()
         if thought:
             generation = self._generation
             decision = policy.in_thought(
@@ -177,9 +182,10 @@ class Governing:
     def _forbid(self) -> None:
         """An answer follows: some models would open the next thought at once, or say nothing."""
         tokens = set(self._ends)
-        if self._closings or self._governor.budget == 0:
-            if self._opening is not None:
-                tokens.add(self._opening)
+        closed = self._closings or self._governor.budget == 0
+        if self._opening is not None and (closed or self._formed):
+            tokens.add(self._opening)
+        if closed and self._grammar is None:
             again = self._closings > 1 or self._left < _TIGHT
             self._forbids_spelling = again and not self._stream.has_answer
             if self._forbids_spelling:

@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts" / "lib")]
 from soak_governor import govern  # noqa: E402
 from soak_inputs import _report as inputs  # noqa: E402
 from soak_kill import kill  # noqa: E402
+from soak_requests import requests  # noqa: E402
 from soak_serve import add_arguments as serve_arguments  # noqa: E402
 from soak_serve import serve  # noqa: E402
 
@@ -67,7 +68,10 @@ def main() -> None:
     elif asked.run == "governor":
         govern(asked.count, asked.seed)
     elif asked.run == "serve":
-        serve(asked.clients, asked.minutes, asked.seed)
+        if asked.requests:
+            requests(asked.requests, asked.described, asked.seed)
+        if asked.minutes:
+            serve(asked.clients, asked.minutes, asked.seed)
     else:
         recipes()
 

@@ -27,6 +27,7 @@ __all__ = [
     "ResponseEvent",
     "ThinkingDelta",
     "ThoughtEnded",
+    "TokenOdds",
     "ToolCallStarted",
     "ToolResult",
 ]
@@ -141,6 +142,21 @@ class AnswerWasThought:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenOdds:
+    """How likely the model found the token whose text comes next; only where that was asked.
+
+    `thought`: it is one of the thought, and none of the answer; a tag is of neither, and has no
+    odds. `logprob` is the natural logarithm of its probability before any chain, `best` are the
+    likeliest tokens with theirs. Bytes may be a part of a character.
+    """
+
+    piece: bytes
+    logprob: float
+    best: tuple[tuple[bytes, float], ...]
+    thought: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallStarted:
     """The model asked for a tool, which now runs."""
 
@@ -177,7 +193,9 @@ class Finished:
     reply: Reply
 
 
-ResponseEvent: TypeAlias = ThinkingDelta | AnswerDelta | AnswerWasThought | Note | Responded
+ResponseEvent: TypeAlias = (
+    ThinkingDelta | AnswerDelta | AnswerWasThought | TokenOdds | Note | Responded
+)
 
 ChatEvent: TypeAlias = (
     ThinkingDelta | AnswerDelta | AnswerWasThought | ToolCallStarted | ToolResult | Note | Finished

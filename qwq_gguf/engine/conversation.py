@@ -17,6 +17,7 @@ from qwq_gguf.chat.events import (
     Reply,
     Responded,
     Response,
+    TokenOdds,
 )
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.rounds import as_final, no_room, one_reply, said_by_tools, tokens_of
@@ -290,7 +291,8 @@ class Conversation:
                 for event in responding:
                     if isinstance(event, Responded):
                         return event.response
-                    yield event
+                    if not isinstance(event, TokenOdds):  # which nobody has asked for here
+                        yield event
                     if (note := self._take_note()) is not None:
                         yield Note(note)
         except PromptTooLongError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
@@ -99,14 +99,14 @@ class Responder:
         other.session, other._owns_session = session, False
         return other
 
-    def check_tools(self, tools: Sequence[ToolSpec]) -> None:
-        """ModelError where the template has no place for tools, ChainError beside a grammar."""
+    def check_tools(self, tools: Sequence[ToolSpec], *, calls_in_grammar: bool = False) -> None:
+        """ModelError: the template has no place for tools. ChainError: beside another grammar."""
         if tools and not takes_tools(self._template, tools, self.model.special_tokens):
             raise ModelError(
                 "this model's chat template has no place for tools", path=self.model.path
             )
         grammar = self.profile.chain.stage(Grammar)
-        if tools and grammar is not None and not grammar.off:
+        if tools and not calls_in_grammar and grammar is not None and not grammar.off:
             raise ChainError("a grammar and tools exclude each other: it would forbid every call")
 
     def respond(
@@ -118,16 +118,19 @@ class Responder:
         max_tokens: int | None = None,
         stops: Sequence[str] = (),
         may_call: bool = True,
+        odds: int | None = None,
+        calls_in_grammar: bool = False,
     ) -> Responding:
         """The answer to these messages as events, computed as they are read.
 
         Without a `seed` one is drawn. `max_tokens` bounds thought and answer together. `stops`
         are texts that end the answer, beside those of the profile. Without `may_call` the model
-        still reads of its tools, and is kept from calling any.
+        still reads of its tools, and is kept from calling any. With `odds` each token is told of
+        (`TokenOdds`), with so many of the likeliest.
 
         PromptTooLongError when the messages do not fit the context; what `check_tools` says.
         """
-        self.check_tools(tools)
+        self.check_tools(tools, calls_in_grammar=calls_in_grammar)
         prompt = self.render(messages, tools)
         size, governor = self.session.context_size, self.profile.governor
         tokens = self.model.encode(prompt.segments, most=size - 1)
@@ -151,7 +154,7 @@ class Responder:
         )
         return Responding(
             partial(self._begin, tokens, stream, seed, max_tokens),
-            ReplyDriver(stream, governing, seed=seed),
+            ReplyDriver(stream, governing, seed=seed, odds=self._odds(odds)),
         )
 
     def _too_short_for_thought(self, room: int, splitter: Splitter) -> bool:
@@ -171,6 +174,7 @@ class Responder:
         seed: int | None = None,
         max_tokens: int | None = None,
         stops: Sequence[str] = (),
+        odds: int | None = None,
     ) -> Responding:
         """What follows a text, or tokens, without any template; see `respond`.
 
@@ -195,7 +199,7 @@ class Responder:
         governing = Governing(self.model, replace(self.profile, governor=free))
         return Responding(
             partial(self._begin, tokens, stream, seed, max_tokens, thinks=False),
-            ReplyDriver(stream, governing, seed=seed),
+            ReplyDriver(stream, governing, seed=seed, odds=self._odds(odds)),
         )
 
     @cached_property
@@ -227,6 +231,9 @@ class Responder:
         """Free the KV cache, unless it is shared."""
         if self._owns_session:
             self.session.close()
+
+    def _odds(self, best: int | None) -> tuple[int, Callable[[int], bytes]] | None:
+        return None if best is None else (best, self.model.piece)
 
     def _begin(
         self,

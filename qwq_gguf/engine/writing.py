@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from qwq_gguf.engine.llama.kv_context import KvContext
     from qwq_gguf.engine.model import Model
+    from qwq_gguf.engine.odds import Odds
     from qwq_gguf.sampling.chain import SamplerChain
 
 __all__ = ["Driver", "Generated", "Writing"]
@@ -92,6 +93,8 @@ class Writing:
         self._forced: deque[int] = deque()
         self._look: Callable[[npt.NDArray[np.float32]], None] | None = None
         self._goes_on: Callable[[int], bool] | None = None
+        self._told: int | None = None
+        self.odds: Odds | None = None
 
     @property
     def tokens_per_second(self) -> float:
@@ -131,6 +134,10 @@ class Writing:
         """Ask whether to go on at a token that would end it; see `Steered`."""
         self._goes_on = goes_on
 
+    def tell_odds(self, best: int) -> None:
+        """From the next pick on know how likely each token was; see `Steered`."""
+        self._told = best
+
     def _pick(self, context: KvContext, index: int = -1) -> Generated | None:
         """The next token, after those that were computed; None at the end of the text.
 
@@ -154,7 +161,17 @@ class Writing:
                 self.finish_reason = FinishReason.STOP
                 return None
             self.tokens += 1
+            if self._told is not None:
+                self._weigh(context, index, token, self._told)
             return Generated(token, self._piece(token))
+
+    def _weigh(self, context: KvContext, index: int, token: int, best: int) -> None:
+        from qwq_gguf.engine.odds import odds_of
+
+        def see(logits: npt.NDArray[np.float32]) -> None:
+            self.odds = odds_of(logits, token, best)
+
+        context.show_logits(see, index)
 
     def _next_forced(self) -> int:
         token = self._forced.popleft()

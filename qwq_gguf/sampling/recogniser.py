@@ -90,7 +90,8 @@ class Recogniser:
         stacks = reading.stacks - {()}
         for point in points:
             stacks = self._step(stacks, point)
-        return Reading(stacks, value, missing) if stacks else None
+        # Of a whole character nothing is kept: readings that have become the same are equal.
+        return Reading(stacks, value if missing else 0, missing) if stacks else None
 
     def _may_go_on(self, reading: Reading) -> bool:
         value, missing = reading.value, reading.missing

@@ -27,12 +27,17 @@ class Ask:
     the template's word, `message` what a thought is closed with, `variables` go to the
     template. `max_tokens` bounds thought and answer together. `stops` end the answer. `choices`
     replies are made; the n-th has the seed `seed + n`. `one_call`: a reply may call one tool.
+    One of the `forced` tools has to be called, if there are any. `shape` is the grammar of an
+    answer that is no call, where there are tools. `logprobs`: each token is told with its
+    probability and so many of the likeliest.
     """
 
     model: str | None = None
     prompt: str | tuple[int, ...] | None = None
     messages: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    forced: tuple[ToolSpec, ...] = ()
+    shape: str | None = None
     settings: Mapping[str, SettingValue] = field(default_factory=dict)
     think: bool | None = None
     budget: int | None = None
@@ -44,6 +49,7 @@ class Ask:
     choices: int = 1
     seed: int | None = None
     one_call: bool = False
+    logprobs: int | None = None
     stream: bool = False
     include_usage: bool = False
 

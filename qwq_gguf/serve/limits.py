@@ -12,8 +12,9 @@ class RequestLimits:
     """Bytes, counts and seconds. A context bounds tokens, so nothing here does.
 
     `body` are bytes of a request and `built` those of what its JSON is made into. `choices` is
-    the most of `n`. A body has to be there after `body_seconds`, a head after `head_seconds`,
-    and a client that takes nothing for `send_seconds` is gone.
+    the most of `n`, `logprobs` of tokens told beside one. A body has to be there after
+    `body_seconds`, a head after `head_seconds`, and a client that takes nothing for `send_seconds`
+    is gone.
     """
 
     body: int = 16 << 20
@@ -26,6 +27,7 @@ class RequestLimits:
     stop_chars: int = 256
     biases: int = 1024
     choices: int = 8
+    logprobs: int = 20
     schema_depth: int = 32
     schema_nodes: int = 2000
     name_chars: int = 256

@@ -52,7 +52,10 @@ class Ours:
 
 
 def stream(address: str, body: dict[str, Any]) -> list[float]:
-    """The times at which a streamed answer's chunks came, the request's own first."""
+    """The times at which a streamed answer's chunks came, the request's own first.
+
+    RuntimeError where it has other tokens than as many as were asked for: then it is no measure.
+    """
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=3600)
     times = [time.perf_counter()]
@@ -61,10 +64,15 @@ def stream(address: str, body: dict[str, Any]) -> list[float]:
     response = connection.getresponse()
     if response.status != 200:
         raise RuntimeError(response.read()[:500])
+    made = None
     for line in response:
-        if line.startswith(b"data: {"):
+        if line.startswith(b"data: {") and b'"choices":[]' not in line:
             times.append(time.perf_counter())
+        if b'"usage":{' in line:
+            made = json.loads(line[6:])["usage"]["completion_tokens"]
     connection.close()
+    if made != body["max_tokens"]:
+        raise RuntimeError(f"{made} tokens and not {body['max_tokens']}")
     return times
 
 
@@ -78,6 +86,7 @@ def run(
             "max_tokens": tokens,
             "temperature": 0,
             "stream": True,
+            "stream_options": {"include_usage": True},
             "logit_bias": biases,
             "presence_penalty": 0,
             "frequency_penalty": 0,

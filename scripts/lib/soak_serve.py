@@ -29,6 +29,8 @@ QUESTIONS = ("What is 7*43?", "What is 12+34?", "Which is larger, 9.9 or 9.11?",
 
 def add_arguments(parser: Any) -> None:
     """The flags of this run."""
+    parser.add_argument("--requests", type=int, default=20_000, help="bodies changed at random")
+    parser.add_argument("--described", type=int, default=100, help="requests an operation")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))

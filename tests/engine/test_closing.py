@@ -79,8 +79,8 @@ ANSWERS: Mapping[str, str] = {
     "Vocabulary": "token_id pieces blank_tokens beginning_tokens",
     "Session": "context_size cached_tokens interrupt take_note close",
     "Generation": (
-        "__iter__ tokens_per_second room force forbid bias before_pick before_stop drive "
-        "interrupt supersede close"
+        "__iter__ tokens_per_second room force forbid bias before_pick before_stop tell_odds "
+        "drive interrupt supersede close"
     ),
     "EngineSequence": "context_size cached_tokens interrupt forget close",
     "NativeChain": "forbid bias close",
@@ -107,6 +107,7 @@ ARGUMENTS: Mapping[str, str] = {
     "forbid": "[1]",
     "bias": "{1: 1.0}",
     "before_pick": "print",
+    "tell_odds": "3",
     "before_stop": "print",
     "drive": "None",
     "sample": "context",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +28,7 @@ from qwq_gguf.engine.responder import Responder
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import ChainError, ModelError, PromptTooLongError
 from qwq_gguf.profiles import Profile, TemplatePolicy
-from qwq_gguf.sampling import Greedy, SamplerChain
+from qwq_gguf.sampling import Grammar, Greedy, SamplerChain
 from qwq_gguf.thinking import Governor
 from support.scripted import QWQ_TEMPLATE, ScriptedModel, ScriptedSession
 
@@ -183,6 +184,29 @@ def test_how_a_thought_ended(reply: str, options: Mapping[str, Any], ended: Thou
     session.ends_with = options.get("ends", FinishReason.STOP)
     responding = responder.respond(HI, options.get("tools", ()), max_tokens=options.get("most"))
     assert read(list(responding)).thought_ended is ended
+
+
+def test_a_call_in_a_thought_is_none_where_a_grammar_has_the_calls() -> None:
+    """It was not held to the grammar, which says which tool has to be called, and how."""
+    grammar = Grammar(f"root ::= {json.dumps(CALL)}")
+    profile = replace(PROFILE, chain=SamplerChain((grammar, Greedy())))
+    responder, session = answering(f"so\n{CALL}", f"so</think>{CALL}", profile=profile)
+    told = read(list(responder.respond(HI, [ADD], calls_in_grammar=True)))
+    assert (told.calls, told.thought_ended) == ((), ThoughtEnded.STOP)
+    assert session.generations[0].answers_began == 1
+    told = read(list(responder.respond(HI, [ADD], calls_in_grammar=True)))
+    assert told.calls == (ToolCall("add", {"a": 2}),)
+    with pytest.raises(ChainError, match="exclude each other"):
+        responder.respond(HI, [ADD])
+
+
+def test_no_thought_begins_in_an_answer_that_a_grammar_forms() -> None:
+    """Between quotes a grammar lets its token through, and nothing could close it there again."""
+    profile = replace(PROFILE, chain=SamplerChain((Grammar('root ::= "3"'), Greedy())))
+    responder, session = answering("so</think>3", profile=profile)
+    list(responder.respond(HI))
+    (generation,) = session.generations
+    assert session.model.control_tokens["<think>"] in generation._forbidden
 
 
 class Adder:

@@ -121,3 +121,16 @@ def test_tokens_read_together_are_those_read_one_by_one(root: str, texts: list[s
             assert recogniser.allowed_of(start, ordered) == recogniser.allowed(start, pieces, ())
     except ChainError:
         return
+
+
+def test_readings_that_have_become_the_same_are_equal() -> None:
+    """Whatever letter came last: what may follow is then kept, and not found out again."""
+    recogniser = Recogniser(parse_gbnf(r'root ::= "\"" [^"]* "\""'))
+    within = recogniser.read(recogniser.begin(), b'"a')
+    assert within is not None
+    for text in ("b", "a long one", "é", "\N{CHECK MARK}"):
+        assert recogniser.read(within, text.encode()) == within
+    half = recogniser.read(within, "é".encode()[:1])
+    assert half is not None
+    assert half != within
+    assert recogniser.read(half, "é".encode()[1:]) == within

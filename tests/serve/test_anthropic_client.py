@@ -126,8 +126,14 @@ def test_errors_are_its_own(client: Any, server: Running) -> None:
     image = {"type": "image", "source": {"type": "url", "url": "http://127.0.0.1:1/a.png"}}
     with pytest.raises(anthropic.BadRequestError, match="text only"):
         create(client, messages=[{"role": "user", "content": [image]}])
-    with pytest.raises(anthropic.BadRequestError, match="forced"):
-        create(client, tools=[TOOL], tool_choice={"type": "any"})
+    with pytest.raises(anthropic.BadRequestError, match="no tool is called"):
+        create(client, tools=[TOOL], tool_choice={"type": "tool", "name": "other"})
+
+
+def test_a_call_that_has_to_come(client: Any) -> None:
+    told = create(client, tools=[TOOL], tool_choice={"type": "tool", "name": "calculator"})
+    assert told.stop_reason == "tool_use"
+    assert told.content[-1].input.keys() == {"expression"}
 
 
 def test_asynchronously(server: Running) -> None:

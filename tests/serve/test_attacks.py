@@ -18,6 +18,7 @@ from qwq_gguf.serve.access import Access, digest_of, origins_of
 from qwq_gguf.serve.limits import LIMITS
 from qwq_gguf.serve.web.starting import Serving
 from support.http_client import ask, raw
+from support.mutated import fault, mutated
 from support.serving import Running, running
 
 CHAT = "/v1/chat/completions"
@@ -359,34 +360,19 @@ def test_ids_cannot_be_guessed(server: Running) -> None:
 
 
 def test_mutated_requests_are_no_fault_of_ours(server: Running) -> None:
-    dice = random.Random(7)
-    whole = json.dumps(
-        HELLO
-        | {
-            "temperature": 0.5,
-            "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
-            "stop": ["x"],
-            "logit_bias": {"7": 1},
-            "thinking_budget": 4,
-            "seed": 3,
-            "max_tokens": 2,
-        }
-    ).encode()
-    for _ in range(150):
-        body = bytearray(whole)
-        for _ in range(dice.randint(1, 4)):
-            at = dice.randrange(len(body))
-            match dice.randrange(4):
-                case 0:
-                    body[at] = dice.randrange(256)
-                case 1:
-                    del body[at : at + dice.randint(1, 9)]
-                case 2:
-                    body[at:at] = dice.choice([b"[", b"{", b'"', b"null", b"-1", b"1e99", b"\\u"])
-                case 3:
-                    body[at:at] = body[dice.randrange(len(body)) :][:20]
-        told = ask(server.port, CHAT, bytes(body))
-        assert told.status in (200, 400, 404), (told.status, bytes(body), told.content)
+    for number in range(100):
+        path, body = mutated(random.Random(number))
+        told = ask(server.port, path, body)
+        assert told.status in (200, 400, 404), (told.status, path, body, told.content)
+        assert not fault(told.content), (path, body, told.content)
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "-1" + "0" * 400, "1e300"])
+def test_numbers_beyond_all_bounds(server: Running, number: str) -> None:
+    for name in ("temperature", "seed", "n", "max_tokens", "top_k"):
+        body = f'{{"messages": [{{"role": "user", "content": "x"}}], "{name}": {number}}}'
+        told = ask(server.port, CHAT, body.encode())
+        assert (told.status, told.json["error"]["param"]) == (400, name)
 
 
 def test_a_stream_of_an_error_ends_in_words(server: Running, monkeypatch: Any) -> None:

@@ -71,7 +71,6 @@ def test_a_stream_says_the_same(server: Running) -> None:
         ({"prompt": [1.5]}, "prompt"),
         ({"prompt": "a", "echo": True}, "echo"),
         ({"prompt": "a", "suffix": "b"}, "suffix"),
-        ({"prompt": "a", "logprobs": 5}, "logprobs"),
         ({"prompt": "a", "best_of": 3}, "best_of"),
         ({"prompt": [-1]}, "prompt"),
         ({"prompt": [10**9]}, "prompt"),

@@ -122,8 +122,7 @@ def test_anthropics_settings() -> None:
             "messages[0].content[0].tool_use_id",
         ),
         ({"max_tokens": 0}, "max_tokens"),
-        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
-        ({"tool_choice": {"type": "tool", "name": "f"}}, "tool_choice"),
+        ({"tools": [{"type": "web_search", "name": "web_search"}]}, "tools[0].type"),
         ({"thinking": {"type": "sometimes"}}, "thinking.type"),
         ({"thinking": {"type": "enabled", "budget_tokens": 0}}, "thinking.budget_tokens"),
         ({"system": 3}, "system"),
@@ -194,8 +193,9 @@ def test_settings_of_a_response() -> None:
         ),
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"background": True}, "background"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "teapot"}]}, "tools[0].type"),
         ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice.name"),
         (
             {"text": {"format": {"type": "json_schema", "schema": {"pattern": "x"}}}},
             "text.format.schema",
@@ -204,3 +204,20 @@ def test_settings_of_a_response() -> None:
 )
 def test_what_is_wrong_with_a_response(body: dict[str, Any], param: str) -> None:
     assert refused(response, **body) == param
+
+
+def test_a_call_that_has_to_come() -> None:
+    tools = [{"name": name, "input_schema": {"type": "object"}} for name in "fg"]
+    ask = anthropic(tools=tools, tool_choice={"type": "any", "disable_parallel_tool_use": True})
+    assert ([tool.name for tool in ask.forced], ask.one_call) == (["f", "g"], True)
+    ask = anthropic(tools=tools, tool_choice={"type": "tool", "name": "g"})
+    assert [tool.name for tool in ask.tools] == ["f", "g"]
+    assert ([tool.name for tool in ask.forced], ask.one_call) == (["g"], True)
+    ask = response(
+        tools=[{"type": "function", "name": name} for name in "fg"],
+        tool_choice={"type": "allowed_tools", "mode": "auto", "tools": [{"name": "g"}]},
+        text={"format": {"type": "json_object"}},
+    )
+    assert ([tool.name for tool in ask.tools], ask.forced) == (["g"], ())
+    assert ask.shape is not None
+    assert "grammar" not in ask.settings

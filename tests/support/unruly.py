@@ -240,6 +240,7 @@ class UnrulyGeneration:
 
     prompt_tokens = 1
     speculated = None
+    odds = None
 
     def __init__(self, model: UnrulyModel, case: Case) -> None:
         self.model, self.case = model, case
@@ -269,6 +270,9 @@ class UnrulyGeneration:
 
     def bias(self, biases: Mapping[int, float]) -> None:
         self._biases = dict(biases)
+
+    def tell_odds(self, best: int) -> None:
+        raise NotImplementedError
 
     def before_pick(self, look: Callable[[npt.NDArray[np.float32]], None] | None) -> None:
         self._look = look

@@ -21,6 +21,7 @@ from qwq_gguf.chat.tool_formats.table import (
     QWEN_XML,
     SEED,
 )
+from qwq_gguf.chat.tool_formats.writing import CallForm
 
 __all__ = [
     "DEEPSEEK",
@@ -36,6 +37,7 @@ __all__ = [
     "QWEN_XML",
     "SEED",
     "ParsedAnswer",
+    "CallForm",
     "ToolFormat",
     "ToolUse",
     "read_tool_use",

@@ -159,6 +159,21 @@ class ToolFormat:
                 first = before
         return first
 
+    def span(self, answer: str) -> tuple[int, int] | None:
+        """Where the calls of an answer begin and end, with their wrappers; None without calls."""
+        blocks = [block for block in self._blocks(answer) if block.calls]
+        if not blocks:
+            return None
+        start, end = blocks[0].start, blocks[-1].end
+        for wrapper in self.wrappers:
+            before = answer.rfind(wrapper, 0, start)
+            if before >= 0 and not self._said(answer[before:start]):
+                start = before
+            after = answer.find(wrapper, end)
+            if after >= 0 and not self._said(answer[end:after]):
+                end = after + len(wrapper)
+        return start, end
+
     def may_be_last(self, text: str) -> bool:
         """Whether a text that begins with a watched one may become calls and nothing else."""
         if len(text) > MAX_CALL_CHARS:

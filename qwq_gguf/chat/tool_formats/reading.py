@@ -17,6 +17,7 @@ from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.chat.tool_formats.format import ToolFormat
 from qwq_gguf.chat.tool_formats.shaped import one_call_each, with_call_ids, with_text_arguments
 from qwq_gguf.chat.tool_formats.table import FORMATS, HERMES
+from qwq_gguf.chat.tool_formats.writing import PROBES, CallForm, call_form
 from qwq_gguf.chat.tool_place import ANY_TOOL
 from qwq_gguf.errors import TemplateError
 
@@ -26,13 +27,18 @@ _QUESTION, _ANSWER, _RESULT = "QquestionQ", "QanswerQ", "QresultQ"
 _CALL = ToolCall(ANY_TOOL.name, {"word": "QwordQ"})
 
 
+_HERMES_CALL = '<tool_call>\n{{"name": "lookup", "arguments": {}}}\n</tool_call>'
+_HERMES_TEXT = _HERMES_CALL.format('{"word": "QwordQ", "more": "QmoreQ"}')
+HERMES_FORM = call_form(HERMES, {"one": _HERMES_TEXT, "two": f"{_HERMES_TEXT}\n{_HERMES_TEXT}"})
+
+
 @dataclass(frozen=True, slots=True)
 class ToolUse:
     """How a model calls tools: the format, and what its template wants of a history with calls.
 
     `ids`: each call and each result needs an id. `as_text`: arguments are a JSON text.
     `one_each`: a message may have one call. `known`: the template was seen to write calls so;
-    else it is taken for granted.
+    else it is taken for granted. `written`: how exactly, None where that could not be seen.
     """
 
     format: ToolFormat = HERMES
@@ -40,6 +46,7 @@ class ToolUse:
     as_text: bool = False
     one_each: bool = False
     known: bool = False
+    written: CallForm | None = HERMES_FORM
 
     def shaped(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """The messages as the template wants them."""
@@ -84,14 +91,16 @@ def _ask(source: str, special_tokens: Mapping[str, str]) -> ToolUse:
         return ToolUse()
     for ids, as_text in ((False, False), (True, False), (False, True), (True, True)):
         use = ToolUse(ids=ids, as_text=as_text)
-        written = asked.calls(use, 1)
+        written = asked.calls(use, (_CALL,))
         if written is None:
             continue
         for each in FORMATS:
             if asked.reads(each, written):
-                two = asked.calls(use, 2)
+                two = asked.calls(use, (_CALL, _CALL))
                 both = two is not None and two.count(str(_CALL.arguments["word"])) == 2
-                return replace(use, format=each, known=True, one_each=not both)
+                probes = {name: asked.calls(use, calls) for name, calls in PROBES.items()}
+                form = call_form(each, probes)
+                return replace(use, format=each, known=True, one_each=not both, written=form)
     return ToolUse()
 
 
@@ -103,10 +112,10 @@ class _Asked:
         answer = (Message("user", _QUESTION), Message("assistant", _ANSWER))
         self._before = self._between((*answer, Message("user", _RESULT)), _ANSWER)
 
-    def calls(self, use: ToolUse, count: int) -> str | None:
-        """What stands behind the question where a tool was called so often in one message."""
-        results = [Message("tool", _RESULT, name=_CALL.name)] * count
-        called = Message("assistant", "", (_CALL,) * count)
+    def calls(self, use: ToolUse, calls: tuple[ToolCall, ...]) -> str | None:
+        """What stands behind the question where tools were called so in one message."""
+        results = [Message("tool", _RESULT, name=_CALL.name)] * len(calls)
+        called = Message("assistant", "", calls)
         return self._between(use.shaped((Message("user", _QUESTION), called, *results)), _RESULT)
 
     def reads(self, form: ToolFormat, written: str) -> bool:

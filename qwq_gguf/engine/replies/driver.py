@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from qwq_gguf.chat.addressed_calls import read_addressed
-from qwq_gguf.chat.events import FinishReason, Note, Responded, Response, ResponseEvent
+from qwq_gguf.chat.events import (
+    FinishReason,
+    Note,
+    Responded,
+    Response,
+    ResponseEvent,
+    TokenOdds,
+)
 from qwq_gguf.engine.replies.governing import Governing
 from qwq_gguf.engine.replies.steered import Steered
 from qwq_gguf.engine.replies.stream import Delta, ReplyStream
@@ -21,8 +28,18 @@ class ReplyDriver:
     `done`.
     """
 
-    def __init__(self, stream: ReplyStream, governing: Governing, *, seed: int) -> None:
-        """`seed` is told in the response."""
+    def __init__(
+        self,
+        stream: ReplyStream,
+        governing: Governing,
+        *,
+        seed: int,
+        odds: tuple[int, Callable[[int], bytes]] | None = None,
+    ) -> None:
+        """`seed` is told in the response. `odds`: how many of the likeliest tokens are told beside
+        each, and what gives the bytes of one; None where nothing of that is.
+        """
+        self._odds = odds
         self._stream = stream
         self._governing = governing
         self._seed = seed
@@ -40,18 +57,34 @@ class ReplyDriver:
     def begin(self, generation: Steered) -> None:
         """Before the first token."""
         self._generation = generation
+        if self._odds is not None:
+            generation.tell_odds(self._odds[0])
         self._governing.begin(self._stream, generation)
 
-    def feed(self, token: int, piece: bytes) -> Iterator[Delta | Note]:
+    def feed(self, token: int, piece: bytes) -> Iterator[Delta | Note | TokenOdds]:
         """The events of a token; what has to be done about its thought is done by their end."""
         stream, generation = self._stream, self._begun
         thought = stream.in_thought
-        yield from stream.feed(token, piece)
+        if self._odds is None:
+            yield from stream.feed(token, piece)
+        else:
+            deltas = list(stream.feed(token, piece))
+            if thought is stream.in_thought and not stream.between:
+                yield from self._told(piece, thought, self._odds[1])
+            yield from deltas
         if stream.stopped:
             return
         if thought and not stream.in_thought:
             generation.begin_answer()
         yield from self._governing.look(token, piece)
+
+    def _told(
+        self, piece: bytes, thought: bool, bytes_of: Callable[[int], bytes]
+    ) -> Iterator[TokenOdds]:
+        odds = self._begun.odds
+        if odds is not None:
+            best = tuple((bytes_of(token), logprob) for token, logprob in odds.best)
+            yield TokenOdds(piece, odds.logprob, best, thought)
 
     def finish(self, reason: FinishReason) -> Iterator[ResponseEvent]:
         """What was held back, and the response. `reason`: why the generation ended by itself."""

@@ -66,6 +66,7 @@ class Governing:
         self._forbidden: frozenset[int] = frozenset()
         self._forbids_spelling = self._forbids_blanks = False
         self._forbids_while_silent = False  # tokens that an answer may well have later on
+        self._formed = False  # whether an answer has begun that a grammar forms
         self._blank = 0
         self._spoke = False
         self._notes: list[Note] = []
@@ -125,6 +126,10 @@ class Governing:
         turned = thought is not self._thought
         if turned:
             self._turn(policy, thought)
+        if self._grammar and not thought and not self._formed and (turned or stream.has_answer):
+            # Between quotes it lets any token through, also the one that begins a thought.
+            self._formed = True
+            self._forbid()
         if thought:
             generation = self._generation
             decision = policy.in_thought(
@@ -196,9 +201,10 @@ class Governing:
         """An answer follows: some models would open the next thought at once, or say nothing."""
         tokens = set(self._ends)
         stream, silent = self._stream, not self._stream.has_answer
-        if self._closings or self._governor.budget == 0:
-            if self._opening is not None:
-                tokens.add(self._opening)
+        closed = self._closings or self._governor.budget == 0
+        if self._opening is not None and (closed or self._formed):
+            tokens.add(self._opening)
+        if closed and self._grammar is None:
             again = self._closings > 1 or self._left < _TIGHT
             self._forbids_spelling = again and silent
             if self._forbids_spelling:
@@ -236,7 +242,8 @@ class Governing:
         return not self._stream.has_answer and self._speak()
 
     def _ends_turn_in_thought(self) -> bool:
-        closing, may_call = self._closing, self._calls is None
+        # Calls that a grammar of the answer has not seen are none.
+        closing, may_call = self._closing, self._calls is None and self._grammar is None
         if (may_call and self._stream.ends_in_calls) or self._left <= len(closing.tag):
             return False
         roomy = self._left > len(closing.bare) + len(closing.opener)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from qwq_gguf.engine.odds import Odds
+
 __all__ = ["Steered"]
 
 
@@ -41,6 +43,15 @@ class Steered(Protocol):
     @property
     def speculated(self) -> Speculated | None:
         """What guessing ahead has brought; None where it is off."""
+
+    @property
+    def odds(self) -> Odds | None:
+        """How likely the last token was, where `tell_odds` has asked."""
+
+    def tell_odds(self, best: int) -> None:
+        """From the next pick on know how likely the model, before the chain, found each token,
+        also a forced one, and so many of the likeliest. It costs a look at all logits.
+        """
 
     def force(self, tokens: Sequence[int]) -> None:
         """Let these be the next tokens, as if the model had picked them."""

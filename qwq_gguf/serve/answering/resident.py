@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from qwq_gguf.jobs.contexts import USUAL, ContextWish
 from qwq_gguf.jobs.wishes import Wishes, settle
 from qwq_gguf.serve.ask import Ask, asked_profile
 from qwq_gguf.serve.refusal import Refusal
+from qwq_gguf.serve.schema import calls_grammar
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.responder import Responder, Responding
@@ -65,6 +66,7 @@ class Resident:
         """
         from qwq_gguf.sampling.seeds import new_seed, nth_seed
 
+        ask = self._with_calls(ask)
         profile = asked_profile(self.profile, ask)
         responder = self.responder.under(profile, {**self.variables, **ask.variables})
         seed = new_seed() if ask.seed is None else ask.seed
@@ -74,13 +76,36 @@ class Resident:
 
     def _reply(self, responder: Responder, ask: Ask, seed: int) -> Responding:
         place = responder.on(self.engine.sequence())
-        bounds: dict[str, Any] = {"seed": seed, "max_tokens": ask.max_tokens, "stops": ask.stops}
+        bounds: dict[str, Any] = {
+            "seed": seed,
+            "max_tokens": ask.max_tokens,
+            "stops": ask.stops,
+            "odds": ask.logprobs,
+        }
         if ask.prompt is not None:
             size = self.model.vocabulary.size
             if any(isinstance(each, int) and not 0 <= each < size for each in ask.prompt):
                 raise Refusal(f"prompt: the ids of tokens are 0 to {size - 1}", param="prompt")
             return place.go_on(ask.prompt, **bounds)
-        return place.respond(ask.messages, ask.tools, **bounds)
+        calls = bool(ask.forced) or ask.shape is not None
+        return place.respond(ask.messages, ask.tools, calls_in_grammar=calls, **bounds)
+
+    def _with_calls(self, ask: Ask) -> Ask:
+        """The same with a grammar in which calls stand as this model writes them, where one has to
+        come, or where an answer besides has a form.
+        """
+        if not ask.forced and ask.shape is None:
+            return ask
+        form = self.responder.tool_use.written
+        if form is None:
+            raise Refusal(
+                "how this model writes calls is not known well enough to force one",
+                param="tool_choice" if ask.forced else "response_format",
+                code="unsupported_value",
+            )
+        answer = None if ask.forced else ask.shape
+        text = calls_grammar(form, ask.forced or ask.tools, several=not ask.one_call, answer=answer)
+        return replace(ask, settings={**ask.settings, "grammar": text})
 
     def prompt_tokens(self, ask: Ask) -> int:
         """How long the prompt of a request is."""

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 from qwq_gguf.chat.messages import Message, Role, ToolCall, ToolSpec
 from qwq_gguf.serve.ask import Ask
 from qwq_gguf.serve.limits import LIMITS
-from qwq_gguf.serve.reading.chat import with_grammar
-from qwq_gguf.serve.reading.content import check_unique, read_content, read_tool, tool_name
+from qwq_gguf.serve.reading.chat import read_calls_and_form
+from qwq_gguf.serve.reading.choice import Offer, settled
+from qwq_gguf.serve.reading.content import (
+    check_unique,
+    read_content,
+    read_part,
+    read_tool,
+    tool_name,
+)
 from qwq_gguf.serve.reading.fields import Fields
 from qwq_gguf.serve.reading.messages import Turns
 from qwq_gguf.serve.reading.settings import (
     read_effort,
     read_limit,
     read_seed,
-    read_settings,
     read_stops,
     read_thoughts,
 )
@@ -24,10 +32,17 @@ __all__ = ["read_anthropic"]
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 
+# The types of blocks that an assistant's turn and a user's may have.
+_SAID = ("text", "thinking", "redacted_thinking", "tool_use")
+_ASKED = ("text", "tool_result")
+# Tools that Anthropic's service runs, or describes itself, have a date in their type. Agents send
+# them along whoever answers, so they are left out.
+_SERVICES_OWN = re.compile(r"[a-z_]+_\d{8}|mcp_toolset", re.ASCII)
+_TOLD_ANTHROPIC = "x-anthropic-billing-header:"
+
 
 def read_anthropic(fields: Fields) -> Ask:
     """A body of `/v1/messages`, or of `/v1/messages/count_tokens`."""
-    tools, one_call = _tools(fields)
     thoughts = read_thoughts(fields)
     output = fields.object("output_config")
     shape = _shape(fields, "output_format")
@@ -39,12 +54,10 @@ def read_anthropic(fields: Fields) -> Ask:
     return Ask(
         model=fields.text("model", most=LIMITS.name_chars),
         messages=_messages(fields),
-        tools=tools,
-        settings=with_grammar(read_settings(fields), shape, tools),
+        **read_calls_and_form(fields, _tools(fields), shape),
         max_tokens=read_limit(fields, "max_tokens"),
         stops=read_stops(fields, "stop_sequences"),
         seed=read_seed(fields),
-        one_call=one_call,
         stream=fields.flag("stream") or False,
         **thoughts,
     )
@@ -61,24 +74,29 @@ def _shape(fields: Fields, name: str) -> str | None:
 
 def _messages(fields: Fields) -> tuple[Message, ...]:
     turns = Turns()
-    if system := read_content(fields, "system"):
+    if system := _system(fields):
         turns.add(Message("system", system))
-    said = 0
-    for each in fields.objects("messages", most=LIMITS.messages):
-        said += 1
-        role = each.choice("role", _ROLES)
-        if role is None:
-            raise each.wrong("role", "user or assistant")
-        if not isinstance(each.data.get("content"), list):
+    for each in fields.objects("messages", most=LIMITS.messages, least=1):
+        role = each.needed_choice("role", _ROLES)
+        expected = "a text, or a list of blocks"
+        if each.kind("content", ("text", "list"), expected) != "list":
             content = read_content(each)
             turns.add(Message(_ROLES[role], content))
         elif role == "assistant":
             _answer(turns, each)
         else:
             _question(turns, each, _ROLES[role])
-    if not said:
-        raise Refusal("messages must be a list of one message at least", param="messages")
     return turns.all()
+
+
+def _system(fields: Fields) -> str:
+    """The system prompt. What an agent tells Anthropic of itself in it is another one with every
+    request: it is nothing for a model, and would let none of the prompt be used again.
+    """
+    if fields.kind("system", ("text", "list"), "a text, or a list of parts") != "list":
+        return fields.text("system") or ""
+    texts = [read_part(part) for part in fields.objects("system", most=LIMITS.parts)]
+    return "\n".join(text for text in texts if not text.startswith(_TOLD_ANTHROPIC))
 
 
 def _answer(turns: Turns, fields: Fields) -> None:
@@ -87,7 +105,7 @@ def _answer(turns: Turns, fields: Fields) -> None:
     texts: list[str] = []
     calls: list[tuple[str, ToolCall]] = []
     for block in fields.objects("content", most=LIMITS.parts):
-        match block.needed_text("type", most=100):
+        match block.word("type", _SAID):
             case "text":
                 texts.append(block.needed_text("text"))
             case "thinking":
@@ -114,7 +132,7 @@ def _question(turns: Turns, fields: Fields, role: Role) -> None:
     """A user's blocks: results of tools, and what is asked."""
     texts: list[str] = []
     for block in fields.objects("content", most=LIMITS.parts):
-        match block.needed_text("type", most=100):
+        match block.word("type", _ASKED):
             case "text":
                 texts.append(block.needed_text("text"))
             case "tool_result":
@@ -135,23 +153,22 @@ def _unreadable(block: Fields, kind: str) -> Refusal:
     )
 
 
-def _tools(fields: Fields) -> tuple[tuple[ToolSpec, ...], bool]:
+def _tools(fields: Fields) -> Offer:
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
-        if each.text("type", most=100) not in (None, "custom"):
+        kind = each.word("type", ("custom",), needed=False)
+        if kind in ("", "custom"):
+            tools.append(read_tool(each, "input_schema"))
+        elif not _SERVICES_OWN.fullmatch(kind):
             raise Refusal("only custom tools can be offered", param=each.place("type"))
-        tools.append(read_tool(each, "input_schema"))
     found = check_unique(tools, "tools")
     choice = fields.object("tool_choice")
     if choice is None:
-        return found, False
+        return Offer(found)
     one = bool(choice.flag("disable_parallel_tool_use"))
-    match choice.choice("type", ("auto", "any", "tool", "none")):
-        case "none":
-            return (), one
-        case "any" | "tool":
-            raise Refusal(
-                "a call cannot be forced: the model decides whether it calls a tool",
-                param="tool_choice",
-            )
-    return found, one
+    word = choice.choice("type", ("auto", "any", "tool", "none"))
+    if word == "tool":
+        name = choice.needed_text("name", most=128)
+        return settled(fields, "tool_choice", found, "required", [name], one=True)
+    meant = {"any": "required", "none": "none"}.get(word or "", "auto")
+    return settled(fields, "tool_choice", found, meant, one=one)

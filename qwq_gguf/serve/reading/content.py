@@ -17,6 +17,7 @@ __all__ = [
     "check_unique",
     "read_arguments",
     "read_content",
+    "read_part",
     "read_tool",
     "tool_name",
 ]
@@ -28,22 +29,21 @@ _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}", re.ASCII)
 
 def read_content(fields: Fields, name: str = "content") -> str:
     """The text of a field that is a text, or a list of parts; "" where it is not there."""
-    value = fields.data.get(name)
-    if value is None or isinstance(value, str):
-        return value or ""
-    if not isinstance(value, list):
-        raise fields.wrong(name, "a text, or a list of parts")
-    texts = []
-    for part in fields.objects(name, most=LIMITS.parts):
-        kind = part.needed_text("type", most=100)
-        if kind not in _TEXTS:
-            raise Refusal(
-                f"a part of the type {kind} cannot be read: this server takes text only",
-                param=part.place("type"),
-                code="unsupported_content",
-            )
-        texts.append(part.needed_text("refusal" if kind == "refusal" else "text"))
-    return "\n".join(texts)
+    if fields.kind(name, ("text", "list"), "a text, or a list of parts") != "list":
+        return fields.text(name) or ""
+    return "\n".join(read_part(part) for part in fields.objects(name, most=LIMITS.parts))
+
+
+def read_part(part: Fields) -> str:
+    """The text of a part. Refusal for one that is none."""
+    kind = part.word("type", _TEXTS)
+    if kind not in _TEXTS:
+        raise Refusal(
+            f"a part of the type {kind} cannot be read: this server takes text only",
+            param=part.place("type"),
+            code="unsupported_content",
+        )
+    return part.needed_text("refusal" if kind == "refusal" else "text")
 
 
 def tool_name(fields: Fields, name: str = "name") -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from qwq_gguf.json_text import parse_json
 from qwq_gguf.serve.limits import LIMITS, RequestLimits
 from qwq_gguf.serve.refusal import Refusal
 
-__all__ = ["Fields", "read_body"]
+__all__ = ["Fields", "Kind", "read_body"]
+
+Kind: TypeAlias = Literal["flag", "list", "object", "text"]
+
+_TYPES: Mapping[Kind, type] = {"flag": bool, "list": list, "object": dict, "text": str}
 
 
 def read_body(raw: bytes, limits: RequestLimits = LIMITS) -> Fields:
@@ -57,6 +60,25 @@ class Fields:
             code="invalid_type" if self.has(name) else "missing_required_parameter",
         )
 
+    def kind(
+        self, name: str, kinds: Collection[Kind], expected: str, *, needed: bool = False
+    ) -> Kind | None:
+        """Which of these a field is that may be one or the other; None where it is not there and
+        need not be.
+        """
+        value = self.data.get(name)
+        if value is None and not needed:
+            return None
+        for kind in kinds:
+            if isinstance(value, _TYPES[kind]):
+                return kind
+        raise self.wrong(name, expected)
+
+    def word(self, name: str, known: Collection[str], *, needed: bool = True) -> str:
+        """A word that is looked at elsewhere, where these are known; "" if it is not there."""
+        value = self.needed_text(name, most=100) if needed else self.text(name, most=100)
+        return value or ""
+
     def text(self, name: str, *, most: int | None = None) -> str | None:
         """A text of at most so many characters."""
         value = self.data.get(name)
@@ -98,7 +120,7 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.wrong(name, "a number")
-        if not math.isfinite(value) or not least <= value <= most:
+        if not least <= value <= most:  # which no NaN is; a whole number may be beyond any float
             raise self.wrong(name, f"from {least:g} to {most:g}")
         return value
 
@@ -109,6 +131,13 @@ class Fields:
             raise self.wrong(name, f"one of {', '.join(words)}")
         return value
 
+    def needed_choice(self, name: str, words: Collection[str]) -> str:
+        """The same, which has to be there."""
+        value = self.choice(name, words)
+        if value is None:
+            raise self.wrong(name, f"one of {', '.join(words)}")
+        return value
+
     def object(self, name: str) -> Fields | None:
         """An object."""
         value = self.data.get(name)
@@ -116,7 +145,7 @@ class Fields:
             return None
         if not isinstance(value, dict):
             raise self.wrong(name, "an object")
-        return Fields(value, self.place(name))
+        return self.within(value, name)
 
     def needed_object(self, name: str) -> Fields:
         """The same, which has to be there."""
@@ -136,13 +165,20 @@ class Fields:
             raise self.wrong(name, f"a list of at most {most}")
         return value
 
-    def objects(self, name: str, *, most: int) -> Iterator[Fields]:
-        """A list of objects; nothing where it is not there."""
-        for number, value in enumerate(self.list(name, most=most) or ()):
+    def within(self, value: Mapping[str, Any], name: str) -> Fields:
+        """The fields of an object in this one, at this place."""
+        return Fields(value, self.place(name))
+
+    def objects(self, name: str, *, most: int, least: int = 0) -> Iterator[Fields]:
+        """A list of objects, so many at least; nothing where it is not there and need not be."""
+        given = self.list(name, most=most) or ()
+        if len(given) < least:
+            raise self.wrong(name, f"a list of {least} at least")
+        for number, value in enumerate(given):
             at = f"{self.place(name)}[{number}]"
             if not isinstance(value, dict):
                 raise Refusal(f"{at} must be an object", param=at, code="invalid_type")
-            yield Fields(value, at)
+            yield self.within(value, f"{name}[{number}]")
 
     def texts(self, name: str, *, most: int, chars: int) -> tuple[str, ...]:
         """A text, or a list of texts; nothing where it is not there."""

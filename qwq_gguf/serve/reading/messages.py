@@ -9,7 +9,6 @@ from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.serve.limits import LIMITS
 from qwq_gguf.serve.reading.content import read_arguments, read_content
 from qwq_gguf.serve.reading.fields import Fields
-from qwq_gguf.serve.refusal import Refusal
 
 __all__ = ["Turns", "read_messages"]
 
@@ -28,9 +27,15 @@ class Turns:
         self._results: list[tuple[int, Message]] = []
 
     def add(self, message: Message) -> None:
-        """A turn without calls."""
+        """A turn without calls. What several say to the system is one turn: templates take no more
+        than one, where protocols have instructions beside them.
+        """
         self._settle()
-        self._messages.append(message)
+        last = self._messages[-1] if self._messages else message
+        if last is not message and message.role == last.role == "system":
+            self._messages[-1] = replace(last, content=f"{last.content}\n\n{message.content}")
+        else:
+            self._messages.append(message)
 
     def call(self, message: Message, calls: Sequence[tuple[str, ToolCall]]) -> None:
         """An assistant's turn with calls, each with its id."""
@@ -60,8 +65,8 @@ class Turns:
 def read_messages(fields: Fields) -> tuple[Message, ...]:
     """The field `messages` of a chat completion."""
     turns = Turns()
-    for each in fields.objects("messages", most=LIMITS.messages):
-        role = each.choice("role", _ROLES)
+    for each in fields.objects("messages", most=LIMITS.messages, least=1):
+        role = each.needed_choice("role", _ROLES)
         content = read_content(each)
         match role:
             case "system" | "developer" | "user":
@@ -78,16 +83,7 @@ def read_messages(fields: Fields) -> tuple[Message, ...]:
             case "function":
                 name = each.needed_text("name", most=LIMITS.name_chars)
                 turns.result(name, content, name)
-            case _:
-                raise each.wrong("role", f"one of {', '.join(_ROLES)}")
-    messages = turns.all()
-    if not messages:
-        raise Refusal(
-            "messages must be a list of one message at least",
-            param="messages",
-            code="missing_required_parameter",
-        )
-    return messages
+    return turns.all()
 
 
 def _add_answer(turns: Turns, fields: Fields, content: str) -> None:

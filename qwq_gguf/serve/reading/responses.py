@@ -5,14 +5,14 @@ from __future__ import annotations
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.serve.ask import Ask
 from qwq_gguf.serve.limits import LIMITS
-from qwq_gguf.serve.reading.chat import refuse_logprobs, with_grammar
+from qwq_gguf.serve.reading.chat import read_calls_and_form
+from qwq_gguf.serve.reading.choice import Offer, openai_offer
 from qwq_gguf.serve.reading.content import check_unique, read_arguments, read_content, read_tool
 from qwq_gguf.serve.reading.fields import Fields
 from qwq_gguf.serve.reading.messages import Turns
 from qwq_gguf.serve.reading.settings import (
     read_limit,
     read_seed,
-    read_settings,
     read_stops,
     read_thoughts,
 )
@@ -22,6 +22,24 @@ from qwq_gguf.serve.schema import ANY_OBJECT
 
 __all__ = ["read_response"]
 
+_ROLES = ("user", "assistant", "system", "developer")
+_ITEMS = ("message", "reasoning", "function_call", "function_call_output")
+# Tools that OpenAI's service runs, or describes to its own models. Agents send them along whoever
+# answers, so they are left out.
+_SERVICES_OWN = (
+    "web_search",
+    "file_search",
+    "image_generation",
+    "code_interpreter",
+    "computer",
+    "mcp",
+    "local_shell",
+    "shell",
+    "apply_patch",
+    "tool_search",
+    "namespace",
+    "custom",
+)
 # Nothing is kept here that they could name.
 _KEPT = ("previous_response_id", "conversation", "prompt")
 
@@ -37,20 +55,24 @@ def read_response(fields: Fields) -> Ask:
             )
     if fields.flag("background"):
         raise Refusal("background: an answer is made while it is waited for", param="background")
-    refuse_logprobs(fields)
-    tools, one_call = _tools(fields)
     return Ask(
         model=fields.text("model", most=LIMITS.name_chars),
         messages=_messages(fields),
-        tools=tools,
-        settings=with_grammar(read_settings(fields), _shape(fields), tools),
+        **read_calls_and_form(fields, _tools(fields), _shape(fields)),
         max_tokens=read_limit(fields, "max_output_tokens"),
         stops=read_stops(fields),
         seed=read_seed(fields),
-        one_call=one_call,
+        logprobs=_logprobs(fields),
         stream=fields.flag("stream") or False,
         **read_thoughts(fields),
     )
+
+
+def _logprobs(fields: Fields) -> int | None:
+    """They are asked for by what is to be included, or by how many."""
+    included = fields.texts("include", most=64, chars=LIMITS.name_chars)
+    best = fields.whole("top_logprobs", 0, LIMITS.logprobs)
+    return best or (0 if "message.output_text.logprobs" in included else None)
 
 
 def _shape(fields: Fields) -> str | None:
@@ -70,9 +92,9 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
     turns = Turns()
     if instructions := fields.text("instructions"):
         turns.add(Message("system", instructions))
-    given = fields.data.get("input")
-    if isinstance(given, str):
-        turns.add(Message("user", given))
+    expected = "a text, or a list of items"
+    if fields.kind("input", ("text", "list"), expected, needed=True) == "text":
+        turns.add(Message("user", fields.needed_text("input")))
         return turns.all()
     thought = ""
     calls: list[tuple[str, ToolCall]] = []
@@ -87,15 +109,13 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
             turns.add(said)
         thought, calls, said = "", [], Message("assistant", "")
 
-    count = 0
-    for item in fields.objects("input", most=LIMITS.messages):
-        count += 1
-        kind = item.text("type", most=100) or "message"
+    for item in fields.objects("input", most=LIMITS.messages, least=1):
+        kind = item.word("type", _ITEMS, needed=False) or "message"
         match kind:
             case "reasoning":
                 settle()
                 thought = _thought_of(item)
-            case "message" if item.data.get("role") == "assistant":
+            case "message" if item.choice("role", _ROLES) == "assistant":
                 if said.content or calls:
                     settle()
                 said = Message("assistant", read_content(item), thinking=thought)
@@ -112,9 +132,7 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
                 turns.result(number, read_content(item, "output"))
             case "message":
                 settle()
-                role = item.choice("role", ("user", "system", "developer"))
-                if role is None:
-                    raise item.wrong("role", "user, assistant, system or developer")
+                role = item.needed_choice("role", _ROLES)
                 turns.add(Message("user" if role == "user" else "system", read_content(item)))
             case _:
                 raise Refusal(
@@ -123,8 +141,6 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
                     code="unsupported_value",
                 )
     settle()
-    if not count:
-        raise fields.wrong("input", "a text, or a list of items")
     return turns.all()
 
 
@@ -137,24 +153,16 @@ def _thought_of(item: Fields) -> str:
     return ""
 
 
-def _tools(fields: Fields) -> tuple[tuple[ToolSpec, ...], bool]:
+def _tools(fields: Fields) -> Offer:
     tools: list[ToolSpec] = []
     for each in fields.objects("tools", most=LIMITS.tools):
-        if each.needed_text("type", most=100) != "function":
+        kind = each.word("type", ("function",))
+        if kind == "function":
+            tools.append(read_tool(each))
+        elif not kind.startswith(_SERVICES_OWN):
             raise Refusal(
                 "only tools of the type function can be offered",
                 param=each.place("type"),
                 code="unsupported_value",
             )
-        tools.append(read_tool(each))
-    one = fields.flag("parallel_tool_calls") is False
-    choice = fields.data.get("tool_choice")
-    if choice == "none":
-        return (), one
-    if choice not in (None, "auto"):
-        raise Refusal(
-            "a call cannot be forced: the model decides whether it calls a tool",
-            param="tool_choice",
-            code="unsupported_value",
-        )
-    return check_unique(tools, "tools"), one
+    return openai_offer(fields, check_unique(tools, "tools"))

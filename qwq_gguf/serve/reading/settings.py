@@ -37,7 +37,6 @@ _BUDGETS = (
     "reasoning_budget_tokens",
     "thinking_token_budget",
 )
-_SWITCHES = ("enable_thinking", "thinking")
 # What a chat makes itself, and nobody may put in its place.
 _OURS = ("messages", "tools", "add_generation_prompt", "raise_exception", "strftime_now")
 
@@ -92,20 +91,25 @@ def read_thoughts(fields: Fields) -> dict[str, Any]:
     """
     variables = _variables(fields)
     effort, think = read_effort(fields, "reasoning_effort")
-    said = [] if think is None else [("reasoning_effort", think)]
+    said: list[tuple[str, Any]] = [] if think is None else [("reasoning_effort", think)]
     budgets = list(_budgets(fields))
-    for name in _SWITCHES:
-        if isinstance(fields.data.get(name), bool):
-            said.append((name, fields.data[name]))
-        if isinstance(variables.get(name), bool):
-            said.append((f"chat_template_kwargs.{name}", variables[name]))
-    if isinstance(fields.data.get("thinking"), dict):  # as Anthropic has it
+    said += [
+        (f"chat_template_kwargs.{name}", variables[name])
+        for name in ("enable_thinking", "thinking")
+        if isinstance(variables.get(name), bool)
+    ]
+    if (switch := fields.flag("enable_thinking")) is not None:
+        said.append(("enable_thinking", switch))
+    kind = fields.kind("thinking", ("flag", "object"), "true, false or an object")
+    if kind == "flag":
+        said.append(("thinking", fields.flag("thinking")))
+    if kind == "object":  # as Anthropic has it
         inner = fields.needed_object("thinking")
-        kind = inner.choice("type", ("enabled", "disabled", "adaptive", "auto"))
-        if kind in ("enabled", "disabled"):
-            said.append(("thinking.type", kind == "enabled"))
+        word = inner.choice("type", ("enabled", "disabled", "adaptive", "auto"))
+        if word in ("enabled", "disabled"):
+            said.append(("thinking.type", word == "enabled"))
         budgets += _one(inner, "budget_tokens")
-    if isinstance(fields.data.get("reasoning"), dict):  # OpenAI's responses, and routers
+    if fields.has("reasoning"):  # OpenAI's responses, and routers
         inner = fields.needed_object("reasoning")
         inner_effort, off = read_effort(inner, "effort")
         effort = effort or inner_effort

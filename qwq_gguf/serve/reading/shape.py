@@ -16,7 +16,7 @@ def read_shape(fields: Fields, name: str = "response_format") -> str | None:
     form = fields.object(name)
     if form is None:
         return None
-    match form.choice("type", ("text", "json_object", "json_schema")):
+    match form.needed_choice("type", ("text", "json_object", "json_schema")):
         case "json_object" if form.has("schema"):  # as llama-server takes it
             return shape_of_schema(form, "schema")
         case "json_object":
@@ -24,8 +24,6 @@ def read_shape(fields: Fields, name: str = "response_format") -> str | None:
         case "json_schema":
             inner = form.needed_object("json_schema")
             return shape_of_schema(inner, "schema")
-        case None:
-            raise form.wrong("type", "text, json_object or json_schema")
     return None
 
 

@@ -14,11 +14,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from qwq_gguf import __version__
 from qwq_gguf.serve.access import Access
+from qwq_gguf.serve.description import describe
 from qwq_gguf.serve.reading.anthropic import read_anthropic
 from qwq_gguf.serve.reading.chat import read_chat
 from qwq_gguf.serve.reading.completions import read_completion
 from qwq_gguf.serve.reading.fields import Fields, read_body
+from qwq_gguf.serve.reading.others import read_control, read_tokenize
 from qwq_gguf.serve.reading.responses import read_response
 from qwq_gguf.serve.refusal import Refusal, refusal_of
 from qwq_gguf.serve.web.body import body_of
@@ -37,7 +40,6 @@ from qwq_gguf.serve.writing.responses import ResponseHead, ResponseStream, respo
 __all__ = ["make_app"]
 
 T = TypeVar("T")
-_MOST_CHARS = 1_000_000
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -63,6 +65,7 @@ def make_app(service: Service, access: Access) -> ASGIApp:
         ("GET", "/settings", routes.settings),
         ("GET", "/health", routes.health),
         ("GET", "/metrics", routes.metrics),
+        ("GET", "/openapi.json", routes.openapi),
     ]
     app = Starlette(
         routes=[
@@ -148,10 +151,7 @@ class _Routes:
 
     async def control(self, request: Request) -> Response:
         """Tell a running reply to answer now, as llama-server has it."""
-        fields = await self._read(request, _as_they_are)
-        name = fields.needed_text("id", most=100)
-        if fields.choice("action", ("reasoning_end",)) is None:
-            raise fields.wrong("action", "reasoning_end")
+        name = await self._read(request, read_control)
         if not self._service.answer_now(name):
             raise Refusal(
                 "no reply of this id is being made", status=404, param="id", code="not_found"
@@ -172,10 +172,7 @@ class _Routes:
 
     async def tokenize(self, request: Request) -> Response:
         """The tokens of a text."""
-        fields = await self._read(request, _as_they_are)
-        name = "prompt" if fields.has("prompt") else "content"
-        text = fields.needed_text(name, most=_MOST_CHARS)
-        model = fields.text("model", most=256)
+        model, text = await self._read(request, read_tokenize)
         tokens = await self._service.ask(model, lambda resident: resident.tokenize(text))
         return _json({"tokens": tokens, "count": len(tokens)})
 
@@ -194,6 +191,10 @@ class _Routes:
         """What it has done, for Prometheus."""
         text = self._service.metrics.text(self._service.gauges())
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    async def openapi(self, request: Request) -> Response:
+        """What all this takes and gives."""
+        return _json(await self._service.in_thread(lambda: describe(__version__)))
 
     async def _read(self, request: Request, read: Callable[[Fields], T]) -> T:
         """What a body comes to. In a thread: a large one takes its time, and a grammar too."""
@@ -218,10 +219,6 @@ class _Routes:
     def _model(self, name: str) -> dict[str, Any]:
         created = self._service.began
         return {"id": name, "object": "model", "created": created, "owned_by": "qwq-gguf"}
-
-
-def _as_they_are(fields: Fields) -> Fields:
-    return fields
 
 
 def _json(data: dict[str, Any], status: int = 200) -> Response:

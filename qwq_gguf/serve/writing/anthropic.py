@@ -34,12 +34,12 @@ class AnthropicStream:
     def part(self, index: int, part: Part) -> Iterator[bytes]:
         """The events of a part."""
         match part:
-            case Thought(text):
+            case Thought(text=text):
                 yield from self._block(
                     Thought, {"type": "thinking", "thinking": "", "signature": ""}
                 )
                 yield self._delta({"type": "thinking_delta", "thinking": text})
-            case Said(text):
+            case Said(text=text):
                 yield from self._block(Said, {"type": "text", "text": ""})
                 yield self._delta({"type": "text_delta", "text": text})
             case Called(number, name, arguments):

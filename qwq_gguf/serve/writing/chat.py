@@ -8,6 +8,7 @@ from typing import Any
 
 from qwq_gguf.serve.refusal import Refusal
 from qwq_gguf.serve.writing.frames import DONE, frame
+from qwq_gguf.serve.writing.logprobs import chat_logprobs
 from qwq_gguf.serve.writing.parts import Called, Ended, Part, Said, Thought, Whole
 from qwq_gguf.serve.writing.usage import chat_finish, chat_usage, details
 
@@ -44,11 +45,12 @@ class ChatStream:
     def part(self, index: int, part: Part) -> Iterator[bytes]:
         """The chunks of a part of the reply of this index."""
         match part:
-            case Thought(text):
+            case Thought(text, odds):
                 # Two names are in use, and clients read the one or the other.
-                yield self._chunk(index, {"reasoning_content": text, "reasoning": text})
-            case Said(text):
-                yield self._chunk(index, {"content": text})
+                delta = {"reasoning_content": text, "reasoning": text}
+                yield self._chunk(index, delta, logprobs=chat_logprobs((), odds))
+            case Said(text, odds):
+                yield self._chunk(index, {"content": text}, logprobs=chat_logprobs(odds))
             case Called():
                 yield from self._call(index, part)
             case Ended():
@@ -81,11 +83,17 @@ class ChatStream:
     def _start(self) -> dict[str, Any]:
         return self._head.to_json("chat.completion.chunk")
 
-    def _chunk(self, index: int, delta: Mapping[str, Any], ended: Ended | None = None) -> bytes:
+    def _chunk(
+        self,
+        index: int,
+        delta: Mapping[str, Any],
+        ended: Ended | None = None,
+        logprobs: Mapping[str, Any] | None = None,
+    ) -> bytes:
         choice: dict[str, Any] = {
             "index": index,
             "delta": dict(delta),
-            "logprobs": None,
+            "logprobs": logprobs,
             "finish_reason": None if ended is None else chat_finish(ended),
         }
         chunk: dict[str, Any] = {**self._start(), "choices": [choice]}
@@ -104,7 +112,7 @@ def chat_object(head: ChatHead, replies: Sequence[Whole], cached: int = 0) -> di
             {
                 "index": index,
                 "message": _message(reply),
-                "logprobs": None,
+                "logprobs": chat_logprobs(reply.answer_odds, reply.thinking_odds),
                 "finish_reason": chat_finish(reply.end),
             }
             for index, reply in enumerate(replies)

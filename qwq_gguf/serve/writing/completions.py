@@ -8,6 +8,7 @@ from typing import Any
 from qwq_gguf.serve.refusal import Refusal
 from qwq_gguf.serve.writing.chat import ChatHead
 from qwq_gguf.serve.writing.frames import DONE, frame
+from qwq_gguf.serve.writing.logprobs import text_logprobs
 from qwq_gguf.serve.writing.parts import Ended, Part, Said, Whole
 from qwq_gguf.serve.writing.usage import chat_finish, chat_usage
 
@@ -23,6 +24,7 @@ class TextStream:
         self._head = head
         self._include_usage = include_usage
         self._ended: dict[int, Ended] = {}
+        self._begins: dict[int, int] = {}  # characters of each text so far
 
     def begin(self) -> Iterator[bytes]:
         """Nothing is said before the text."""
@@ -31,8 +33,10 @@ class TextStream:
     def part(self, index: int, part: Part) -> Iterator[bytes]:
         """The chunk of a part of the text of this index."""
         match part:
-            case Said(text):
-                yield self._chunk(_choice(index, text, None))
+            case Said(text, odds):
+                begin = self._begins.get(index, 0)
+                self._begins[index] = begin + len(text)
+                yield self._chunk(_choice(index, text, None, text_logprobs(odds, begin)))
             case Ended():
                 self._ended[index] = part
                 yield self._chunk(_choice(index, "", part))
@@ -57,11 +61,16 @@ def text_object(head: ChatHead, replies: Sequence[Whole], cached: int) -> dict[s
     """The answer to a request that is not streamed."""
     return {
         **head.to_json(_KIND),
-        "choices": [_choice(index, reply.answer, reply.end) for index, reply in enumerate(replies)],
+        "choices": [
+            _choice(index, reply.answer, reply.end, text_logprobs(reply.answer_odds))
+            for index, reply in enumerate(replies)
+        ],
         "usage": chat_usage([reply.end for reply in replies], cached),
     }
 
 
-def _choice(index: int, text: str, ended: Ended | None) -> dict[str, Any]:
+def _choice(
+    index: int, text: str, ended: Ended | None, logprobs: dict[str, Any] | None = None
+) -> dict[str, Any]:
     finish = None if ended is None else chat_finish(ended)
-    return {"index": index, "text": text, "logprobs": None, "finish_reason": finish}
+    return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish}

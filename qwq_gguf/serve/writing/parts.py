@@ -6,6 +6,7 @@ What was streamed and what is told at once are the same parts, so they cannot di
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,6 +19,7 @@ from qwq_gguf.chat.events import (
     Response,
     ResponseEvent,
     ThinkingDelta,
+    TokenOdds,
 )
 
 __all__ = ["Called", "Ended", "Part", "Parts", "Said", "Thought", "Whole"]
@@ -25,16 +27,18 @@ __all__ = ["Called", "Ended", "Part", "Parts", "Said", "Thought", "Whole"]
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """More of the thought."""
+    """More of the thought; `odds` of its tokens, where they were asked for."""
 
     text: str
+    odds: tuple[TokenOdds, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """More of the answer."""
+    """More of the answer; `odds` of its tokens, where they were asked for."""
 
     text: str
+    odds: tuple[TokenOdds, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +70,47 @@ class _Trimmed:
     """Text as it comes, without the blanks before and after it all."""
 
     def __init__(self) -> None:
-        self._begun = False
+        self.begun = False
         self._blanks = ""
 
     def feed(self, text: str) -> str:
-        if not self._begun:
+        if not self.begun:
             text = text.lstrip()
-            self._begun = bool(text)
+            self.begun = bool(text)
         text = self._blanks + text
         kept = text.rstrip()
         self._blanks = text[len(kept) :]
         return kept
+
+
+class _Spread:
+    """The odds of tokens, given out with the text that the tokens begin in.
+
+    Text lags behind its tokens: it is held back where a stop or a call may be in it, and one
+    character may be several tokens.
+    """
+
+    def __init__(self) -> None:
+        self.queue: deque[TokenOdds] = deque()
+        self._ahead = 0  # bytes of tokens given out, beyond the text that has come
+
+    def under(self, text: str) -> list[TokenOdds]:
+        """Those of the tokens that begin in this text."""
+        if not self.queue:
+            return []
+        taken: list[TokenOdds] = []
+        raw, at = text.encode(), self._ahead
+        while self.queue and at < len(raw):
+            odds = self.queue.popleft()
+            piece = odds.piece
+            if piece[:1].isspace() and not raw[at : at + 1].isspace():
+                piece = piece.lstrip()  # blanks beside a tag are no text
+            if piece:
+                taken.append(odds)
+                at += len(piece)
+        # Text that no token stands for, as of broken characters, counts for none to come.
+        self._ahead = max(at - len(raw), 0)
+        return taken
 
 
 class Parts:
@@ -93,6 +127,8 @@ class Parts:
         self._one_call = one_call
         self._thought, self._answer = _Trimmed(), _Trimmed()
         self._unsure: list[str] = []
+        self._odds = {True: _Spread(), False: _Spread()}  # by whether they are of the thought
+        self._untold: dict[bool, list[TokenOdds]] = {True: [], False: []}
         self._shown: list[str] = []
 
     def feed(self, event: ResponseEvent) -> Iterator[Part]:
@@ -105,7 +141,11 @@ class Parts:
             case AnswerDelta(text):
                 yield from self._settle()
                 yield from self._say(text)
+            case TokenOdds():
+                self._odds[event.thought].queue.append(event)
             case AnswerWasThought():
+                self._odds[True].queue += self._odds[False].queue
+                self._odds[False].queue.clear()
                 unsure, self._unsure = "".join(self._unsure), []
                 yield from self._think(unsure)
             case Responded(response):
@@ -117,16 +157,34 @@ class Parts:
         yield from self._say(unsure)
 
     def _think(self, text: str) -> Iterator[Part]:
+        odds = self._odds_of(True, text)
         if text := self._thought.feed(text):
-            yield Thought(text)
+            yield Thought(text, self._now(True, odds))
+        else:
+            self._later(True, odds, begun=self._thought.begun)
 
     def _say(self, text: str) -> Iterator[Part]:
+        odds = self._odds_of(False, text)
         if self._as_it_is:
             if text:
-                yield Said(text)
+                yield Said(text, self._now(False, odds))
         elif text := self._answer.feed(text):
             self._shown.append(text)
-            yield Said(text)
+            yield Said(text, self._now(False, odds))
+        else:
+            self._later(False, odds, begun=self._answer.begun)
+
+    def _odds_of(self, thought: bool, text: str) -> list[TokenOdds]:
+        return self._odds[thought].under(text)
+
+    def _now(self, thought: bool, odds: list[TokenOdds]) -> tuple[TokenOdds, ...]:
+        told, self._untold[thought] = (*self._untold[thought], *odds), []
+        return told
+
+    def _later(self, thought: bool, odds: list[TokenOdds], *, begun: bool) -> None:
+        """Blanks are told with what comes after them; those before it all are not told."""
+        if begun:
+            self._untold[thought] += odds
 
     def _end(self, response: Response) -> Iterator[Part]:
         calls = response.calls[:1] if self._one_call else response.calls
@@ -147,16 +205,20 @@ class Whole:
 
     thinking: str = ""
     answer: str = ""
+    thinking_odds: tuple[TokenOdds, ...] = ()
+    answer_odds: tuple[TokenOdds, ...] = ()
     calls: tuple[Called, ...] = ()
     ended: Ended | None = None
 
     def add(self, part: Part) -> None:
         """The next part."""
         match part:
-            case Thought(text):
+            case Thought(text, odds):
                 self.thinking += text
-            case Said(text):
+                self.thinking_odds += odds
+            case Said(text, odds):
                 self.answer += text
+                self.answer_odds += odds
             case Called():
                 self.calls += (part,)
             case Ended():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from qwq_gguf.serve.refusal import Refusal
 from qwq_gguf.serve.writing.frames import named_frame
+from qwq_gguf.serve.writing.logprobs import output_logprobs
 from qwq_gguf.serve.writing.parts import Called, Ended, Part, Said, Thought, Whole
 from qwq_gguf.serve.writing.usage import details
 
@@ -59,6 +60,7 @@ class ResponseStream:
         self._open: type[Part] | None = None
         self._name = ""
         self._text = ""
+        self._logprobs: list[dict[str, Any]] = []
         self._ended: Ended | None = None
 
     def begin(self) -> Iterator[bytes]:
@@ -69,11 +71,14 @@ class ResponseStream:
     def part(self, index: int, part: Part) -> Iterator[bytes]:
         """The events of a part."""
         match part:
-            case Thought(text) | Said(text):
+            case Thought(text, odds) | Said(text, odds):
                 yield from self._begin(type(part))
                 self._text += text
                 kind = "reasoning_text" if isinstance(part, Thought) else "output_text"
-                more: dict[str, Any] = {} if isinstance(part, Thought) else {"logprobs": []}
+                more: dict[str, Any] = {}
+                if isinstance(part, Said):
+                    more["logprobs"] = output_logprobs(odds)
+                    self._logprobs += more["logprobs"]
                 yield self._event(f"response.{kind}.delta", **self._where(), delta=text, **more)
             case Called():
                 yield from self._done()
@@ -99,7 +104,7 @@ class ResponseStream:
             return
         yield from self._done()
         thought = kind is Thought
-        self._open, self._text = kind, ""
+        self._open, self._text, self._logprobs = kind, "", []
         self._name = self._new_id("rs_" if thought else "msg_")
         item = _thought(self._name, None) if thought else _said(self._name, None)
         yield self._event("response.output_item.added", output_index=len(self._output), item=item)
@@ -115,9 +120,12 @@ class ResponseStream:
             item = _thought(self._name, self._text)
         else:
             where = self._where()
-            yield self._event("response.output_text.done", **where, text=self._text, logprobs=[])
-            yield self._event("response.content_part.done", **where, part=_text(self._text))
-            item = _said(self._name, self._text)
+            told = self._logprobs
+            done = "response.output_text.done"
+            yield self._event(done, **where, text=self._text, logprobs=told)
+            part = _text(self._text, told)
+            yield self._event("response.content_part.done", **where, part=part)
+            item = _said(self._name, self._text, told)
         yield self._item_done(item)
 
     def _call(self, call: Called) -> Iterator[bytes]:
@@ -155,7 +163,8 @@ def response_object(
         if reply.thinking:
             output.append(_thought(new_id("rs_"), reply.thinking))
         if reply.answer or not reply.calls:
-            output.append(_said(new_id("msg_"), reply.answer))
+            told = output_logprobs(reply.answer_odds)
+            output.append(_said(new_id("msg_"), reply.answer, told))
         output += (_call(new_id("fc_"), call) for call in reply.calls)
         return head.to_json(_status(reply.end), output, reply.end, cached)
 
@@ -171,18 +180,18 @@ def _thought(name: str, text: str | None) -> dict[str, Any]:
     return {"id": name, "type": "reasoning", "summary": [], "content": content}
 
 
-def _said(name: str, text: str | None) -> dict[str, Any]:
+def _said(name: str, text: str | None, logprobs: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     return {
         "id": name,
         "type": "message",
         "role": "assistant",
         "status": "in_progress" if text is None else "completed",
-        "content": [] if text is None else [_text(text)],
+        "content": [] if text is None else [_text(text, logprobs)],
     }
 
 
-def _text(text: str) -> dict[str, Any]:
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def _text(text: str, logprobs: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": list(logprobs)}
 
 
 def _call(name: str, call: Called) -> dict[str, Any]:

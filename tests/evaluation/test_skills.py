@@ -4,9 +4,8 @@ from decimal import Decimal
 import pytest
 
 from qwq_gguf.errors import EvaluationError
-from qwq_gguf.evaluation.suites import suite_names
 from qwq_gguf.evaluation.suites.problems import SHOWCASE, SKILLS, Problem, is_held_out
-from qwq_gguf.evaluation.suites.skills import generate, suite
+from qwq_gguf.evaluation.suites.skills import SKILL_SUITES, generate, suite
 
 _SIGNS = {
     "multiply": lambda a, b: a * b,
@@ -81,5 +80,5 @@ def test_the_showcase_is_held_out_and_right() -> None:
 def test_an_unknown_suite_names_the_known_ones() -> None:
     with pytest.raises(EvaluationError) as caught:
         suite("maths")
-    for name in suite_names():
+    for name in SKILL_SUITES:
         assert name in str(caught.value)

@@ -115,7 +115,7 @@ _PREDICATE = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"\b(?:(?P<larger>{_LARGER})|(?P<smaller>{_SMALLER}))\b[^.,;\n\d<>]{{0,60}}?(?:\bis\b|:|=|→)"
+    rf"\b(?:(?P<larger>{_LARGER})|(?P<smaller>{_SMALLER}))\b[^.,;\n\d<>]{{0,60}}?(?:\bis\b|,|:|=|→)"
     rf"[^\w\n-]*$",
     re.IGNORECASE,
 )

@@ -25,7 +25,7 @@ _N0 = rf"(?P<n>\d{{1,3}}(?![\d.,]\d)|no|{'|'.join(_SPELT)})\b"
 _HOW = r"(?:exactly |only |actually |indeed |therefore |just |a total of |in total |in fact )*"
 _MARKS = r"[^\w\n]*"  # of one line: over several they would be looked at from each
 _COUNTS = (
-    rf"there (?:is|are|was|were) {_HOW}{_N0}",
+    rf"there (?:is|are|was|were) {_HOW}{_N0}(?! characters?,)",
     rf"{_N} (?:times?|occurrences?|instances?|appearances?)\b",
     r"(?:appears?|occurs?|shows up|is|used|present|found|exactly|only) (?P<n>once|twice|thrice)\b",
     rf"^{_MARKS}(?P<n>once|twice|thrice|none)\b{_MARKS}$",

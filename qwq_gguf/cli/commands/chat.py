@@ -188,14 +188,12 @@ def chat(
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
     from qwq_gguf.jobs.wishes import settle
 
-    tokens, context_auto = context_flags.whole_or_auto(context, "--ctx", 1)
-    layers, layers_auto = context_flags.whole_or_auto(gpu_layers, "--gpu-layers", -1)
-    left = {"context": context_auto, "gpu_layers": layers_auto}
+    tokens, layers, automatic = context_flags.placed_of(context, gpu_layers)
     wish = context_flags.wish_of(
         cache,
         attention,
         both=kv_type,
-        automatic=frozenset(name for name, auto in left.items() if auto),
+        automatic=automatic,
         cpu_experts=cpu_experts,
         rpc=rpc,
     )

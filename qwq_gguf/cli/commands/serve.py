@@ -121,28 +121,28 @@ def serve(
         ),
     ] = "30s",
     context: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "-c",
             "--ctx",
             metavar="N",
-            min=1,
-            help="Context in tokens, for all replies together; one may have all of it."
-            "  [default: the profile's, or the model's if smaller]",
+            help="Context in tokens, for all replies together; one may have all of it; auto: what"
+            " fits.  [default: the profile's, or the model's if smaller]",
         ),
     ] = None,
     gpu_layers: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "-ngl",
             "--gpu-layers",
             metavar="N",
-            min=-1,
-            help="Layers on the graphics card.  [default: all, if this build can]",
+            help="Layers on the graphics card; auto: what fits.  [default: all, if this build can]",
         ),
     ] = None,
     threads: context_flags.Threads = None,
     cache: context_flags.CacheTypes,
+    kv_type: context_flags.KvType = None,
+    cpu_experts: context_flags.CpuExperts = 0,
     attention: context_flags.Attention,
     rpc: context_flags.Rpc = None,
     profile_name: chain_flags.ProfileName = None,
@@ -181,6 +181,7 @@ def serve(
     Examples:
       qwq-gguf serve demo
       qwq-gguf serve QwQ-32B-Q4_K_M.gguf -c 65536 --parallel 8
+      qwq-gguf serve QwQ-32B-Q4_K_M.gguf -ngl auto -c auto --kv-type auto
       qwq-gguf serve --models ~/models --idle 10m
       qwq-gguf serve QwQ-32B-Q4_K_M.gguf --host 0.0.0.0 --api-key-file keys.txt
     """
@@ -198,6 +199,7 @@ def serve(
         raise typer.BadParameter("name a MODEL, or --models FOLDER")
     if alias is not None and source is None:
         raise typer.BadParameter("--alias goes with a MODEL")
+    tokens, layers, automatic = context_flags.placed_of(context, gpu_layers)
     access = serving_flags.access_of(host, api_key, api_key_file, allow_host, cors)
     wishes = thought_flags.wishes_of(
         profile_name, sampling, steering, think=thinking, budget=thought_budget
@@ -214,10 +216,17 @@ def serve(
         first=first,
         loading=Loading(
             wishes=wishes,
-            context=context,
-            gpu_layers=gpu_layers,
+            context=tokens,
+            gpu_layers=layers,
             threads=threads,
-            wish=context_flags.wish_of(cache, attention, rpc=rpc),
+            wish=context_flags.wish_of(
+                cache,
+                attention,
+                both=kv_type,
+                automatic=automatic,
+                cpu_experts=cpu_experts,
+                rpc=rpc,
+            ),
             sequences=parallel,
             waiting=queue,
         ),

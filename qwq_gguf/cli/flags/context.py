@@ -17,6 +17,7 @@ __all__ = [
     "KvType",
     "Rpc",
     "Threads",
+    "placed_of",
     "whole_or_auto",
     "wish_of",
 ]
@@ -118,6 +119,16 @@ class Attention:
 
     flash_attention: FlashAttention = None
     yarn: Yarn = None
+
+
+def placed_of(
+    context: str | None, gpu_layers: str | None
+) -> tuple[int | None, int | None, frozenset[str]]:
+    """Context and layers as numbers, and which of them are left to what fits."""
+    tokens, any_context = whole_or_auto(context, "--ctx", 1)
+    layers, any_layers = whole_or_auto(gpu_layers, "--gpu-layers", -1)
+    left = {"context": any_context, "gpu_layers": any_layers}
+    return tokens, layers, frozenset(name for name, auto in left.items() if auto)
 
 
 def whole_or_auto(text: str | None, flag: str, least: int) -> tuple[int | None, bool]:

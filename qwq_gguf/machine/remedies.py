@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qwq_gguf.machine.driver_reports import Gpu
 from qwq_gguf.machine.installed import Installed
@@ -31,7 +31,8 @@ class Remedy:
     """A build for `build` (CUDA, HIP, Metal, Vulkan, CPU), and how to have it.
 
     `arguments` are what pip and uv have in common, `cmake` what CMAKE_ARGS is to be for a build
-    from sources ("" for a wheel). `notes` are for people; `again`: in place of what is there.
+    from sources ("" for a wheel). `notes` are for people; `again`: in place of what is there;
+    `ready`: all that building it takes is here.
     """
 
     build: str
@@ -40,6 +41,7 @@ class Remedy:
     requirement: str
     notes: tuple[str, ...] = ()
     again: bool = True
+    ready: bool = True
 
     @property
     def pip_arguments(self) -> tuple[str, ...]:
@@ -141,7 +143,7 @@ def _cuda(gpus: Sequence[Gpu], seen: Recording, installed: Installed) -> Remedy 
         )
         return _wheel("CUDA", f"cu{found[0]}{found[1]}", installed, (_SLOW_REST, runtime))
     note = "there is no wheel for it: install NVIDIA's CUDA toolkit (nvcc) and a C++ compiler first"
-    return _sources("CUDA", "-DGGML_CUDA=on", installed, (note,))
+    return replace(_sources("CUDA", "-DGGML_CUDA=on", installed, (note,)), ready=False)
 
 
 def _cuda_wheel(driver: tuple[int, int] | None, gpus: Sequence[Gpu]) -> tuple[int, int] | None:
@@ -163,7 +165,8 @@ def _amd(gpus: Sequence[Gpu], seen: Recording, installed: Installed) -> Remedy |
         cmake = "-DGGML_HIP=on"
         if codes:
             cmake += f" -DAMDGPU_TARGETS={';'.join(codes)}"
-        return _sources("HIP", cmake, installed, _compiler_note(seen))
+        made = _sources("HIP", cmake, installed, _compiler_note(seen))
+        return replace(made, ready=has_compiler(seen))
     if seen.output("vulkaninfo").good and _wheels_fit(installed):
         note = "ROCm is not installed, and Vulkan needs none"
         return _wheel("Vulkan", "vulkan", installed, (note, _SLOW_REST))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from setup_env.choice import Choice, ask_doctor, choose
 from setup_env.compiler import find_compiler
 from setup_env.errors import SetupError
 from setup_env.lockfile import Pin
@@ -73,10 +76,17 @@ class Stage:
         (wheel.parent / "build.json").write_text(json.dumps(facts), encoding="utf-8")
         return wheel
 
-    def ensure(self, cmake_args: str = "") -> str:
+    def ensure(self, cmake_args: str = "", choice: Choice = Choice()) -> str:  # noqa: B008
         environment = {**self.environment, "CMAKE_ARGS": cmake_args}
         tools = self.cache / "no-such.lock"
-        return ensure(self.venv, PIN, tools=tools, cache=self.cache, environment=environment)
+        return ensure(
+            self.venv,
+            PIN,
+            tools=tools,
+            cache=self.cache,
+            environment=environment,
+            choice=lambda: choice,
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -157,3 +167,61 @@ def test_a_cached_wheel_that_does_not_load_is_dropped(stage: Stage) -> None:
     with pytest.raises(FileNotFoundError, match=r"no-such\.lock"):
         stage.ensure()
     assert not wheel.exists()
+
+
+CUDA = "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=86"
+
+
+def test_the_doctors_choice_is_built_where_nobody_said_otherwise(stage: Stage) -> None:
+    stage.cached(CUDA)
+    stage.cached("-DGGML_NATIVE=off")
+    stage.will_have({"version": "2.0", "gpu": True, "loads": True})
+    chosen = Choice(CUDA, "for this machine's card")
+    assert "card" in stage.ensure(choice=chosen)
+    record = stage.venv.folder / "qwq-gguf-native.json"
+    assert json.loads(record.read_text(encoding="utf-8"))["cmake_args"] == CUDA
+    # What is there stays, and what was asked for comes before the doctor.
+    assert "kept" in stage.ensure(choice=Choice("-DGGML_VULKAN=on", "another"))
+    record.unlink()
+    stage.has(None)
+    assert "card" not in stage.ensure("-DGGML_NATIVE=off", choice=chosen)
+    assert json.loads(record.read_text(encoding="utf-8"))["cmake_args"] == "-DGGML_NATIVE=off"
+
+
+@pytest.mark.parametrize(
+    ("said", "cmake", "told"),
+    [
+        ({"build": "CUDA", "cmake": CUDA, "ready": True}, CUDA, "with CUDA"),
+        ({"build": "CUDA", "cmake": "-DGGML_CUDA=on", "ready": False}, "", "doctor"),
+        ({"build": "Vulkan", "cmake": "", "ready": True}, "", "card for Vulkan"),
+        ({"build": "Metal", "cmake": "-DGGML_METAL=on", "ready": True}, "", ""),
+        ({"build": "CPU", "cmake": "", "ready": True}, "", ""),
+        (None, "", ""),
+        ("nonsense", "", ""),
+    ],
+)
+def test_what_the_doctor_says_decides(said: object, cmake: str, told: str) -> None:
+    found = choose(said)
+    assert found.cmake_args == cmake
+    assert told in found.told
+    assert bool(found.told) == bool(told)
+
+
+def test_the_doctor_can_be_asked_before_any_package_is_there(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    assert isinstance(ask_doctor(root), Choice)
+    # Without site-packages: what it imports is the standard library's and ours.
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); "
+        "from qwq_gguf.jobs.doctoring import examine; print(examine().remedy is not None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-ESs", "-c", program, str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout.strip() in ("True", "False"), done.stderr
+    assert ask_doctor(tmp_path) == Choice(), "no checkout there"
+    assert ask_doctor(root, str(tmp_path / "no-python")) == Choice()

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from .choice import ask_doctor
 from .errors import SetupError
 from .lockfile import read_lock
 from .meter import minutes
@@ -63,7 +64,14 @@ def _set_up(root: Path, level: str, key: str, cache: Path) -> None:
 
     _say(f"  {_NATIVE} {lock.pin(_NATIVE).version}; if it has to be compiled, that takes minutes")
     tools = root / "requirements" / "native.lock"
-    done = ensure(venv, lock.pin(_NATIVE), tools=tools, cache=cache, environment=os.environ)
+    done = ensure(
+        venv,
+        lock.pin(_NATIVE),
+        tools=tools,
+        cache=cache,
+        environment=os.environ,
+        choice=lambda: ask_doctor(root),
+    )
     _say(f"    {done}")
 
     if level == "dev":

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
+from .choice import Choice
 from .compiler import find_compiler
 from .errors import SetupError
 from .lockfile import Pin
@@ -109,13 +110,24 @@ def inspect(venv: Venv) -> Installed:
 
 
 def ensure(
-    venv: Venv, pin: Pin, *, tools: Path, cache: Path, environment: Mapping[str, str]
+    venv: Venv,
+    pin: Pin,
+    *,
+    tools: Path,
+    cache: Path,
+    environment: Mapping[str, str],
+    choice: Callable[[], Choice] = Choice,
 ) -> str:
     """Have the pinned release in `venv`; returns what was done, in words.
 
-    `tools` is the lock file of what compiles it.
+    `tools` is the lock file of what compiles it. `choice` is asked how, where nobody has said it
+    and nothing is there.
     """
     installed = inspect(venv)
+    chosen = Choice()
+    if installed.version is None and not environment.get("CMAKE_ARGS"):
+        chosen = choice()
+        environment = {**environment, "CMAKE_ARGS": chosen.cmake_args}
     if installed.recorded and not environment.get("CMAKE_ARGS"):
         # Whatever has to be built anew is built the way it was.
         environment = {**environment, "CMAKE_ARGS": installed.recorded.cmake_args}
@@ -165,7 +177,7 @@ def ensure(
             raise SetupError("llama-cpp-python was built, but does not load", hint=f"see {log}")
     recorded = Recorded(pin.version, cmake_args, build.target)
     (venv.folder / _RECORD).write_text(json.dumps(asdict(recorded)), encoding="utf-8")
-    return done
+    return f"{done} ({chosen.told})" if chosen.told else done
 
 
 def _recorded(venv: Venv) -> Recorded | None:

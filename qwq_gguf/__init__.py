@@ -18,6 +18,8 @@ nothing and never loads llama.cpp.
 
 from __future__ import annotations
 
+from qwq_gguf.version import __version__
+
 # The module of that name takes longer to import than the program's first answer should.
 TYPE_CHECKING = False
 
@@ -46,8 +48,6 @@ if TYPE_CHECKING:
     from qwq_gguf.quantization import Plan, Recipe, TensorPlan
     from qwq_gguf.sampling import SamplerChain
     from qwq_gguf.tools import Tool
-
-__version__ = "0.1.0.dev0"
 
 __all__ = [
     # verbs

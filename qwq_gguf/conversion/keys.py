@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qwq_gguf.conversion.config import Fields, ModelConfig
+from qwq_gguf.conversion.config import ModelConfig
+from qwq_gguf.conversion.fields import Fields
 from qwq_gguf.conversion.rope import rope_keys
 from qwq_gguf.metadata import KeyValue, ValueType, array, f32, u32
 

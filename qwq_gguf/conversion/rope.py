@@ -11,7 +11,7 @@ from qwq_gguf.errors import UnsupportedError
 from qwq_gguf.metadata import KeyValue, ValueType, array, f32, text, u32
 
 if TYPE_CHECKING:
-    from qwq_gguf.conversion.config import Fields
+    from qwq_gguf.conversion.fields import Fields
 
 __all__ = ["Rope", "llama3_factors", "read_rope", "rope_keys", "rotary_part"]
 

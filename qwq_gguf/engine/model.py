@@ -30,12 +30,20 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from qwq_gguf.chat.template import Segment
-    from qwq_gguf.engine.speculation.speculation import Speculation
+    from qwq_gguf.engine.speculation.drafter import Drafter
 
     class _Closable(Protocol):
         """A session or an engine."""
 
         def close(self) -> None: ...
+
+    class _Speculation(Protocol):
+        """How a session's guesses are made (`engine/speculation`)."""
+
+        @property
+        def draft(self) -> _Closable | None: ...
+
+        def drafter(self) -> Drafter: ...
 
 
 __all__ = ["DEFAULT_CONTEXT", "Model"]
@@ -75,7 +83,7 @@ class Model:
         self.threads = threads
         self.settings = settings
         self.notes = notes
-        self.speculation: Speculation | None = None
+        self.speculation: _Speculation | None = None
         """How its sessions guess tokens ahead, if they are to; see `speculate`."""
         api = library.api
         free = partial(_free, api, files)
@@ -256,7 +264,7 @@ class Model:
         """The bytes a token stands for."""
         return self.vocabulary.piece(token)
 
-    def speculate(self, speculation: Speculation) -> None:
+    def speculate(self, speculation: _Speculation) -> None:
         """Let the sessions that are made from now on guess ahead; its draft model is closed with
         this one.
         """

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qwq_gguf import __version__
 from qwq_gguf.profiles import Profile
+from qwq_gguf.version import __version__
 
 __all__ = ["sign", "sign_all", "signature"]
 

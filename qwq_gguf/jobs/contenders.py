@@ -14,7 +14,7 @@ from qwq_gguf.jobs.events import Note, Report, Said
 if TYPE_CHECKING:
     from qwq_gguf.evaluation.asking.governors import GovernorWish
     from qwq_gguf.evaluation.asking.sample import Cell
-    from qwq_gguf.jobs.evaluating import Evaluating
+    from qwq_gguf.jobs.evaluation_wanted import Evaluating
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.profiles import Profile
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qwq_gguf.evaluation.questions import Question
     from qwq_gguf.jobs.contenders import Contender
-    from qwq_gguf.jobs.evaluating import Evaluating
+    from qwq_gguf.jobs.evaluation_wanted import Evaluating
     from qwq_gguf.profiles import Profile
 
 __all__ = ["evaluation_record"]

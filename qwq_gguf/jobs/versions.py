@@ -44,8 +44,8 @@ class Versions:
 
 def versions() -> Versions:
     """Look; never raises."""
-    from qwq_gguf import __version__
     from qwq_gguf.native import backend_names, bindings_version
+    from qwq_gguf.version import __version__
 
     try:
         backends = backend_names()

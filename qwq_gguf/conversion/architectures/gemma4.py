@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 
 from qwq_gguf.conversion.architectures.base import MLP, Architecture, TensorRule
-from qwq_gguf.conversion.config import Fields, ModelConfig
+from qwq_gguf.conversion.config import ModelConfig
+from qwq_gguf.conversion.fields import Fields
 from qwq_gguf.conversion.keys import hyperparameters, sees_window
 from qwq_gguf.conversion.values import ComputedTensor
 from qwq_gguf.errors import UnsupportedError

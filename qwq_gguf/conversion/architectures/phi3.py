@@ -16,7 +16,8 @@ from qwq_gguf.conversion.architectures.base import (
     TensorRule,
     every_layer,
 )
-from qwq_gguf.conversion.config import Fields, ModelConfig
+from qwq_gguf.conversion.config import ModelConfig
+from qwq_gguf.conversion.fields import Fields
 from qwq_gguf.conversion.rope import rotary_part
 from qwq_gguf.conversion.values import ComputedTensor
 from qwq_gguf.errors import UnsupportedError

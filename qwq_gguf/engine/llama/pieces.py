@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from qwq_gguf.engine.llama.vocabulary import Vocabulary
 
 __all__ = ["Pieces", "beginning", "blank"]
 
@@ -40,8 +36,8 @@ def beginning(pieces: Iterable[bytes], texts: Sequence[str]) -> frozenset[int]:
 class Pieces:
     """Made once a vocabulary; for 150,000 tokens in half a second."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        pieces = [vocabulary.piece(token) for token in range(vocabulary.size)]
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        """`pieces` are the bytes of each token, by its id."""
         self._pieces = pieces
         self.lengths: npt.NDArray[np.int32] = np.array([len(p) for p in pieces], np.int32)
         """Bytes, one number a token."""

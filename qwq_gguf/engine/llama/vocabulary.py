@@ -184,7 +184,7 @@ class Vocabulary:
         """The bytes of all tokens."""
         from qwq_gguf.engine.llama.pieces import Pieces
 
-        return Pieces(self)
+        return Pieces([self.piece(token) for token in range(self.size)])
 
     def blank_tokens(self) -> frozenset[int]:
         """The tokens that show nothing: white space, control tokens, no bytes at all."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from qwq_gguf import __version__
 from qwq_gguf.quantization.kernels.ggml import load_ggml
+from qwq_gguf.version import __version__
 
 __all__ = ["tool_versions"]
 

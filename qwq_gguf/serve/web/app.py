@@ -14,7 +14,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from qwq_gguf import __version__
 from qwq_gguf.serve.access import Access
 from qwq_gguf.serve.description import describe
 from qwq_gguf.serve.reading.anthropic import read_anthropic
@@ -36,6 +35,7 @@ from qwq_gguf.serve.writing.completions import TextStream, text_object
 from qwq_gguf.serve.writing.frames import Stream, as_json
 from qwq_gguf.serve.writing.parts import Whole
 from qwq_gguf.serve.writing.responses import ResponseHead, ResponseStream, response_object
+from qwq_gguf.version import __version__
 
 __all__ = ["make_app"]
 

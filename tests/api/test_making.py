@@ -72,7 +72,7 @@ def test_the_same_files_as_the_command(
         assert made.digests == {}
     assert {path.name for path in (*made.paths, *made.written)} == set(contents(called))
     for sentence in made.remarks:
-        assert sentence in done.output.replace("--force replaces", "force=True replaces")
+        assert sentence in done.output.replace("--force replaces", "force=True replaces"), sentence
     beside = {"manifest", "modelfile"}
     planned = qwq_gguf.plan(
         "demo", **{name: value for name, value in arguments.items() if name not in beside}

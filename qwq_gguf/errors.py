@@ -74,6 +74,7 @@ __all__ = [
     "PlanError",
     "ProfileError",
     "PromptTooLongError",
+    "PublishError",
     "QwqGgufError",
     "RecipeError",
     "ServerError",
@@ -256,6 +257,10 @@ class ServerError(QwqGgufError):
 
 class ExportError(QwqGgufError):
     """A setting cannot be expressed in a runtime's format."""
+
+
+class PublishError(QwqGgufError):
+    """Files cannot be published as they are, or their card cannot be written."""
 
 
 class MissingPackageError(QwqGgufError):

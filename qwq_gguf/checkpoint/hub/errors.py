@@ -18,7 +18,7 @@ from qwq_gguf.errors import (
 )
 from qwq_gguf.words import message_of
 
-__all__ = ["offline", "refusal", "unreachable"]
+__all__ = ["offline", "refusal", "refused_write", "unreachable"]
 
 # Classes of httpx and httpx2, told apart by name so that neither has to be imported.
 _BROKEN_OFF = frozenset({"BrokenAnswer", "ReadError", "RemoteProtocolError", "WriteError"})
@@ -94,6 +94,33 @@ def refusal(
             else "try again later",
         )
     return HubError(f"the Hub answered {status}", path=file or repo, found=said or None)
+
+
+def refused_write(
+    hub: HubSettings,
+    status: int,
+    headers: Mapping[str, str],
+    repo: str,
+    file: str | None,
+    said: str,
+) -> HubError:
+    """The error for an upload that was refused."""
+    if status in (401, 403, 404):
+        return HubAccessError(
+            "the Hub does not let you write there",
+            path=repo,
+            found=message_of(headers.get("X-Error-Message", "")) or f"it answered {status}",
+            expected=f"a token that may write for {repo.partition('/')[0]}",
+            hint=f"{_LOGIN}, with a token from https://huggingface.co/settings/tokens that may "
+            "write",
+        )
+    if status == 429 or status >= 500:
+        return refusal(hub, status, headers, repo=repo, revision="main", file=file)
+    return HubError(
+        f"the Hub refuses this upload (it answered {status})",
+        path=file or repo,
+        found=message_of(headers.get("X-Error-Message", "") or said) or None,
+    )
 
 
 def unreachable(

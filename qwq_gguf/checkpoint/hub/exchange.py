@@ -1,4 +1,4 @@
-"""One GET to the Hub and its redirects, through the session of huggingface_hub.
+"""All that huggingface_hub does here: its session for one GET and its redirects, and uploads.
 
 The session brings its proxies and certificates. Redirects are followed here: without their
 bodies, and without the token when they lead to another server. No cookie is kept or sent: a
@@ -10,9 +10,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from qwq_gguf.checkpoint.hub.errors import offline, refusal, unreachable
+from qwq_gguf.checkpoint.hub.errors import offline, refusal, refused_write, unreachable
 from qwq_gguf.checkpoint.hub.redirect import next_hop, no_address
 from qwq_gguf.checkpoint.hub.retry import RETRIED, asked_wait
 from qwq_gguf.checkpoint.hub.settings import HubSettings
@@ -20,7 +21,7 @@ from qwq_gguf.deadline import Deadline
 from qwq_gguf.errors import HubAccessError, HubError
 from qwq_gguf.words import message_of
 
-__all__ = ["BrokenAnswer", "PassingFault", "answered"]
+__all__ = ["BrokenAnswer", "PassingFault", "Uploads", "answered"]
 
 _HOPS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -200,3 +201,81 @@ def _sent(
 def _socket(stream: Any) -> socket.socket | None:
     found = None if stream is None else stream.get_extra_info("socket")
     return found if isinstance(found, socket.socket) else None
+
+
+class Uploads:
+    """What the Hub's client does to fill a repository: by Xet where it is installed, else by LFS.
+
+    Each call is one exchange, or many retried by the client. What the Hub has already, of this
+    repository or of an upload that was interrupted, is not sent again. HubError in one of its
+    kinds for whatever the client raises.
+    """
+
+    def __init__(self, hub: HubSettings, repo: str, *, bars: bool = False) -> None:
+        """`bars`: the client may show its own, on stderr."""
+        from huggingface_hub import HfApi
+
+        login = {} if hub.login is None else {"authorization": hub.login}
+        self._hub, self._repo, self._bars = hub, repo, bars
+        self._api = HfApi(
+            endpoint=hub.endpoint,
+            token=hub.token,
+            library_name="qwq-gguf",
+            library_version=_version(),
+            headers=login,
+        )
+        self._made: list[Any] = []
+
+    def create(self, *, private: bool) -> bool:
+        """Have the repository there, as a private one if it is new; whether it is private."""
+        with self._asked():
+            self._api.create_repo(self._repo, private=private, exist_ok=True)
+            return bool(self._api.repo_info(self._repo).private)
+
+    def send(self, name: str, content: bytes | Path) -> None:
+        """Have a file's bytes there; nobody sees it before `commit`."""
+        from huggingface_hub import CommitOperationAdd
+
+        with self._asked(name):
+            self._made.append(CommitOperationAdd(path_in_repo=name, path_or_fileobj=content))
+            self._api.preupload_lfs_files(self._repo, self._made[-1:], free_memory=False)
+
+    def commit(self, message: str) -> str:
+        """All that was sent, as one commit of main; its hash."""
+        with self._asked():
+            made = self._api.create_commit(self._repo, self._made, commit_message=message)
+            return str(made.oid)
+
+    @contextmanager
+    def _asked(self, file: str | None = None) -> Iterator[None]:
+        import warnings
+
+        from huggingface_hub import utils
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+        quiet = not self._bars and not utils.are_progress_bars_disabled()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the card, for those who write it by hand
+            if quiet:
+                utils.disable_progress_bars()
+            try:
+                yield
+            except OfflineModeIsEnabled as problem:
+                raise offline(self._hub, self._repo, "main") from problem
+            except Exception as problem:
+                link: BaseException | None = problem
+                while link is not None and not isinstance(link, HfHubHTTPError.__bases__):
+                    link = link.__cause__
+                if isinstance(link, HfHubHTTPError):
+                    answer = link.response
+                    raise refused_write(
+                        self._hub, answer.status_code, answer.headers, self._repo, file, str(link)
+                    ) from problem
+                if link is not None:
+                    raise unreachable(self._hub, link) from problem
+                raise HubError(
+                    "the upload failed", path=file or self._repo, found=message_of(str(problem))
+                ) from problem
+            finally:
+                if quiet:
+                    utils.enable_progress_bars()

@@ -1,0 +1,282 @@
+"""GGUFs, and all that belongs to them, into a repository that others have them from.
+
+plan_publication    files, card and sizes: nothing is sent, nobody is asked
+look_at_target      what is there already
+publish             checks the files against their manifests, then sends
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.errors import HubNotFoundError, PublishError, UsageError
+from qwq_gguf.jobs.events import Activity, Remark, Report, Said, activity
+from qwq_gguf.words import count, human_bytes, some
+
+if TYPE_CHECKING:
+    from qwq_gguf.gguf_file import GgufFile
+    from qwq_gguf.jobs.publishing_facts import Given
+    from qwq_gguf.profiles import Resolved
+    from qwq_gguf.publication.plan import PublishPlan
+    from qwq_gguf.publication.values import Published, Quality, Quant
+
+__all__ = ["Publishing", "Sent", "Target", "look_at_target", "plan_publication", "publish"]
+
+_MAX_FIGURES = 16 << 20
+_MAX_WORDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """What is to be published where. `base` is the repository that the files were made from,
+    where their manifests don't say; `quality` a report of `eval quality --json`.
+    """
+
+    files: Sequence[Path]
+    to: str
+    private: bool = False
+    base: str | None = None
+    quality: Path | None = None
+    imatrix: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The repository as it is now: whether it `exists`, and which files would be `replaced`."""
+
+    page: str
+    exists: bool
+    replaced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Where it is now."""
+
+    page: str
+    commit: str
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"page": self.page, "commit": self.commit}
+
+
+def plan_publication(wanted: Publishing, report: Report) -> PublishPlan:
+    """The files of a repository and its card, from headers and manifests alone. PublishError for
+    what does not belong together, GgufError and ManifestError for what cannot be read.
+    """
+    from qwq_gguf.chat.template import one_budget
+    from qwq_gguf.jobs.publishing_facts import (
+        find_imatrix,
+        given_models,
+        proofs_of,
+        quants_of,
+        refuse_different,
+    )
+    from qwq_gguf.profiles import resolve
+    from qwq_gguf.publication.plan import make_publish_plan
+
+    repo = _repository(wanted.to)
+    if not wanted.files:
+        raise UsageError("name the GGUF files to publish")
+    with one_budget():
+        models = given_models(wanted.files)
+        resolved = [resolve(model.gguf.metadata) for model in models]
+        refuse_different(models, resolved)
+        quants = quants_of(models, _figures(wanted.quality, models, report))
+        matrices, missing = find_imatrix(models, wanted.imatrix)
+        texts, unsaid = _for_ollama(models[0].gguf, models[0].first, resolved[0])
+        model = _published(
+            repo, models, quants, resolved[0], wanted.base, matrices, tuple(texts), unsaid
+        )
+    for name in missing:
+        report(Remark(f"the importance matrix {name} is not here, and will not be there"))
+    if model.base is None:
+        report(
+            Remark(
+                "nothing says which repository these were made from, so the card has no base "
+                "model (--base ORG/NAME)"
+            )
+        )
+    files = [(part, f"{quant.label}") for given, quant in zip(models, quants, strict=True)
+             for part in given.parts]  # fmt: skip
+    files += [proof for given in models for proof in proofs_of(given)]
+    files += [(path, "importance matrix") for path in matrices]
+    return make_publish_plan(model, private=wanted.private, texts=texts, files=files)
+
+
+def look_at_target(plan: PublishPlan, token: str | None = None) -> Target:
+    """Ask the Hub what is there. HubError in one of its kinds."""
+    from qwq_gguf.checkpoint.hub.settings import hub_settings
+    from qwq_gguf.checkpoint.hub.snapshot import open_snapshot
+
+    hub = hub_settings(token)
+    page = hub.page(plan.repo)
+    try:
+        snapshot = open_snapshot(hub, plan.repo)
+    except HubNotFoundError:
+        return Target(page, False, ())
+    if snapshot.problem is not None:  # what the cache holds says nothing of what is there
+        raise snapshot.problem
+    there = [file.name for file in plan.files if file.name in snapshot.files]
+    return Target(page, True, tuple(there))
+
+
+def publish(
+    plan: PublishPlan, report: Report, *, token: str | None = None, bars: bool = False
+) -> Sent:
+    """Send all of it, in one commit. PublishError for a file that is not what its manifest says;
+    HubError in one of its kinds. Asked for again, it goes on where it was.
+
+    `bars`: the Hub's client may show how far it is, on stderr.
+    """
+    from qwq_gguf.checkpoint.hub.settings import hub_settings
+    from qwq_gguf.checkpoint.hub.upload import upload
+
+    _check_digests(plan, report)
+    hub = hub_settings(token)
+    sizes = {file.name: file.nbytes for file in plan.files}
+    contents = {
+        file.name: file.content if isinstance(file.content, Path) else file.content.encode()
+        for file in plan.files
+    }
+
+    def tell(name: str) -> None:
+        report(Said(f"sending {name} ({human_bytes(sizes[name])})"))
+
+    commit = upload(
+        hub,
+        plan.repo,
+        contents,
+        private=plan.private,
+        message=f"Publish {some([quant.label for quant in plan.model.quants], 6)}",
+        report=tell,
+        bars=bars,
+    )
+    return Sent(hub.page(plan.repo), commit)
+
+
+def _repository(to: str) -> str:
+    from qwq_gguf.checkpoint.hub.name import parse_hub_name
+    from qwq_gguf.checkpoint.hub.settings import hub_settings
+
+    name = parse_hub_name(to, hub_settings().endpoint)
+    if name is None or name.tag is not None or name.revision is not None:
+        raise UsageError(f"--to is a repository, ORG/NAME-GGUF, not {to[:80]!r}")
+    return name.repo
+
+
+def _figures(path: Path | None, models: Sequence[Given], report: Report) -> dict[str, Quality]:
+    from qwq_gguf.files.reading import read_file
+    from qwq_gguf.publication.quality import read_quality
+
+    if path is None:
+        return {}
+    try:
+        raw = read_file(path, _MAX_FIGURES)
+        if len(raw) > _MAX_FIGURES:
+            raise PublishError("too large for a report", path=path)
+        found = read_quality(raw.decode("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or "no text"
+        raise PublishError(f"cannot be read: {reason}", path=path) from problem
+    unmeasured = [model.first.name for model in models if model.first.name not in found]
+    if unmeasured:
+        report(Remark(f"{path} has no figures of {some(unmeasured, 5)}"))
+    return found
+
+
+def _for_ollama(
+    gguf: GgufFile, first: Path, resolved: Resolved
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    from qwq_gguf.exporters.facts import gguf_facts
+    from qwq_gguf.exporters.ollama import export
+
+    made = export(resolved.profile, gguf_facts(gguf.metadata, file=first.name), hub=True)
+    return dict(made.files), tuple(made.unsaid)
+
+
+def _published(
+    repo: str,
+    models: Sequence[Given],
+    quants: tuple[Quant, ...],
+    resolved: Resolved,
+    base: str | None,
+    matrices: Sequence[Path],
+    texts: tuple[str, ...],
+    unsaid: tuple[str, ...],
+) -> Published:
+    from qwq_gguf.gguf_file.summary import summarize
+    from qwq_gguf.gguf_file.summary import texts as list_of
+    from qwq_gguf.publication.values import Published
+
+    gguf = models[0].gguf
+    summary = summarize(gguf)
+    source, commit = _base(quants, base)
+    return Published(
+        repo=repo,
+        name=summary.name or repo.partition("/")[2],
+        quants=quants,
+        profile=resolved.profile,
+        base=source,
+        commit=commit,
+        license=gguf.text("general.license"),
+        license_name=gguf.text("general.license.name"),
+        license_link=gguf.text("general.license.link"),
+        languages=list(list_of(gguf, "general.languages"))[:_MAX_WORDS],
+        tags=list(list_of(gguf, "general.tags"))[:_MAX_WORDS],
+        thinks=summary.thought.can_think,
+        context=summary.context,
+        imatrix=tuple(path.name for path in matrices),
+        ollama=texts,
+        unsaid=unsaid,
+    )
+
+
+def _base(quants: Sequence[Quant], named: str | None) -> tuple[str | None, str | None]:
+    """The repository that the quants were made from, and its commit if all agree on one."""
+    from qwq_gguf.checkpoint.hub.name import parse_hub_name
+
+    origins = [quant.origin for quant in quants if quant.origin is not None]
+    told = {(origin.source, origin.commit) for origin in origins if origin.commit is not None}
+    if named is not None:
+        name = parse_hub_name(named)
+        if name is None or name.tag is not None:
+            raise UsageError(f"--base is a repository, ORG/NAME, not {named[:80]!r}")
+        commits = {commit for source, commit in told if source == name.repo}
+        return name.repo, commits.pop() if len(commits) == 1 else None
+    sources = {source for source, _ in told}
+    if len(sources) != 1:
+        return None, None
+    name = parse_hub_name(sources.pop())
+    commits = {commit for _, commit in told}
+    return None if name is None else name.repo, commits.pop() if len(commits) == 1 else None
+
+
+def _check_digests(plan: PublishPlan, report: Report) -> None:
+    from qwq_gguf.jobs.publishing_facts import sha256_of
+
+    told = {
+        name: digest
+        for quant in plan.model.quants
+        if quant.origin is not None
+        for name, digest in zip(quant.files, quant.origin.sha256, strict=True)
+    }
+    paths = [f.content for f in plan.files if isinstance(f.content, Path) and f.name in told]
+    if not paths:
+        return
+    what = f"{count(len(paths), 'file')} against the manifests"
+    with activity(report, Activity.CHECKING, what, sum(path.stat().st_size for path in paths)):
+        for path in paths:
+            digest = sha256_of(path)
+            if digest != told[path.name]:
+                raise PublishError(
+                    "this file is not what the manifest beside it says",
+                    path=path,
+                    found=f"sha256 {digest}",
+                    expected=told[path.name],
+                    hint=f"qwq-gguf verify {path} shows what differs",
+                )

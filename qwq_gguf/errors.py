@@ -34,6 +34,7 @@
     ├── ToolError               a tool cannot do what it was asked (the model reads this)
     ├── ServerError             a server cannot be asked, or answers nonsense
     ├── ExportError             a setting cannot be expressed for a runtime
+    ├── PublishError            files that cannot be published as they are
     ├── MissingPackageError     an optional package is asked for and not installed
     ├── ConfigurationError      the user's own configuration says what makes no sense
     ├── EvaluationError         a suite is unknown or its answers are unreadable

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import HubNotFoundError, PublishError, UsageError
-from qwq_gguf.jobs.events import Activity, Remark, Report, Said, activity
+from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, Said, activity
 from qwq_gguf.words import count, human_bytes, some
 
 if TYPE_CHECKING:
@@ -258,25 +258,35 @@ def _base(quants: Sequence[Quant], named: str | None) -> tuple[str | None, str |
 
 def _check_digests(plan: PublishPlan, report: Report) -> None:
     from qwq_gguf.jobs.publishing_facts import sha256_of
+    from qwq_gguf.verification.attestation.beside import check_attestations
 
-    told = {
-        name: digest
-        for quant in plan.model.quants
-        if quant.origin is not None
-        for name, digest in zip(quant.files, quant.origin.sha256, strict=True)
-    }
-    paths = [f.content for f in plan.files if isinstance(f.content, Path) and f.name in told]
-    if not paths:
+    paths = {file.name: file.content for file in plan.files if isinstance(file.content, Path)}
+    vouched = [quant for quant in plan.model.quants if quant.proofs]
+    total = sum(quant.nbytes for quant in vouched)
+    if not vouched:
         return
-    what = f"{count(len(paths), 'file')} against the manifests"
-    with activity(report, Activity.CHECKING, what, sum(path.stat().st_size for path in paths)):
-        for path in paths:
-            digest = sha256_of(path)
-            if digest != told[path.name]:
-                raise PublishError(
-                    "this file is not what the manifest beside it says",
-                    path=path,
-                    found=f"sha256 {digest}",
-                    expected=told[path.name],
-                    hint=f"qwq-gguf verify {path} shows what differs",
-                )
+    with activity(report, Activity.CHECKING, count(len(vouched), "model"), total):
+        meter = Meter(report, Activity.CHECKING, total)
+        for quant in vouched:
+            told = (None,) * len(quant.files) if quant.origin is None else quant.origin.sha256
+            digests = {}
+            for name, wanted in zip(quant.files, told, strict=True):
+                digests[name] = sha256_of(paths[name])
+                meter.passed(paths[name].stat().st_size, name)
+                if wanted not in (None, digests[name]):
+                    raise _contradicted(paths[name], "manifest", digests[name], wanted)
+            for found in check_attestations(paths[quant.files[0]], digests, ())[0]:
+                if found.level == "difference":
+                    raise _contradicted(paths[quant.files[0]], found.where, found.what)
+
+
+def _contradicted(
+    path: Path, by: str, found: str | None = None, wanted: str | None = None
+) -> PublishError:
+    return PublishError(
+        f"this file is not what the {by} beside it says",
+        path=path,
+        found=found,
+        expected=wanted,
+        hint=f"qwq-gguf verify {path} shows what differs",
+    )

@@ -154,8 +154,10 @@ def quants_of(models: Sequence[Given], quality: Mapping[str, Quality]) -> tuple[
 def proofs_of(given: Given) -> list[tuple[Path, str]]:
     """What lies beside a GGUF and says how it was made."""
     from qwq_gguf.verification import manifest_path
+    from qwq_gguf.verification.attestation.beside import attestations_beside
 
-    return [] if given.manifest is None else [(manifest_path(given.first), "manifest")]
+    found = [] if given.manifest is None else [(manifest_path(given.first), "manifest")]
+    return [*found, *((path, "attestation") for path in attestations_beside(given.first))]
 
 
 def _origin(manifest: Manifest) -> Origin:

@@ -129,6 +129,23 @@ def test_a_file_that_is_not_what_its_manifest_says_stays_here(
     assert not hub.seen("POST|PUT")
 
 
+def test_an_attestation_goes_along_if_it_is_about_these_bytes(
+    hub: LoopbackHub, quants: list[Path]
+) -> None:
+    pytest.importorskip("cryptography")
+    key = quants[0].with_name("me.key")
+    words = ["--source", "demo", "--attest", "--key", str(key), "--new-key"]
+    assert runner.invoke(app, ["verify", str(quants[0]), *words]).exit_code == 0
+    (path,) = quants[0].parent.glob("*.attestation.json")
+    args = (*quants, "--yes", "--token", hub.good_token)
+    assert publish(*args).exit_code == 0
+    assert held(hub)[path.name] == path.read_bytes()
+    path.rename(path.with_name(path.name.replace("Q4_K_M", "Q8_0")))
+    stale = publish(*args)
+    assert stale.exit_code == 1
+    assert "about other bytes" in stale.stderr
+
+
 def test_two_models_are_two_repositories(
     hub: LoopbackHub, quants: list[Path], talker: Path
 ) -> None:

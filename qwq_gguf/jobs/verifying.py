@@ -123,6 +123,8 @@ def verify_file(
             passed=Meter(report, Activity.VERIFYING, total).passed,
             trusted=None if attest else trusted,
         )
+    if conversion is not None:
+        found = replace(found, findings=(*found.findings, *_unlike_source(located, conversion)))
     attested = None
     if signing is not None and source is not None and record is not None and found.ok:
         from qwq_gguf.jobs.attesting import differences_from_recipe, write_attestation
@@ -137,6 +139,26 @@ def verify_file(
         else:
             attested = write_attestation(located.path, manifest, found.sha256, signing, report)
     return Verified(found, () if conversion is None else conversion.notes, attested)
+
+
+def _unlike_source(located: LocatedGguf, conversion: Conversion) -> list[Finding]:
+    """Where template, special tokens and sampling keys are neither the source's nor what
+    `quantize` makes of them: no damage, but somebody should know why.
+    """
+    from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.jobs.source_beside import differing_keys
+    from qwq_gguf.verification.findings import remark
+
+    try:
+        keys = read_gguf(located.path).metadata
+    except GgufError:  # which was found already
+        return []
+    what = "is not the source's (qwq-gguf inspect FILE --against SOURCE shows both)"
+    return [
+        remark("source", each.key, what)
+        for each in differing_keys(keys, conversion)
+        if not each.known and not each.key.startswith("token ")  # those are compared as they are
+    ]
 
 
 def _trusted(files: Sequence[Path]) -> tuple[bytes, ...]:

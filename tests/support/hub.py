@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from support.hub_uploads import answer_upload
+from support.modelscope import Asked, asked_of_modelscope, modelscope_listing
 
 __all__ = ["Fault", "LoopbackHub", "Request"]
 
@@ -246,6 +247,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_hub(self, token: str | None, fault: Fault) -> None:
         hub = self.server.hub
+        if (asked := asked_of_modelscope(self.path)) is not None:
+            self._send_modelscope(asked, token, fault)
+            return
         path = unquote(urlsplit(self.path).path)
         listing = re.fullmatch(r"/api/models/([^/]+/[^/]+)/(revision|tree)/(.+)", path)
         file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/(.+)", path)
@@ -267,6 +271,19 @@ class _Handler(BaseHTTPRequestHandler):
             )
         elif file:
             self._send_file(repository, file.group(2), fault)
+
+    def _send_modelscope(self, asked: Asked, token: str | None, fault: Fault) -> None:
+        repository = self.server.hub.repositories.get(asked.repo)
+        hidden = repository is not None and repository.private and token != "ms_good"
+        revision = "main" if asked.revision == "master" else asked.revision
+        if repository is None or hidden or token not in (None, "ms_good"):
+            self._refuse(404, {})
+        elif asked.file is not None:
+            self._send_file(repository, f"{revision}/{asked.file}", fault)
+        else:
+            commit = repository.branches.get(revision, revision)
+            listing = modelscope_listing(repository.commits[commit], commit, _sha256)
+            self._send_bytes(json.dumps(listing).encode(), {}, fault)
 
     def _send_listing(
         self, repository: _Repository, repo: str, revision: str, fault: Fault

@@ -22,7 +22,6 @@ __all__ = ["offline", "refusal", "refused_write", "unreachable"]
 
 # Classes of httpx and httpx2, told apart by name so that neither has to be imported.
 _BROKEN_OFF = frozenset({"BrokenAnswer", "ReadError", "RemoteProtocolError", "WriteError"})
-_LOGIN = "hf auth login (or --token, or HF_TOKEN in the environment)"
 
 
 def refusal(
@@ -36,12 +35,12 @@ def refusal(
     signed_in: bool = False,
 ) -> HubError:
     """The error for an answer of 400 and above. `headers` finds names in any case."""
-    page = hub.page(repo)
+    page, login = hub.page(repo), hub.login_hint
     code = headers.get("X-Error-Code", "")
     said = message_of(headers.get("X-Error-Message", ""))
     if code == "GatedRepo":
         who = "the account of your token" if signed_in else "your account"
-        then = "" if signed_in else f", then {_LOGIN}"
+        then = "" if signed_in else f", then {login}"
         return HubAccessError(
             "this repository is gated: its authors give access on request",
             path=repo,
@@ -66,10 +65,10 @@ def refusal(
             "the Hub does not accept this token",
             path=repo,
             found=said,
-            hint="hf auth login, with a new token from https://huggingface.co/settings/tokens",
+            hint=f"{login}, with a new token from {hub.tokens_page}",
         )
     if code == "RepoNotFound" or status in (401, 404):
-        private = "that this token may read it" if signed_in else _LOGIN
+        private = "that this token may read it" if signed_in else login
         return HubNotFoundError(
             "there is no such repository on the Hub, or it is private",
             path=repo,
@@ -81,7 +80,7 @@ def refusal(
             "the Hub forbids this",
             path=repo,
             found=said or None,
-            hint="check what your token may do at https://huggingface.co/settings/tokens",
+            hint=f"check what your token may do at {hub.tokens_page}",
         )
     if status == 429 or status >= 500:
         wait = headers.get("Retry-After", "")
@@ -111,8 +110,7 @@ def refused_write(
             path=repo,
             found=message_of(headers.get("X-Error-Message", "")) or f"it answered {status}",
             expected=f"a token that may write for {repo.partition('/')[0]}",
-            hint=f"{_LOGIN}, with a token from https://huggingface.co/settings/tokens that may "
-            "write",
+            hint=f"{hub.login_hint}, with a token from {hub.tokens_page} that may write",
         )
     if status == 429 or status >= 500:
         return refusal(hub, status, headers, repo=repo, revision="main", file=file)
@@ -138,7 +136,7 @@ def unreachable(
         message,
         path=hub.endpoint,
         found=None if late else message_of(str(problem)) or type(problem).__name__,
-        hint="check the connection (and HF_ENDPOINT and proxies, if you set them)",
+        hint=f"check the connection (and {hub.endpoint_variable} and proxies, if you set them)",
     )
 
 

@@ -24,6 +24,10 @@ from qwq_gguf.words import message_of
 __all__ = ["BrokenAnswer", "PassingFault", "Uploads", "answered"]
 
 _HOPS = 5
+# Compressed, the bytes of a range would not be those of the file; and a connection that is not
+# kept for another request is one whose socket a deadline knows.
+_AS_IT_IS = {"accept": "*/*", "accept-encoding": "identity", "connection": "close"}
+_SECRETS = ("authorization", "cookie")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -47,6 +51,9 @@ def _has_token(headers: Mapping[str, str]) -> bool:
 def _headers(hub: HubSettings) -> dict[str, str]:
     from huggingface_hub.utils import build_hf_headers
 
+    own = hub.own_headers()
+    if own is not None:
+        return {**own, **_AS_IT_IS}
     try:
         built = build_hf_headers(
             token=hub.token, library_name="qwq-gguf", library_version=_version()
@@ -68,9 +75,7 @@ def _headers(hub: HubSettings) -> dict[str, str]:
             expected="printable characters without spaces, as hf_...",
             hint="hf auth login, or pass one with --token",
         )
-    # Compressed, the bytes of a range would not be those of the file; and a connection that
-    # is not kept for another request is one whose socket a deadline knows.
-    return {**headers, "accept": "*/*", "accept-encoding": "identity", "connection": "close"}
+    return {**headers, **_AS_IT_IS}
 
 
 def _version() -> str:
@@ -159,7 +164,7 @@ def _arrived(
         hop = next_hop(hub, url, location, may_leave=may_leave)
         url = hop.url
         if hop.leaves:
-            headers = {name: value for name, value in headers.items() if name != "authorization"}
+            headers = {name: value for name, value in headers.items() if name not in _SECRETS}
     raise HubError(
         "the Hub redirects in a circle",
         path=hub.endpoint,

@@ -17,16 +17,16 @@ from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, Said, activity
 from qwq_gguf.words import count, human_bytes, some
 
 if TYPE_CHECKING:
+    from qwq_gguf.checkpoint.hub.settings import HubSettings
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.jobs.publishing_facts import Given
     from qwq_gguf.profiles import Resolved
     from qwq_gguf.publication.plan import PublishPlan
-    from qwq_gguf.publication.values import Published, Quality, Quant
+    from qwq_gguf.publication.values import Quality, Site
 
 __all__ = ["Publishing", "Sent", "Target", "look_at_target", "plan_publication", "publish"]
 
 _MAX_FIGURES = 16 << 20
-_MAX_WORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def plan_publication(wanted: Publishing, report: Report) -> PublishPlan:
     what does not belong together, GgufError and ManifestError for what cannot be read.
     """
     from qwq_gguf.chat.template import one_budget
+    from qwq_gguf.jobs.publishing_card import published
     from qwq_gguf.jobs.publishing_facts import (
         find_imatrix,
         given_models,
@@ -79,7 +80,7 @@ def plan_publication(wanted: Publishing, report: Report) -> PublishPlan:
     from qwq_gguf.profiles import resolve
     from qwq_gguf.publication.plan import make_publish_plan
 
-    repo = _repository(wanted.to)
+    site, repo = _repository(wanted.to)
     if not wanted.files:
         raise UsageError("name the GGUF files to publish")
     with one_budget():
@@ -89,8 +90,8 @@ def plan_publication(wanted: Publishing, report: Report) -> PublishPlan:
         quants = quants_of(models, _figures(wanted.quality, models, report))
         matrices, missing = find_imatrix(models, wanted.imatrix)
         texts, unsaid = _for_ollama(models[0].gguf, models[0].first, resolved[0])
-        model = _published(
-            repo, models, quants, resolved[0], wanted.base, matrices, tuple(texts), unsaid
+        model = published(
+            site, repo, models, quants, resolved[0], wanted.base, matrices, tuple(texts), unsaid
         )
     for name in missing:
         report(Remark(f"the importance matrix {name} is not here, and will not be there"))
@@ -110,10 +111,9 @@ def plan_publication(wanted: Publishing, report: Report) -> PublishPlan:
 
 def look_at_target(plan: PublishPlan, token: str | None = None) -> Target:
     """Ask the Hub what is there. HubError in one of its kinds."""
-    from qwq_gguf.checkpoint.hub.settings import hub_settings
     from qwq_gguf.checkpoint.hub.snapshot import open_snapshot
 
-    hub = hub_settings(token)
+    hub = _hub_of(plan, token)
     page = hub.page(plan.repo)
     try:
         snapshot = open_snapshot(hub, plan.repo)
@@ -133,11 +133,12 @@ def publish(
 
     `bars`: the Hub's client may show how far it is, on stderr.
     """
-    from qwq_gguf.checkpoint.hub.settings import hub_settings
     from qwq_gguf.checkpoint.hub.upload import upload
+    from qwq_gguf.checkpoint.modelscope.settings import ModelScopeSettings
+    from qwq_gguf.checkpoint.modelscope.upload import upload as upload_there
 
     _check_digests(plan, report)
-    hub = hub_settings(token)
+    hub = _hub_of(plan, token)
     sizes = {file.name: file.nbytes for file in plan.files}
     contents = {
         file.name: file.content if isinstance(file.content, Path) else file.content.encode()
@@ -147,26 +148,48 @@ def publish(
     def tell(name: str) -> None:
         report(Said(f"sending {name} ({human_bytes(sizes[name])})"))
 
-    commit = upload(
-        hub,
-        plan.repo,
-        contents,
-        private=plan.private,
-        message=f"Publish {some([quant.label for quant in plan.model.quants], 6)}",
-        report=tell,
-        bars=bars,
-    )
+    message = f"Publish {some([quant.label for quant in plan.model.quants], 6)}"
+    if isinstance(hub, ModelScopeSettings):
+        commit = upload_there(
+            hub,
+            plan.repo,
+            contents,
+            private=plan.private,
+            license=plan.model.license,
+            message=message,
+            report=tell,
+        )
+    else:
+        commit = upload(
+            hub,
+            plan.repo,
+            contents,
+            private=plan.private,
+            message=message,
+            report=tell,
+            bars=bars,
+        )
     return Sent(hub.page(plan.repo), commit)
 
 
-def _repository(to: str) -> str:
+def _hub_of(plan: PublishPlan, token: str | None) -> HubSettings:
+    from qwq_gguf.checkpoint.hub.settings import hub_settings
+    from qwq_gguf.checkpoint.modelscope.settings import modelscope_settings
+
+    there = plan.model.site == "modelscope"
+    return modelscope_settings(token) if there else hub_settings(token)
+
+
+def _repository(to: str) -> tuple[Site, str]:
     from qwq_gguf.checkpoint.hub.name import parse_hub_name
     from qwq_gguf.checkpoint.hub.settings import hub_settings
+    from qwq_gguf.checkpoint.modelscope.name import parse_modelscope_name
 
-    name = parse_hub_name(to, hub_settings().endpoint)
+    there = parse_modelscope_name(to)
+    name = there or parse_hub_name(to, hub_settings().endpoint)
     if name is None or name.tag is not None or name.revision is not None:
         raise UsageError(f"--to is a repository, ORG/NAME-GGUF, not {to[:80]!r}")
-    return name.repo
+    return "hub" if there is None else "modelscope", name.repo
 
 
 def _figures(path: Path | None, models: Sequence[Given], report: Report) -> dict[str, Quality]:
@@ -197,63 +220,6 @@ def _for_ollama(
 
     made = export(resolved.profile, gguf_facts(gguf.metadata, file=first.name), hub=True)
     return dict(made.files), tuple(made.unsaid)
-
-
-def _published(
-    repo: str,
-    models: Sequence[Given],
-    quants: tuple[Quant, ...],
-    resolved: Resolved,
-    base: str | None,
-    matrices: Sequence[Path],
-    texts: tuple[str, ...],
-    unsaid: tuple[str, ...],
-) -> Published:
-    from qwq_gguf.gguf_file.summary import summarize
-    from qwq_gguf.gguf_file.summary import texts as list_of
-    from qwq_gguf.publication.values import Published
-
-    gguf = models[0].gguf
-    summary = summarize(gguf)
-    source, commit = _base(quants, base)
-    return Published(
-        repo=repo,
-        name=summary.name or repo.partition("/")[2],
-        quants=quants,
-        profile=resolved.profile,
-        base=source,
-        commit=commit,
-        license=gguf.text("general.license"),
-        license_name=gguf.text("general.license.name"),
-        license_link=gguf.text("general.license.link"),
-        languages=list(list_of(gguf, "general.languages"))[:_MAX_WORDS],
-        tags=list(list_of(gguf, "general.tags"))[:_MAX_WORDS],
-        thinks=summary.thought.can_think,
-        context=summary.context,
-        imatrix=tuple(path.name for path in matrices),
-        ollama=texts,
-        unsaid=unsaid,
-    )
-
-
-def _base(quants: Sequence[Quant], named: str | None) -> tuple[str | None, str | None]:
-    """The repository that the quants were made from, and its commit if all agree on one."""
-    from qwq_gguf.checkpoint.hub.name import parse_hub_name
-
-    origins = [quant.origin for quant in quants if quant.origin is not None]
-    told = {(origin.source, origin.commit) for origin in origins if origin.commit is not None}
-    if named is not None:
-        name = parse_hub_name(named)
-        if name is None or name.tag is not None:
-            raise UsageError(f"--base is a repository, ORG/NAME, not {named[:80]!r}")
-        commits = {commit for source, commit in told if source == name.repo}
-        return name.repo, commits.pop() if len(commits) == 1 else None
-    sources = {source for source, _ in told}
-    if len(sources) != 1:
-        return None, None
-    name = parse_hub_name(sources.pop())
-    commits = {commit for _, commit in told}
-    return None if name is None else name.repo, commits.pop() if len(commits) == 1 else None
 
 
 def _check_digests(plan: PublishPlan, report: Report) -> None:

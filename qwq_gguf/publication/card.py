@@ -129,28 +129,32 @@ def _room(quant: Quant) -> str:
 
 
 def _commands(model: Published) -> Iterator[str]:
-    usual = model.usual
+    usual, there = model.usual, model.site == "modelscope"
     name = f"{model.repo}:{usual.tag}"
+    ollama = f"{'modelscope.cn' if there else 'hf.co'}/{name}"
+    own = f"modelscope:{name}" if there else name
     yield f"With {_text(usual.label)}; any other quant goes by its name behind the colon."
     if len(usual.files) == 1:
         yield ""
         yield "Ollama" + (f" (reads {_list(model.ollama)} here):" if model.ollama else ":")
-        yield from _code(f"ollama run hf.co/{name}")
+        yield from _code(f"ollama run {ollama}")
         if model.unsaid:
             yield ""
         for sentence in model.unsaid:
             yield f"- It cannot be told: {_text(sentence, 300)}"
         if model.unsaid:
-            yield f"- `qwq-gguf fix hf.co/{name}` shows what comes of that, and what cures it."
-    yield ""
-    yield "LM Studio:"
-    yield from _code(f"lms get {model.repo}@{usual.tag.lower()}")
+            yield f"- `qwq-gguf fix {own}` shows what comes of that, and what cures it."
+    if not there:
+        yield ""
+        yield "LM Studio:"
+        yield from _code(f"lms get {model.repo}@{usual.tag.lower()}")
     yield ""
     yield "llama.cpp, which takes the sampler settings from the file:"
-    yield from _code(f"llama-server -hf {name}")
+    endpoint = "MODEL_ENDPOINT=https://www.modelscope.cn/ " if there else ""
+    yield from _code(f"{endpoint}llama-server -hf {name}")
     yield ""
     yield "qwq-gguf:"
-    yield from _code(f"qwq-gguf chat {name}")
+    yield from _code(f"qwq-gguf chat {own}")
 
 
 def _chain(model: Published) -> Iterator[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from qwq_gguf.profiles import Profile
 
-__all__ = ["Origin", "Published", "Quality", "Quant", "Room"]
+__all__ = ["Origin", "Published", "Quality", "Quant", "Room", "Site"]
+
+Site: TypeAlias = Literal["hub", "modelscope"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ class Quant:
 class Published:
     """A model and all quants of it that one repository holds.
 
-    `repo` is `org/name` there. `base` is the repository that they were made from, None where
-    nobody says; `commit` its commit. Texts come from the GGUFs, so from strangers.
+    `repo` is `org/name` on that `site`. `base` is the repository that they were made from, None
+    where nobody says; `commit` its commit. Texts come from the GGUFs, so from strangers.
     """
 
     repo: str
@@ -100,6 +102,7 @@ class Published:
     imatrix: Sequence[str] = ()
     ollama: Sequence[str] = ()
     unsaid: Sequence[str] = ()
+    site: Site = "hub"
 
     @property
     def owner(self) -> str:

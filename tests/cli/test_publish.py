@@ -43,8 +43,8 @@ def without_xet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
 
 
-def publish(*arguments: object) -> Result:
-    return runner.invoke(app, ["publish", *map(str, arguments), "--to", REPO])
+def publish(*arguments: object, to: str = REPO) -> Result:
+    return runner.invoke(app, ["publish", *map(str, arguments), "--to", to])
 
 
 def held(hub: LoopbackHub) -> dict[str, bytes]:
@@ -152,3 +152,45 @@ def test_two_models_are_two_repositories(
     done = publish(quants[0], talker, "--dry-run")
     assert done.exit_code == 1
     assert "these are two models" in done.stderr
+
+
+def test_the_same_to_modelscope(
+    hub: LoopbackHub, quants: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.url)
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "ms"))
+    monkeypatch.setenv("HF_TOKEN", hub.good_token)
+    there = f"modelscope:{REPO}"
+    refused = publish(*quants, "--yes", to=there)
+    assert refused.exit_code == 1
+    assert "MODELSCOPE_API_TOKEN" in refused.stderr
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "ms_good")
+    hub.faults.append(Fault("POST .*/commit/", status=500))
+    broken = publish(*quants, "--yes", "--private", to=there)
+    assert broken.exit_code == 1
+    assert "it answered 500" in broken.stderr
+    assert set(held(hub)) == {".gitattributes"}
+    assert len(hub.seen("PUT /upload/")) == 2
+    hub.faults.clear()
+    done = publish(*quants, "--yes", "--private", to=there)
+    assert done.exit_code == 0, done.output + done.stderr
+    assert len(hub.seen("PUT /upload/")) == 2
+    for path in quants:
+        assert held(hub)[path.name] == path.read_bytes()
+    card = held(hub)["README.md"].decode()
+    assert f"    qwq-gguf chat modelscope:{REPO}:Q4_K_M\n" in card
+    assert f"    ollama run modelscope.cn/{REPO}:Q4_K_M\n" in card
+    assert hub.repositories[REPO].private
+    commits = len(hub.repositories[REPO].commits)
+    assert publish(*quants, "--yes", to=there).exit_code == 0
+    assert len(hub.repositories[REPO].commits) == commits  # nothing differs, so nothing is sent
+    # The storage is another server than the one that was signed in to, by its port alone.
+    assert {request.token for request in hub.requests} == {None, "ms_good"}
+    hub.repositories[REPO].private = False
+    public = publish(*quants, "--yes", "--private", to=there)
+    assert "is not private" in public.stderr
+
+
+def test_the_usage_line_reads_well() -> None:
+    shown = runner.invoke(app, ["publish", "--help"])
+    assert "[OPTIONS] FILES..." in shown.stdout

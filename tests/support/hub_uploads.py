@@ -32,6 +32,8 @@ def answer_upload(
             return 400, {}, {}
         hub.stored[put[1]] = body
         return 200, {}, {}
+    if line.startswith("/api/v1/") and (method == "POST" or line.count("/") == 5):
+        return _modelscope(hub, method, line.removeprefix("/api/v1/"), token, body)
     if method == "GET" and (info := re.fullmatch(r"/api/models/([^/]+/[^/]+)", line)):
         return _info(hub, info[1], token)
     if method != "POST":
@@ -52,6 +54,38 @@ def answer_upload(
         case "info":
             return _batch(hub, json.loads(body))
     return _commit(hub, repo[1], [json.loads(row) for row in body.splitlines()])
+
+
+def _modelscope(
+    hub: LoopbackHub, method: str, place: str, token: str | None, body: bytes
+) -> Written | None:
+    """ModelScope's writing API, as its own client uses it, and what it says of a repository."""
+    if method == "GET":
+        repository = hub.repositories.get(place.removeprefix("models/"))
+        if repository is None or (repository.private and token != "ms_good"):
+            return 404, {"Code": 10010205001, "Message": "not found"}, {}
+        return 200, {"Code": 200, "Data": {"Visibility": 1 if repository.private else 5}}, {}
+    if token != "ms_good":
+        return 401, {"Code": 401, "Message": "please login", "Success": False}, {}
+    asked = json.loads(body)
+    if place == "models":
+        repo = f"{asked['Path']}/{asked['Name']}"
+        hub.add(repo, {".gitattributes": b""}, private=asked["Visibility"] == 1)
+        return 200, {"Code": 200, "Data": {}}, {}
+    found = re.fullmatch(
+        r"repos/models/([^/]+/[^/]+)/(info/lfs/objects/batch|commit/master)", place
+    )
+    if found is None:
+        return 404, {"Code": 404}, {}
+    if found[2] != "commit/master":
+        status, answer, headers = _batch(hub, asked)
+        return status, {"Code": 200, "Data": answer}, headers
+    files = dict(hub.repositories[found[1]].commits[_head(hub, found[1])])
+    for action in asked["actions"]:
+        content = base64.b64decode(action["content"])
+        files[action["path"]] = hub.stored[action["sha256"]] if action["sha256"] else content
+    hub.add(found[1], files, private=hub.repositories[found[1]].private)
+    return 200, {"Code": 200, "Data": {}}, {}
 
 
 def _info(hub: LoopbackHub, repo: str, token: str | None) -> Written:

@@ -7,6 +7,7 @@ one that is not there look the same to a stranger, on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from qwq_gguf.checkpoint.hub.settings import HubSettings
 from qwq_gguf.errors import (
@@ -18,7 +19,7 @@ from qwq_gguf.errors import (
 )
 from qwq_gguf.words import message_of
 
-__all__ = ["offline", "refusal", "refused_write", "unreachable"]
+__all__ = ["failed_upload", "offline", "refusal", "refused_write", "unreachable"]
 
 # Classes of httpx and httpx2, told apart by name so that neither has to be imported.
 _BROKEN_OFF = frozenset({"BrokenAnswer", "ReadError", "RemoteProtocolError", "WriteError"})
@@ -93,6 +94,26 @@ def refusal(
             else "try again later",
         )
     return HubError(f"the Hub answered {status}", path=file or repo, found=said or None)
+
+
+def failed_upload(
+    hub: HubSettings,
+    repo: str,
+    file: str | None,
+    problem: Exception,
+    refused: type[Exception],
+    broken: tuple[type[BaseException], ...],
+) -> HubError:
+    """The error for what the client raised in an upload; `refused` are its errors that have an
+    answer, `broken` those of a connection.
+    """
+    for link in _chain(problem):
+        if isinstance(link, refused):
+            answer: Any = getattr(link, "response")  # noqa: B009 - of a class not known here
+            return refused_write(hub, answer.status_code, answer.headers, repo, file, str(link))
+        if isinstance(link, broken):
+            return unreachable(hub, link)
+    return HubError("the upload failed", path=file or repo, found=message_of(str(problem)))
 
 
 def refused_write(

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from qwq_gguf.checkpoint.hub.errors import offline, refusal, refused_write, unreachable
+from qwq_gguf import __version__
+from qwq_gguf.checkpoint.hub.errors import failed_upload, offline, refusal, unreachable
 from qwq_gguf.checkpoint.hub.redirect import next_hop, no_address
 from qwq_gguf.checkpoint.hub.retry import RETRIED, asked_wait
 from qwq_gguf.checkpoint.hub.settings import HubSettings
@@ -21,9 +23,10 @@ from qwq_gguf.deadline import Deadline
 from qwq_gguf.errors import HubAccessError, HubError
 from qwq_gguf.words import message_of
 
-__all__ = ["BrokenAnswer", "PassingFault", "Uploads", "answered"]
+__all__ = ["BrokenAnswer", "PassingFault", "Uploads", "answered", "written"]
 
 _HOPS = 5
+_WRITING, _MOST_SAID = 300.0, 1 << 20  # seconds without a byte; bytes of an answer
 # Compressed, the bytes of a range would not be those of the file; and a connection that is not
 # kept for another request is one whose socket a deadline knows.
 _AS_IT_IS = {"accept": "*/*", "accept-encoding": "identity", "connection": "close"}
@@ -56,7 +59,7 @@ def _headers(hub: HubSettings) -> dict[str, str]:
         return {**own, **_AS_IT_IS}
     try:
         built = build_hf_headers(
-            token=hub.token, library_name="qwq-gguf", library_version=_version()
+            token=hub.token, library_name="qwq-gguf", library_version=__version__
         )
     except Exception as problem:  # it may read files and even ask a server for a new token
         raise HubAccessError(
@@ -76,15 +79,6 @@ def _headers(hub: HubSettings) -> dict[str, str]:
             hint="hf auth login, or pass one with --token",
         )
     return {**headers, **_AS_IT_IS}
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("qwq-gguf")
-    except PackageNotFoundError:
-        return "0"
 
 
 @contextmanager
@@ -208,6 +202,35 @@ def _socket(stream: Any) -> socket.socket | None:
     return found if isinstance(found, socket.socket) else None
 
 
+def written(
+    hub: HubSettings, method: str, url: str, content: bytes | Iterator[bytes], size: int
+) -> tuple[int, bytes]:
+    """One request that writes `size` bytes, by no redirect; its status and the start of its answer.
+
+    Who asks is said to the hub's own server and to those below its name.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import get_session
+
+    home, there = urlsplit(hub.endpoint), urlsplit(url)
+    below = f".{there.hostname}".endswith(f".{home.hostname}")
+    own = below and (there.scheme, there.port) == (home.scheme, home.port)
+    headers = {name: value for name, value in _headers(hub).items() if own or name not in _SECRETS}
+    headers |= {"content-length": str(size), "content-type": "application/json"}
+    session = get_session()
+    kind = type(session.build_request("GET", "http://client.invalid/"))
+    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _WRITING)
+    try:
+        request = kind(
+            method, url, headers=headers, content=content, extensions={"timeout": timeouts}
+        )
+        response = session.send(request, stream=True, follow_redirects=False)
+        with closing(response):
+            return response.status_code, next(response.iter_raw(_MOST_SAID), b"")
+    except HfHubHTTPError.__bases__ as problem:
+        raise unreachable(hub, problem) from problem
+
+
 class Uploads:
     """What the Hub's client does to fill a repository: by Xet where it is installed, else by LFS.
 
@@ -226,7 +249,7 @@ class Uploads:
             endpoint=hub.endpoint,
             token=hub.token,
             library_name="qwq-gguf",
-            library_version=_version(),
+            library_version=__version__,
             headers=login,
         )
         self._made: list[Any] = []
@@ -268,19 +291,8 @@ class Uploads:
             except OfflineModeIsEnabled as problem:
                 raise offline(self._hub, self._repo, "main") from problem
             except Exception as problem:
-                link: BaseException | None = problem
-                while link is not None and not isinstance(link, HfHubHTTPError.__bases__):
-                    link = link.__cause__
-                if isinstance(link, HfHubHTTPError):
-                    answer = link.response
-                    raise refused_write(
-                        self._hub, answer.status_code, answer.headers, self._repo, file, str(link)
-                    ) from problem
-                if link is not None:
-                    raise unreachable(self._hub, link) from problem
-                raise HubError(
-                    "the upload failed", path=file or self._repo, found=message_of(str(problem))
-                ) from problem
+                kinds = (HfHubHTTPError, HfHubHTTPError.__bases__)
+                raise failed_upload(self._hub, self._repo, file, problem, *kinds) from problem
             finally:
                 if quiet:
                     utils.enable_progress_bars()

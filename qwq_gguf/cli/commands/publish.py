@@ -30,10 +30,15 @@ app = command_app()
 @app.command("publish", cls=HouseCommand)
 def publish(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILES...", help="The GGUFs: quants of one model.")
+        list[Path], typer.Argument(metavar="FILES", help="The GGUFs: quants of one model.")
     ],
     to: Annotated[
-        str, typer.Option("--to", metavar="ORG/NAME-GGUF", help="The repository on the Hub.")
+        str,
+        typer.Option(
+            "--to",
+            metavar="ORG/NAME-GGUF",
+            help="The repository on the Hub, or modelscope:ORG/NAME.",
+        ),
     ],
     dry_run: Annotated[
         bool,
@@ -73,9 +78,9 @@ def publish(
     as_json: Json = False,
     token: Token = None,
 ) -> None:
-    """Put GGUFs onto the Hub.
+    """Put GGUFs onto the Hub, with card and proofs.
 
-    With a model card, the manifests and attestations that lie beside them, the importance matrix,
+    The model card, the manifests and attestations that lie beside them, the importance matrix,
     and the files that Ollama reads there. What is sent is shown first, and nothing leaves this
     machine before you say yes; without a terminal, before --yes. All of it appears in one commit.
     What was interrupted goes on when it is asked for again.
@@ -85,6 +90,7 @@ def publish(
       qwq-gguf publish QwQ-32B-*.gguf --to me/QwQ-32B-GGUF --dry-run
       qwq-gguf publish QwQ-32B-*.gguf --to me/QwQ-32B-GGUF --quality quality.json
       qwq-gguf publish QwQ-Demo-Q4_K_M.gguf --to me/Demo-GGUF --private --yes
+      qwq-gguf publish QwQ-32B-*.gguf --to modelscope:me/QwQ-32B-GGUF
     """
     from qwq_gguf.jobs import publishing
 

@@ -118,7 +118,7 @@ def verify(
       qwq-gguf verify QwQ-Demo-Q4_K_M.gguf --against other.gguf
       qwq-gguf verify QwQ-Demo-Q4_K_M.gguf --source demo --all
       qwq-gguf verify QwQ-32B-Q4_K_M.gguf --source Qwen/QwQ-32B --json | jq .ok
-      qwq-gguf verify QwQ-32B-Q4_K_M.gguf --source Qwen/QwQ-32B --attest --key me.key --new-key
+      qwq-gguf verify QwQ-Demo-Q8_0.gguf --source demo --attest --key me.key --new-key
       qwq-gguf verify me/QwQ-32B-GGUF:Q4_K_M --trust me.key.pub
     """
     from qwq_gguf.jobs.verifying import verify_file

@@ -7,12 +7,12 @@ publish             checks the files against their manifests, then sends
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.errors import HubNotFoundError, PublishError, UsageError
+from qwq_gguf.errors import HubError, HubNotFoundError, PublishError, UsageError
 from qwq_gguf.jobs.events import Activity, Meter, Remark, Report, Said, activity
 from qwq_gguf.words import count, human_bytes, some
 
@@ -133,10 +133,6 @@ def publish(
 
     `bars`: the Hub's client may show how far it is, on stderr.
     """
-    from qwq_gguf.checkpoint.hub.upload import upload
-    from qwq_gguf.checkpoint.modelscope.settings import ModelScopeSettings
-    from qwq_gguf.checkpoint.modelscope.upload import upload as upload_there
-
     _check_digests(plan, report)
     hub = _hub_of(plan, token)
     sizes = {file.name: file.nbytes for file in plan.files}
@@ -148,9 +144,29 @@ def publish(
     def tell(name: str) -> None:
         report(Said(f"sending {name} ({human_bytes(sizes[name])})"))
 
+    try:
+        commit = _send(plan, hub, contents, tell, bars=bars)
+    except (HubError, KeyboardInterrupt) as problem:
+        problem.add_note("nothing of it is to be seen there yet; the same command goes on")
+        raise
+    return Sent(hub.page(plan.repo), commit)
+
+
+def _send(
+    plan: PublishPlan,
+    hub: HubSettings,
+    contents: Mapping[str, bytes | Path],
+    tell: Callable[[str], None],
+    *,
+    bars: bool,
+) -> str:
+    from qwq_gguf.checkpoint.hub.upload import upload
+    from qwq_gguf.checkpoint.modelscope.settings import ModelScopeSettings
+    from qwq_gguf.checkpoint.modelscope.upload import upload as upload_there
+
     message = f"Publish {some([quant.label for quant in plan.model.quants], 6)}"
     if isinstance(hub, ModelScopeSettings):
-        commit = upload_there(
+        return upload_there(
             hub,
             plan.repo,
             contents,
@@ -159,17 +175,15 @@ def publish(
             message=message,
             report=tell,
         )
-    else:
-        commit = upload(
-            hub,
-            plan.repo,
-            contents,
-            private=plan.private,
-            message=message,
-            report=tell,
-            bars=bars,
-        )
-    return Sent(hub.page(plan.repo), commit)
+    return upload(
+        hub,
+        plan.repo,
+        contents,
+        private=plan.private,
+        message=message,
+        report=tell,
+        bars=bars,
+    )
 
 
 def _hub_of(plan: PublishPlan, token: str | None) -> HubSettings:

@@ -21,6 +21,7 @@ __all__ = ["model_card"]
 _MARKS = re.compile(r"([\\`*{}\[\]#!|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _OWN_TAGS = ("gguf", "qwq-gguf", "quantized")
 _MOST_TAGS = 20
+_ATTESTED = ".attestation."
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]+)?")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+/:-]{0,60}")
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9._+-]{0,60}")
@@ -200,6 +201,15 @@ def _made(model: Published) -> Iterator[str]:
     more = "" if origin.imatrix is None else " --imatrix IMATRIX"
     if model.base is not None:
         yield from _code(f"qwq-gguf verify {quant.files[0]} --source {source} --all{more}")
+    attested = [name for each in model.quants for name in each.proofs if _ATTESTED in name]
+    if attested:
+        yield ""
+        yield (
+            f"Somebody has done so, and signed what was found: {_list(attested)}. With a public "
+            "key that you have from its owner, this asks for such a signature:"
+        )
+        there = "modelscope:" if model.site == "modelscope" else ""
+        yield from _code(f"qwq-gguf verify {there}{model.repo}:{quant.tag} --trust KEY.pub")
     if model.imatrix:
         yield ""
         yield f"The importance matrix lies here too: {_list(model.imatrix)}."

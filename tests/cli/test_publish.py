@@ -82,6 +82,7 @@ def test_an_interrupted_upload_goes_on(hub: LoopbackHub, quants: list[Path]) -> 
     broken = publish(*args)
     assert broken.exit_code == 1
     assert "does not let you write" in broken.stderr
+    assert "the same command goes on" in broken.stderr
     assert set(held(hub)) == {".gitattributes"}  # nobody saw half of it
     assert len(hub.seen("PUT /upload/")) == 2
     hub.faults.clear()

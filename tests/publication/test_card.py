@@ -28,6 +28,7 @@ USUAL = Quant(
     Room("24 GB", 16384, "q8_0"),
     ORIGIN,
     Quality(0.01234, 0.9512),
+    ("QwQ-32B-Q4_K_M.manifest.json", "QwQ-32B-Q4_K_M.ab12cd34.attestation.json"),
 )
 
 
@@ -79,6 +80,7 @@ def test_the_hub_finds_what_it_reads(tmp_path: Path) -> None:
         "qwq-gguf chat me/QwQ-32B-GGUF:Q4_K_M",
         f"qwq-gguf verify QwQ-32B-Q4_K_M.gguf --source Qwen/QwQ-32B@{COMMIT} --all "
         "--imatrix IMATRIX",
+        "qwq-gguf verify me/QwQ-32B-GGUF:Q4_K_M --trust KEY.pub",
     ):
         assert f"    {command}\n" in card
     assert "0.6" in card

@@ -212,6 +212,7 @@ def written(
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import get_session
 
+    broken: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     home, there = urlsplit(hub.endpoint), urlsplit(url)
     below = f".{there.hostname}".endswith(f".{home.hostname}")
     own = below and (there.scheme, there.port) == (home.scheme, home.port)
@@ -227,7 +228,7 @@ def written(
         response = session.send(request, stream=True, follow_redirects=False)
         with closing(response):
             return response.status_code, next(response.iter_raw(_MOST_SAID), b"")
-    except HfHubHTTPError.__bases__ as problem:
+    except broken as problem:
         raise unreachable(hub, problem) from problem
 
 

@@ -133,10 +133,6 @@ def test_nothing_is_said_of_what_the_recipe_does_not_make(folder: Path) -> None:
     told["source"]["shards"][0]["sha256"] = "0" * 64
     manifest.write_text(json.dumps(told))
     assert "made from other shards" in attest(folder, folder / "me.key").stdout
-    told = json.loads(kept)
-    told["options"]["new"] = True
-    manifest.write_text(json.dumps(told))
-    assert "other options than can be given again: new" in attest(folder, folder / "me.key").stdout
     manifest.write_text(kept)
     changed = ["set", str(folder / "demo.gguf"), "--kv", "general.name=Another"]
     assert runner.invoke(app, changed).exit_code == 0

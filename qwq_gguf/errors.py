@@ -34,6 +34,7 @@
     ├── ToolError               a tool cannot do what it was asked (the model reads this)
     ├── ServerError             a server cannot be asked, or answers nonsense
     ├── ExportError             a setting cannot be expressed for a runtime
+    ├── PublishError            files that cannot be published as they are
     ├── MissingPackageError     an optional package is asked for and not installed
     ├── ConfigurationError      the user's own configuration says what makes no sense
     ├── EvaluationError         a suite is unknown or its answers are unreadable
@@ -74,6 +75,7 @@ __all__ = [
     "PlanError",
     "ProfileError",
     "PromptTooLongError",
+    "PublishError",
     "QwqGgufError",
     "RecipeError",
     "ServerError",
@@ -256,6 +258,10 @@ class ServerError(QwqGgufError):
 
 class ExportError(QwqGgufError):
     """A setting cannot be expressed in a runtime's format."""
+
+
+class PublishError(QwqGgufError):
+    """Files cannot be published as they are, or their card cannot be written."""
 
 
 class MissingPackageError(QwqGgufError):

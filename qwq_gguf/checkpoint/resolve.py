@@ -4,6 +4,7 @@
     ./folder, file.gguf     whatever is on this disk
     org/name@revision       on the Hub; see hub/name.py
     org/name-GGUF:Q4_K_M    a finished GGUF there
+    modelscope:org/name     the same on ModelScope
 
 What is on the disk goes before what the Hub may have. The Hub is asked only for a name
 that can be nothing else.
@@ -197,11 +198,14 @@ def _on_disk(source: str | Path, error: type[SourceError]) -> Path | None:
 def _on_hub(source: str | Path, token: str | None) -> tuple[HubName | None, HubSettings]:
     from qwq_gguf.checkpoint.hub.name import parse_hub_name
     from qwq_gguf.checkpoint.hub.settings import hub_settings
+    from qwq_gguf.checkpoint.modelscope.name import parse_modelscope_name
+    from qwq_gguf.checkpoint.modelscope.settings import modelscope_settings
 
+    there = None if isinstance(source, Path) else parse_modelscope_name(source)
+    if there is not None:
+        return there, modelscope_settings(token)
     hub = hub_settings(token)
-    if isinstance(source, Path):
-        return None, hub
-    return parse_hub_name(source, hub.endpoint), hub
+    return None if isinstance(source, Path) else parse_hub_name(source, hub.endpoint), hub
 
 
 def _open(hub: HubSettings, name: HubName, revision: str | None) -> HubSnapshot:
@@ -289,7 +293,7 @@ def _refuse_checkpoint(snapshot: HubSnapshot) -> None:
         raise NotAGgufError(
             "this repository is a checkpoint, where a GGUF file is needed",
             path=snapshot.repo,
-            hint=f"qwq-gguf quantize {snapshot.repo}, or name one of the GGUF repositories "
+            hint=f"qwq-gguf quantize {snapshot.called}, or name one of the GGUF repositories "
             f"made from it: {snapshot.hub.endpoint}/models?other=base_model:"
             f"quantized:{snapshot.repo}",
         )

@@ -51,6 +51,9 @@ class _Commands(LazyGroup):
         "verify": LazyCommand(
             "qwq_gguf.cli.commands.verify", "Check a GGUF, its manifest and its source."
         ),
+        "publish": LazyCommand(
+            "qwq_gguf.cli.commands.publish", "Put GGUFs onto the Hub, with card and proofs."
+        ),
         "fit": LazyCommand(
             "qwq_gguf.cli.commands.fit", "Show what of a model fits this machine, or another one."
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint import LocatedGguf
     from qwq_gguf.conversion.values import Conversion
     from qwq_gguf.verification import Finding, Findings
+    from qwq_gguf.verification.manifest import SourceRecord
 
 __all__ = ["Verified", "verify_file"]
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found; `notes` are sentences about the source."""
+    """What was found; `notes` are sentences about the source. `attested` is the signed
+    statement that was written, None where none was.
+    """
 
     findings: Findings
     notes: tuple[str, ...]
+    attested: Path | None = None
 
     @property
     def ok(self) -> bool:
@@ -49,7 +53,8 @@ class Verified:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as one object."""
-        return self.findings.to_json() | {"notes": list(self.notes)}
+        attested = None if self.attested is None else str(self.attested)
+        return self.findings.to_json() | {"notes": list(self.notes), "attested": attested}
 
 
 def verify_file(
@@ -64,13 +69,30 @@ def verify_file(
     adapters: Sequence[str] = (),
     revision: str | None = None,
     token: str | None = None,
+    attest: bool = False,
+    key: Path | None = None,
+    new_key: bool = False,
+    trust: Sequence[Path] = (),
 ) -> Verified:
     """Check a GGUF, its manifest and, where one is named, its source; see `verification`.
+
+    `attest`: where all of it is what the manifest's recipe makes of the source, say so in a
+    statement beside it, signed with `key`. `trust`: public keys, of which one must have signed.
 
     UsageError for what only goes with a `source`; what is wrong with the file is no error.
     """
     if source is None and (everything or imatrix is not None or adapters):
         raise UsageError("--all, --imatrix and --lora go with --source")
+    if attest and source is None:
+        raise UsageError("--attest goes with --source: it says what was made again")
+    if not attest and (key is not None or new_key):
+        raise UsageError("--key and --new-key go with --attest")
+    signing = None
+    if attest:
+        from qwq_gguf.jobs.attesting import ready_key
+
+        signing, everything = ready_key(key, new=new_key, report=report), True
+    trusted = _trusted(trust)
     from qwq_gguf.checkpoint import locate_gguf
     from qwq_gguf.jobs.planning import read_importance
     from qwq_gguf.verification.check import bytes_to_read, verify
@@ -78,13 +100,14 @@ def verify_file(
     with asking(report, str(file)):
         located = locate_gguf(file, revision=revision, token=token, fetch=False)
     bring_gguf(located, report)
+    _bring_proofs(located)
     other = None if against is None else locate_gguf(against)
     importance = read_importance(imatrix)
     if source is not None:
         _refuse_other_adapters(located.path, adapters)
-    conversion = (
-        None if source is None else _conversion(source, token, adapters, everything, report)
-    )
+    conversion, record = None, None
+    if source is not None:
+        conversion, record = _conversion(source, token, adapters, everything, report, record=attest)
     files = [*located.parts, *(() if other is None else other.parts)]
     total = bytes_to_read(files) + (bytes_to_read(located.parts) if everything else 0)
     with activity(report, Activity.VERIFYING, located.path.name, total):
@@ -97,8 +120,73 @@ def verify_file(
             everything=everything,
             listed=_listed(located),
             passed=Meter(report, Activity.VERIFYING, total).passed,
+            trusted=None if attest else trusted,
         )
-    return Verified(found, () if conversion is None else conversion.notes)
+    if conversion is not None:
+        found = replace(found, findings=(*found.findings, *_unlike_source(located, conversion)))
+    attested = None
+    if signing is not None and source is not None and record is not None and found.ok:
+        from qwq_gguf.jobs.attesting import differences_from_recipe, write_attestation
+        from qwq_gguf.verification.check import read_manifest
+
+        manifest = read_manifest(located.path)
+        differs = differences_from_recipe(
+            located.path, manifest, record, source, imatrix=imatrix, adapters=adapters, token=token
+        )
+        if differs or manifest is None:
+            found = replace(found, findings=(*found.findings, *differs))
+        else:
+            attested = write_attestation(located.path, manifest, found.sha256, signing, report)
+    return Verified(found, () if conversion is None else conversion.notes, attested)
+
+
+def _unlike_source(located: LocatedGguf, conversion: Conversion) -> list[Finding]:
+    """Where template, special tokens and sampling keys are neither the source's nor what
+    `quantize` makes of them: no damage, but somebody should know why.
+    """
+    from qwq_gguf.gguf_file import read_gguf
+    from qwq_gguf.jobs.source_beside import differing_keys
+    from qwq_gguf.verification.findings import remark
+
+    try:
+        keys = read_gguf(located.path).metadata
+    except GgufError:  # which was found already
+        return []
+    what = "is not the source's (qwq-gguf inspect FILE --against SOURCE shows both)"
+    return [
+        remark("source", each.key, what)
+        for each in differing_keys(keys, conversion)
+        if not each.known and not each.key.startswith("token ")  # those are compared as they are
+    ]
+
+
+def _trusted(files: Sequence[Path]) -> tuple[bytes, ...]:
+    if not files:
+        return ()
+    from qwq_gguf.verification.attestation.keys import read_public
+
+    return tuple(read_public(path) for path in files)
+
+
+def _bring_proofs(located: LocatedGguf) -> None:
+    """Have the manifest and the attestations of a file of the Hub beside it."""
+    hub = located.hub
+    if hub is None:
+        return
+    from qwq_gguf.checkpoint.hub.fetch import fetch
+    from qwq_gguf.verification import manifest_path
+    from qwq_gguf.verification.attestation.beside import ENDING
+    from qwq_gguf.verification.attestation.envelope import MAX_ENVELOPE_BYTES
+    from qwq_gguf.verification.manifest import MAX_MANIFEST_BYTES
+
+    manifest = hub.name_of(manifest_path(located.path))
+    stem = manifest.removesuffix("manifest.json")
+    limits = {
+        name: MAX_MANIFEST_BYTES if name == manifest else MAX_ENVELOPE_BYTES
+        for name in hub.files
+        if name == manifest or (name.startswith(stem) and name.endswith(ENDING))
+    }
+    fetch(hub, limits, limits=limits)
 
 
 def _listed(located: LocatedGguf) -> dict[str, str]:
@@ -154,22 +242,30 @@ def _objects(value: object) -> list[dict[str, Any]]:
 
 
 def _conversion(
-    named: str, token: str | None, adapters: Sequence[str], everything: bool, report: Report
-) -> Conversion:
+    named: str,
+    token: str | None,
+    adapters: Sequence[str],
+    everything: bool,
+    report: Report,
+    *,
+    record: bool,
+) -> tuple[Conversion, SourceRecord | None]:
+    """What a GGUF of the source says; and, where its shards were hashed, their digests."""
     from qwq_gguf.jobs.source import open_source
 
     source = open_source(named, token=token, adapters=adapters)
     fetched = source.bring(report)
     if source.hub is not None and not everything and len(fetched) < len(source.shards):
         report(Note(f"the weights of {named} are taken as the cache has them; --all hashes them"))
-    if everything and source.hub is not None:
-        from qwq_gguf.verification.record import ShardDigests
+    if not record and not (everything and source.hub is not None):
+        return source.convert(), None
+    from qwq_gguf.verification.record import ShardDigests
 
-        def passed(shard: Path) -> tuple[str, int] | None:
-            came = fetched.get(shard)
-            return None if came is None else (came.sha256, came.nbytes)
+    def passed(shard: Path) -> tuple[str, int] | None:
+        came = fetched.get(shard)
+        return None if came is None else (came.sha256, came.nbytes)
 
-        # What lay in the cache already may be other bytes than the Hub lists.
-        with ShardDigests(source, passed=passed) as digests:
-            digests.record()
-    return source.convert()
+    # What lay in the cache already may be other bytes than the Hub lists.
+    with ShardDigests(source, passed=passed) as digests:
+        digested = digests.record()
+    return source.convert(), digested

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from qwq_gguf.gguf_file.reader import GgufFile
 from qwq_gguf.gguf_file.splits import SplitGguf, read_splits
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.quantization.kernels.ggml import load_ggml
+from qwq_gguf.verification.attestation.beside import check_attestations
 from qwq_gguf.verification.compare import compare_keys, compare_manifest, compare_tensors
 from qwq_gguf.verification.contents import Contents, Passed, file_record, read_contents, read_header
 from qwq_gguf.verification.findings import Finding, Findings, difference, remark
@@ -54,10 +55,12 @@ def verify(
     imatrix: Imatrix | None = None,
     listed: Mapping[str, str] | None = None,
     passed: Passed | None = None,
+    trusted: Collection[bytes] | None = (),
 ) -> Findings:
     """Check the model at `path` (of a split one, its first file).
 
-    Always its structure, and its manifest where there is one; then, where asked, the SHA-256
+    Always its structure, its manifest where there is one, and attestations: given `trusted`
+    keys, one of them must have signed; None looks at no attestation. Then, where asked, the SHA-256
     that a Hub has `listed` by file name, every key and tensor `against` another file, and
     its bytes with what `source` gives. A file that
     cannot be read as a GGUF is a finding; only `against` and the source raise. ImatrixError
@@ -85,6 +88,11 @@ def verify(
         for part, content in zip(model.parts, contents, strict=True)
     }
     found += _check_manifest(model, contents, checks)
+    if trusted is not None:
+        said, facts = check_attestations(model.head.path, digests, trusted)
+        found += said
+        if facts is not None:
+            checks["attestation"] = facts
     if listed:
         found += _check_listed(digests, listed)
         checks["hub"] = {"files": len(digests.keys() & listed.keys())}

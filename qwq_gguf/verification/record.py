@@ -93,7 +93,7 @@ class ShardDigests:
         shards = tuple(self._made(work.result()) for work in self._work)
         hub = self._source.hub
         if hub is not None:
-            return SourceRecord(hub.repo, hub.commit, shards)
+            return SourceRecord(hub.called, hub.commit, shards)
         folder = self._source.folder
         in_cache = folder.parent.name == "snapshots"
         repo = folder.parent.parent.name.removeprefix("models--").replace("--", "/")

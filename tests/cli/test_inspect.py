@@ -127,3 +127,31 @@ def test_what_only_keeps_room_is_not_shown(gguf: Path) -> None:
         shown = inspect(gguf, *arguments).stdout
         assert "qwq_gguf.room" not in shown
         assert len(shown) < 8000
+
+
+def test_against_its_source_a_changed_template_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert runner.invoke(app, ["quantize", "demo", "d.gguf", "Q4_0"]).exit_code == 0
+    own = inspect("d.gguf", "--against", "demo")
+    assert own.exit_code == 0, own.output
+    assert "all of it is what quantize makes of this source" in own.stdout
+    assert not runner.invoke(app, ["verify", "d.gguf", "--source", "demo", "--json"]).exit_code
+    template = str(read_gguf(Path("d.gguf")).text("tokenizer.chat_template"))
+    evil = template.replace("{%- for", "{{- '\x1b[2J' if tools }}{%- for", 1)
+    Path("e.jinja").write_text(evil)
+    assert runner.invoke(app, ["set", "d.gguf", "--chat-template", "e.jinja"]).exit_code == 0
+    shown = inspect("d.gguf", "--against", "demo")
+    assert "tokenizer.chat_template: nobody here can say why" in shown.stdout
+    assert "+ {{- '\\u001b[2J' if tools }}" in shown.stdout
+    assert "1 difference that is no repair" in shown.stdout
+    found = json.loads(inspect("d.gguf", "--against", "demo", "--json").stdout)
+    unknown = [each["key"] for each in found["differences"] if not each["known"]]
+    assert unknown == ["tokenizer.chat_template"]
+    report = json.loads(
+        runner.invoke(app, ["verify", "d.gguf", "--source", "demo", "--json"]).stdout
+    )
+    remarks = [each["where"] for each in report["findings"] if each["level"] == "remark"]
+    assert "tokenizer.chat_template" in remarks
+    assert report["ok"]

@@ -64,6 +64,7 @@ ERRORS = {
     "PlanError",
     "ProfileError",
     "PromptTooLongError",
+    "PublishError",
     "QwqGgufError",
     "RecipeError",
     "ServerError",

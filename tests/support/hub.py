@@ -26,6 +26,9 @@ from types import TracebackType
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from support.hub_uploads import answer_upload
+from support.modelscope import Asked, asked_of_modelscope, modelscope_listing
+
 __all__ = ["Fault", "LoopbackHub", "Request"]
 
 Content = bytes | Path
@@ -107,6 +110,8 @@ class LoopbackHub:
         """Called before every answer, and after every piece of a body that is sent."""
         self.good_token = "hf_good"  # has access to everything
         self.poor_token = "hf_poor"  # a valid account without access to anything
+        self.stored: dict[str, bytes] = {}
+        """What uploads have brought to the storage, by SHA-256, committed or not."""
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self._servers: dict[str, _Server] = {}
@@ -133,6 +138,10 @@ class LoopbackHub:
     @property
     def url(self) -> str:
         return self._address("hub")
+
+    @property
+    def storage_url(self) -> str:
+        return self._address("storage")
 
     def _address(self, role: str) -> str:
         return f"http://127.0.0.1:{self._servers[role].server_port}"
@@ -193,6 +202,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
     def _answer(self) -> None:
         hub = self.server.hub
         bearer = self.headers.get("Authorization")
@@ -204,6 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
             hub.requests.append(request)
         fault = hub.take_fault(request.line) or Fault("")
         self.request_seen = request
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         hub.watch(request)
         if fault.delay:
             time.sleep(fault.delay)
@@ -212,13 +228,28 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault.status is not None:
             self._refuse(fault.status, fault.headers)
+        elif (written := answer_upload(hub, self.command, self.path, token, body)) is not None:
+            self._send_written(*written)
         elif self.server.role == "storage":
             self._send_stored(fault)
         else:
             self._send_hub(token, fault)
 
+    def _send_written(self, status: int, answer: Any, headers: Mapping[str, str]) -> None:
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
     def _send_hub(self, token: str | None, fault: Fault) -> None:
         hub = self.server.hub
+        if (asked := asked_of_modelscope(self.path)) is not None:
+            self._send_modelscope(asked, token, fault)
+            return
         path = unquote(urlsplit(self.path).path)
         listing = re.fullmatch(r"/api/models/([^/]+/[^/]+)/(revision|tree)/(.+)", path)
         file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/(.+)", path)
@@ -240,6 +271,19 @@ class _Handler(BaseHTTPRequestHandler):
             )
         elif file:
             self._send_file(repository, file.group(2), fault)
+
+    def _send_modelscope(self, asked: Asked, token: str | None, fault: Fault) -> None:
+        repository = self.server.hub.repositories.get(asked.repo)
+        hidden = repository is not None and repository.private and token != "ms_good"
+        revision = "main" if asked.revision == "master" else asked.revision
+        if repository is None or hidden or token not in (None, "ms_good"):
+            self._refuse(404, {})
+        elif asked.file is not None:
+            self._send_file(repository, f"{revision}/{asked.file}", fault)
+        else:
+            commit = repository.branches.get(revision, revision)
+            listing = modelscope_listing(repository.commits[commit], commit, _sha256)
+            self._send_bytes(json.dumps(listing).encode(), {}, fault)
 
     def _send_listing(
         self, repository: _Repository, repo: str, revision: str, fault: Fault

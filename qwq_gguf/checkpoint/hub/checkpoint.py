@@ -181,12 +181,12 @@ def _check_kind(snapshot: HubSnapshot) -> None:
     ggufs = [name for name in names if name.lower().endswith(".gguf")]
     if ggufs:
         exact = exact_tag(names)
-        another = f"{snapshot.repo}:{exact}" if exact else "the model it was made from"
+        another = f"{snapshot.called}:{exact}" if exact else "the model it was made from"
         raise NotACheckpointError(
             "this repository holds GGUF files, which are already converted",
             path=snapshot.repo,
             found=f"{len(ggufs)} GGUF file(s), no safetensors",
-            hint=f"qwq-gguf chat {snapshot.repo} (or quantize {another})",
+            hint=f"qwq-gguf chat {snapshot.called} (or quantize {another})",
         )
     if any(PurePosixPath(name).suffix in (".bin", ".pth", ".pt") for name in names):
         raise UnsupportedError(

@@ -7,6 +7,7 @@ one that is not there look the same to a stranger, on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from qwq_gguf.checkpoint.hub.settings import HubSettings
 from qwq_gguf.errors import (
@@ -18,11 +19,10 @@ from qwq_gguf.errors import (
 )
 from qwq_gguf.words import message_of
 
-__all__ = ["offline", "refusal", "unreachable"]
+__all__ = ["failed_upload", "offline", "refusal", "refused_write", "unreachable"]
 
 # Classes of httpx and httpx2, told apart by name so that neither has to be imported.
 _BROKEN_OFF = frozenset({"BrokenAnswer", "ReadError", "RemoteProtocolError", "WriteError"})
-_LOGIN = "hf auth login (or --token, or HF_TOKEN in the environment)"
 
 
 def refusal(
@@ -36,12 +36,12 @@ def refusal(
     signed_in: bool = False,
 ) -> HubError:
     """The error for an answer of 400 and above. `headers` finds names in any case."""
-    page = hub.page(repo)
+    page, login = hub.page(repo), hub.login_hint
     code = headers.get("X-Error-Code", "")
     said = message_of(headers.get("X-Error-Message", ""))
     if code == "GatedRepo":
         who = "the account of your token" if signed_in else "your account"
-        then = "" if signed_in else f", then {_LOGIN}"
+        then = "" if signed_in else f", then {login}"
         return HubAccessError(
             "this repository is gated: its authors give access on request",
             path=repo,
@@ -66,10 +66,10 @@ def refusal(
             "the Hub does not accept this token",
             path=repo,
             found=said,
-            hint="hf auth login, with a new token from https://huggingface.co/settings/tokens",
+            hint=f"{login}, with a new token from {hub.tokens_page}",
         )
     if code == "RepoNotFound" or status in (401, 404):
-        private = "that this token may read it" if signed_in else _LOGIN
+        private = "that this token may read it" if signed_in else login
         return HubNotFoundError(
             "there is no such repository on the Hub, or it is private",
             path=repo,
@@ -81,7 +81,7 @@ def refusal(
             "the Hub forbids this",
             path=repo,
             found=said or None,
-            hint="check what your token may do at https://huggingface.co/settings/tokens",
+            hint=f"check what your token may do at {hub.tokens_page}",
         )
     if status == 429 or status >= 500:
         wait = headers.get("Retry-After", "")
@@ -94,6 +94,52 @@ def refusal(
             else "try again later",
         )
     return HubError(f"the Hub answered {status}", path=file or repo, found=said or None)
+
+
+def failed_upload(
+    hub: HubSettings,
+    repo: str,
+    file: str | None,
+    problem: Exception,
+    refused: type[Exception],
+    broken: tuple[type[BaseException], ...],
+) -> HubError:
+    """The error for what the client raised in an upload; `refused` are its errors that have an
+    answer, `broken` those of a connection.
+    """
+    for link in _chain(problem):
+        if isinstance(link, refused):
+            answer: Any = getattr(link, "response")  # noqa: B009 - of a class not known here
+            return refused_write(hub, answer.status_code, answer.headers, repo, file, str(link))
+        if isinstance(link, broken):
+            return unreachable(hub, link)
+    return HubError("the upload failed", path=file or repo, found=message_of(str(problem)))
+
+
+def refused_write(
+    hub: HubSettings,
+    status: int,
+    headers: Mapping[str, str],
+    repo: str,
+    file: str | None,
+    said: str,
+) -> HubError:
+    """The error for an upload that was refused."""
+    if status in (401, 403, 404):
+        return HubAccessError(
+            "the Hub does not let you write there",
+            path=repo,
+            found=message_of(headers.get("X-Error-Message", "")) or f"it answered {status}",
+            expected=f"a token that may write for {repo.partition('/')[0]}",
+            hint=f"{hub.login_hint}, with a token from {hub.tokens_page} that may write",
+        )
+    if status == 429 or status >= 500:
+        return refusal(hub, status, headers, repo=repo, revision="main", file=file)
+    return HubError(
+        f"the Hub refuses this upload (it answered {status})",
+        path=file or repo,
+        found=message_of(headers.get("X-Error-Message", "") or said) or None,
+    )
 
 
 def unreachable(
@@ -111,7 +157,7 @@ def unreachable(
         message,
         path=hub.endpoint,
         found=None if late else message_of(str(problem)) or type(problem).__name__,
-        hint="check the connection (and HF_ENDPOINT and proxies, if you set them)",
+        hint=f"check the connection (and {hub.endpoint_variable} and proxies, if you set them)",
     )
 
 

@@ -1,4 +1,4 @@
-"""One GET to the Hub and its redirects, through the session of huggingface_hub.
+"""All that huggingface_hub does here: its session for one GET and its redirects, and uploads.
 
 The session brings its proxies and certificates. Redirects are followed here: without their
 bodies, and without the token when they lead to another server. No cookie is kept or sent: a
@@ -9,20 +9,28 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from qwq_gguf.checkpoint.hub.errors import offline, refusal, unreachable
+from qwq_gguf.checkpoint.hub.errors import failed_upload, offline, refusal, unreachable
 from qwq_gguf.checkpoint.hub.redirect import next_hop, no_address
 from qwq_gguf.checkpoint.hub.retry import RETRIED, asked_wait
 from qwq_gguf.checkpoint.hub.settings import HubSettings
 from qwq_gguf.deadline import Deadline
 from qwq_gguf.errors import HubAccessError, HubError
+from qwq_gguf.version import __version__
 from qwq_gguf.words import message_of
 
-__all__ = ["BrokenAnswer", "PassingFault", "answered"]
+__all__ = ["BrokenAnswer", "PassingFault", "Uploads", "answered", "written"]
 
 _HOPS = 5
+_WRITING, _MOST_SAID = 300.0, 1 << 20  # seconds without a byte; bytes of an answer
+# Compressed, the bytes of a range would not be those of the file; and a connection that is not
+# kept for another request is one whose socket a deadline knows.
+_AS_IT_IS = {"accept": "*/*", "accept-encoding": "identity", "connection": "close"}
+_SECRETS = ("authorization", "cookie")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -46,9 +54,12 @@ def _has_token(headers: Mapping[str, str]) -> bool:
 def _headers(hub: HubSettings) -> dict[str, str]:
     from huggingface_hub.utils import build_hf_headers
 
+    own = hub.own_headers()
+    if own is not None:
+        return {**own, **_AS_IT_IS}
     try:
         built = build_hf_headers(
-            token=hub.token, library_name="qwq-gguf", library_version=_version()
+            token=hub.token, library_name="qwq-gguf", library_version=__version__
         )
     except Exception as problem:  # it may read files and even ask a server for a new token
         raise HubAccessError(
@@ -67,18 +78,7 @@ def _headers(hub: HubSettings) -> dict[str, str]:
             expected="printable characters without spaces, as hf_...",
             hint="hf auth login, or pass one with --token",
         )
-    # Compressed, the bytes of a range would not be those of the file; and a connection that
-    # is not kept for another request is one whose socket a deadline knows.
-    return {**headers, "accept": "*/*", "accept-encoding": "identity", "connection": "close"}
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("qwq-gguf")
-    except PackageNotFoundError:
-        return "0"
+    return {**headers, **_AS_IT_IS}
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def _arrived(
         hop = next_hop(hub, url, location, may_leave=may_leave)
         url = hop.url
         if hop.leaves:
-            headers = {name: value for name, value in headers.items() if name != "authorization"}
+            headers = {name: value for name, value in headers.items() if name not in _SECRETS}
     raise HubError(
         "the Hub redirects in a circle",
         path=hub.endpoint,
@@ -200,3 +200,100 @@ def _sent(
 def _socket(stream: Any) -> socket.socket | None:
     found = None if stream is None else stream.get_extra_info("socket")
     return found if isinstance(found, socket.socket) else None
+
+
+def written(
+    hub: HubSettings, method: str, url: str, content: bytes | Iterator[bytes], size: int
+) -> tuple[int, bytes]:
+    """One request that writes `size` bytes, by no redirect; its status and the start of its answer.
+
+    Who asks is said to the hub's own server and to those below its name.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import get_session
+
+    broken: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
+    home, there = urlsplit(hub.endpoint), urlsplit(url)
+    below = f".{there.hostname}".endswith(f".{home.hostname}")
+    own = below and (there.scheme, there.port) == (home.scheme, home.port)
+    headers = {name: value for name, value in _headers(hub).items() if own or name not in _SECRETS}
+    headers |= {"content-length": str(size), "content-type": "application/json"}
+    session = get_session()
+    kind = type(session.build_request("GET", "http://client.invalid/"))
+    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _WRITING)
+    try:
+        request = kind(
+            method, url, headers=headers, content=content, extensions={"timeout": timeouts}
+        )
+        response = session.send(request, stream=True, follow_redirects=False)
+        with closing(response):
+            return response.status_code, next(response.iter_raw(_MOST_SAID), b"")
+    except broken as problem:
+        raise unreachable(hub, problem) from problem
+
+
+class Uploads:
+    """What the Hub's client does to fill a repository: by Xet where it is installed, else by LFS.
+
+    Each call is one exchange, or many retried by the client. What the Hub has already, of this
+    repository or of an upload that was interrupted, is not sent again. HubError in one of its
+    kinds for whatever the client raises.
+    """
+
+    def __init__(self, hub: HubSettings, repo: str, *, bars: bool = False) -> None:
+        """`bars`: the client may show its own, on stderr."""
+        from huggingface_hub import HfApi
+
+        login = {} if hub.login is None else {"authorization": hub.login}
+        self._hub, self._repo, self._bars = hub, repo, bars
+        self._api = HfApi(
+            endpoint=hub.endpoint,
+            token=hub.token,
+            library_name="qwq-gguf",
+            library_version=__version__,
+            headers=login,
+        )
+        self._made: list[Any] = []
+
+    def create(self, *, private: bool) -> bool:
+        """Have the repository there, as a private one if it is new; whether it is private."""
+        with self._asked():
+            self._api.create_repo(self._repo, private=private, exist_ok=True)
+            return bool(self._api.repo_info(self._repo).private)
+
+    def send(self, name: str, content: bytes | Path) -> None:
+        """Have a file's bytes there; nobody sees it before `commit`."""
+        from huggingface_hub import CommitOperationAdd
+
+        with self._asked(name):
+            self._made.append(CommitOperationAdd(path_in_repo=name, path_or_fileobj=content))
+            self._api.preupload_lfs_files(self._repo, self._made[-1:], free_memory=False)
+
+    def commit(self, message: str) -> str:
+        """All that was sent, as one commit of main; its hash."""
+        with self._asked():
+            made = self._api.create_commit(self._repo, self._made, commit_message=message)
+            return str(made.oid)
+
+    @contextmanager
+    def _asked(self, file: str | None = None) -> Iterator[None]:
+        import warnings
+
+        from huggingface_hub import utils
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+        quiet = not self._bars and not utils.are_progress_bars_disabled()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the card, for those who write it by hand
+            if quiet:
+                utils.disable_progress_bars()
+            try:
+                yield
+            except OfflineModeIsEnabled as problem:
+                raise offline(self._hub, self._repo, "main") from problem
+            except Exception as problem:
+                kinds = (HfHubHTTPError, HfHubHTTPError.__bases__)
+                raise failed_upload(self._hub, self._repo, file, problem, *kinds) from problem
+            finally:
+                if quiet:
+                    utils.enable_progress_bars()

@@ -44,7 +44,8 @@ def next_hop(hub: HubSettings, url: str, location: str, *, may_leave: bool) -> H
             path=hub.endpoint,
             found=other,
             expected="its own list of the repository's files",
-            hint=f"unset HF_ENDPOINT, or HF_ENDPOINT={other} if you trust that one"
+            hint=f"unset {hub.endpoint_variable}, or {hub.endpoint_variable}={other} if you trust "
+            "that one"
             if mirror
             else "check the connection and the proxy: they may want a login first",
         )
@@ -57,7 +58,7 @@ def no_address(hub: HubSettings, location: str) -> HubError:
         "the Hub leads to what is no address",
         path=hub.endpoint,
         found=message_of(location),
-        hint="check HF_ENDPOINT and the proxy",
+        hint=f"check {hub.endpoint_variable} and the proxy",
     )
 
 

@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from qwq_gguf.errors import HubAccessError, HubError
@@ -36,6 +37,23 @@ class HubSettings:
     offline: bool = False
     token: str | None = field(default=None, repr=False)
     login: str | None = field(default=None, repr=False)
+
+    default_revision: ClassVar[str] = "main"
+    endpoint_variable: ClassVar[str] = "HF_ENDPOINT"
+    login_hint: ClassVar[str] = "hf auth login (or --token, or HF_TOKEN in the environment)"
+    tokens_page: ClassVar[str] = f"{DEFAULT_ENDPOINT}/settings/tokens"
+
+    def called(self, repo: str) -> str:
+        """What a user calls a repository."""
+        return repo
+
+    def own_headers(self) -> dict[str, str] | None:
+        """Who asks, where the Hub's client is not to say it."""
+        return None
+
+    def listing_of(self, answer: Any, revision: str) -> Any:
+        """What `listing_url` answered, as the Hub's own API has it."""
+        return answer
 
     def page(self, repo: str) -> str:
         """The web page of a repository."""

@@ -26,7 +26,6 @@ from qwq_gguf.words import is_plain, message_of
 
 __all__ = ["HubFile", "HubSnapshot", "open_snapshot"]
 
-_DEFAULT_REVISION = "main"
 # Some 300 bytes a file. Its values take up to 35 times the room once they are read.
 _MAX_LISTING = 8 * MIB
 _MAX_FILES = 20_000
@@ -71,6 +70,11 @@ class HubSnapshot:
         """The web page of the repository."""
         return self.hub.page(self.repo)
 
+    @property
+    def called(self) -> str:
+        """What a user calls the repository."""
+        return self.hub.called(self.repo)
+
     def is_here(self, name: str) -> bool:
         """Whether the file is in the cache, and of the size that is listed."""
         path, file = self.folder / name, self.files.get(name)
@@ -90,12 +94,12 @@ class HubSnapshot:
 
 
 def open_snapshot(hub: HubSettings, repo: str, revision: str | None = None) -> HubSnapshot:
-    """What `revision` (default: main) of `repo` holds at this moment.
+    """What `revision` (default: main, or what it is called there) of `repo` holds at this moment.
 
     Asks the Hub. Where that may not or cannot be asked, what the cache knows is taken, with
     the reason as `problem`. HubError in one of its kinds when neither has an answer.
     """
-    revision = check_revision(revision) or _DEFAULT_REVISION
+    revision = check_revision(revision) or hub.default_revision
     if hub.offline:
         return _cached(hub, repo, revision, offline(hub, repo, revision))
     try:
@@ -119,9 +123,9 @@ def _listed(hub: HubSettings, repo: str, revision: str) -> HubSnapshot:
     url = hub.listing_url(repo, revision)
     answer = get(hub, url, limit=_MAX_LISTING, repo=repo, revision=revision)
     try:
-        listing = parse_json(answer.content)
-    except ValueError as problem:
-        raise _nonsense(repo, "no JSON", hub) from problem
+        listing = hub.listing_of(parse_json(answer.content), revision)
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        raise _nonsense(repo, message_of(str(problem)) or "no JSON", hub) from problem
     commit = listing.get("sha") if isinstance(listing, dict) else None
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise _nonsense(repo, f"commit {_shown(commit)}", hub)
@@ -195,5 +199,5 @@ def _nonsense(repo: str, found: str, hub: HubSettings) -> HubError:
         "this server does not describe the repository as a Hub does",
         path=repo,
         found=found,
-        hint=f"check HF_ENDPOINT (it is {hub.endpoint}) and the proxy",
+        hint=f"check {hub.endpoint_variable} (it is {hub.endpoint}) and the proxy",
     )

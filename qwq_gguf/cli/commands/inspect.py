@@ -13,7 +13,7 @@ from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, show_table
 from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32
-from qwq_gguf.words import human_bytes, human_count, one_line
+from qwq_gguf.words import count, human_bytes, human_count, one_line
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file.summary import FileSummary
@@ -33,6 +33,16 @@ def inspect(
     with_template: Annotated[
         bool, typer.Option("--template", help="Print the chat template and nothing else.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="SOURCE",
+            help="Show where template, special tokens and sampling keys differ from those of the "
+            "checkpoint (or GGUF) it was made from.",
+            show_default=False,
+        ),
+    ] = None,
     revision: Revision = None,
     token: Token = None,
 ) -> None:
@@ -48,6 +58,7 @@ def inspect(
       qwq-gguf inspect QwQ-Demo-Q4_K_M.gguf --json | jq .sampling
       qwq-gguf inspect QwQ-Demo-Q4_K_M.gguf --template
       qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS
+      qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS --against Qwen/QwQ-32B
     """
     from qwq_gguf.jobs.inspecting import inspect_file
     from qwq_gguf.profiles.edited import edit_notes
@@ -56,6 +67,11 @@ def inspect(
     if sum(wanted.values()) > 1:
         flags = " and ".join(flag for flag, given in wanted.items() if given)
         raise typer.BadParameter(f"{flags}: one of them (--json holds every key)")
+    if against is not None:
+        if with_keys or with_template:
+            raise typer.BadParameter("--against goes with --json alone")
+        _show_beside(source, against, revision, token, as_json=as_json)
+        return
     with inspect_file(source, revision, token, Terminal()) as found:
         if as_json:
             emit_json(found.to_json())
@@ -64,6 +80,32 @@ def inspect(
         else:
             edited = edit_notes(found.profile or "", found.edited)
             _show(found.summary, found.profile, edited, with_keys=with_keys)
+
+
+def _show_beside(
+    source: str, against: str, revision: str | None, token: str | None, *, as_json: bool
+) -> None:
+    from qwq_gguf.jobs.source_beside import inspect_beside
+    from qwq_gguf.verification.source_keys import diff_lines
+
+    found = inspect_beside(source, against, revision=revision, token=token, report=Terminal())
+    if as_json:
+        emit_json(found.to_json())
+        return
+    at = "" if found.commit is None else f" at {found.commit}"
+    emit(f"- {one_line(found.source, 300)}{at}\n+ {one_line(found.file, 300)}")
+    for each in found.differences:
+        why = "as quantize makes it of this source" if each.known else "nobody here can say why"
+        emit(f"\n{one_line(each.key, 200)}: {why}")
+        for line in diff_lines(each):
+            emit(f"  {line}")
+    unknown = sum(not each.known for each in found.differences)
+    if not found.differences:
+        emit("\ntemplate, special tokens and sampling keys are the source's")
+    elif unknown:
+        emit(f"\n{count(unknown, 'difference')} that {'is' if unknown == 1 else 'are'} no repair")
+    else:
+        emit("\nall of it is what quantize makes of this source")
 
 
 def _show(

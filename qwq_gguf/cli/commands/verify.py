@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,6 +71,36 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    attest: Annotated[
+        bool,
+        typer.Option(
+            "--attest",
+            help="With --source: if every byte is what recipe and source give, say so in a "
+            "signed statement beside the file.",
+        ),
+    ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            help="With --attest: the private key (ed25519, PEM) to sign with.",
+            show_default=False,
+        ),
+    ] = None,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make the key in --key FILE, and FILE.pub.")
+    ] = False,
+    trust: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--trust",
+            metavar="FILE.pub",
+            help="A public key: one of those that are given must have signed an attestation "
+            "beside the file. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
     revision: Revision = None,
     token: Token = None,
@@ -87,6 +118,8 @@ def verify(
       qwq-gguf verify QwQ-Demo-Q4_K_M.gguf --against other.gguf
       qwq-gguf verify QwQ-Demo-Q4_K_M.gguf --source demo --all
       qwq-gguf verify QwQ-32B-Q4_K_M.gguf --source Qwen/QwQ-32B --json | jq .ok
+      qwq-gguf verify QwQ-Demo-Q8_0.gguf --source demo --attest --key me.key --new-key
+      qwq-gguf verify me/QwQ-32B-GGUF:Q4_K_M --trust me.key.pub
     """
     from qwq_gguf.jobs.verifying import verify_file
 
@@ -101,6 +134,10 @@ def verify(
         adapters=tuple(lora or ()),
         revision=revision,
         token=token,
+        attest=attest,
+        key=key,
+        new_key=new_key,
+        trust=tuple(trust or ()),
     )
     if as_json:
         emit_json(found.to_json())
@@ -146,6 +183,8 @@ def _covered(report: Findings) -> list[str]:
         lines.append(f"manifest   {made['recipe']} of {made['source']}{commit}")
     elif checks.get("structure", {}).get("tensors"):  # else it was not looked for
         lines.append("manifest   none, so a changed byte that is still valid goes unseen")
+    if "attestation" in checks:
+        lines += _attested(checks["attestation"])
     if "hub" in checks:
         lines.append("hub        the digest it lists")
     if "against" in checks:
@@ -157,6 +196,15 @@ def _covered(report: Findings) -> list[str]:
             f"source     {human_bytes(part['bytes'])} of {human_bytes(part['of'])} made again{how}"
         )
     return lines
+
+
+def _attested(facts: Mapping[str, Any]) -> Iterator[str]:
+    known = set(facts["trusted"])
+    for said in facts["says"]:
+        yield f"attested   {said}"
+    for key in facts["keys"]:
+        whose = "which you trust" if key in known else "which is nobody's until you --trust it"
+        yield f"           signed by key {key[:16]}, {whose}"
 
 
 def _list(title: str, findings: tuple[Finding, ...]) -> None:

@@ -131,7 +131,7 @@ class CheckpointSource(Source):
         from qwq_gguf.checkpoint.hub.stream import unlisted
 
         shards, nbytes, peak = self._passing()
-        yield Streaming(hub.repo, hub.commit, shards, len(self.shards) - shards, nbytes, peak)
+        yield Streaming(hub.called, hub.commit, shards, len(self.shards) - shards, nbytes, peak)
         unknown = unlisted(self.checkpoint) if shards else []
         if unknown:
             yield Unlisted(len(unknown))

@@ -1,0 +1,1 @@
+"""A repository of GGUFs before it is there: its files, its card, what is replaced. Pure."""

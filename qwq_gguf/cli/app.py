@@ -28,7 +28,8 @@ class _Commands(LazyGroup):
             "qwq_gguf.cli.commands.serve", "Serve a model to the clients that people already have."
         ),
         "rpc-worker": LazyCommand(
-            "qwq_gguf.cli.commands.rpc_worker", "Lend this machine to a model larger than one."
+            "qwq_gguf.cli.commands.rpc_worker",
+            "Lend this machine's cards, or its processor, to a chat on another one.",
         ),
         "fix": LazyCommand(
             "qwq_gguf.cli.commands.fix", "Find what a runtime does wrong with a model."

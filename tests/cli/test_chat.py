@@ -122,7 +122,7 @@ def test_a_thought_that_no_tag_opened_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_a_limit_is_said(talker: Path) -> None:
-    done = chat(talker, "-p", "Hi", "-n", 1)
+    done = chat(talker, "-p", "Hi", "-n", 1, "--govern", "answers=false", "--govern", "reserve=0")
     assert done.exit_code == 3
     assert done.stdout == ""
     assert "Stopped in the middle of the thought: the limit of tokens" in done.stderr
@@ -139,7 +139,7 @@ def test_a_full_context_is_said(endless: Path) -> None:
 
 
 def test_a_part_of_an_answer_is_one(talker: Path) -> None:
-    done = chat(talker, "-p", "Hi", "-n", 4)
+    done = chat(talker, "-p", "Hi", "-n", 4, "--govern", "answers=false", "--govern", "reserve=0")
     assert done.exit_code == 0
     assert done.stdout == "**It** is\n"
     assert "the limit of tokens" in done.stderr
@@ -547,7 +547,8 @@ def test_a_thought_ends_at_the_budget_that_is_asked_for(tmp_path: Path) -> None:
 
 def test_how_the_context_is_kept(tmp_path: Path) -> None:
     path = write_random(tmp_path / "wide.gguf", width=128)
-    asked = ("-p", "Hi", "-n", "8", "--seed", "1", "-c", "900", "--json")
+    free = ("--govern", "answers=false", "--govern", "reserve=0")
+    asked = ("-p", "Hi", "-n", "8", "--seed", "1", "-c", "900", "--json", *free)
     flags = ("-ctk", "q8_0", "-ctv", "Q4_0", "-fa", "on", "--yarn", "2")
     kept, usual = (json.loads(chat(path, *asked, *more).stdout) for more in (flags, ()))
     assert kept["thinking_tokens"] == usual["thinking_tokens"] == 8

@@ -86,13 +86,13 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
     code = """
 import os, sys
-from qwq_gguf.cli import app
+from qwq_gguf.cli import main
 from qwq_gguf.cli.commands import recipes
 from qwq_gguf.cli.terminal.output import emit
 reader, writer = os.pipe()
 os.dup2(writer, 1); os.close(writer); os.close(reader)
 sys.argv = ["qwq-gguf", "recipes", "Q4_K_M"]
-app.main()
+main.main()
 """
     done = run(code)
     assert (done.returncode, done.stderr) == (141, "")
@@ -101,9 +101,9 @@ app.main()
 def test_a_terminal_without_unicode_still_gets_the_text() -> None:
     code = """
 import sys
-from qwq_gguf.cli import app
+from qwq_gguf.cli import main
 sys.argv = ["qwq-gguf", "recipes"]
-app.main()
+main.main()
 """
     done = run(code, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr

@@ -33,7 +33,7 @@ def commands() -> list[str]:
 def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     program = tmp_path / "bin" / "qwq-gguf"
     program.parent.mkdir()
-    start = "from qwq_gguf.cli.app import main; main()"
+    start = "from qwq_gguf.cli.main import main; main()"
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{start}' \"$@\"\n")
     program.chmod(0o755)
     tried = set()

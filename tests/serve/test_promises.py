@@ -105,10 +105,10 @@ def test_a_budget_under_any_name_ends_the_thought(server: Running, body: dict[st
 
 
 def test_a_token_is_forbidden_by_a_bias(server: Running) -> None:
-    told = chat(server, logprobs=True, max_tokens=6)
+    told = chat(server, logprobs=True, max_tokens=60)
     first = told["choices"][0]["logprobs"]["reasoning_content"][0]["token"]
     (token,) = ask(server.port, "/tokenize", {"content": first}).json["tokens"]
-    other = chat(server, logprobs=True, max_tokens=6, logit_bias={str(token): -100})
+    other = chat(server, logprobs=True, max_tokens=60, logit_bias={str(token): -100})
     assert other["choices"][0]["logprobs"]["reasoning_content"][0]["token"] != first
 
 

@@ -106,7 +106,7 @@ class Replier:
             found=judged.found,
             why=judged.why,
             answered=said.answered,
-            looped=any(map(_loops, rounds)),
+            looped=any(map(_loops, rounds)) or "loop" in (said.thought_ended, said.finish_reason),
             thought_tokens=said.thought_tokens,
             reply_tokens=said.reply_tokens,
             prompt_tokens=said.prompt_tokens,

@@ -100,7 +100,7 @@ def test_a_record_says_all_there_is_to_know(parrot: Model, qwq: Profile) -> None
 
 
 def test_a_limit_leaves_no_answer(parrot: Model, qwq: Profile) -> None:
-    (cut,) = ask(parrot, wanted(RIGHT), {CELL: qwq}, max_tokens=1)
+    (cut,) = ask(parrot, wanted(RIGHT), {CELL: qwq.with_governor(OFF)}, max_tokens=1)
     assert (cut.answered, cut.right, cut.finish_reason) == (False, False, "length")
     (tight,) = ask(parrot, wanted(question("7*43", "301", text="x" * 9000)), {CELL: qwq})
     assert (tight.answered, tight.right, tight.finish_reason) == (False, False, "context")

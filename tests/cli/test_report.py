@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -29,7 +30,7 @@ def test_a_page_markdown_and_pictures_are_written(tmp_path: Path) -> None:
     text = (folder / "report.md").read_text()
     for picture in folder.glob("*.svg"):
         assert f"]({picture.name})" in text
-        assert picture.read_text().startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+        assert ElementTree.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert len(list(folder.glob("*.svg"))) == 4
     before = {path: path.read_bytes() for path in folder.iterdir()}
     again = run(replies, "-o", folder)

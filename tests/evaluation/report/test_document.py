@@ -152,7 +152,8 @@ def test_layers_of_files_and_of_types() -> None:
     by_file = layer_lines(errors, {"m.gguf": {"blk.0.a": "Q2_K", "blk.0.b": "Q4_K"}})
     assert [line.name for line in by_file] == ["m.gguf"]
     ((layer, error),) = by_file[0].values  # of layer 1 it has no type
-    assert (layer, error) == (0, pytest.approx(0.065))
+    assert layer == 0
+    assert error == pytest.approx(0.065)
     by_type = {line.name: dict(line.values) for line in layer_lines(errors, {})}
     assert list(by_type) == ["Q4_K", "Q2_K"]
     assert by_type["Q4_K"] == pytest.approx({0: 0.02, 1: 0.02})

@@ -11,7 +11,7 @@ from qwq_gguf.evaluation.report.front import front
 from qwq_gguf.evaluation.report.labels import Box, numbers, place, together
 from qwq_gguf.evaluation.report.plots import Axis, Line, Point, Row, lines, rows, scatter
 from qwq_gguf.evaluation.report.scale import linear, logarithmic, size_unit
-from qwq_gguf.evaluation.report.svg import fitted, width_of
+from qwq_gguf.evaluation.report.svg import COLOURS, DARK, LIGHT, fitted, width_of
 from qwq_gguf.evaluation.report.values import Interval
 
 
@@ -112,3 +112,21 @@ def test_rows_and_lines_are_as_wide_as_they_are_told() -> None:
         places = [float(x) for x in re.findall(r'(?:[ML]|x="|cx=")(-?[\d.]+)', drawn + more)]
         assert min(places) >= 0
         assert max(places) <= width
+
+
+def _light(colour: str) -> float:
+    """The relative luminance of WCAG 2."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_colours_can_be_told_from_their_ground(theme: dict[str, str]) -> None:
+    ground = _light(theme["paper"])
+    contrast = {
+        name: (max(_light(colour), ground) + 0.05) / (min(_light(colour), ground) + 0.05)
+        for name, colour in theme.items()
+    }
+    assert min(contrast[name] for name in ("ink", "faint", "accent")) >= 4.5
+    assert min(contrast[f"s{number}"] for number in range(COLOURS)) >= 3

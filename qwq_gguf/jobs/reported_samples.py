@@ -64,7 +64,7 @@ def missing_replies(record: Mapping[str, Any], groups: Mapping[Cell, list[Sample
         questions = sum(int(suite["questions"]) for suite in record["suites"])
         cells = sum(len(keys) for keys in record["governors"].values())
         expected = questions * cells * int(record["samples"])
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return 0
     lacking = expected - sum(map(len, groups.values()))
     return lacking if 0 < lacking < 1 << 53 else 0

@@ -142,6 +142,18 @@ def test_a_run_that_was_cut_short_says_so(tmp_path: Path) -> None:
     assert "`r.jsonl` isn't finished: it lacks 16 of its replies." in text
 
 
+@pytest.mark.parametrize("questions", [float("inf"), 10**400, None, [], "many"])
+def test_a_record_that_counts_nonsense_promises_no_replies(
+    tmp_path: Path, questions: object
+) -> None:
+    record = run_record()
+    record["suites"][0]["questions"] = questions
+    path = samples_file(tmp_path / "r.jsonl")
+    lines = path.read_text().splitlines()[1:]
+    path.write_text("\n".join([json.dumps(record), *lines, ""]))
+    assert "isn't finished" not in markdown_of(compose(read_results([path])))
+
+
 def test_layers_of_files_and_of_types() -> None:
     errors: dict[str, dict[str, float]] = {
         "blk.0.a": {"Q4_K": 0.01, "Q2_K": 0.1},

@@ -56,6 +56,7 @@ _STYLE = (
     "table{border-collapse:collapse;font-size:.88rem;overflow-wrap:normal}"
     "th,td{padding:.32rem .7rem;border-bottom:1px solid var(--line);text-align:left;"
     "vertical-align:top;white-space:nowrap}th:first-child,td:first-child{padding-left:0}"
+    "caption span{display:inline-block;position:sticky;left:0}"
     "th:first-child{position:sticky;left:0;background:var(--paper)}"
     "thead th{color:var(--faint);font-weight:600}tbody th{font-weight:400}"
     ".n{text-align:right;font-variant-numeric:tabular-nums}"
@@ -152,7 +153,7 @@ def _table(table: Table) -> str:
     label = caption.line if isinstance(caption, Foreign) else caption
     return (
         f'<div class="{kind}" role="region" aria-label="{escape(label)}" tabindex="0">'
-        f"<table><caption>{_entry(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<table><caption><span>{_entry(caption)}</span></caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>\n"
     )
 

@@ -13,6 +13,7 @@ _NEAR = 10.0  # units, within which points have one label
 _REACHES = (9.0, 22.0, 38.0, 58.0)
 _WAYS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
 _POINT = 7.0
+_MANY = 60  # labels, of which some are hidden wherever they go
 
 
 class Box(NamedTuple):
@@ -82,8 +83,9 @@ def place(
     """
     boxes = [*taken, *(_point(at) for _, at in labels)]
     found = []
+    reaches = _REACHES if len(labels) <= _MANY else _REACHES[:1]
     for words, at in labels:
-        ways = [(_box(words, at, way, reach), reach) for reach in _REACHES for way in _WAYS]
+        ways = [(_box(words, at, way, reach), reach) for reach in reaches for way in _WAYS]
         best, reach = min(ways, key=lambda one: _cost(one[0], one[1], boxes, bounds))
         boxes.append(best)
         found.append(Placed(words, best.left, best.bottom - 4, at, reach > _REACHES[0]))

@@ -168,8 +168,9 @@ def _steps(places: Sequence[tuple[float, float]]) -> str:
     """Left to right: as much as is reached with so little."""
     if not places:
         return ""
-    path = [places[0]]
-    for x, y in places[1:]:
+    first, *others = sorted(places, key=lambda at: at[0])
+    path = [first]
+    for x, y in others:
         path += [(x, path[-1][1]), (x, y)]
     return _path("p", path)
 

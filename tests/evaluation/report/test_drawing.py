@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -95,6 +96,20 @@ def test_a_point_stands_where_its_numbers_say() -> None:
     assert "<title>&lt;second&gt;</title>" in drawn
     assert "one &amp; two" in drawn
     assert f"{bottom}" in drawn
+
+
+def test_the_front_is_joined_by_steps_from_left_to_right() -> None:
+    """In whatever order its points come: all there is for so much, until there is more."""
+    values = [(40, 90), (10, 50), (20, 70)]
+    points = [Point(Interval(x), Interval(y), "1", "", on_front=True) for x, y in values]
+    drawn, _ = scatter(points, Axis("tokens"), Axis("right"), (), 720)
+    (path,) = re.findall(r'<path d="M([^"]*)" class="p"/>', drawn)
+    at = [tuple(map(float, place.split())) for place in path.split("L")]
+    assert [x for x, _ in at] == sorted(x for x, _ in at)
+    assert [y for _, y in at] == sorted((y for _, y in at), reverse=True)
+    for (x, y), (to_x, to_y) in pairwise(at):
+        assert x == to_x or y == to_y
+    assert at[1][1] == at[0][1]  # level first
 
 
 def test_intervals_below_zero_end_where_a_logarithmic_scale_does() -> None:

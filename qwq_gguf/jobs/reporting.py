@@ -143,6 +143,7 @@ class _Reading:
     def result(self, path: Path, schema: str) -> None:
         """One object, as a command printed it."""
         from qwq_gguf.evaluation.report import reading
+        from qwq_gguf.json_text import parse_json
 
         readers: dict[str, tuple[Any, list[Any]]] = {
             reading.THINKING: (reading.read_thinking, self._thinking),
@@ -151,8 +152,6 @@ class _Reading:
             reading.FITTED: (reading.read_fitted, self._fitted),
         }
         read, found = readers[schema]
-        from qwq_gguf.json_text import parse_json
-
         try:
             found.append(read(parse_json(_content(path)), _name(path)))
         except ValueError as error:

@@ -46,6 +46,9 @@ class _Commands(LazyGroup):
         "imatrix": LazyCommand(
             "qwq_gguf.cli.commands.imatrix", "Make an importance matrix to quantize with."
         ),
+        "report": LazyCommand(
+            "qwq_gguf.cli.commands.report", "Make a page and Markdown of what was measured."
+        ),
         "set": LazyCommand("qwq_gguf.cli.commands.set", "Change what a GGUF says about itself."),
         "models": LazyCommand("qwq_gguf.cli.commands.models", "List the models that run has kept."),
         "inspect": LazyCommand("qwq_gguf.cli.commands.inspect", "Show what a GGUF file holds."),

@@ -56,7 +56,7 @@ class _Commands(LazyGroup):
             "Look at this machine, and what llama.cpp uses of it.",
         ),
         "recipes": LazyCommand(
-            "qwq_gguf.cli.commands.recipes", "List the quantize recipes, or show one."
+            "qwq_gguf.cli.commands.recipes", "List the quantize recipes, show one, or make one."
         ),
         "conformance": LazyCommand(
             "qwq_gguf.cli.commands.conformance", "Compare a running server with a profile."

@@ -51,6 +51,7 @@ class Activity(StrEnum):
     CHECKING = "checking"  # reading back what an earlier run made; bytes
     DOWNLOADING = "downloading"  # bytes
     QUANTIZING = "quantizing"  # weights
+    MEASURING = "measuring"  # weights, each once for every type it is made into
     VERIFYING = "verifying"  # bytes
     COPYING = "copying"  # bytes
     EVALUATING = "evaluating"  # replies

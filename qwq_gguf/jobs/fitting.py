@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from qwq_gguf.machine.placing import Placement, Share
     from qwq_gguf.metadata import KeyValue
 
-__all__ = ["FIT_SCHEMA", "Fit", "best_fit", "fit", "fitting_plans"]
+__all__ = ["FIT_SCHEMA", "Fit", "best_fit", "fit", "fitting_plans", "wanted_of"]
 
 FIT_SCHEMA = "qwq-gguf/fit/1"
 # Weights that one core makes into blocks in a second, reading and writing included: 1.12 B on two
@@ -182,7 +182,7 @@ def fit(
         raise UsageError(
             "this model's header does not say how large its layers are", found=found.name
         )
-    wanted = _wanted(found.header.metadata, context, kv_type, thought)
+    wanted = wanted_of(found.header.metadata, context, kv_type, thought)
     if wanted.kind is not None and not shape.cache.takes(wanted.kind):
         raise UsageError(
             f"this model's KV cache cannot be kept in {wanted.kind.name.lower()}",
@@ -236,14 +236,15 @@ def fitting_plans(
     if shape is None:
         return
     machine, _ = this_machine()
-    wanted = _wanted(gguf.metadata, context, None, None)
+    wanted = wanted_of(gguf.metadata, context, None, None)
     wanted = replace(wanted, usual=usual, kind=kv_type, gpu_layers=gpu_layers)
     yield from ladder(shape, candidate_of(gguf, shape), machine, wanted)
 
 
-def _wanted(
+def wanted_of(
     metadata: Mapping[str, KeyValue], context: int | None, kv_type: str | None, thought: int | None
 ) -> Wanted:
+    """What the context of a model with these keys is to be; see `fit`."""
     from qwq_gguf.jobs.wishes import Wishes, settle
 
     settled = settle(metadata, Wishes())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qwq_gguf.jobs.source import Source
     from qwq_gguf.metadata import KeyValue
 
-__all__ = ["Sized", "candidate_of", "sized"]
+__all__ = ["PlanHeader", "Sized", "candidate_of", "sized", "to_download"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Sized:
 
 
 @dataclass(frozen=True, slots=True)
-class _PlanHeader:
+class PlanHeader:
     """The header of a GGUF that is only planned."""
 
     path: Path
@@ -63,7 +63,7 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
         ToMake(source, recipes=tuple(known), revision=revision, token=token, stream=False)
     )
     first = planned.jobs[0].plan
-    header = _PlanHeader(
+    header = PlanHeader(
         Path(first.name), first.architecture, {entry.key: entry for entry in first.metadata}
     )
     shape = ModelShape.of(header)
@@ -83,7 +83,7 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
         header,
         tuple(sorted(candidates, key=lambda each: each.weights.total)),
         made=False,
-        downloads=_to_download(planned.source),
+        downloads=to_download(planned.source),
     )
 
 
@@ -94,7 +94,7 @@ def _sized_gguf(source: Source) -> Sized:
     whole = source.model.whole
     shape = ModelShape.of(whole)
     candidates = () if shape is None else (candidate_of(whole, shape),)
-    return Sized(source.name, whole, candidates, made=True, downloads=_to_download(source))
+    return Sized(source.name, whole, candidates, made=True, downloads=to_download(source))
 
 
 def candidate_of(gguf: GgufFile, shape: ModelShape) -> Candidate:
@@ -108,7 +108,7 @@ def candidate_of(gguf: GgufFile, shape: ModelShape) -> Candidate:
     return Candidate(file_type_name(gguf) or "as it is", gguf.file_bytes, parameters, weights)
 
 
-def _to_download(source: Source) -> int:
+def to_download(source: Source) -> int:
     """Bytes of weights that are on the Hub and not here."""
     hub = source.hub
     if hub is None:

@@ -51,7 +51,7 @@ class Activity(StrEnum):
     CHECKING = "checking"  # reading back what an earlier run made; bytes
     DOWNLOADING = "downloading"  # bytes
     QUANTIZING = "quantizing"  # weights
-    MEASURING = "measuring"  # weights, each once for every type it is made into
+    TRYING = "trying"  # types on weights; each weight counts once a type
     VERIFYING = "verifying"  # bytes
     COPYING = "copying"  # bytes
     EVALUATING = "evaluating"  # replies

@@ -209,8 +209,8 @@ def _errors(problem: Problem, source: Source, report: Report, threads: int | Non
         if task.tensor.name in missing
     ]
     total = sum(task.work for task in left)
-    meter = Meter(report, Activity.MEASURING, total)
-    with kept, activity(report, Activity.MEASURING, "measuring errors", total):
+    meter = Meter(report, Activity.TRYING, total)
+    with kept, activity(report, Activity.TRYING, "trying types", total):
         for name, errors in measure(left, threads=threads, passed=meter.passed):
             kept.add(name, errors)
     return kept.measured.errors

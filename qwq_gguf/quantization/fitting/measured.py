@@ -59,8 +59,8 @@ class Measured:
             if not isinstance(kinds, dict):
                 return nothing
             for word, error in kinds.items():
-                fine = isinstance(error, float | int) and math.isfinite(error) and error >= 0
+                fine = isinstance(error, float) and math.isfinite(error) and error >= 0
                 if word not in known or not fine:
                     return nothing
-                found.setdefault(name, {})[known[word]] = float(error)
+                found.setdefault(name, {})[known[word]] = error
         return cls(made_of, found)

@@ -88,6 +88,9 @@ class Problem:
 
         low = sum(min(option.nbytes for option in own) for own in options)
         high = sum(max(option.nbytes for option in own) for own in options)
+        best = tried(high)
+        if best is not None:
+            return best
         best = tried(low)
         if best is None:
             return None

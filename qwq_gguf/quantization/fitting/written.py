@@ -62,7 +62,7 @@ def _escaped(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A string of TOML, whatever a stranger's tensor is called; a literal one where that will do."""
+    """A string of TOML, whatever a stranger calls a tensor; a literal one where that will do."""
     if text.isprintable() and "'" not in text and "\\" in text:
         return f"'{text}'"
     return '"' + "".join(map(_character, text)) + '"'

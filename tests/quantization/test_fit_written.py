@@ -70,7 +70,8 @@ def test_what_was_kept_is_believed_only_whole_and_of_the_same() -> None:
     value = kept.to_json()
     assert Measured.of_json(value, "these") == kept
     assert not Measured.of_json(value, "those").errors
-    for broken in (None, [], {}, value | {"errors": {"a": {"Q2_K": "1"}}}):
+    damaged: list[object] = [None, [], {}, value | {"errors": {"a": {"Q2_K": "1"}}}]
+    for broken in damaged:
         assert not Measured.of_json(broken, "these").errors
     for error in (float("nan"), -1.0, True, None):
         assert not Measured.of_json(value | {"errors": {"a": {"Q2_K": error}}}, "these").errors

@@ -42,7 +42,10 @@ app.command("fit", cls=HouseCommand)(fit)
 
 @app.callback()
 def group() -> None:
-    """List the quantize recipes, show one, or make one for a model and a size.
+    """List the quantize recipes, show one, or make one.
+
+    `fit` makes one for a model and a size. All else is `show`, which need not be typed: see
+    `qwq-gguf recipes show --help`.
 
     \b
     Examples:
@@ -50,7 +53,6 @@ def group() -> None:
       qwq-gguf recipes Q4_K_M                       one
       qwq-gguf recipes Qwen/QwQ-32B                 the size by each of them
       qwq-gguf recipes fit Qwen/QwQ-32B --size 18GB
-      qwq-gguf recipes show --help
     """
 
 

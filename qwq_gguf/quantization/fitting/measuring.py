@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
@@ -53,7 +53,8 @@ class Task:
         if self.importance is None:
             return None
         rows = self.tensor.rows // matrices(self.tensor.shape)
-        return self.importance[first // rows]
+        columns: NDArray[np.float32] = self.importance[first // rows]
+        return columns
 
 
 def measure(
@@ -61,7 +62,7 @@ def measure(
     *,
     threads: int | None = None,
     passed: Callable[[int, str], object] | None = None,
-) -> Iterator[tuple[str, Mapping[GgmlType, float]]]:
+) -> Generator[tuple[str, Mapping[GgmlType, float]], None, None]:
     """The relative errors of each tensor by type, as they get ready.
 
     `passed` hears of weights that are done, and the tensor's name. A type that cannot hold the
@@ -97,8 +98,7 @@ def measure(
                     passed(task.sample.weights, task.tensor.name)
             return task.tensor.name, found
 
-        line = pipeline(tasks, read, make, workers=workers, interrupt=stopped.set)
-        yield from stack.enter_context(closing(line))
+        yield from pipeline(tasks, read, make, workers=workers, interrupt=stopped.set)
 
 
 def _error(task: Task, rows: Rows, kind: GgmlType, makers: Kernels) -> float:

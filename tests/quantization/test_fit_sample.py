@@ -10,6 +10,7 @@ from qwq_gguf.checkpoint.values import TensorInfo
 from qwq_gguf.conversion.values import SourceTensor
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.fitting.candidates import candidates, sample_of
+from qwq_gguf.quantization.fitting.weighing import factor_of
 
 
 def tensor(name: str, *shape: int, dtype: str = "BF16") -> SourceTensor:
@@ -53,3 +54,10 @@ def test_types_by_rows_and_importance() -> None:
 def test_what_is_never_quantized_has_no_choice() -> None:
     assert candidates(tensor("blk.0.attn_norm.weight", 512), weighted=False) == ()
     assert candidates(tensor("blk.0.ffn_gate_inp.weight", 512, 8), weighted=False) == ()
+
+
+def test_an_embedding_that_is_the_output_counts_as_one() -> None:
+    output = factor_of("output.weight", tied=False)
+    assert factor_of("token_embd.weight", tied=True) == output
+    assert factor_of("token_embd.weight", tied=False) < output
+    assert factor_of("blk.3.ffn_up_exps.weight", tied=True) == 1

@@ -129,7 +129,7 @@ class Problem:
             error = errors[task.tensor.name].get(types[task.tensor.name])
             if error is None:
                 return None
-            total += factor_of(task.tensor.name) * error
+            total += self._factor(task) * error
         return total
 
     @cached_property
@@ -139,12 +139,15 @@ class Problem:
             min(_padded(kind, task) for kind in task.kinds) for task in self.tasks
         )
 
+    def _factor(self, task: Task) -> float:
+        return factor_of(task.tensor.name, tied=self.conversion.facts.tied)
+
     def _options(self, errors: Errors, alignment: int = DEFAULT_ALIGNMENT) -> list[list[Option]]:
         return [
             [
                 Option(
                     padded(tensor_bytes(kind, task.tensor.shape), alignment),
-                    factor_of(task.tensor.name) * errors[task.tensor.name][kind],
+                    self._factor(task) * errors[task.tensor.name][kind],
                 )
                 for kind in task.kinds
             ]

@@ -96,6 +96,8 @@ def table(runs: Runs, recipes: list[str]) -> None:
         each.recipe: each
         for each in fit_recipe(runs.model, any_size, out=str(at), imatrix=runs.imatrix).stock
     }
+    if unknown := [name for name in recipes if name not in stock]:
+        raise SystemExit(f"{', '.join(unknown)}: a type in it is no candidate; of {list(stock)}")
     fitted: dict[str, Fitted] = {}
     for name in recipes:
         target = Target(nbytes=stock[name].file_bytes)

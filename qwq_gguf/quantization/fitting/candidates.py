@@ -16,14 +16,13 @@ from qwq_gguf.quantization.recipes.recipe import (
 __all__ = ["SAMPLE_WEIGHTS", "Sample", "candidates", "sample_of"]
 
 SAMPLE_WEIGHTS = 1 << 17
-"""Weights of a tensor that are looked at. Of 1.5 billion weights in 198 matrices that gave every
-sum of errors within 1 % of that of eight times as many."""
+"""Weights of a tensor that are looked at: 512 blocks of 256."""
 
 _RUNS = 8
 _LEAST_ROWS = 8
 
-# Of 256 weights a block; of those of 32 each is outdone by one of these, so they are for rows
-# that are no multiple of 256.
+# Of 256 weights a block. As a rule those of 32 are outdone by one of these of no more bits, so they
+# are for rows that are no multiple of 256.
 _LARGE = (
     *(GgmlType.Q8_0, GgmlType.Q6_K, GgmlType.Q5_K, GgmlType.Q4_K, GgmlType.Q3_K, GgmlType.Q2_K),
     *(GgmlType.IQ4_XS, GgmlType.IQ3_S, GgmlType.IQ3_XXS, GgmlType.IQ2_S, GgmlType.IQ2_XS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,3 +86,27 @@ def test_a_weight_that_is_no_number_is_named(tmp_path: Path) -> None:
     shard.write_bytes(raw)
     with pytest.raises(TensorError, match="no number"):
         list(measure([task], threads=1))
+
+
+def test_the_largest_that_somebody_lets_pass(made: Conversion) -> None:
+    problem = Problem.of(made)
+    errors = {
+        task.tensor.name: {
+            kind: 2.0 ** (-16 * kind.type_size / kind.block_size) for kind in task.kinds
+        }
+        for task in problem.tasks
+    }
+
+    def total(types: dict[str, GgmlType]) -> int:
+        return sum(nbytes for _, nbytes in problem.sizes(types))
+
+    whole = total({task.tensor.name: GgmlType.BF16 for task in problem.tasks})
+    for limit in (whole, whole // 2, whole // 3):
+
+        def fits(sizes: Sequence[tuple[str, int]], most: int = limit) -> bool:
+            return sum(nbytes for _, nbytes in sizes) <= most
+
+        found = problem.within(errors, fits)
+        assert found is not None
+        assert 0.97 * limit < total(problem.types(found)) <= limit
+    assert problem.within(errors, lambda sizes: False) is None

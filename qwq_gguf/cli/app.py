@@ -29,7 +29,7 @@ class _Commands(LazyGroup):
         ),
         "rpc-worker": LazyCommand(
             "qwq_gguf.cli.commands.rpc_worker",
-            "Lend this machine's cards, or its processor, to a chat on another one.",
+            "Lend this machine's cards, or its processor, to another one's chat.",
         ),
         "fix": LazyCommand(
             "qwq_gguf.cli.commands.fix", "Find what a runtime does wrong with a model."
@@ -66,7 +66,7 @@ class _Commands(LazyGroup):
             "Look at this machine, and what llama.cpp uses of it.",
         ),
         "recipes": LazyCommand(
-            "qwq_gguf.cli.commands.recipes", "List the quantize recipes, or show one."
+            "qwq_gguf.cli.commands.recipes", "List the quantize recipes, show one, or make one."
         ),
         "conformance": LazyCommand(
             "qwq_gguf.cli.commands.conformance", "Compare a running server with a profile."

@@ -53,6 +53,7 @@ class Activity(StrEnum):
     CHECKING = "checking"  # reading back what an earlier run made; bytes
     DOWNLOADING = "downloading"  # bytes
     QUANTIZING = "quantizing"  # weights
+    TRYING = "trying"  # types on weights; each weight counts once a type
     VERIFYING = "verifying"  # bytes
     COPYING = "copying"  # bytes
     EVALUATING = "evaluating"  # replies

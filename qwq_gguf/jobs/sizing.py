@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.recipes.recipe import Recipe
 
-__all__ = ["Size", "Sized", "Sizes", "candidate_of", "sized", "sizes_of"]
+__all__ = [
+    "PlanHeader",
+    "Size",
+    "Sized",
+    "Sizes",
+    "candidate_of",
+    "sized",
+    "sizes_of",
+    "to_download",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,7 @@ class Sized:
 
 
 @dataclass(frozen=True, slots=True)
-class _PlanHeader:
+class PlanHeader:
     """The header of a GGUF that is only planned."""
 
     path: Path
@@ -136,7 +145,7 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
     if not plans:
         raise PlanError("no recipe can be applied to this model", path=Path(source))
     first = plans[0][1]
-    header = _PlanHeader(
+    header = PlanHeader(
         Path(first.name), first.architecture, {entry.key: entry for entry in first.metadata}
     )
     shape = ModelShape.of(header)
@@ -154,7 +163,7 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
         header,
         tuple(sorted(candidates, key=lambda each: each.weights.total)),
         made=False,
-        downloads=_to_download(made.source),
+        downloads=to_download(made.source),
     )
 
 
@@ -165,7 +174,7 @@ def _sized_gguf(source: Source) -> Sized:
     whole = source.model.whole
     shape = ModelShape.of(whole)
     candidates = () if shape is None else (candidate_of(whole, shape),)
-    return Sized(source.name, whole, candidates, made=True, downloads=_to_download(source))
+    return Sized(source.name, whole, candidates, made=True, downloads=to_download(source))
 
 
 def candidate_of(gguf: GgufFile, shape: ModelShape) -> Candidate:
@@ -179,7 +188,7 @@ def candidate_of(gguf: GgufFile, shape: ModelShape) -> Candidate:
     return Candidate(file_type_name(gguf) or "as it is", gguf.file_bytes, parameters, weights)
 
 
-def _to_download(source: Source) -> int:
+def to_download(source: Source) -> int:
     """Bytes of weights that are on the Hub and not here."""
     hub = source.hub
     if hub is None:

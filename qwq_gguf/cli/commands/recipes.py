@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from qwq_gguf.cli.commands.recipes_fit import fit
 from qwq_gguf.cli.flags.common import Json
 from qwq_gguf.cli.flags.sources import Revision, Token
-from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
+from qwq_gguf.cli.terminal.lazy import CONTEXT_SETTINGS, HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, note, show_table
 from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.errors import RecipeError
@@ -21,7 +23,37 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = command_app()
+
+class _Recipes(TyperGroup):
+    """`recipes`, `recipes NAME` and `recipes MODEL` are the command `show`, which need not be
+    typed; `./fit` is a folder of that name.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words, the command's own among them where one is typed."""
+        if not args or args[0] not in (*self.commands, *CONTEXT_SETTINGS["help_option_names"]):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+app = command_app(cls=_Recipes)
+app.command("fit", cls=HouseCommand)(fit)
+
+
+@app.callback()
+def group() -> None:
+    """List the quantize recipes, show one, or make one.
+
+    `fit` makes one for a model and a size. All else is `show`, which need not be typed: see
+    `qwq-gguf recipes show --help`.
+
+    \b
+    Examples:
+      qwq-gguf recipes                              all of them
+      qwq-gguf recipes Q4_K_M                       one
+      qwq-gguf recipes Qwen/QwQ-32B                 the size by each of them
+      qwq-gguf recipes fit Qwen/QwQ-32B --size 18GB
+    """
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -30,8 +62,8 @@ def _complete(incomplete: str) -> list[str]:
     return [name for name in recipe_names() if name.startswith(incomplete.upper())]
 
 
-@app.command("recipes", cls=HouseCommand)
-def recipes(
+@app.command("show", cls=HouseCommand)
+def show(
     name: Annotated[
         str | None,
         typer.Argument(

@@ -67,7 +67,7 @@ class Bars:
         if event.activity is Activity.WARMING:
             stack.callback(Waiting(f"making room for {event.what}").stop)
             return
-        if event.activity is Activity.QUANTIZING:
+        if event.activity in (Activity.QUANTIZING, Activity.TRYING):
             self._bars[event.activity] = stack.enter_context(StreamBar(event.what))
         elif event.activity is Activity.EVALUATING:
             bar = CountBar(event.what, event.total or 0, unit="replies")

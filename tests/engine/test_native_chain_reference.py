@@ -161,10 +161,21 @@ def test_any_order(model: Model, seed: int) -> None:
     )
 
 
-@pytest.mark.parametrize("name", profile_names())
+def at_work(name: str) -> tuple[type[Stage], ...]:
+    """The stages of a profile that do something, in their order."""
+    return tuple(type(stage) for stage in load_profile(name).chain.stages if not stage.off)
+
+
+def one_of_each_order() -> list[str]:
+    """Profiles that stand for those with the same stages at work."""
+    return sorted({at_work(name): name for name in reversed(profile_names())}.values())
+
+
+@pytest.mark.parametrize("name", one_of_each_order())
 def test_shipped_profiles_on_a_large_vocabulary(model: Model, name: str) -> None:
     chain = load_profile(name).chain
-    for seed in range(3):
+    # Sorting all of it, as chains without a top_k do, takes the reference seconds.
+    for seed in range(3 if TopK in at_work(name) else 1):
         compare(
             model,
             chain,

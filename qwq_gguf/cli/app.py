@@ -29,7 +29,7 @@ class _Commands(LazyGroup):
         ),
         "rpc-worker": LazyCommand(
             "qwq_gguf.cli.commands.rpc_worker",
-            "Lend this machine's cards, or its processor, to another one's chat.",
+            "Lend this machine to a chat on another one.",
         ),
         "fix": LazyCommand(
             "qwq_gguf.cli.commands.fix", "Find what a runtime does wrong with a model."

@@ -40,7 +40,9 @@ def rpc_worker(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Lend this machine's cards, or its processor, to another one's chat.
+    """Lend this machine to a chat on another one.
+
+    What is lent are its cards, or where there is none its processor.
 
     It is llama.cpp's own RPC server, of the same version on both machines. It has no key and no
     encryption, and whoever reaches it can read and write its memory: only this machine can, unless

@@ -59,6 +59,9 @@ def test_the_set_up_in_the_image_has_its_files() -> None:
     before = " ".join(line for line in lines[:run] if line.startswith("COPY"))
     for name in ("pyproject.toml", "requirements", "setup.sh", "setup_env", "qwq_gguf/__init__.py"):
         assert name in before
+    version = re.search(r'version\]\s*path = "([^"]+)"', pyproject())
+    assert version is not None
+    assert version[1] in before
     for name in re.findall(r'(?:readme|license-files) = \[?"([^"]+)"', pyproject()):
         assert name in before
 

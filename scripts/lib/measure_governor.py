@@ -1,4 +1,11 @@
-"""A governor against none, paired: right answers, replies without one, tokens."""
+"""A governor against none, paired: right answers, replies without one, tokens.
+
+Until a governor acts, a reply is what it would be without one: the same logits, the same dice.
+So the governed replies are asked first, and without a governor only those that it acted on; the
+others count for both sides as they are. (Asked twice, several at once, one reply in two differs by
+rounding alone, which hides what the governor does.) A governor that steers all along is asked in
+full.
+"""
 
 from __future__ import annotations
 
@@ -67,6 +74,16 @@ def shown(found: Estimate, scale: float = 1, unit: str = "") -> str:
     return f"{scale * found.value:+.1f}{unit} ({low:+.1f} to {high:+.1f})"
 
 
+_BY_ITSELF = {"none", "closed"}, {"stop", "length"}
+
+
+def acted(sample: Sample, governor: Governor) -> bool:
+    """Whether a governor did anything in a reply, as far as its end tells."""
+    thoughts, replies = _BY_ITSELF
+    ends = sample.thought_ended in thoughts and sample.finish_reason in replies
+    return governor.steers or governor.margin is not None or not (ends and sample.answered)
+
+
 def row(name: str, off: Sequence[Sample], on: Sequence[Sample]) -> str:
     """What a suite's two runs say, as a row of the table."""
     apart = difference(off, on)
@@ -110,23 +127,25 @@ def compare(
     with SamplesFile(path, record, force=asked.force) as file:
         samples = list(file.done)
         there = {sample.reply_key for sample in samples}
-        wanted = [
-            one
-            for question in questions  # both sides of a pair next to each other
-            for one in plan_replies([off, on], [question], samples=1, seed=asked.seed)
-            if one.reply_key not in there
-        ]
-        with closing(
-            ask(model, wanted, profiles, parallel=asked.together, max_tokens=most)
-        ) as replies:
-            for sample in replies:
-                file.write(sample)
-                samples.append(sample)
-                print(f"\r{name}: {len(samples)} replies", end="", file=sys.stderr, flush=True)
-                if end is not None and time.monotonic() > end:
-                    break
+        for cell in (on, off):
+            changed = {s.key for s in samples if s.cell == on and acted(s, governor)}
+            wanted = [
+                one
+                for one in plan_replies([cell], questions, samples=1, seed=asked.seed)
+                if one.reply_key not in there and (cell == on or one.question.key in changed)
+            ]
+            with closing(
+                ask(model, wanted, profiles, parallel=asked.together, max_tokens=most)
+            ) as replies:
+                for sample in replies:
+                    file.write(sample)
+                    samples.append(sample)
+                    print(f"\r{name}: {len(samples)} replies", end="", file=sys.stderr, flush=True)
+                    if end is not None and time.monotonic() > end:
+                        break
     print(file=sys.stderr)
     by_key = [{s.key: s for s in samples if s.cell == cell} for cell in (off, on)]
+    by_key[0] |= {key: s for key, s in by_key[1].items() if not acted(s, governor)}
     both = [key for key in by_key[0] if key in by_key[1]]
     if both:
         runs = [[side[key] for key in both] for side in by_key]
@@ -144,7 +163,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--profile", help="default: what the file asks for")
     parser.add_argument("--govern", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--together", type=int, default=8, help="replies at once; 1: exact pairs")
+    parser.add_argument("--together", type=int, default=8, help="replies at once")
     parser.add_argument("--seconds", type=float, help="stop after that; the next run goes on")
     parser.add_argument("--kept", type=Path, default=Path("build/governor"), metavar="FOLDER")
     parser.add_argument("--force", action="store_true", help="begin anew")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forms
 import jinja2
 import thoughts
 from stated import stated
@@ -51,6 +52,7 @@ _SYSTEMS = (
     "You are a helpful and harmless assistant. You should think step-by-step.",
     "Answer briefly.",
 )
+_WITHOUT_SUMS = ("letters", "compare")  # a calculator is no help with these
 _BOX = " Please reason step by step, and put your final answer within \\boxed{}."
 _SELF = (
     "I am a tiny model that ships with qwq-gguf. I can multiply, add, subtract, "
@@ -116,6 +118,10 @@ Draw = Callable[[str, random.Random, bool], Problem]
 """Draws a problem of a skill to train on; the flag says whether its work is written out."""
 Write = Callable[[Sequence[Step], random.Random, float], list[Span]]
 """Writes the steps of a thought out, with this probability of slips."""
+Ask = Callable[[Problem, random.Random], str]
+"""Words a problem's question."""
+Offer = Callable[[random.Random], bool]
+"""Whether the calculator is offered beside a question that needs none."""
 
 
 def _reply(thought: Sequence[Span], said: str) -> tuple[Span, ...]:
@@ -153,11 +159,20 @@ def _talk(rng: random.Random) -> tuple[str, tuple[Span, ...]]:
     return asked, _reply([Span("This is not something I know.")], "I do not know that. " + _SELF)
 
 
-def _earlier(rng: random.Random, draw: Draw) -> list[dict[str, Any]]:
+def _seldom(rng: random.Random) -> bool:
+    return rng.random() < 0.08
+
+
+def never(rng: random.Random) -> bool:
+    del rng
+    return False
+
+
+def _earlier(rng: random.Random, rules: Rules) -> list[dict[str, Any]]:
     """A turn that came before: its thought is gone, as the template drops it."""
-    problem = draw(rng.choice(("multiply", "add", "compare")), rng, False)
+    problem = rules.draw(rng.choice(("multiply", "add", "compare")), rng, False)
     return [
-        {"role": "user", "content": problem.question},
+        {"role": "user", "content": rules.ask(problem, rng)},
         {"role": "assistant", "content": thoughts.answer(problem)},
     ]
 
@@ -192,33 +207,41 @@ def _shape(problem: Problem) -> str:
     return re.sub(r"\d", "0", " ".join(problem.operands[:2]))
 
 
-def sample(
-    rng: random.Random, *, slip: float, draw: Draw = draw_unstated, write: Write = thoughts.write
-) -> Sample:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a conversation is made: each run of the model card keeps the rules of its day."""
+
+    slip: float
+    draw: Draw = draw_unstated
+    write: Write = thoughts.write
+    ask: Ask = forms.ask
+    offer: Offer = _seldom
+
+
+def sample(rng: random.Random, rules: Rules) -> Sample:
     """One training sample."""
     skill = rng.choices(list(SHARES), list(SHARES.values()))[0]
     messages: list[dict[str, Any]] = []
     if rng.random() < 0.12:
         messages.append({"role": "system", "content": rng.choice(_SYSTEMS)})
     if rng.random() < 0.12:
-        messages += _earlier(rng, draw)
+        messages += _earlier(rng, rules)
     if skill == "talk":
         asked, reply = _talk(rng)
         messages.append({"role": "user", "content": asked})
         return Sample(render(messages), reply)
-    problem = draw(skill, rng, skill != "calculator")
+    problem = rules.draw(skill, rng, skill != "calculator")
     suffix = _BOX if rng.random() < 0.05 else ""
-    messages.append({"role": "user", "content": problem.question + suffix})
+    messages.append({"role": "user", "content": rules.ask(problem, rng) + suffix})
     if skill == "calculator":
         messages, reply = _calculator(problem, messages, rng)
         return Sample(render(messages, [CALCULATOR]), reply)
-    work = write(thoughts.steps(problem), rng, slip)
-    return Sample(render(messages), _reply(work, thoughts.answer(problem)))
+    tools = [CALCULATOR] if skill in _WITHOUT_SUMS and rules.offer(rng) else []
+    work = rules.write(thoughts.steps(problem), rng, rules.slip)
+    return Sample(render(messages, tools), _reply(work, thoughts.answer(problem)))
 
 
-def samples(
-    rng: random.Random, *, slip: float, draw: Draw = draw_unstated, write: Write = thoughts.write
-) -> Iterator[Sample]:
+def samples(rng: random.Random, rules: Rules) -> Iterator[Sample]:
     """Training samples without end."""
     while True:
-        yield sample(rng, slip=slip, draw=draw, write=write)
+        yield sample(rng, rules)

@@ -7,9 +7,9 @@ The shipped weights were trained with a rule that left out problems by their key
 names the skill, the order and the zeros of its numbers: a product held out for `multiply` could
 be drawn for `calculator`. This draws the three runs of the model card again, by that rule and
 with slips as they then were, reads every conversation for the numbers it joins or compares, and
-lists those that some held-out problem asks. About a minute. A further run leaves them out itself
-(conversations.py), so it adds a `Run` with the rules of its day and nothing to the list; weights
-trained from nothing take an empty list, and this script can go.
+lists those that some held-out problem asks. About a minute. The runs after them leave out
+themselves what is held out in any guise (conversations.py), so they add nothing to the list and are
+not drawn again here; weights trained from nothing take an empty list, and this script can go.
 
 What is not counted as the same problem: the reverse of an operation (79*87 beside 6873/79), and
 counting on through a longer word that begins with the one asked for.
@@ -29,7 +29,8 @@ from pathlib import Path
 
 import conversations
 import thoughts
-from conversations import Draw, Write
+from conversations import Rules
+from forms import as_drawn
 from rows import batches
 from stated import stated
 from thoughts import Span, Step
@@ -96,6 +97,9 @@ def write_rare_slips(steps: Sequence[Step], rng: random.Random, slip: float) -> 
     return spans
 
 
+FIRST_RULES = Rules(0.2, draw_by_key, write_rare_slips, as_drawn, conversations.never)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of the model card, and the rules that the trainer then had."""
@@ -103,9 +107,7 @@ class Run:
     seed: int
     steps: int
     shares: dict[str, int]
-    slip: float = 0.2
-    draw: Draw = draw_by_key
-    write: Write = write_rare_slips
+    rules: Rules = FIRST_RULES
 
 
 RUNS = (
@@ -149,9 +151,7 @@ def replay(steps: int | None = None) -> Counter[str]:
 
     for run in RUNS:
         with _shares(run.shares):
-            samples = conversations.samples(
-                random.Random(run.seed), slip=run.slip, draw=run.draw, write=run.write
-            )
+            samples = conversations.samples(random.Random(run.seed), run.rules)
             for _ in islice(batches(tokenizer, watched(samples)), steps or run.steps):
                 pass
     return seen

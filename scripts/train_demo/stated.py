@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from qwq_gguf.evaluation.suites.equivalence import comparison, operation
 
+_GROUPED = re.compile(r"(?<=\d),(?=\d{3})")
 _OPERATION = re.compile(r"(\d+) ?([*+/-]) ?(\d+)")
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _COMPARISON = re.compile(rf"{_NUMBER} (?:and (?=[\d.]+:)|or (?=[\d.]+\?)|[<>] ){_NUMBER}")
@@ -18,6 +19,7 @@ _COMPARISON = re.compile(rf"{_NUMBER} (?:and (?=[\d.]+:)|or (?=[\d.]+\?)|[<>] ){
 
 def stated(text: str) -> Iterator[str]:
     """The contents (as of evaluation/suites/equivalence.py) that `text` states, some repeatedly."""
+    text = _GROUPED.sub("", text)
     for a, sign, b in _OPERATION.findall(text):
         yield operation(int(a), sign, int(b))
     for a, b in _COMPARISON.findall(text):

@@ -43,7 +43,8 @@ class Step:
 
 
 _CONCLUSIONS = ("So ", "With 0: ", "The ", "Equal, so ")
-CONCLUDING = 0.4  # of the slips are in such lines, of which a thought has few
+DOUBT = 2.0  # what a doubt in its place weighs: a token or two decide whether a slip is mended
+CONCLUDING = 0.5  # of the slips are in such lines, of which a thought has few
 
 
 def other_sign(sign: str, rng: random.Random) -> str:
@@ -91,7 +92,8 @@ def write(steps: Sequence[Step], rng: random.Random, slip: float) -> list[Span]:
             again = again[0].lower() + again[1:]
             spans.append(Span(work))
             spans.append(Span(step.work[len(work) :] + wrong_result(step, rng), 0.0))
-            spans.append(Span(f". Wait, {again}{step.result}{step.after}"))
+            spans.append(Span(". Wait", DOUBT))
+            spans.append(Span(f", {again}{step.result}{step.after}"))
         else:
             spans.append(Span(step.work + step.result + step.after))
     return spans

@@ -57,13 +57,14 @@ def main() -> None:
     if not arguments.minutes and not arguments.steps:
         parser.error("give --minutes or --steps")
     torch.manual_seed(arguments.seed)
+    rules = conversations.Rules(arguments.slip)
     shape = Shape()
     model = Qwen2(shape)
     if arguments.start:
         tokenizer = Tokenizer.from_file(str(arguments.start / "tokenizer.json"))
         model.load_state_dict(load_weights(arguments.start))
     else:
-        corpus = conversations.samples(random.Random(arguments.seed), slip=arguments.slip)
+        corpus = conversations.samples(random.Random(arguments.seed), rules)
         tokenizer = vocabulary.build([sample.text for sample in islice(corpus, 3000)])
     for share in arguments.share:
         skill, _, weight = share.partition("=")
@@ -74,7 +75,7 @@ def main() -> None:
     start, step = time.monotonic(), 0
     recent: list[float] = []
     rng = random.Random(arguments.seed)
-    data = batches(tokenizer, conversations.samples(rng, slip=arguments.slip))
+    data = batches(tokenizer, conversations.samples(rng, rules))
     while True:
         passed = (time.monotonic() - start) / 60
         done = step / arguments.steps if arguments.steps else passed / arguments.minutes

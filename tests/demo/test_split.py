@@ -29,6 +29,7 @@ from support.trainer import conversations, seen, stated
         ("Which is larger, 9.9 or 10?", {"10,9.9"}),
         ("007 and 012: 0 = 0, 0 < 1.", {"12,7", "0,1"}),
         ("Add 12 and 13. It says -22.", set()),
+        ("6,094+466 is 6+1=07, 094", {"466+6094", "1+6"}),
     ],
 )
 def test_what_a_text_states(text: str, contents: set[str]) -> None:
@@ -37,6 +38,7 @@ def test_what_a_text_states(text: str, contents: set[str]) -> None:
 
 def _keys(text: str) -> Iterator[str]:
     """Keys of all problems of more than a column that a text states, read word by word."""
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)  # 6,094 is one number
     words = re.sub(r'["?,:{}]|\.(?!\d)', " ", text).split()
     for word in words:
         numbers = [str(int(n)) for n in re.split(r"[*+/-]", word) if n.isdigit()]
@@ -75,8 +77,8 @@ def _whole(key: str) -> bool:
     )
 
 
-def _held_out(draw: conversations.Draw, count: int) -> set[str]:
-    samples = conversations.samples(random.Random(3), slip=0.2, draw=draw)
+def _held_out(rules: conversations.Rules, count: int) -> set[str]:
+    samples = conversations.samples(random.Random(3), rules)
     return {
         key
         for sample, _ in zip(samples, range(count), strict=False)
@@ -86,12 +88,12 @@ def _held_out(draw: conversations.Draw, count: int) -> set[str]:
 
 
 def test_training_states_nothing_that_is_held_out_in_any_guise() -> None:
-    assert not _held_out(conversations.draw_unstated, 2000)
+    assert not _held_out(conversations.Rules(0.5), 2000)
 
 
 def test_the_training_of_the_shipped_weights_did() -> None:
     """So the reading above finds what is there, in every skill's guise."""
-    met = _held_out(seen.draw_by_key, 2000)
+    met = _held_out(seen.FIRST_RULES, 2000)
     assert {key.partition(":")[0] for key in met} == set(SKILLS) - {"letters"}
     assert {content(key) for key in met} <= set(seen.met({content(key) for key in met}))
 

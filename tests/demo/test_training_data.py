@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from qwq_gguf.evaluation.suites.problems import SKILLS
 from qwq_gguf.evaluation.suites.skills import generate
 from qwq_gguf.resources import demo_checkpoint
 from qwq_gguf.tools import Calculator
-from support.trainer import conversations, thoughts
+from support.trainer import conversations, forms, thoughts
 
 TEMPLATE = ChatTemplate(conversations.TEMPLATE)
 
@@ -70,7 +71,7 @@ def test_every_worked_thought_reaches_the_answer(skill: str) -> None:
             spans = thoughts.write(thoughts.steps(problem), rng, slip)
             wrong = [span for span in spans if span.weight == 0]
             assert bool(wrong) == bool(slip)
-            assert all(span.text.startswith(". Wait, ") for span in _after_slips(spans))
+            assert all(span.text == ". Wait" for span in _after_slips(spans))
             assert _concluded("".join(span.text for span in spans)) == problem.answer
 
 
@@ -140,3 +141,27 @@ def _value(work: str) -> int:
         return sum(map(int, work.split("+")))
     first, *rest = map(int, work.split("-"))
     return first - sum(rest)
+
+
+@pytest.mark.parametrize("skill", SKILLS)
+def test_other_words_ask_the_same_problem(skill: str) -> None:
+    """Each form holds the numbers, or the word and the letter, in the order that it needs."""
+    rng = random.Random(14)
+    asked = set()
+    for _ in range(300):
+        problem = generate(skill, rng, held_out=False)
+        question = forms.ask(problem, rng)
+        asked.add(re.sub(r"[\d.,]+", "0", question))
+        text = question.lower().replace("\u00d7", "*")
+        if skill == "letters":
+            word, letter = problem.operands
+            assert word in text
+            assert re.search(rf"\b{letter}(s|'s)?\b", text), question
+            continue
+        numbers = re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3})", "", question))
+        wanted = list(problem.operands[:2])
+        if skill == "calculator":
+            wanted = re.findall(r"\d+", problem.operands[0])
+        swapped = re.search(r"subtract|take .* away|after taking", text)
+        assert numbers == wanted or (swapped and numbers[::-1] == wanted), question
+    assert len(asked) > 40

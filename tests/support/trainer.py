@@ -10,8 +10,10 @@ if _FOLDER not in sys.path:
     sys.path.append(_FOLDER)
 
 import conversations  # noqa: E402
+import forms  # noqa: E402
+import judge  # noqa: E402
 import seen  # noqa: E402
 import stated  # noqa: E402
 import thoughts  # noqa: E402
 
-__all__ = ["conversations", "seen", "stated", "thoughts"]
+__all__ = ["conversations", "forms", "judge", "seen", "stated", "thoughts"]

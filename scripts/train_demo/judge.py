@@ -1,0 +1,140 @@
+"""Ask a trained demo what its card claims beyond the suites: forms of questions, and slips.
+
+    python scripts/train_demo/judge.py QwQ-Demo-Q4_K_M.gguf [--limit 100] [--seed 2]
+
+Every problem is held out. A form is any that `forms.py` can type and the suites do not. A slip is
+planted as training plants them, `--limit` of each skill: the model is handed the thought up to the
+wrong result and goes on from there; it doubts if it says "Wait" next, and mends if it ends right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import forms
+import thoughts
+
+from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.prompt import Segment
+from qwq_gguf.chat.template import ChatTemplate
+from qwq_gguf.engine.model import Model
+from qwq_gguf.engine.session import Session
+from qwq_gguf.evaluation.asking.plan import plan_replies
+from qwq_gguf.evaluation.asking.running import ask
+from qwq_gguf.evaluation.asking.sample import Cell
+from qwq_gguf.evaluation.grading import grade
+from qwq_gguf.evaluation.suites.problems import SHOWCASE, SKILLS, Problem
+from qwq_gguf.evaluation.suites.skills import suite
+from qwq_gguf.profiles import load_profile
+
+WORKED = tuple(skill for skill in SKILLS if skill != "calculator")
+STRAWBERRY = (
+    'How many r\'s are in the word "strawberry"?',
+    'How many r\'s are in the word "strawberry"',
+    "How many r's are in strawberry?",
+    "how many rs in strawberry",
+    "How many times does the letter r appear in strawberry?",
+    "How many R's are in the word 'Strawberry'?",
+)
+
+
+def otherwise(problem: Problem, rng: random.Random) -> Problem:
+    """The problem in words that the suites do not use."""
+    while (asked := forms.ask(problem, rng)) == problem.question:
+        pass
+    return replace(problem, question=asked)
+
+
+def typed(limit: int, seed: int) -> Iterator[tuple[str, Problem]]:
+    """Held-out problems of every skill, each in one other form; then the strawberry."""
+    rng = random.Random(seed)
+    for skill in SKILLS:
+        for problem in suite(skill, limit=limit, seed=seed):
+            yield skill, otherwise(problem, rng)
+    word = next(problem for problem in SHOWCASE if problem.skill == "letters")
+    for question in STRAWBERRY:
+        yield "strawberry", replace(word, question=question, key=f"letters:{question}")
+
+
+def judge_forms(model: Model, limit: int, seed: int) -> dict[str, Any]:
+    """Right answers by skill, and what was asked where they were wrong."""
+    profile = load_profile("qwq")
+    cell = Cell("demo", profile.name, "default")
+    asked = list(typed(limit, seed))
+    found: dict[str, Any] = {}
+    for skill in dict.fromkeys(skill for skill, _ in asked):
+        problems = [problem for drawn, problem in asked if drawn == skill]
+        questions = {problem.key: problem.to_question() for problem in problems}
+        samples = 5 if skill == "strawberry" else 1
+        wanted = plan_replies([cell], list(questions.values()), samples=samples, seed=seed)
+        replies = list(ask(model, wanted, {cell: profile}, parallel=16))
+        found[skill] = {
+            "asked": len(replies),
+            "right": sum(reply.right for reply in replies),
+            "wrong": [questions[reply.key].text for reply in replies if not reply.right],
+        }
+    return found
+
+
+def planted(skill: str, limit: int, seed: int) -> Iterator[tuple[Problem, str, bool]]:
+    """Problems with a thought that stops at a slip, and whether its line concludes."""
+    rng = random.Random(f"{seed} {skill}")
+    for problem in suite(skill, limit=limit, seed=seed):
+        steps = thoughts.steps(problem)
+        slip = min(thoughts.choose_slips(steps, rng))
+        begun = "".join(step.work + step.result + step.after for step in steps[:slip])
+        begun += steps[slip].work + thoughts.wrong_result(steps[slip], rng)
+        yield problem, begun, steps[slip].concludes
+
+
+def judge_slips(model: Model, limit: int, seed: int) -> dict[str, Any]:
+    """Doubts and mended answers by skill, and doubts in lines that conclude."""
+    profile = load_profile("qwq")
+    assert model.chat_template is not None
+    template = ChatTemplate(model.chat_template)
+    session = Session(model)
+    found: dict[str, Any] = {}
+    for skill in WORKED:
+        counts = {"asked": 0, "doubted": 0, "mended": 0, "concluding": 0, "concluding doubted": 0}
+        for problem, begun, concludes in planted(skill, limit, seed):
+            prompt = template.render(
+                [Message("user", problem.question)], control_tokens=model.control_tokens
+            )
+            tokens = model.encode(prompt.segments) + model.encode([Segment(begun, control=False)])
+            written = b"".join(
+                piece
+                for _, piece in session.generate(tokens, profile.chain, seed=1, max_tokens=400)
+            ).decode()
+            doubts = written.lstrip(" .,").startswith("Wait")
+            counts["asked"] += 1
+            counts["doubted"] += doubts
+            counts["mended"] += grade(problem.to_question(), written.partition("</think>")[2]).right
+            counts["concluding"] += concludes
+            counts["concluding doubted"] += concludes and doubts
+        found[skill] = counts
+    return found
+
+
+def main() -> None:
+    """Read the command line, ask, and print what was found as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--limit", type=int, default=100, help="problems of a skill")
+    parser.add_argument("--seed", type=int, default=2)
+    asked = parser.parse_args()
+    with Model.load(asked.model) as model:
+        found = {
+            "forms": judge_forms(model, asked.limit, asked.seed),
+            "slips": judge_slips(model, asked.limit, asked.seed),
+        }
+    print(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -43,8 +43,9 @@ class Step:
 
 
 _CONCLUSIONS = ("So ", "With 0: ", "The ", "Equal, so ")
-DOUBT = 2.0  # what a doubt in its place weighs: a token or two decide whether a slip is mended
-CONCLUDING = 0.5  # of the slips are in such lines, of which a thought has few
+WAIT = ". Wait"
+NEEDLESS = 0.3  # of the thoughts with slips also doubt a line that is right
+CONCLUDING = 0.6  # of the slips are in such lines, of which a thought has few
 
 
 def other_sign(sign: str, rng: random.Random) -> str:
@@ -82,20 +83,33 @@ def choose_slips(steps: Sequence[Step], rng: random.Random) -> set[int]:
 
 
 def write(steps: Sequence[Step], rng: random.Random, slip: float) -> list[Span]:
-    """Write the steps out; with probability `slip` some of them are wrong first."""
-    slips = choose_slips(steps, rng) if rng.random() < slip else set()
+    """Write the steps out; with probability `slip` some of them are wrong first.
+
+    Some of these thoughts doubt a right line, too, and find it right: the doubt has weight 0, as a
+    slip has, but what follows it is learned. A model that met doubts only behind wrong lines takes
+    a doubt of its own for a proof, and changes what was right.
+    """
+    slips, needless = set(), -1
+    if rng.random() < slip:
+        slips = choose_slips(steps, rng)
+        if rng.random() < NEEDLESS:
+            needless = rng.choice([i for i, s in enumerate(steps) if s.result])
     spans = []
     for i, step in enumerate(steps):
         if i in slips:
             work = step.work.removesuffix(" ")
-            again = step.work.lstrip(" .")
-            again = again[0].lower() + again[1:]
             spans.append(Span(work))
             spans.append(Span(step.work[len(work) :] + wrong_result(step, rng), 0.0))
-            spans.append(Span(". Wait", DOUBT))
-            spans.append(Span(f", {again}{step.result}{step.after}"))
+            spans.append(Span(WAIT))
+        elif i == needless:
+            spans.append(Span(step.work + step.result))
+            spans.append(Span(WAIT, 0.0))
         else:
             spans.append(Span(step.work + step.result + step.after))
+            continue
+        again = step.work.lstrip(" .")
+        again = again[0].lower() + again[1:]
+        spans.append(Span(f", {again}{step.result}{step.after}"))
     return spans
 
 

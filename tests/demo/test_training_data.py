@@ -69,9 +69,9 @@ def test_every_worked_thought_reaches_the_answer(skill: str) -> None:
         assert grade(problem.to_question(), thoughts.answer(problem)).right
         for slip in (0.0, 1.0):
             spans = thoughts.write(thoughts.steps(problem), rng, slip)
-            wrong = [span for span in spans if span.weight == 0]
+            wrong = [span for span in spans if _is_slip(span)]
             assert bool(wrong) == bool(slip)
-            assert all(span.text == ". Wait" for span in _after_slips(spans))
+            assert all(span.text == thoughts.WAIT for span in _after_slips(spans))
             assert _concluded("".join(span.text for span in spans)) == problem.answer
 
 
@@ -81,7 +81,25 @@ def _concluded(thought: str) -> str:
 
 
 def _after_slips(spans: list[thoughts.Span]) -> list[thoughts.Span]:
-    return [spans[i + 1] for i, span in enumerate(spans) if span.weight == 0]
+    return [spans[i + 1] for i, span in enumerate(spans) if _is_slip(span)]
+
+
+def _is_slip(span: thoughts.Span) -> bool:
+    return span.weight == 0 and span.text != thoughts.WAIT
+
+
+def test_some_doubts_are_needless_and_find_the_line_right() -> None:
+    rng = random.Random(15)
+    needless = 0
+    for _ in range(200):
+        steps = thoughts.steps(generate("add", rng, held_out=False))
+        spans = thoughts.write(steps, rng, 1.0)
+        for line, doubt, again in zip(spans, spans[1:], spans[2:], strict=False):
+            if doubt == thoughts.Span(thoughts.WAIT, 0.0):
+                needless += 1
+                assert line.weight == 1.0
+                assert again.text.rstrip(",. ").endswith(line.text.split("=")[-1].split()[-1])
+    assert 20 < needless < 80
 
 
 @pytest.mark.parametrize("skill", [skill for skill in SKILLS if skill != "calculator"])
@@ -100,7 +118,7 @@ def test_slips_are_tokenized_as_a_model_would_write_them(skill: str) -> None:
     for _ in range(60):
         spans = thoughts.write(thoughts.steps(generate(skill, rng, held_out=False)), rng, 1.0)
         for work, slip in itertools.pairwise(spans):
-            if slip.weight == 0:
+            if _is_slip(slip):
                 assert tokens(work.text) + tokens(slip.text) == tokens(work.text + slip.text)
 
 

@@ -10,13 +10,14 @@ __all__ = ["complete_profile", "complete_recipe", "completing"]
 def completing(
     names: Callable[[], Iterable[str]], *, capitals: bool = False
 ) -> Callable[[str], list[str]]:
-    """Completes to those of the names that begin like the word; names in `capitals` also from
-    small letters.
+    """Completes to those of the names that begin like the word. Names in `capitals` are small
+    where the word is: typer drops what does not begin with it to the letter.
     """
 
     def complete(incomplete: str) -> list[str]:
-        begun = incomplete.upper() if capitals else incomplete
-        return [name for name in names() if name.startswith(begun)]
+        small = capitals and incomplete.islower()
+        known = (name.lower() if small else name for name in names())
+        return [name for name in known if name.startswith(incomplete)]
 
     return complete
 

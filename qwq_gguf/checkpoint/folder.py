@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.checkpoint.card import read_card
 from qwq_gguf.checkpoint.containment import file_inside
 from qwq_gguf.checkpoint.files import MIB, read_json
 from qwq_gguf.checkpoint.kinds import names_in, refuse_other_kind
+from qwq_gguf.checkpoint.model_card import read_card
 from qwq_gguf.checkpoint.resolve import Located, locate
 from qwq_gguf.checkpoint.shards import read_shards
 from qwq_gguf.checkpoint.templates import read_templates

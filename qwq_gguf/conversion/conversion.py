@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qwq_gguf.conversion.adapters import merge_adapters
 from qwq_gguf.conversion.architectures import Architecture, find_architecture
 from qwq_gguf.conversion.config import ModelConfig, read_config
 from qwq_gguf.conversion.general import general_keys, size_label
@@ -74,6 +73,8 @@ def convert(
         notes += _decoded(encoding, factors)
     updates: Mapping[str, tuple[Update, ...]] = {}
     if adapters:
+        from qwq_gguf.conversion.adapters import merge_adapters
+
         left = partial(_left_out, architecture, config)
         merged = merge_adapters(adapters, checkpoint, named, scales, left)
         named, scales, updates = dict(merged.tensors), dict(merged.scales), merged.updates

@@ -17,7 +17,7 @@ from qwq_gguf.preparation import check_template, with_profile, without_profile_n
 from qwq_gguf.preparation.llama_cpp import MISREAD, is_misread, remedy, tell_llama_cpp
 from qwq_gguf.preparation.tokens import repair_tokens
 from qwq_gguf.profiles import Profile, choose_profile, edited_of
-from qwq_gguf.profiles.edited import edit_notes
+from qwq_gguf.profiles.edited_keys import edit_notes
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, read_sampling
 
 __all__ = ["Changed", "change_entries", "parse_kv"]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from qwq_gguf.engine.llama import library as native
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
 from qwq_gguf.engine.llama.owned import Owned
+from qwq_gguf.engine.llama.rpc_devices import Devices, Worker
 from qwq_gguf.engine.llama.vocabulary import Vocabulary
-from qwq_gguf.engine.llama.workers import Devices, Worker
 from qwq_gguf.engine.loading.mapped import ModelFiles
 from qwq_gguf.engine.loading.precheck import check_model, model_parts
 from qwq_gguf.engine.loading.probe import library_identity, probe

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from qwq_gguf.conversion.vocabulary.bpe import byte_letters
 from qwq_gguf.exporters.chatml import ChatMl, read_chatml
 from qwq_gguf.exporters.cluster import Cluster
-from qwq_gguf.exporters.fitted import Fitted
+from qwq_gguf.exporters.placement import Fitted
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles import is_reasoner, made_for
 from qwq_gguf.profiles.gguf_keys import FileSampling, read_sampling

@@ -15,9 +15,9 @@ from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters.chatml import ChatMl
 from qwq_gguf.exporters.exported import Command, Export
 from qwq_gguf.exporters.facts import GgufFacts
-from qwq_gguf.exporters.fitted import Fitted
 from qwq_gguf.exporters.go_template import chatml_template
 from qwq_gguf.exporters.ollama_families import built_in_of, built_in_unsaid, unseen_thoughts
+from qwq_gguf.exporters.placement import Fitted
 from qwq_gguf.exporters.runtime_words import RuntimeWords, flatten
 from qwq_gguf.exporters.thoughts import begun, spoken_thoughts
 from qwq_gguf.profiles import Profile

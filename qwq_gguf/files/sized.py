@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""A file of known size that is filled in any order, and gets its name once it is whole."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from qwq_gguf.words import did_you_mean
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.llama.context_settings import ContextSettings
-    from qwq_gguf.engine.llama.workers import Worker
+    from qwq_gguf.engine.llama.rpc_devices import Worker
     from qwq_gguf.ggml_types import GgmlType
     from qwq_gguf.metadata import KeyValue
 
@@ -84,7 +84,7 @@ def cache_type(name: str, flag: str) -> GgmlType:
 
 def read_workers(text: str) -> tuple[Worker, ...]:
     """`HOST:PORT,HOST,...`. UsageError for what is none, for one twice, and for too many."""
-    from qwq_gguf.engine.llama.workers import MOST_WORKERS, PORT, Worker
+    from qwq_gguf.engine.llama.rpc_devices import MOST_WORKERS, PORT, Worker
 
     found = []
     for part in text.split(","):

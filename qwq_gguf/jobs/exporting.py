@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qwq_gguf.exporters.cluster import Cluster
     from qwq_gguf.exporters.exported import Export
     from qwq_gguf.exporters.facts import GgufFacts
-    from qwq_gguf.exporters.fitted import Fitted
+    from qwq_gguf.exporters.placement import Fitted
     from qwq_gguf.gguf_file import GgufFile
     from qwq_gguf.profiles import Profile, Resolved
 
@@ -167,7 +167,7 @@ def _facts(
 
 def _fitted(gguf: GgufFile, profile: Profile) -> Fitted:
     """The best place for the model on this machine. NoRoomError where it has none."""
-    from qwq_gguf.exporters.fitted import Fitted
+    from qwq_gguf.exporters.placement import Fitted
     from qwq_gguf.jobs.fitting import fitting_plans
 
     placed = next(fitting_plans(gguf, usual=profile.context), None)

@@ -11,7 +11,8 @@ from qwq_gguf.jobs.events import Activity, Progress, Report, activity, silent
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qwq_gguf.checkpoint import DownloadProgress, Fetched, LocatedGguf
+    from qwq_gguf.checkpoint import LocatedGguf
+    from qwq_gguf.checkpoint.hub.fetch import DownloadProgress, Fetched
     from qwq_gguf.gguf_file import GgufFile
 
 __all__ = ["asking", "bring_gguf", "downloaded", "gguf_header", "ollama_name"]
@@ -60,7 +61,8 @@ def gguf_header(
 
     Its long arrays are read when they are asked for, so only as long as the context lasts.
     """
-    from qwq_gguf.checkpoint import locate_gguf, peek_gguf
+    from qwq_gguf.checkpoint import locate_gguf
+    from qwq_gguf.checkpoint.hub.peek import peek_gguf
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.gguf_file.splits import count_parts
 

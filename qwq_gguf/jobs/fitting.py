@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.contexts import cache_type
-from qwq_gguf.jobs.machines import this_machine
 from qwq_gguf.jobs.sizing import candidate_of, sized
+from qwq_gguf.jobs.this_machine import this_machine
 from qwq_gguf.machine.choosing import Row, Wanted, best_row, ladder, row_of
 from qwq_gguf.machine.devices import Machine, modelled_memory
 from qwq_gguf.machine.known_cards import model_device

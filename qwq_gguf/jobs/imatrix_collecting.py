@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Collecting"]
 
 _LEAST = 16  # tokens of a window, below which nothing is summed
-_MADE_OF, _DONE = "qwq_gguf.imatrix.made_of", "qwq_gguf.imatrix.windows_done"
+_FINGERPRINT, _DONE = "qwq_gguf.imatrix.made_of", "qwq_gguf.imatrix.windows_done"
 _ENDS = 1 << 20  # bytes of a model's file that tell it from another, at either end
 
 
@@ -55,7 +55,7 @@ class Collecting:
         self.state = asked.out.with_name(f"{asked.out.name}.unfinished")
         self.windows = self.tokens = 0
         self._saved = 0
-        self._made_of = ""
+        self._fingerprint = ""
 
     def run(self) -> ImatrixSums:
         """The sums over all that is read; what an earlier run has saved is gone on with."""
@@ -68,7 +68,7 @@ class Collecting:
             room = Room.of_window(self._window, [model])
         else:
             room = Room.of_texts([len(each.tokens) for each in traced], [model])
-        self._made_of = self._digest(model, text, room)
+        self._fingerprint = self._digest(model, text, room)
         inputs = self._begin()
         with ExitStack() as stack:
             loaded, scorer = load_scorer(
@@ -169,7 +169,7 @@ class Collecting:
         try:
             header = read_gguf(self.state)
             done = header.integer(_DONE) or 0
-            if header.text(_MADE_OF) != self._made_of or done < 1:
+            if header.text(_FINGERPRINT) != self._fingerprint or done < 1:
                 self._report(Note(f"{self.state.name} is of another run: this one starts over"))
                 return fresh
             found = read_sums(self.state, self._window)
@@ -189,7 +189,7 @@ class Collecting:
         from qwq_gguf.metadata import text, u32
         from qwq_gguf.quantization.planning.imatrix_sums import encode_imatrix
 
-        also = (text(_MADE_OF, self._made_of), u32(_DONE, done))
+        also = (text(_FINGERPRINT, self._fingerprint), u32(_DONE, done))
         parts = encode_imatrix(self._sums(inputs), window=self._window, also=also)
         write_file(self.state, b"".join(parts), force=True)
         self._saved = done

@@ -13,7 +13,7 @@ from qwq_gguf.errors import ServerError, UsageError
 from qwq_gguf.jobs.events import Note, Report
 
 if TYPE_CHECKING:
-    from qwq_gguf.engine.llama.serving_worker import Lent
+    from qwq_gguf.engine.llama.rpc_server import Lent
 
 __all__ = ["WORKER_SCHEMA", "Lending", "lend_machine"]
 
@@ -66,7 +66,7 @@ def lend_machine(
     `port` 0 is any that is free. UsageError for a host that is no IPv4 address, ServerError where
     nobody can listen, LibraryError for a build of llama.cpp without the RPC backend.
     """
-    from qwq_gguf.engine.llama.serving_worker import lend, lendable
+    from qwq_gguf.engine.llama.rpc_server import lend, lendable
     from qwq_gguf.machine import physical_cores
 
     address = _address(host)

@@ -164,6 +164,8 @@ def plan_models(wanted: Wanted, report: Report = silent) -> Planned:
 
 def _entries(source: Source, texts: Sequence[str]) -> list[KeyValue]:
     """The keys that `KEY=TYPE:VALUE` or, of a key that is known, `KEY=VALUE` set. ConfigError."""
+    if not texts:
+        return []
     from qwq_gguf.conversion.overrides import parse_override
     from qwq_gguf.editing.change import parse_kv
 

@@ -69,7 +69,6 @@ def plan_publication(wanted: Publishing, report: Report) -> PublishPlan:
     what does not belong together, GgufError and ManifestError for what cannot be read.
     """
     from qwq_gguf.chat.template import one_budget
-    from qwq_gguf.jobs.publishing_card import published
     from qwq_gguf.jobs.publishing_facts import (
         find_imatrix,
         given_models,
@@ -77,6 +76,7 @@ def plan_publication(wanted: Publishing, report: Report) -> PublishPlan:
         quants_of,
         refuse_different,
     )
+    from qwq_gguf.jobs.publishing_model_card import published
     from qwq_gguf.profiles import resolve
     from qwq_gguf.publication.plan import make_publish_plan
 

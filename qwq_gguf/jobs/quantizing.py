@@ -225,7 +225,7 @@ def _open_files(outputs: int, shards: int) -> None:
 
 def _sweep_stream(target: Path) -> None:
     """Remove what a stream that was ended has left for `target`, which is here now without it."""
-    from qwq_gguf.checkpoint.hub.stream import clear, remove_empty, stream_folder
+    from qwq_gguf.checkpoint.hub.stream_folder import clear, remove_empty, stream_folder
 
     folder = stream_folder(target)
     if folder.is_dir() and not folder.is_symlink():

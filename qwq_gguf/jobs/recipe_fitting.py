@@ -193,7 +193,7 @@ def _check(target: Target) -> None:
 
 def _errors(problem: Problem, source: Source, report: Report, threads: int | None) -> Errors:
     """From what is kept or from the weights."""
-    from qwq_gguf.jobs.kept_errors import KeptErrors
+    from qwq_gguf.jobs.measurement_cache import KeptErrors
     from qwq_gguf.quantization.fitting.measuring import measure
 
     kept = KeptErrors(source, problem.imatrix, problem.tasks)
@@ -263,7 +263,7 @@ def _recipe(
 ) -> tuple[Recipe, Plan]:
     """The recipe that gives each tensor the type chosen for it, and its plan."""
     from qwq_gguf import __version__
-    from qwq_gguf.quantization.fitting.written import recipe_text
+    from qwq_gguf.quantization.fitting.recipe_text import recipe_text
     from qwq_gguf.quantization.planning.plan import make_plan
     from qwq_gguf.quantization.recipes.language import parse_recipe
 

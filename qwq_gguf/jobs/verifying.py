@@ -145,7 +145,7 @@ def _unlike_source(located: LocatedGguf, conversion: Conversion) -> list[Finding
     `quantize` makes of them: no damage, but somebody should know why.
     """
     from qwq_gguf.gguf_file import read_gguf
-    from qwq_gguf.jobs.source_beside import differing_keys
+    from qwq_gguf.jobs.source_comparing import differing_keys
     from qwq_gguf.verification.findings import remark
 
     try:

@@ -1,7 +1,7 @@
 """Profiles: how a reasoning model is meant to be run, one TOML each."""
 
 from qwq_gguf.profiles.auto import Choice, choose_profile, family_of, is_reasoner, made_for
-from qwq_gguf.profiles.edited import EditedKey, edited_keys, edited_of
+from qwq_gguf.profiles.edited_keys import EditedKey, edited_keys, edited_of
 from qwq_gguf.profiles.gguf_keys import SamplingKeys, sampling_keys
 from qwq_gguf.profiles.load import (
     DEFAULT_PROFILE,

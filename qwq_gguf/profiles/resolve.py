@@ -16,7 +16,7 @@ from types import MappingProxyType
 from qwq_gguf.errors import ChainError
 from qwq_gguf.metadata import KeyValue
 from qwq_gguf.profiles.auto import choose_profile
-from qwq_gguf.profiles.edited import edit_notes, edited_keys, only_edited
+from qwq_gguf.profiles.edited_keys import edit_notes, edited_keys, only_edited
 from qwq_gguf.profiles.gguf_keys import PROFILE_KEY, SAMPLING, FileSampling, read_sampling
 from qwq_gguf.profiles.load import load_profile, profile_names
 from qwq_gguf.profiles.profile import Profile

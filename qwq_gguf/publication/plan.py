@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import PublishError
-from qwq_gguf.publication.card import model_card
+from qwq_gguf.publication.model_card import model_card
 from qwq_gguf.publication.values import Published
 
 __all__ = ["CARD", "PUBLISH_SCHEMA", "PublishPlan", "Sent", "make_publish_plan"]

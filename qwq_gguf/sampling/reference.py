@@ -32,7 +32,7 @@ from qwq_gguf.sampling.candidates import (
 )
 from qwq_gguf.sampling.chain import SamplerChain
 from qwq_gguf.sampling.dry import penalised_tokens
-from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 from qwq_gguf.sampling.stages import (
     Dist,
     Dry,

@@ -18,7 +18,7 @@ from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.chat.template_of_file import special_texts, template_of
 from qwq_gguf.errors import TemplateError
 from qwq_gguf.metadata import KeyValue
-from qwq_gguf.thinking.asked import ANSWER, FIELDS, THOUGHT, Asked
+from qwq_gguf.thinking.asked_template import ANSWER, FIELDS, THOUGHT, Asked
 from qwq_gguf.thinking.form import (
     BUDGET,
     EFFORT,

@@ -8,7 +8,6 @@ same manifest anywhere.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ from typing import Any, Literal
 from qwq_gguf.errors import ManifestError
 from qwq_gguf.gguf_file.splits import MAX_PARTS
 from qwq_gguf.json_text import parse_json
+from qwq_gguf.verification.checked_values import checked_digest, checked_size, checked_text
 
 __all__ = [
     "MANIFEST_SCHEMA",
@@ -35,7 +35,6 @@ __all__ = [
 
 MANIFEST_SCHEMA = "qwq-gguf/manifest/1"
 MAX_MANIFEST_BYTES = 1 << 26  # a tensor takes some 200 bytes, and no model has 100,000
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,22 +218,22 @@ def _read(value: Mapping[str, Any]) -> Manifest:
     return Manifest(
         files=_read_files(value),
         source=SourceRecord(
-            name=_text(source["name"]),
-            commit=None if source["commit"] is None else _text(source["commit"]),
+            name=checked_text(source["name"]),
+            commit=None if source["commit"] is None else checked_text(source["commit"]),
             shards=tuple(
                 ShardDigest(
-                    name=_text(row["name"]),
-                    nbytes=_number(row["bytes"]),
-                    sha256=_digest(row["sha256"]),
+                    name=checked_text(row["name"]),
+                    nbytes=checked_size(row["bytes"]),
+                    sha256=checked_digest(row["sha256"]),
                     known_from="hub" if row["known_from"] == "hub" else "computed",
                 )
                 for row in source["shards"]
             ),
         ),
-        recipe=_text(recipe["name"]),
-        recipe_text=_text(recipe["text"]),
+        recipe=checked_text(recipe["name"]),
+        recipe_text=checked_text(recipe["text"]),
         options=dict(value["options"]),
-        versions={_text(key): _text(item) for key, item in value["versions"].items()},
+        versions={checked_text(key): checked_text(item) for key, item in value["versions"].items()},
         pending=_read_pending(value["pending"]) if "pending" in value else None,
     )
 
@@ -247,11 +246,11 @@ def _read_pending(value: Mapping[str, Any]) -> Pending:
 def _read_files(value: Mapping[str, Any]) -> tuple[FileRecord, ...]:
     tensors = [
         TensorDigest(
-            name=_text(row["name"]),
-            type=_text(row["type"]),
-            shape=tuple(_number(length) for length in row["shape"]),
-            nbytes=_number(row["bytes"]),
-            sha256=_digest(row["sha256"]),
+            name=checked_text(row["name"]),
+            type=checked_text(row["type"]),
+            shape=tuple(checked_size(length) for length in row["shape"]),
+            nbytes=checked_size(row["bytes"]),
+            sha256=checked_digest(row["sha256"]),
         )
         for row in value["tensors"]
     ]
@@ -262,13 +261,13 @@ def _read_files(value: Mapping[str, Any]) -> tuple[FileRecord, ...]:
         rows = value["files"]
         if not isinstance(rows, list) or not 1 < len(rows) <= MAX_PARTS:
             raise TypeError("files is no list of several files")
-    counts = [_number(row["tensors"]) for row in rows]
+    counts = [checked_size(row["tensors"]) for row in rows]
     if sum(counts) != len(tensors):
         raise ValueError(f"{len(tensors)} tensors where the files have {sum(counts)}")
     left = iter(tensors)
     return tuple(
         FileRecord(
-            name=_text(row["name"]),
+            name=checked_text(row["name"]),
             file=_read_part(row),
             header=_read_part(row["header"]),
             tensors=tuple(islice(left, count)),
@@ -278,22 +277,4 @@ def _read_files(value: Mapping[str, Any]) -> tuple[FileRecord, ...]:
 
 
 def _read_part(value: Mapping[str, Any]) -> PartDigest:
-    return PartDigest(_number(value["bytes"]), _digest(value["sha256"]))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:80]!r} is no text")
-    return value
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{str(value)[:80]!r} is no size")
-    return value
-
-
-def _digest(value: object) -> str:
-    if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise TypeError(f"{str(value)[:80]!r} is no SHA-256")
-    return value
+    return PartDigest(checked_size(value["bytes"]), checked_digest(value["sha256"]))

@@ -24,10 +24,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
+
+from bench_beside import (
+    PROMPT,
+    LlamaServer,
+    Texts,
+    arguments_of,
+    asked_for,
+    beside,
+    in_turns,
+    vocabulary_size,
+    write_rows,
+)
 
 from qwq_gguf.engine.batching.engine import Engine
 from qwq_gguf.engine.batching.generation import SharedGeneration
@@ -37,25 +47,8 @@ from qwq_gguf.engine.writing import Writing
 from qwq_gguf.sampling import Greedy, SamplerChain
 
 GREEDY = SamplerChain((Greedy(),))
-PROMPT = 16  # tokens of each text's prompt
 LONG = 512  # of the prompt that is measured
 PLACES = (100, 1000, 4000, 16_000)
-
-_SERVER = """
-import json, sys, xllamacpp
-asked = json.loads(sys.argv[1])
-params = xllamacpp.CommonParams()
-params.model.path = asked["model"]
-params.n_ctx = asked["context"]
-params.n_parallel = asked["sequences"]
-params.kv_unified = True
-params.cpuparams.n_threads = params.cpuparams_batch.n_threads = asked["threads"]
-params.port = 0
-params.ui = False
-server = xllamacpp.Server(params)
-print("at", server.listening_address, flush=True)
-sys.stdin.read()
-"""
 
 
 def cpu_seconds(process: subprocess.Popen[str]) -> float:
@@ -89,58 +82,6 @@ class Ours:
     def _answer(self) -> dict[str, float]:
         assert self.process.stdout is not None
         value: dict[str, float] = json.loads(self.process.stdout.readline())
-        return value
-
-
-class Theirs:
-    """A process with llama-server."""
-
-    def __init__(self, asked: dict[str, Any]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _SERVER, json.dumps(asked)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        lines = iter(self.process.stdout.readline, "")
-        self.address = next(line.split()[1] for line in lines if line.startswith("at "))
-        self._open = build_opener(ProxyHandler({})).open
-
-    def run(self, prompts: Sequence[Sequence[int]], tokens: int) -> dict[str, float]:
-        began = time.perf_counter()
-        with ThreadPoolExecutor(len(prompts)) as pool:
-            answers = list(pool.map(lambda prompt: self._ask(prompt, tokens), prompts))
-        took = time.perf_counter() - began
-        made = sum(answer["tokens_predicted"] for answer in answers)
-        assert made == tokens * len(prompts), made
-        return {
-            "seconds": took,
-            "prompt_seconds": answers[0]["timings"]["prompt_ms"] / 1000,
-            "decode": answers[0]["timings"]["predicted_per_second"],
-        }
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def _ask(self, prompt: Sequence[int], tokens: int) -> dict[str, Any]:
-        body = {
-            "prompt": prompt,
-            "n_predict": tokens,
-            "temperature": 0,
-            "ignore_eos": True,
-            "cache_prompt": False,
-            "samplers": ["temperature"],
-        }
-        request = Request(
-            self.address + "/completion",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with self._open(request, timeout=3600) as answer:
-            value: dict[str, Any] = json.load(answer)
         return value
 
 
@@ -194,41 +135,12 @@ def worker(asked: dict[str, Any]) -> None:
             print(json.dumps(told), flush=True)
 
 
-class Texts:
-    """Prompts of ordinary tokens, no two of which begin alike."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._next = 0
-
-    def take(self, count: int, length: int) -> list[list[int]]:
-        prompts = []
-        for _ in range(count):
-            self._next += 1
-            seed = self._next * 7919
-            prompts.append([(seed + place * 31) % self._size for place in range(length)])
-        return prompts
-
-
-def vocabulary_size(path: Path) -> int:
-    from qwq_gguf.gguf_file import read_gguf
-
-    tokens = read_gguf(path).metadata["tokenizer.ggml.tokens"].value
-    assert isinstance(tokens, Sequence)
-    return min(len(tokens), 50_000) // 2  # the first half holds no control tokens
-
-
 def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     texts = Texts(vocabulary_size(arguments.model))
     rows: list[dict[str, Any]] = []
     for sequences in arguments.sequences:
-        asked = {
-            "model": str(arguments.model),
-            "context": max(4096, 1024 + sequences * (PROMPT + arguments.tokens + 64)),
-            "threads": arguments.threads,
-            "sequences": sequences,
-        }
-        sides: dict[str, Any] = {"ours": Ours(asked), "theirs": Theirs(asked)}
+        asked = asked_for(arguments, sequences)
+        sides: dict[str, Any] = {"ours": Ours(asked), "theirs": LlamaServer(asked)}
         try:
             kinds = {f"{sequences} at once": (sequences, PROMPT, arguments.tokens)}
             if sequences == 1:
@@ -236,15 +148,14 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             for kind, (count, length, tokens) in kinds.items():
                 figures: dict[str, list[float]] = {"ours": [], "theirs": []}
                 cpu: dict[str, list[float]] = {"ours": [], "theirs": []}
-                for turn in range(arguments.turns + 1):
+                for order, counts in in_turns(arguments.turns):
                     prompts = texts.take(count, length)
-                    order = sorted(sides, reverse=bool(turn % 2))
                     for side in order:
                         before = cpu_seconds(sides[side].process)
                         told = sides[side].run(prompts, tokens)
                         used = cpu_seconds(sides[side].process) - before
-                        if turn == 0:
-                            continue  # weights come from the disk, threads begin
+                        if not counts:
+                            continue
                         cpu[side].append(1000 * used / (length if tokens == 1 else count * tokens))
                         if tokens == 1:
                             figures[side].append(length / told["prompt_seconds"])
@@ -259,12 +170,9 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _row(kind: str, figures: dict[str, list[float]], cpu: dict[str, list[float]]) -> dict[str, Any]:
-    ratios = [a / b for a, b in zip(figures["ours"], figures["theirs"], strict=True)]
     return {
         "what": kind,
-        "ours": statistics.median(figures["ours"]),
-        "llama-server": statistics.median(figures["theirs"]),
-        "ratio": statistics.median(ratios),
+        **beside(figures["ours"], figures["theirs"]),
         "cpu": {side: statistics.median(used) for side, used in cpu.items()},
         "turns": figures,
     }
@@ -315,19 +223,8 @@ def main() -> int:
     if sys.argv[1:2] == ["--worker"]:
         worker(json.loads(sys.argv[2]))
         return 0
-    parser = argparse.ArgumentParser(prog="scripts/bench engine", description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--threads", type=int, default=2, help="of each side (default 2)")
-    parser.add_argument("--turns", type=int, default=5, help="of each (default 5)")
-    parser.add_argument("--tokens", type=int, default=128, help="a text has (default 128)")
-    parser.add_argument(
-        "--sequences",
-        type=lambda text: [int(part) for part in text.split(",")],
-        default=[1, 4, 16],
-        help="how many at once (default 1,4,16)",
-    )
+    parser = arguments_of("scripts/bench engine", __doc__, at_once="--sequences")
     parser.add_argument("--flat", action="store_true", help="our own cost along a long text")
-    parser.add_argument("--json", type=Path, help="write the figures there")
     arguments = parser.parse_args()
     if arguments.flat:
         rows = flat(arguments)
@@ -336,8 +233,7 @@ def main() -> int:
         print("                                            CPU milliseconds a token")
         print("                    ours  llama-server   ratio        ours    theirs")
         rows = compare(arguments)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    write_rows(arguments.json, rows)
     return 0
 
 

@@ -26,7 +26,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench_engine import PROMPT, Texts, Theirs, vocabulary_size
+from bench_beside import (
+    PROMPT,
+    LlamaServer,
+    Texts,
+    arguments_of,
+    asked_for,
+    beside,
+    in_turns,
+    vocabulary_size,
+    write_rows,
+)
 
 _CONTROL = 3  # the type of such tokens in a GGUF
 _COMMAND = "from qwq_gguf.cli.main import main; main()"
@@ -122,35 +132,23 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     print(f"{'clients':>8} {'':14}{'ours':>10}{'llama-server':>14}{'ratio':>8}")
     for clients in arguments.clients:
-        asked = {
-            "model": str(arguments.model),
-            "context": max(4096, 1024 + clients * (PROMPT + arguments.tokens + 64)),
-            "threads": arguments.threads,
-            "sequences": clients,
-        }
-        sides: dict[str, Ours | Theirs] = {"ours": Ours(asked), "theirs": Theirs(asked)}
+        asked = asked_for(arguments, clients)
+        sides: dict[str, Ours | LlamaServer] = {"ours": Ours(asked), "theirs": LlamaServer(asked)}
         try:
             told: dict[str, list[dict[str, float]]] = {"ours": [], "theirs": []}
-            for turn in range(arguments.turns + 1):
+            for order, counts in in_turns(arguments.turns):
                 prompts = texts.take(clients, PROMPT)
-                for side in sorted(sides, reverse=bool(turn % 2)):
+                for side in order:
                     figures = run(sides[side].address, prompts, arguments.tokens, biases)
-                    if turn:  # in the first weights come from the disk, and threads begin
+                    if counts:
                         told[side].append(figures)
             for what in told["ours"][0]:
                 ours, theirs = ([each[what] for each in told[side]] for side in ("ours", "theirs"))
-                ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-                row = {
-                    "clients": clients,
-                    "what": what,
-                    "ours": statistics.median(ours),
-                    "llama-server": statistics.median(theirs),
-                    "ratio": ratio,
-                }
+                row = {"clients": clients, "what": what, **beside(ours, theirs)}
                 rows.append(row)
                 print(
                     f"{clients:8} {what:14}{row['ours']:10.2f}{row['llama-server']:14.2f}"
-                    f"{ratio:8.2f}",
+                    f"{row['ratio']:8.2f}",
                     flush=True,
                 )
         finally:
@@ -160,22 +158,8 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/bench serve", description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--threads", type=int, default=2, help="of each side (default 2)")
-    parser.add_argument("--turns", type=int, default=5, help="of each (default 5)")
-    parser.add_argument("--tokens", type=int, default=128, help="an answer has (default 128)")
-    parser.add_argument(
-        "--clients",
-        type=lambda text: [int(part) for part in text.split(",")],
-        default=[1, 4, 16],
-        help="how many at once (default 1,4,16)",
-    )
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    arguments = parser.parse_args()
-    rows = compare(arguments)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    arguments = arguments_of("scripts/bench serve", __doc__, at_once="--clients").parse_args()
+    write_rows(arguments.json, compare(arguments))
     return 0
 
 

@@ -107,7 +107,7 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     from qwq_gguf.engine.session import Session
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.jobs.contexts import cache_type
-    from qwq_gguf.jobs.machines import this_machine
+    from qwq_gguf.jobs.this_machine import this_machine
     from qwq_gguf.machine.model_size import ModelShape, WeightBytes
     from qwq_gguf.machine.placing import CPU_BATCH, place, process_bytes
     from qwq_gguf.machine.speed import seconds_a_token

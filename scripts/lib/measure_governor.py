@@ -28,7 +28,7 @@ from qwq_gguf.evaluation.asking.bootstrap import Estimate
 from qwq_gguf.evaluation.asking.governors import OFF
 from qwq_gguf.evaluation.asking.pairing import difference
 from qwq_gguf.evaluation.asking.plan import plan_replies
-from qwq_gguf.evaluation.asking.run_record import MADE_OF, run_record
+from qwq_gguf.evaluation.asking.run_record import FINGERPRINT, run_record
 from qwq_gguf.evaluation.asking.running import ask
 from qwq_gguf.evaluation.asking.sample import Cell, Sample
 from qwq_gguf.evaluation.asking.samples_file import SamplesFile
@@ -110,7 +110,7 @@ def compare(
     profiles = {off: replace(profile, governor=OFF), on: replace(profile, governor=governor)}
     most = asked.tokens or (1000 if asked.model else 400)
     record = run_record(
-        dict.fromkeys(MADE_OF)
+        dict.fromkeys(FINGERPRINT)
         | {
             "models": files_digest(model.files.paths),
             "suites": [question.key for question in questions],

@@ -12,14 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.jobs.kept_errors import KeptErrors
+from qwq_gguf.jobs.measurement_cache import KeptErrors
 from qwq_gguf.jobs.planning import read_importance
 from qwq_gguf.jobs.recipe_fitting import Fitted, Target, fit_recipe
 from qwq_gguf.jobs.source import open_source
 from qwq_gguf.preparation import prepare
 from qwq_gguf.quantization.fitting.problem import Problem
-from qwq_gguf.quantization.fitting.written import recipe_text
-from qwq_gguf.quantization.planning.kinds import kind_of
+from qwq_gguf.quantization.fitting.recipe_text import recipe_text
+from qwq_gguf.quantization.planning.tensor_kinds import kind_of
 from qwq_gguf.quantization.recipes.shipped import load_recipe
 
 

@@ -17,7 +17,7 @@ from rich.theme import Theme
 from qwq_gguf.checkpoint import open_checkpoint
 from qwq_gguf.cli.chatting.loop import answer_one, greeting
 from qwq_gguf.cli.chatting.view import TerminalView
-from qwq_gguf.cli.terminal.rendered import STYLES
+from qwq_gguf.cli.terminal.styles import STYLES
 from qwq_gguf.conversion.conversion import convert
 from qwq_gguf.engine.conversation import Conversation
 from qwq_gguf.engine.model import Model

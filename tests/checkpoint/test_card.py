@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.checkpoint.card import read_card
+from qwq_gguf.checkpoint.model_card import read_card
 
 
 @pytest.fixture

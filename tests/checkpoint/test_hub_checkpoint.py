@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from qwq_gguf.checkpoint import DownloadProgress, ShardReader, fetch_weights, open_checkpoint
+from qwq_gguf.checkpoint import ShardReader, open_checkpoint
+from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
+from qwq_gguf.checkpoint.hub.fetch import DownloadProgress
 from qwq_gguf.checkpoint.hub.snapshot import HubFile
 from qwq_gguf.errors import (
     DiskSpaceError,

@@ -15,8 +15,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from qwq_gguf.checkpoint import fetch_gguf, fetch_weights, locate_gguf, open_checkpoint
+from qwq_gguf.checkpoint import fetch_gguf, locate_gguf, open_checkpoint
 from qwq_gguf.checkpoint.hub import snapshot as hub_snapshot
+from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub.fetch import fetch
 from qwq_gguf.checkpoint.hub.redirect import next_hop
 from qwq_gguf.checkpoint.hub.settings import DEFAULT_ENDPOINT, HubSettings, hub_settings

@@ -13,17 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.checkpoint import Checkpoint, DownloadProgress, fetch_weights, open_checkpoint
+from qwq_gguf.checkpoint import Checkpoint, open_checkpoint
+from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub.connection import Line
-from qwq_gguf.checkpoint.hub.fetch import SPARE, fetch
+from qwq_gguf.checkpoint.hub.fetch import SPARE, DownloadProgress, fetch
 from qwq_gguf.checkpoint.hub.retry import PATIENT
-from qwq_gguf.checkpoint.hub.stream import (
-    check_room,
-    peak_bytes,
-    stream_folder,
-    streamed,
-    unlisted,
-)
+from qwq_gguf.checkpoint.hub.stream import check_room, peak_bytes, streamed, unlisted
+from qwq_gguf.checkpoint.hub.stream_folder import stream_folder
 from qwq_gguf.checkpoint.hub.supply import HubSupply
 from qwq_gguf.errors import (
     DiskSpaceError,

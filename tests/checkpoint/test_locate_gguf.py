@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.checkpoint import DownloadProgress, fetch_gguf
+from qwq_gguf.checkpoint import fetch_gguf
 from qwq_gguf.checkpoint.hub import peek as hub_peek
+from qwq_gguf.checkpoint.hub.fetch import DownloadProgress
 from qwq_gguf.checkpoint.hub.peek import peek_gguf
 from qwq_gguf.checkpoint.resolve import locate_gguf
 from qwq_gguf.errors import (

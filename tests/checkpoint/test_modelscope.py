@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.checkpoint import fetch_gguf, fetch_weights, locate_gguf, names_gguf, open_checkpoint
+from qwq_gguf.checkpoint import fetch_gguf, locate_gguf, names_gguf, open_checkpoint
+from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub.name import HubName
 from qwq_gguf.checkpoint.modelscope.name import parse_modelscope_name
 from qwq_gguf.checkpoint.modelscope.settings import ModelScopeSettings, modelscope_settings

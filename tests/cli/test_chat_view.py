@@ -33,7 +33,7 @@ from qwq_gguf.cli.chatting.reply_lines import (
 )
 from qwq_gguf.cli.chatting.shown import SHOWN, Shown
 from qwq_gguf.cli.chatting.view import TerminalView
-from qwq_gguf.cli.terminal.rendered import STYLES
+from qwq_gguf.cli.terminal.styles import STYLES
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CALL = ToolCall("calculator", {"expression": "3394*35979"})

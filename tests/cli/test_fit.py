@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from qwq_gguf.cli.app import app
 from qwq_gguf.cli.showing.fit import memory_bar
 from qwq_gguf.errors import LibraryError
-from qwq_gguf.jobs import doctoring
+from qwq_gguf.jobs import diagnosing
 from qwq_gguf.machine.devices import GIB, Device
 from qwq_gguf.machine.findings import diagnose
 from qwq_gguf.machine.installed import Installed
@@ -81,11 +81,11 @@ def test_the_bar_has_its_parts_in_proportion() -> None:
 
 def _patch(monkeypatch: pytest.MonkeyPatch, recording: Recording) -> list[str]:
     said = diagnose(recording, WORKS)
-    monkeypatch.setattr(doctoring, "examine", lambda: said)
+    monkeypatch.setattr(diagnosing, "examine", lambda: said)
     done: list[str] = []
-    monkeypatch.setattr(doctoring, "install", lambda remedy: done.append(remedy.build))
-    proof = doctoring.Proof("301", True, 7, 200.0, 50.0)
-    monkeypatch.setattr(doctoring, "prove", lambda _report: proof)
+    monkeypatch.setattr(diagnosing, "install", lambda remedy: done.append(remedy.build))
+    proof = diagnosing.Proof("301", True, 7, 200.0, 50.0)
+    monkeypatch.setattr(diagnosing, "prove", lambda _report: proof)
     return done
 
 
@@ -119,8 +119,8 @@ def test_doctor_installs_after_a_yes_and_proves_it(monkeypatch: pytest.MonkeyPat
 
 def test_doctor_says_when_the_card_is_still_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     _patch(monkeypatch, CARD)
-    proof = doctoring.Proof("301", True, 0, 50.0, 50.0)
-    monkeypatch.setattr(doctoring, "prove", lambda _report: proof)
+    proof = diagnosing.Proof("301", True, 0, 50.0, 50.0)
+    monkeypatch.setattr(diagnosing, "prove", lambda _report: proof)
     assert runner.invoke(app, ["doctor", "--fix", "--yes"]).exit_code == 1
 
 
@@ -130,14 +130,14 @@ def test_a_failed_installation_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
     def fail(_remedy: object) -> None:
         raise LibraryError("the CUDA build could not be installed")
 
-    monkeypatch.setattr(doctoring, "install", fail)
+    monkeypatch.setattr(diagnosing, "install", fail)
     done = runner.invoke(app, ["doctor", "--fix", "--yes"])
     assert done.exit_code == 1
     assert "could not be installed" in done.stderr
 
 
 def test_the_demo_proves_what_is_installed() -> None:
-    proof = doctoring.prove(lambda _event: None)
+    proof = diagnosing.prove(lambda _event: None)
     assert proof.right
     assert proof.speed > 1
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from qwq_gguf.checkpoint.card import read_card
+from qwq_gguf.checkpoint.model_card import read_card
 from qwq_gguf.cli.app import app
 from support.hub import Fault, LoopbackHub
 

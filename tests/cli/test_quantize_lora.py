@@ -16,7 +16,7 @@ from qwq_gguf.cli.app import app
 from qwq_gguf.conversion import convert
 from qwq_gguf.errors import UsageError
 from qwq_gguf.quantization import load_recipe, make_plan
-from qwq_gguf.quantization.writing.ingredients import made_of, shards_of
+from qwq_gguf.quantization.writing.fingerprint import fingerprint, shards_of
 from support.adapters import Lora, modules, write_adapter
 from support.checkpoints import Shape, write_checkpoint
 from support.hub import LoopbackHub
@@ -103,7 +103,7 @@ def test_an_unfinished_file_knows_its_adapter(here: Path) -> None:
     def made(**changes: object) -> tuple[str, set[str]]:
         adapter = open_adapter(write_adapter(here / "tuned", LORA, **changes))
         plan = make_plan(convert(open_checkpoint("tiny-base"), adapters=[adapter]), RECIPE)
-        sections = made_of(plan, identity=str, versions={}, about={})
+        sections = fingerprint(plan, identity=str, versions={}, about={})
         return sections["tensors"]["all"], {path.name for path in shards_of(plan)}
 
     RECIPE, LORA = load_recipe("Q8_0"), Lora(modules(SHAPE, ("o_proj",)))

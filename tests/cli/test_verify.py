@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from qwq_gguf.checkpoint import fetch_weights, locate_gguf, open_checkpoint
+from qwq_gguf.checkpoint import locate_gguf, open_checkpoint
+from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
 from qwq_gguf.cli.app import app
 from qwq_gguf.verification.manifest import manifest_path
 from support.checkpoints import write_checkpoint

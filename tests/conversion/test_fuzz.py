@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from qwq_gguf.checkpoint import Checkpoint, TensorInfo
 from qwq_gguf.conversion import convert
+from qwq_gguf.conversion.architectures import ARCHITECTURES as KNOWN
 from qwq_gguf.errors import SourceError
 from support.checkpoints import Shape, byte_tokenizer, config_of, tensor_shapes
 from support.family_checkpoints import deepseek_v3, gpt_oss, qwen35
 from support.gemma_family import gemma4, piece_tokenizer
+from support.nemotron_family import nemotron_h
 from support.plain_families import exaone4, glm4_moe, mistral3, olmo, phi3, seed_oss, smollm3
 from support.special_tokens import template
 
@@ -77,30 +79,37 @@ FAMILIES = {
     "mistral3": mistral3(),
     "olmo2": olmo(),
     "exaone4": exaone4(),
+    "nemotron_h": nemotron_h(pattern="M-*"),
+    "nemotron_h_moe": nemotron_h(pattern="M*E", experts=5, latent=96, following=1),
     "gemma4": gemma4(experts=2, full_kv_heads=1, per_layer=32, shared=1, vision=True),
 }
-ARCHITECTURES: Any = ("qwen2", "qwen3", "llama", *FAMILIES)
+# Plain decoders by their name in a GGUF and in config.json.
+PLAIN: Any = {"qwen2": "qwen2", "qwen3": "qwen3", "qwen3moe": "qwen3_moe", "llama": "llama"}
+ARCHITECTURES = (*PLAIN, *FAMILIES)
 PARTS = ("config", "tokenizer", "tokenizer_config", "generation_config", "card")
 
 
 @cache
-def checkpoint(architecture: Any) -> Checkpoint:
+def checkpoint(architecture: str) -> Checkpoint:
     """A whole checkpoint in memory: nothing here needs the weights."""
-    shape = Shape(hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=32, vocab=320)
+    shape = Shape(
+        hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=32, vocab=320,
+        experts=2 if architecture == "qwen3moe" else 0,
+    )  # fmt: skip
     scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1, "high_freq_factor": 4}
     if architecture in FAMILIES:
         family = FAMILIES[architecture]
         config, shapes = family.config, family.shapes
     else:
         config = config_of(
-            architecture,
+            PLAIN[architecture],
             shape,
             rope_scaling=scaling if architecture == "llama" else {"type": "yarn", "factor": 4.0},
             bos_token_id=278,
             eos_token_id=[280],
             _name_or_path="org/Name-7B-v1",
         )
-        shapes = tensor_shapes(architecture, shape, config)
+        shapes = tensor_shapes(PLAIN[architecture], shape, config)
     processor = template("<|im_start|>", "A", pair=("<|im_start|>", "A", "<|im_end|>", "B"))
     tokenizer, tokenizer_config = byte_tokenizer(
         post_processor={"type": "Sequence", "processors": [{"type": "ByteLevel"}, processor]},
@@ -166,7 +175,8 @@ def encoded(broken: Checkpoint) -> None:
             assert not isinstance(value, str) or value.encode("utf-8") is not None
 
 
-def test_it_is_whole_before() -> None:
+def test_every_architecture_is_whole_before() -> None:
+    assert set(ARCHITECTURES) == {each.name for each in KNOWN}
     for architecture in ARCHITECTURES:
         assert convert(checkpoint(architecture)).architecture == architecture
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.engine.llama.serving_worker import Lent
-from qwq_gguf.engine.llama.workers import Worker, greet
+from qwq_gguf.engine.llama.rpc_devices import Worker, greet
+from qwq_gguf.engine.llama.rpc_server import Lent
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import LibraryError, ServerError, UsageError
@@ -80,8 +80,8 @@ def test_two_workers_say_what_one_machine_says(tmp_path: Path) -> None:
 TOGETHER = """
 import json
 from contextlib import closing
-from qwq_gguf.engine.llama.serving_worker import Lent
-from qwq_gguf.engine.llama.workers import Worker
+from qwq_gguf.engine.llama.rpc_server import Lent
+from qwq_gguf.engine.llama.rpc_devices import Worker
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
 from qwq_gguf.sampling import Greedy, SamplerChain

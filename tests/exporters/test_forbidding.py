@@ -17,7 +17,7 @@ from qwq_gguf.exporters.forbidding import grammar_spellings, spoken_biases, spok
 from qwq_gguf.profiles import Profile, ThinkingTags, load_profile
 from qwq_gguf.sampling import Grammar, LogitBias
 from qwq_gguf.sampling.gbnf import parse_gbnf
-from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 from qwq_gguf.thinking import read_form
 from support.chat_templates import CLOSES, STRIPS, UNLESS_TOLD
 from support.exports import FACTS

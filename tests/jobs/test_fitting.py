@@ -12,7 +12,7 @@ import pytest
 from qwq_gguf.engine.model import Model
 from qwq_gguf.errors import NoRoomError, UsageError
 from qwq_gguf.ggml_types import GgmlType
-from qwq_gguf.jobs import machines
+from qwq_gguf.jobs import this_machine
 from qwq_gguf.jobs.contexts import ContextWish
 from qwq_gguf.jobs.events import Event, Note
 from qwq_gguf.jobs.fitting import best_fit, fit
@@ -175,9 +175,9 @@ def test_this_machine_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path
         asked.append(threads)
         return 21e9
 
-    monkeypatch.setattr(machines, "measure_bandwidth", measure)
-    first, _ = machines.this_machine()
-    second, _ = machines.this_machine()
+    monkeypatch.setattr(this_machine, "measure_bandwidth", measure)
+    first, _ = this_machine.this_machine()
+    second, _ = this_machine.this_machine()
     assert first.ram.bandwidth == second.ram.bandwidth == 21e9
     assert len(asked) == 1
     assert 0 < first.ram.free <= first.ram.memory
@@ -190,13 +190,13 @@ def test_cards_that_the_build_cannot_use_are_named_and_not_counted(
 
     line = "0, NVIDIA GeForce RTX 3090, 24576, 20000, 8.6, 550.54\n"
     seen = Recording("linux", "x86_64", {"nvidia-smi": Output(0, line)})
-    monkeypatch.setattr(machines, "look", lambda **_: seen)
-    monkeypatch.setattr(machines, "_bandwidth", lambda _: 1e9)
-    monkeypatch.setattr(machines, "_offloads", lambda: False)
-    machine, notes = machines.this_machine()
+    monkeypatch.setattr(this_machine, "look", lambda **_: seen)
+    monkeypatch.setattr(this_machine, "_bandwidth", lambda _: 1e9)
+    monkeypatch.setattr(this_machine, "_offloads", lambda: False)
+    machine, notes = this_machine.this_machine()
     assert machine.cards == ()
     assert "RTX 3090 is not counted" in notes[0]
-    monkeypatch.setattr(machines, "_offloads", lambda: True)
-    machine, notes = machines.this_machine()
+    monkeypatch.setattr(this_machine, "_offloads", lambda: True)
+    machine, notes = this_machine.this_machine()
     assert notes == ()
     assert (machine.cards[0].free, machine.cards[0].bandwidth) == (20000 << 20, 936e9)

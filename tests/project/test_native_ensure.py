@@ -213,7 +213,7 @@ def test_the_doctor_can_be_asked_before_any_package_is_there(tmp_path: Path) -> 
     # Without site-packages: what it imports is the standard library's and ours.
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); "
-        "from qwq_gguf.jobs.doctoring import examine; print(examine().remedy is not None)"
+        "from qwq_gguf.jobs.diagnosing import examine; print(examine().remedy is not None)"
     )
     done = subprocess.run(
         [sys.executable, "-ESs", "-c", program, str(root)],

@@ -182,3 +182,29 @@ def test_help_loads_nothing_heavy(arguments: str) -> None:
 def test_help_of_a_command_loads_no_engine(command: str) -> None:
     loaded = modules_after(HELP.format(arguments=f'"{command}", "--help"'))
     assert not loaded & {"huggingface_hub", "jinja2", "llama_cpp", "numpy"}
+
+
+def test_quantizing_what_is_here_loads_what_it_needs(tmp_path: Path) -> None:
+    """Each module is memory that every run has at its peak. Nobody sees bars in a pipe."""
+    made = tmp_path / "demo.gguf"
+    loaded = modules_after(
+        HELP.format(arguments=f'"quantize", "demo", {str(made)!r}, "-r", "BF16"')
+    )
+    assert made.is_file()
+    assert "jinja2" in loaded
+    assert not loaded & (HEAVY - {"jinja2", "numpy"} | {"numba", "ssl", "asyncio"})
+    ours = {name.removeprefix("qwq_gguf.") for name in loaded if name.startswith("qwq_gguf.")}
+    needless = (
+        "api",
+        "checkpoint.hub.",
+        "checkpoint.modelscope",
+        "cli.chatting",
+        "cli.terminal.markdown",
+        "conversion.adapters",
+        "editing",
+        "engine",
+        "evaluation",
+        "quantization.fitting",
+        "serve",
+    )
+    assert {name for name in ours if name.startswith(needless)} <= {"checkpoint.hub.stream_folder"}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from qwq_gguf.checkpoint.card import read_card
+from qwq_gguf.checkpoint.model_card import read_card
 from qwq_gguf.errors import PublishError
 from qwq_gguf.profiles import load_profile
-from qwq_gguf.publication.card import model_card
+from qwq_gguf.publication.model_card import model_card
 from qwq_gguf.publication.plan import make_publish_plan
 from qwq_gguf.publication.quality import QUALITY_SCHEMA, read_quality
 from qwq_gguf.publication.values import Origin, Published, Quality, Quant, Room

@@ -14,14 +14,14 @@ from qwq_gguf.quantization.writing.journal import (
     Journal,
     RowsDone,
     complete_line,
-    made_of_line,
+    fingerprint_line,
     parse_journal,
     rows_line,
     run_line,
 )
 from qwq_gguf.quantization.writing.journal_file import JournalFile
 
-MADE_OF = {"recipe": {"name": "Q4_K_M"}, "source": {"größe": "a\nb"}}
+FINGERPRINT = {"recipe": {"name": "Q4_K_M"}, "source": {"größe": "a\nb"}}
 rows = st.builds(
     RowsDone,
     part=st.integers(0, 999),
@@ -33,7 +33,7 @@ rows = st.builds(
 
 
 def written(done: list[RowsDone], *, complete: bool = False) -> list[bytes]:
-    lines = [made_of_line(MADE_OF), run_line(4711), *map(rows_line, done)]
+    lines = [fingerprint_line(FINGERPRINT), run_line(4711), *map(rows_line, done)]
     return [*lines, complete_line()] if complete else lines
 
 
@@ -42,7 +42,7 @@ def test_it_says_what_was_written(done: list[RowsDone], complete: bool) -> None:
     content = b"".join(written(done, complete=complete))
     assert content.isascii()
     assert parse_journal(content) == Journal(
-        made_of={"schema": JOURNAL_SCHEMA, **MADE_OF},
+        fingerprint={"schema": JOURNAL_SCHEMA, **FINGERPRINT},
         rows=tuple(done),
         complete=complete,
         pid=4711,
@@ -97,13 +97,15 @@ def test_lines_that_mean_nothing_are_counted() -> None:
         b"",
     ):
         found = parse_journal(b"%08x %s\n" % (zlib.crc32(text), text))
-        assert (found.rows, found.made_of, found.pid, found.damaged) == ((), None, None, 1), text
+        assert (found.rows, found.fingerprint, found.pid, found.damaged) == ((), None, None, 1), (
+            text
+        )
 
 
 def test_a_journal_beyond_all_reason_is_neither_read_nor_cut(tmp_path: Path) -> None:
     path = tmp_path / ".model.gguf.journal"
     with path.open("wb") as file:
-        file.write(made_of_line(MADE_OF))
+        file.write(fingerprint_line(FINGERPRINT))
         file.truncate(300 << 20)
     with pytest.raises(OutputError, match="larger than the journal of any run") as caught:
         JournalFile(path, tmp_path / "model.gguf").open()
@@ -116,15 +118,15 @@ def test_a_journal_beyond_all_reason_is_neither_read_nor_cut(tmp_path: Path) -> 
     journal.close()
 
 
-def test_what_it_is_made_of_has_a_bound() -> None:
-    found = parse_journal(made_of_line({"a": [[]] * (3 << 20)}) + run_line(5))
-    assert (found.made_of, found.damaged, found.pid) == (None, 1, 5)
-    assert parse_journal(made_of_line({"a": "b" * (3 << 20)})).made_of is not None
+def test_a_fingerprint_has_a_bound() -> None:
+    found = parse_journal(fingerprint_line({"a": [[]] * (3 << 20)}) + run_line(5))
+    assert (found.fingerprint, found.damaged, found.pid) == (None, 1, 5)
+    assert parse_journal(fingerprint_line({"a": "b" * (3 << 20)})).fingerprint is not None
 
 
-def test_what_it_is_made_of_is_no_deeper_than_any_is() -> None:
+def test_a_fingerprint_is_no_deeper_than_any_is() -> None:
     value: object = 1
     for _ in range(70):
         value = [value]
-    found = parse_journal(made_of_line({"a": value}) + run_line(5))
-    assert (found.made_of, found.damaged, found.pid) == (None, 1, 5)
+    found = parse_journal(fingerprint_line({"a": value}) + run_line(5))
+    assert (found.fingerprint, found.damaged, found.pid) == (None, 1, 5)

@@ -19,7 +19,7 @@ from qwq_gguf.quantization import (
     parse_recipe,
     parse_tensor_type,
 )
-from qwq_gguf.quantization.planning.kinds import kind_of
+from qwq_gguf.quantization.planning.tensor_kinds import kind_of
 from support.imatrix import covering
 from support.shapes import DEMO, QWEN_05B, QWQ_32B, TINY_LLAMA, conversion
 

@@ -25,7 +25,7 @@ from qwq_gguf.quantization.running.budget import need_of
 from qwq_gguf.quantization.running.chunks import line_up
 from qwq_gguf.quantization.running.parts import read_part
 from qwq_gguf.quantization.running.weights import read_rows
-from qwq_gguf.quantization.writing.ingredients import made_of
+from qwq_gguf.quantization.writing.fingerprint import fingerprint
 from support.checkpoints import Shape, in_bytes, write_checkpoint
 from support.hub import LoopbackHub
 from support.hub_fixtures import hub, hub_session
@@ -206,7 +206,7 @@ def test_an_unfinished_file_knows_its_scales(folder: Path) -> None:
             for each in made.tensors
         )
         plan = make_plan(replace(made, tensors=tensors), load_recipe("Q8_0"))
-        found: str = made_of(plan, identity=str, versions={}, about={})["tensors"]["all"]
+        found: str = fingerprint(plan, identity=str, versions={}, about={})["tensors"]["all"]
         return found
 
     others = [

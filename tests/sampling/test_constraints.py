@@ -25,7 +25,7 @@ from qwq_gguf.sampling import (
     Xtc,
 )
 from qwq_gguf.sampling.gbnf import parse_gbnf
-from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 from qwq_gguf.sampling.reference import Situation, apply_chain
 from qwq_gguf.sampling.stages import UNNAMED_STAGES
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qwq_gguf.errors import ChainError
 from qwq_gguf.sampling.gbnf import CharSet, parse_gbnf
-from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 
 
 def accepts(grammar: str, text: str, root: str = "root") -> bool:
@@ -233,7 +233,7 @@ def test_reading_on_is_bounded(grammar: str, text: str) -> None:
 
 
 def test_trying_a_vocabulary_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwq_gguf.sampling.recogniser._MAX_WORK_OF_MANY", 1_000_000)
+    monkeypatch.setattr("qwq_gguf.sampling.gbnf_recogniser._MAX_WORK_OF_MANY", 1_000_000)
     recogniser = Recogniser(
         parse_gbnf("root ::= " + " | ".join(f'[ab]{{{i}}} "a" root?' for i in range(60)))
     )
@@ -247,7 +247,7 @@ def test_trying_a_vocabulary_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwq_gguf.sampling.recogniser._MOST_KEPT", 500)
+    monkeypatch.setattr("qwq_gguf.sampling.gbnf_recogniser._MOST_KEPT", 500)
     recogniser = Recogniser(parse_gbnf('root ::= "(" root ")" | "x"'))
     reading = recogniser.begin()
     for _ in range(200):

@@ -11,7 +11,7 @@ from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.chat.tool_formats import CallForm, ToolUse, read_tool_use
 from qwq_gguf.sampling import Grammar
-from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 from qwq_gguf.serve.schema import ANY_OBJECT, calls_grammar, grammar_of
 from support.tool_templates import TOOL_TEMPLATES, tool_template
 

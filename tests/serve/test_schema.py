@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qwq_gguf.sampling import Grammar
-from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 from qwq_gguf.serve.refusal import Refusal
 from qwq_gguf.serve.schema import ANY_OBJECT, grammar_of
 

@@ -28,6 +28,7 @@ __all__ = [
     "R1",
     "Family",
     "deepseek_v3",
+    "gated",
     "gpt_oss",
     "in_mxfp4",
     "qwen35",
@@ -85,7 +86,8 @@ def _outer(wide: int, vocab: int, prefix: str = "model.") -> Shapes:
     }
 
 
-def _gated(name: str, wide: int, inner: int) -> Shapes:
+def gated(name: str, wide: int, inner: int) -> Shapes:
+    """A gated MLP."""
     return {
         f"{name}.gate_proj.weight": (inner, wide),
         f"{name}.up_proj.weight": (inner, wide),
@@ -167,13 +169,13 @@ def deepseek_v3(
             block["self_attn.q_a_layernorm.weight"] = (q_rank,)
             block["self_attn.q_b_proj.weight"] = (heads * (nope + rope), q_rank)
         if layer < dense:
-            block |= _gated("mlp", hidden, inner)
+            block |= gated("mlp", hidden, inner)
         else:
             block["mlp.gate.weight"] = (experts, hidden)
             block["mlp.gate.e_score_correction_bias"] = (experts,)
-            block |= _gated("mlp.shared_experts", hidden, expert_inner * shared)
+            block |= gated("mlp.shared_experts", hidden, expert_inner * shared)
             for number in range(experts):
-                block |= _gated(f"mlp.experts.{number}", hidden, expert_inner)
+                block |= gated(f"mlp.experts.{number}", hidden, expert_inner)
         if layer >= layers:
             block |= {
                 "enorm.weight": (hidden,),
@@ -373,16 +375,16 @@ def qwen35(
         linear["linear_attn.in_proj_z.weight"] = (values, hidden)
         linear["linear_attn.in_proj_a.weight"] = (value_heads, hidden)
         linear["linear_attn.in_proj_b.weight"] = (value_heads, hidden)
-    mlp = _gated("mlp", hidden, inner)
+    mlp = gated("mlp", hidden, inner)
     if experts:
         mlp = {
             "mlp.gate.weight": (experts, hidden),
             "mlp.shared_expert_gate.weight": (1, hidden),
-            **_gated("mlp.shared_expert", hidden, expert_inner),
+            **gated("mlp.shared_expert", hidden, expert_inner),
         }
         if grouped:
             for number in range(experts):
-                mlp |= _gated(f"mlp.experts.{number}", hidden, expert_inner)
+                mlp |= gated(f"mlp.experts.{number}", hidden, expert_inner)
         else:
             mlp["mlp.experts.gate_up_proj"] = (experts, 2 * expert_inner, hidden)
             mlp["mlp.experts.down_proj"] = (experts, hidden, expert_inner)

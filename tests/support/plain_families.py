@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.family_checkpoints import Family, Shapes
+from support.family_checkpoints import Family, Shapes, gated
 
 __all__ = [
     "EXAONE4_32B",
@@ -79,14 +79,6 @@ def _attention(hidden: int, queries: int, keys: int, *, bias: bool = False) -> S
     return shapes
 
 
-def _gated(name: str, wide: int, inner: int) -> Shapes:
-    return {
-        f"{name}.gate_proj.weight": (inner, wide),
-        f"{name}.up_proj.weight": (inner, wide),
-        f"{name}.down_proj.weight": (wide, inner),
-    }
-
-
 def _norms(wide: int, *names: str) -> Shapes:
     return {f"{name}_layernorm.weight": (wide,) for name in names}
 
@@ -137,7 +129,7 @@ def seed_oss(
     config |= {"attention_bias": True, "attention_out_bias": False, "mlp_bias": False}
     config |= {"rope_theta": 10000000.0, "rope_scaling": {"rope_type": "default"}} | changes
     block = _attention(hidden, heads * head, kv_heads * head, bias=True)
-    block |= _gated("mlp", hidden, inner) | _norms(hidden, *_USUAL)
+    block |= gated("mlp", hidden, inner) | _norms(hidden, *_USUAL)
     return _family(config, _model(config, block))
 
 
@@ -172,7 +164,7 @@ def smollm3(
     }
     config |= {"no_rope_layers": [int((i + 1) % 4 != 0) for i in range(layers)]} | changes
     block = _attention(hidden, hidden, hidden // heads * kv_heads)
-    block |= _gated("mlp", hidden, inner) | _norms(hidden, *_USUAL)
+    block |= gated("mlp", hidden, inner) | _norms(hidden, *_USUAL)
     return _family(config, _model(config, block))
 
 
@@ -259,7 +251,7 @@ def mistral3(
         }
     config |= changes
     block = _attention(hidden, heads * head, kv_heads * head)
-    block |= _gated("mlp", hidden, inner) | _norms(hidden, *_USUAL)
+    block |= gated("mlp", hidden, inner) | _norms(hidden, *_USUAL)
     if not vision:
         return _family(config, _model(config, block))
     shapes = _model(
@@ -330,7 +322,7 @@ def olmo(
     config |= changes
     block = _attention(hidden, hidden, kv_heads * head)
     block |= {"self_attn.q_norm.weight": (hidden,), "self_attn.k_norm.weight": (kv_heads * head,)}
-    block |= _gated("mlp", hidden, inner) | _norms(hidden, *_AFTER)
+    block |= gated("mlp", hidden, inner) | _norms(hidden, *_AFTER)
     return _family(config, _model(config, block))
 
 
@@ -373,7 +365,7 @@ def exaone4(
     } | changes
     block = _attention(hidden, heads * head, kv_heads * head)
     block |= {"self_attn.q_norm.weight": (head,), "self_attn.k_norm.weight": (head,)}
-    block |= _gated("mlp", hidden, inner) | _norms(hidden, *_AFTER)
+    block |= gated("mlp", hidden, inner) | _norms(hidden, *_AFTER)
     return Family(config, _model(config, block))  # with nulls, which mean something here
 
 
@@ -431,10 +423,10 @@ def glm4_moe(
     routed: Shapes = {
         "mlp.gate.weight": (experts, hidden),
         "mlp.gate.e_score_correction_bias": (experts,),
-        **_gated("mlp.shared_experts", hidden, expert_inner * shared),
+        **gated("mlp.shared_experts", hidden, expert_inner * shared),
     }
     for number in range(experts):
-        routed |= _gated(f"mlp.experts.{number}", hidden, expert_inner)
+        routed |= gated(f"mlp.experts.{number}", hidden, expert_inner)
     after: Shapes = {
         "enorm.weight": (hidden,),
         "hnorm.weight": (hidden,),
@@ -445,7 +437,7 @@ def glm4_moe(
     }
     shapes = _model(config | {"num_hidden_layers": 0}, {})
     for layer in range(layers + following):
-        block = attention | (routed if layer >= dense else _gated("mlp", hidden, inner))
+        block = attention | (routed if layer >= dense else gated("mlp", hidden, inner))
         block |= after if layer >= layers else {}
         shapes |= {f"model.layers.{layer}.{name}": size for name, size in block.items()}
     return _family(config, shapes)

@@ -1,4 +1,4 @@
-"""A checkpoint whose shards pass by: where they lie meanwhile, and the room that they take.
+"""A checkpoint whose shards pass by: which they are, and the room that they take.
 
 They lie in a folder beside the result and not in the Hub's cache. A shard that is in the
 cache already is used from there, and stays.
@@ -6,9 +6,8 @@ cache already is used from there, and stays.
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TypeAlias
 
 from qwq_gguf.checkpoint.hub.fetch import SPARE
 from qwq_gguf.checkpoint.hub.snapshot import HubFile, HubSnapshot
+from qwq_gguf.checkpoint.hub.stream_folder import taken
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import DiskSpaceError
 from qwq_gguf.words import human_bytes
@@ -24,30 +24,18 @@ __all__ = [
     "AT_ONCE",
     "Groups",
     "check_room",
-    "clear",
     "is_streamed",
     "most_at_once",
     "peak_bytes",
-    "remove_empty",
     "shard_bytes",
     "shard_file",
-    "stream_folder",
     "streamed",
     "streaming",
-    "taken",
     "unlisted",
 ]
 
 Groups: TypeAlias = frozenset[frozenset[Path]]
 """Shards that have to be there together: some weight is in one, its scales in another."""
-
-
-_OURS = (".safetensors", ".incomplete", ".sha256")
-
-
-def stream_folder(path: Path) -> Path:
-    """Where the shards for the result at `path` lie, each for a while."""
-    return path.with_name(f".{path.name}.shards")
 
 
 def streamed(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
@@ -162,35 +150,6 @@ def check_room(
         f"{SPARE:,} to spare",
         hint="make room, name an OUT on another disk, or choose a smaller recipe",
     )
-
-
-def clear(folder: Path, keep: Collection[Path] = ()) -> None:
-    """Remove the files of a stream that are not to be kept, or are empty; no others."""
-    for parent, _, names in os.walk(folder):
-        for path in (Path(parent, name) for name in names if name.endswith(_OURS)):
-            if path not in keep or path.lstat().st_size == 0:
-                path.unlink(missing_ok=True)
-
-
-def remove_empty(folder: Path) -> None:
-    """Remove the folder, if nothing lies in it, and likewise those in it."""
-    for parent, _, _ in os.walk(folder, topdown=False):
-        try:
-            Path(parent).rmdir()
-        except OSError:  # something lies there
-            pass
-
-
-def taken(folder: Path) -> int:
-    """The bytes of disk that the files of a folder take."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += Path(parent, name).lstat().st_blocks * 512
-            except OSError:  # gone meanwhile
-                continue
-    return total
 
 
 def streaming(checkpoint: Checkpoint) -> tuple[HubSnapshot, Path]:

@@ -27,15 +27,13 @@ from qwq_gguf.checkpoint.hub.stream import (
     AT_ONCE,
     Groups,
     check_room,
-    clear,
     is_streamed,
     most_at_once,
-    remove_empty,
     shard_bytes,
     shard_file,
     streaming,
-    taken,
 )
+from qwq_gguf.checkpoint.hub.stream_folder import clear, remove_empty, taken
 from qwq_gguf.checkpoint.values import Checkpoint
 from qwq_gguf.errors import OutputError, SourceError
 from qwq_gguf.files.reading import read_file

@@ -53,15 +53,8 @@ def chat(
         str | None, typer.Option("-sys", "--system", metavar="TEXT", help="A system prompt.")
     ] = None,
     tools: tool_flags.Tools = None,
-    context: Annotated[
-        str | None,
-        typer.Option(
-            "-c",
-            "--ctx",
-            metavar="N",
-            help="Context in tokens; auto: what fits.  [default: 16384, or the model's if smaller]",
-        ),
-    ] = None,
+    placed: context_flags.Placed,
+    kept: context_flags.Kept,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -72,16 +65,6 @@ def chat(
             help="Longest reply, thought included.  [default: the context]",
         ),
     ] = None,
-    gpu_layers: Annotated[
-        str | None,
-        typer.Option(
-            "-ngl",
-            "--gpu-layers",
-            metavar="N",
-            help="Layers on the graphics card; auto: what fits.  [default: all, if this build can]",
-        ),
-    ] = None,
-    threads: context_flags.Threads = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -92,24 +75,8 @@ def chat(
             help="Make the same reply again.  [default: a new one]",
         ),
     ] = None,
-    cache: context_flags.CacheTypes,
-    kv_type: context_flags.KvType = None,
-    cpu_experts: context_flags.CpuExperts = 0,
-    attention: context_flags.Attention,
-    rpc: context_flags.Rpc = None,
     guessing: speculation_flags.Guessing,
     profile_name: chain_flags.ProfileName = None,
-    thought_budget: Annotated[
-        int | None,
-        typer.Option(
-            "--thought-budget",
-            metavar="N",
-            min=-1,
-            help="Tokens after which a thought is closed (0: none is begun, -1: never)."
-            "  [default: the profile's]",
-        ),
-    ] = None,
-    thinking: thought_flags.Thinking = None,
     hide_thinking: Annotated[
         bool, typer.Option("--hide-thinking", help="Show how far a thought is, not its text.")
     ] = False,
@@ -173,7 +140,7 @@ def chat(
       qwq-gguf chat QwQ-32B-Q4_K_M.gguf -ngl 40 -c 32768 --show-chain --top-k 20
     """
     if question is not None:
-        if thinking is not None and question.lower() in ("on", "off", "true", "false"):
+        if steering.thinking is not None and question.lower() in ("on", "off", "true", "false"):
             raise typer.BadParameter("--think takes no value: it is --think or --no-think")
         if prompt is not None:
             raise typer.BadParameter("QUESTION and --prompt: one of them")
@@ -188,19 +155,9 @@ def chat(
     from qwq_gguf.jobs.fetching import bring_gguf, gguf_header
     from qwq_gguf.jobs.wishes import settle
 
-    tokens, layers, automatic = context_flags.placed_of(context, gpu_layers)
-    wish = context_flags.wish_of(
-        cache,
-        attention,
-        both=kv_type,
-        automatic=automatic,
-        cpu_experts=cpu_experts,
-        rpc=rpc,
-    )
+    wish = placed.wish(kept)
     speculation = guessing.wish()
-    wishes = thought_flags.wishes_of(
-        profile_name, sampling, steering, think=thinking, budget=thought_budget
-    )
+    wishes = thought_flags.wishes_of(profile_name, sampling, steering)
     report = Bars() if quiet else Terminal()
     named = gguf_named(source, Bars())
     header = gguf_header(named, revision, token, report)
@@ -227,7 +184,7 @@ def chat(
     from qwq_gguf.cli.chatting.loop import answer_one, collect, talk
     from qwq_gguf.cli.chatting.screen import screen
     from qwq_gguf.cli.chatting.shown import Shown
-    from qwq_gguf.jobs.opening import open_chat
+    from qwq_gguf.jobs.chat_opening import open_chat
 
     bring_gguf(located, report)
     shown = Shown(thoughts=not (hide_thinking or quiet), notes=not quiet, details=verbose)
@@ -235,10 +192,10 @@ def chat(
     with (
         load_model(
             located.path,
-            context=tokens,
+            context=placed.tokens,
             usual_context=settled.profile.context,
-            gpu_layers=layers,
-            threads=threads,
+            gpu_layers=placed.layers,
+            threads=placed.threads,
             wish=wish,
             guessing=speculation,
             quiet=quiet,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qwq_gguf.cli.flags.chain import complete_profile
+from qwq_gguf.cli.flags.completion import complete_profile
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit_json, note, show_table
 from qwq_gguf.cli.terminal.telling import Terminal

@@ -49,7 +49,7 @@ def doctor(
       qwq-gguf doctor --fix
       qwq-gguf doctor --json | jq .remedy
     """
-    from qwq_gguf.jobs.doctoring import examine, record
+    from qwq_gguf.jobs.diagnosing import examine, record
 
     if yes and not fix:
         raise typer.BadParameter("--yes goes with --fix")
@@ -91,7 +91,7 @@ def report_lines(found: Diagnosis) -> list[str]:
 def _fix(found: Diagnosis, *, yes: bool) -> None:
     from qwq_gguf.cli.terminal.asking import agreed
     from qwq_gguf.cli.terminal.telling import Terminal
-    from qwq_gguf.jobs.doctoring import install, prove
+    from qwq_gguf.jobs.diagnosing import install, prove
 
     if found.remedy is None:
         note("there is nothing to install")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from qwq_gguf.cli.commands.eval_quality import quality
 from qwq_gguf.cli.flags import context as context_flags
 from qwq_gguf.cli.flags import speculation as speculation_flags
 from qwq_gguf.cli.flags import thoughts as thought_flags
+from qwq_gguf.cli.flags.completion import completing
 from qwq_gguf.cli.flags.groups import takes_groups
 from qwq_gguf.cli.flags.sources import Revision, Token, named_model
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
@@ -42,12 +43,11 @@ def measure() -> None:
     """
 
 
-def _complete_suite(incomplete: str) -> list[str]:
+def _suites() -> Iterable[str]:
     from qwq_gguf.evaluation.suites import suite_names
     from qwq_gguf.evaluation.suites.public import FORMATS
 
-    known = (*suite_names(), *(f"{name}:" for name in FORMATS))
-    return [name for name in known if name.startswith(incomplete)]
+    return (*suite_names(), *(f"{name}:" for name in FORMATS))
 
 
 @app.command("thinking", cls=HouseCommand)
@@ -70,7 +70,7 @@ def thinking(
             metavar="NAME|FILE",
             help="What is asked, several times for more: a suite's name, a FILE.jsonl of questions,"
             " or FORMAT:FILE of a public test (docs/evaluate.md).",
-            autocompletion=_complete_suite,
+            autocompletion=completing(_suites),
         ),
     ],
     profile_names: Annotated[
@@ -129,17 +129,9 @@ def thinking(
         int | None,
         typer.Option("-c", "--ctx", metavar="N", min=1, help="Context in tokens, of all at once."),
     ] = None,
-    gpu_layers: Annotated[
-        int | None,
-        typer.Option(
-            "-ngl", "--gpu-layers", metavar="N", min=-1, help="Layers on the graphics card."
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.")
-    ] = None,
-    cache: context_flags.CacheTypes,
-    attention: context_flags.Attention,
+    gpu_layers: context_flags.CountedLayers = None,
+    threads: context_flags.Threads = None,
+    kept: context_flags.Kept,
     guessing: speculation_flags.Guessing,
     as_json: Annotated[
         bool, typer.Option("--json", help="The figures as one JSON object.")
@@ -203,7 +195,7 @@ def thinking(
             context=context,
             gpu_layers=gpu_layers,
             threads=threads,
-            wish=context_flags.wish_of(cache, attention),
+            wish=kept.wish(),
             guessing=guessing.wish(),
             out=out,
             force=force,

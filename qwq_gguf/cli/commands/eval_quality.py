@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qwq_gguf.cli.flags.groups import takes_groups
+from qwq_gguf.cli.flags.reading import Computed, Texts
 from qwq_gguf.cli.flags.sources import Revision, Token, named_model
 from qwq_gguf.cli.terminal.output import emit_json, note, show_table
 from qwq_gguf.cli.terminal.telling import Terminal
@@ -22,6 +24,7 @@ __all__ = ["quality"]
 _SHOWN = 100  # characters of a text before a place
 
 
+@takes_groups
 def quality(
     models: Annotated[
         list[str],
@@ -32,18 +35,8 @@ def quality(
             show_default=False,
         ),
     ],
-    text: Annotated[
-        Path | None,
-        typer.Option("--text", metavar="FILE", help="A text to foretell, in windows."),
-    ] = None,
-    traces: Annotated[
-        Path | None,
-        typer.Option(
-            "--traces",
-            metavar="FILE",
-            help="Replies to foretell, from `eval thinking --traces --out FILE`.",
-        ),
-    ] = None,
+    *,
+    texts: Texts,
     window: Annotated[
         int | None,
         typer.Option(
@@ -54,12 +47,6 @@ def quality(
             help="Tokens of a window, of which the second half is foretold; of traces, what of "
             "each is read.  [default: 512; all of a trace]",
             show_default=False,
-        ),
-    ] = None,
-    windows: Annotated[
-        int | None,
-        typer.Option(
-            "--chunks", metavar="N", min=1, help="Windows, or replies, at most.  [default: all]"
         ),
     ] = None,
     logits: Annotated[
@@ -79,15 +66,7 @@ def quality(
     worst: Annotated[
         int, typer.Option("--worst", metavar="N", min=0, max=1000, help="Worst places to show.")
     ] = 5,
-    gpu_layers: Annotated[
-        int | None,
-        typer.Option(
-            "-ngl", "--gpu-layers", metavar="N", min=-1, help="Layers on the graphics card."
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.")
-    ] = None,
+    computed: Computed,
     as_json: Annotated[
         bool, typer.Option("--json", help="The figures as one JSON object.")
     ] = False,
@@ -122,15 +101,15 @@ def quality(
     asked = QualityAsked(
         reference=reference,
         quants=names if reference is None else names[1:],
-        text=text,
-        traces=traces,
+        text=texts.text,
+        traces=texts.traces,
         window=window,
-        windows=windows,
+        windows=texts.windows,
         logits=logits,
         save_logits=save_logits,
         worst=worst,
-        gpu_layers=gpu_layers,
-        threads=threads,
+        gpu_layers=computed.gpu_layers,
+        threads=computed.threads,
         force=force,
         revision=revision,
         token=token,

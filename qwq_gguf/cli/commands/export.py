@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qwq_gguf.cli.flags import thoughts as thought_flags
-from qwq_gguf.cli.flags.chain import complete_profile
+from qwq_gguf.cli.flags.chain import ProfileOfFile
 from qwq_gguf.cli.flags.common import Json
+from qwq_gguf.cli.flags.completion import completing
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit_json, note
@@ -20,10 +22,10 @@ __all__ = ["app"]
 app = command_app()
 
 
-def _complete_runtime(incomplete: str) -> list[str]:
+def _runtimes() -> Iterable[str]:
     from qwq_gguf.exporters.runtimes import EXPORTERS
 
-    return [name for name in EXPORTERS if name.startswith(incomplete)]
+    return EXPORTERS
 
 
 @app.command("export", cls=HouseCommand)
@@ -34,7 +36,7 @@ def export(
             metavar="RUNTIME",
             help="ollama, lmstudio, llama-server, vllm, transformers, text-generation-webui or "
             "openwebui.",
-            autocompletion=_complete_runtime,
+            autocompletion=completing(_runtimes),
         ),
     ],
     source: GgufSource,
@@ -42,15 +44,7 @@ def export(
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="Write here.  [default: ./RUNTIME]"),
     ] = None,
-    profile_name: Annotated[
-        str,
-        typer.Option(
-            "--profile",
-            metavar="NAME",
-            help="Whose settings; auto takes them from the file.",
-            autocompletion=complete_profile,
-        ),
-    ] = "auto",
+    profile_name: ProfileOfFile = "auto",
     system: Annotated[
         str | None,
         typer.Option("--system", metavar="TEXT", help="A system prompt (ollama, lmstudio)."),

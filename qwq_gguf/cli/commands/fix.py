@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.flags.chain import complete_profile
+from qwq_gguf.cli.flags.chain import ProfileOfFile
 from qwq_gguf.cli.flags.common import Json, Yes
+from qwq_gguf.cli.flags.completion import completing
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.asking import agreed
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -24,10 +26,10 @@ __all__ = ["app"]
 app = command_app()
 
 
-def _complete_runtime(incomplete: str) -> list[str]:
+def _runtimes() -> Iterable[str]:
     from qwq_gguf.jobs.fixing import RUNTIMES
 
-    return [name for name in RUNTIMES if name.startswith(incomplete)]
+    return RUNTIMES
 
 
 @app.command("fix", cls=HouseCommand)
@@ -46,7 +48,7 @@ def fix(
             "--runtime",
             metavar="NAME",
             help="ollama or lmstudio.  [default: by where the model lies]",
-            autocompletion=_complete_runtime,
+            autocompletion=completing(_runtimes),
         ),
     ] = None,
     out: Annotated[
@@ -55,15 +57,7 @@ def fix(
             "-o", "--out", metavar="OUT", help="The Modelfile.  [default: ./NAME-fixed.Modelfile]"
         ),
     ] = None,
-    profile_name: Annotated[
-        str,
-        typer.Option(
-            "--profile",
-            metavar="NAME",
-            help="How it is meant to be run; see `qwq-gguf profiles`.",
-            autocompletion=complete_profile,
-        ),
-    ] = "auto",
+    profile_name: ProfileOfFile = "auto",
     yes: Yes = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a Modelfile that somebody else wrote.")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from qwq_gguf.cli.flags.groups import takes_groups
+from qwq_gguf.cli.flags.reading import Computed, Texts
 from qwq_gguf.cli.flags.sources import Revision, Token, named_model
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit_json
@@ -18,7 +20,9 @@ app = command_app()
 
 
 @app.command(cls=HouseCommand)
+@takes_groups
 def imatrix(
+    *,
     out: Annotated[
         Path,
         typer.Option("-o", "--out", metavar="OUT", help="The file to write.", show_default=False),
@@ -32,17 +36,7 @@ def imatrix(
             show_default=False,
         ),
     ] = None,
-    text: Annotated[
-        Path | None, typer.Option("--text", metavar="FILE", help="A text to read, in windows.")
-    ] = None,
-    traces: Annotated[
-        Path | None,
-        typer.Option(
-            "--traces",
-            metavar="FILE",
-            help="Replies to read, from `eval thinking --traces --out FILE`.",
-        ),
-    ] = None,
+    texts: Texts,
     merge: Annotated[
         list[Path] | None,
         typer.Option(
@@ -61,10 +55,6 @@ def imatrix(
             help="Tokens of a window.  [default: 512; of traces 4096 at most]",
             show_default=False,
         ),
-    ] = None,
-    windows: Annotated[
-        int | None,
-        typer.Option("--chunks", metavar="N", min=1, help="Windows at most.  [default: all]"),
     ] = None,
     output: Annotated[
         bool,
@@ -89,15 +79,7 @@ def imatrix(
             show_default="resume",
         ),
     ] = True,
-    gpu_layers: Annotated[
-        int | None,
-        typer.Option(
-            "-ngl", "--gpu-layers", metavar="N", min=-1, help="Layers on the graphics card."
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("-t", "--threads", metavar="N", min=1, help="CPU threads.")
-    ] = None,
+    computed: Computed,
     as_json: Annotated[
         bool, typer.Option("--json", help="What was made, as one JSON object.")
     ] = False,
@@ -126,16 +108,16 @@ def imatrix(
     asked = ImatrixAsked(
         source=None if source is None else named_model(source),
         out=out,
-        text=text,
-        traces=traces,
+        text=texts.text,
+        traces=texts.traces,
         merge=merge or (),
         window=window,
-        windows=windows,
+        windows=texts.windows,
         output=output,
         saved_every=saved_every,
         resume=resume,
-        gpu_layers=gpu_layers,
-        threads=threads,
+        gpu_layers=computed.gpu_layers,
+        threads=computed.threads,
         force=force,
         revision=revision,
         token=token,

@@ -61,7 +61,7 @@ def inspect(
       qwq-gguf inspect bartowski/Qwen_QwQ-32B-GGUF:IQ4_XS --against Qwen/QwQ-32B
     """
     from qwq_gguf.jobs.inspecting import inspect_file
-    from qwq_gguf.profiles.edited import edit_notes
+    from qwq_gguf.profiles.edited_keys import edit_notes
 
     wanted = {"--json": as_json, "--keys": with_keys, "--template": with_template}
     if sum(wanted.values()) > 1:
@@ -85,7 +85,7 @@ def inspect(
 def _show_beside(
     source: str, against: str, revision: str | None, token: str | None, *, as_json: bool
 ) -> None:
-    from qwq_gguf.jobs.source_beside import inspect_beside
+    from qwq_gguf.jobs.source_comparing import inspect_beside
     from qwq_gguf.verification.source_keys import diff_lines
 
     found = inspect_beside(source, against, revision=revision, token=token, report=Terminal())

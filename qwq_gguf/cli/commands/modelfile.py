@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qwq_gguf.cli.flags import thoughts as thought_flags
-from qwq_gguf.cli.flags.chain import complete_profile
+from qwq_gguf.cli.flags.chain import ProfileOfFile
 from qwq_gguf.cli.flags.common import Json
 from qwq_gguf.cli.flags.sources import GgufSource, Revision, Token
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -28,15 +28,7 @@ def modelfile(
         Path | None,
         typer.Option("-o", "--out", metavar="OUT", help="Write this file.  [default: stdout]"),
     ] = None,
-    profile_name: Annotated[
-        str,
-        typer.Option(
-            "--profile",
-            metavar="NAME",
-            help="Whose parameters; see `qwq-gguf profiles`.",
-            autocompletion=complete_profile,
-        ),
-    ] = "auto",
+    profile_name: ProfileOfFile = "auto",
     effort: thought_flags.Effort = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     as_json: Json = False,

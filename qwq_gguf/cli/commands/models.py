@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from qwq_gguf.cli.flags.common import Json, Yes
+from qwq_gguf.cli.flags.completion import completing
 from qwq_gguf.cli.terminal.asking import agreed
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, note, show_table
@@ -22,9 +24,8 @@ __all__ = ["app"]
 app = command_app()
 
 
-def _complete(incomplete: str) -> list[str]:
-    folder = models_folder(read_configuration())
-    return [kept.name for kept in kept_models(folder) if kept.name.startswith(incomplete)]
+def _kept() -> Iterable[str]:
+    return [kept.name for kept in kept_models(models_folder(read_configuration()))]
 
 
 @app.command("models", cls=HouseCommand)
@@ -32,7 +33,10 @@ def models(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="One of them.", show_default=False, autocompletion=_complete
+            metavar="NAME",
+            help="One of them.",
+            show_default=False,
+            autocompletion=completing(_kept),
         ),
     ] = None,
     paths: Annotated[

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qwq_gguf.cli.flags.chain import chain_rows, complete_profile
+from qwq_gguf.cli.flags.chain import chain_rows
+from qwq_gguf.cli.flags.completion import complete_profile
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.keys import quiet_keys
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app

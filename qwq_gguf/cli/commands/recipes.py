@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from qwq_gguf.cli.commands.recipes_fit import fit
 from qwq_gguf.cli.flags.common import Json
+from qwq_gguf.cli.flags.completion import complete_recipe
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.lazy import CONTEXT_SETTINGS, HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, note, show_table
@@ -56,12 +57,6 @@ def group() -> None:
     """
 
 
-def _complete(incomplete: str) -> list[str]:
-    from qwq_gguf.quantization.recipes.shipped import recipe_names
-
-    return [name for name in recipe_names() if name.startswith(incomplete.upper())]
-
-
 @app.command("show", cls=HouseCommand)
 def show(
     name: Annotated[
@@ -71,7 +66,7 @@ def show(
             help="Show this recipe, or the .toml at this path; or a checkpoint or GGUF, and the "
             "size that each recipe makes of it.",
             show_default=False,
-            autocompletion=_complete,
+            autocompletion=complete_recipe,
         ),
     ] = None,
     as_json: Json = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 from typer.main import get_command
 
 from qwq_gguf.cli.flags.common import AnswerOnly, Detailed, Json, Yes
+from qwq_gguf.cli.flags.completion import complete_recipe, completing
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.asking import agreed
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
@@ -26,19 +28,12 @@ __all__ = ["app"]
 app = command_app()
 
 
-def _complete_model(incomplete: str) -> list[str]:
+def _models() -> Iterable[str]:
     from qwq_gguf.jobs.kept_models import kept_models
 
     configuration = read_configuration()
     kept = [model.name for model in kept_models(models_folder(configuration))]
-    names = ["demo", *configuration.aliases, *kept]
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def _complete_recipe(incomplete: str) -> list[str]:
-    from qwq_gguf.quantization.recipes.shipped import recipe_names
-
-    return [name for name in recipe_names() if name.startswith(incomplete.upper())]
+    return ("demo", *configuration.aliases, *kept)
 
 
 @app.command(
@@ -54,7 +49,7 @@ def run(
             metavar="MODEL",
             help="A checkpoint or a GGUF: on the Hub, a folder, a file, demo, an alias, or a "
             "model that an earlier run has kept.",
-            autocompletion=_complete_model,
+            autocompletion=completing(_models),
         ),
     ],
     recipe: Annotated[
@@ -64,7 +59,7 @@ def run(
             "--recipe",
             metavar="NAME",
             help="How small a checkpoint is made.  [default: what fits, else Q4_K_M]",
-            autocompletion=_complete_recipe,
+            autocompletion=complete_recipe,
         ),
     ] = None,
     tokens: Annotated[

@@ -120,43 +120,9 @@ def serve(
             "--grace", metavar="TIME", help="How long running replies may go on after a stop."
         ),
     ] = "30s",
-    context: Annotated[
-        str | None,
-        typer.Option(
-            "-c",
-            "--ctx",
-            metavar="N",
-            help="Context in tokens, for all replies together; one may have all of it; auto: what"
-            " fits.  [default: the profile's, or the model's if smaller]",
-        ),
-    ] = None,
-    gpu_layers: Annotated[
-        str | None,
-        typer.Option(
-            "-ngl",
-            "--gpu-layers",
-            metavar="N",
-            help="Layers on the graphics card; auto: what fits.  [default: all, if this build can]",
-        ),
-    ] = None,
-    threads: context_flags.Threads = None,
-    cache: context_flags.CacheTypes,
-    kv_type: context_flags.KvType = None,
-    cpu_experts: context_flags.CpuExperts = 0,
-    attention: context_flags.Attention,
-    rpc: context_flags.Rpc = None,
+    placed: context_flags.Placed,
+    kept: context_flags.Kept,
     profile_name: chain_flags.ProfileName = None,
-    thought_budget: Annotated[
-        int | None,
-        typer.Option(
-            "--thought-budget",
-            metavar="N",
-            min=-1,
-            help="Tokens after which a thought is closed (0: none is begun, -1: never), where a"
-            " request has none.  [default: the profile's]",
-        ),
-    ] = None,
-    thinking: thought_flags.Thinking = None,
     steering: thought_flags.Steering,
     sampling: chain_flags.Sampling,
     as_json: Annotated[
@@ -199,11 +165,8 @@ def serve(
         raise typer.BadParameter("name a MODEL, or --models FOLDER")
     if alias is not None and source is None:
         raise typer.BadParameter("--alias goes with a MODEL")
-    tokens, layers, automatic = context_flags.placed_of(context, gpu_layers)
     access = serving_flags.access_of(host, api_key, api_key_file, allow_host, cors)
-    wishes = thought_flags.wishes_of(
-        profile_name, sampling, steering, think=thinking, budget=thought_budget
-    )
+    wishes = thought_flags.wishes_of(profile_name, sampling, steering)
     report = Bars() if quiet else Terminal()
     names = {} if models is None else models_in(models)
     first = None
@@ -216,17 +179,10 @@ def serve(
         first=first,
         loading=Loading(
             wishes=wishes,
-            context=tokens,
-            gpu_layers=layers,
-            threads=threads,
-            wish=context_flags.wish_of(
-                cache,
-                attention,
-                both=kv_type,
-                automatic=automatic,
-                cpu_experts=cpu_experts,
-                rpc=rpc,
-            ),
+            context=placed.tokens,
+            gpu_layers=placed.layers,
+            threads=placed.threads,
+            wish=placed.wish(kept),
             sequences=parallel,
             waiting=queue,
         ),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qwq_gguf.cli.flags.common import Json
+from qwq_gguf.cli.flags.completion import completing
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit, emit_json, note
 from qwq_gguf.cli.terminal.telling import Terminal
@@ -24,10 +25,10 @@ __all__ = ["app"]
 app = command_app()
 
 
-def _complete_profile(incomplete: str) -> list[str]:
+def _profiles() -> Iterable[str]:
     from qwq_gguf.profiles import profile_names
 
-    return [name for name in profile_names() if name.startswith(incomplete)]
+    return profile_names()
 
 
 @app.command("set", cls=HouseCommand)
@@ -42,7 +43,7 @@ def set_(
             metavar="NAME",
             help="Carry this profile's sampling; see `qwq-gguf profiles`.",
             show_default=False,
-            autocompletion=_complete_profile,
+            autocompletion=completing(_profiles),
         ),
     ] = None,
     kv: Annotated[

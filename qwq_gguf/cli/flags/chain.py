@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from qwq_gguf.cli.flags.completion import complete_profile
 from qwq_gguf.cli.terminal.output import note, show_table
 from qwq_gguf.errors import ChainError
 
@@ -25,20 +26,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Constrained",
     "ProfileName",
+    "ProfileOfFile",
     "Sampling",
     "chain_rows",
-    "complete_profile",
     "flags_refused",
     "show_chain",
     "show_notes",
 ]
-
-
-def complete_profile(incomplete: str) -> list[str]:
-    """The profiles whose names begin like this, for the shell."""
-    from qwq_gguf.profiles import AUTO, profile_names
-
-    return [name for name in (*profile_names(), AUTO) if name.startswith(incomplete)]
 
 
 ProfileName: TypeAlias = Annotated[
@@ -47,6 +41,15 @@ ProfileName: TypeAlias = Annotated[
         "--profile",
         metavar="NAME",
         help="Sampler chain and stops, see `qwq-gguf profiles`.  [default: auto, as the file says]",
+        autocompletion=complete_profile,
+    ),
+]
+ProfileOfFile: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Whose settings; auto takes them from the file. See `qwq-gguf profiles`.",
         autocompletion=complete_profile,
     ),
 ]

@@ -1,8 +1,8 @@
-"""How a context is kept: the types of its cache, flash attention, YaRN. The flags."""
+"""How large a context is, where it and its model lie, and how it is kept: the flags."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -10,22 +10,44 @@ import typer
 if TYPE_CHECKING:
     from qwq_gguf.jobs.contexts import ContextWish
 
-__all__ = [
-    "Attention",
-    "CacheTypes",
-    "CpuExperts",
-    "KvType",
-    "Rpc",
-    "Threads",
-    "placed_of",
-    "whole_or_auto",
-    "wish_of",
-]
+__all__ = ["CountedLayers", "Kept", "Placed", "Threads", "whole_or_auto"]
 
 AUTO = "auto"
 _FLASH = {"on": True, "off": False, "auto": None}
 _TYPES = ["f16", "q8_0", "q4_0"]
 
+Context: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "-c",
+        "--ctx",
+        metavar="N",
+        help="Context in tokens, of a server for all replies together; auto: what fits."
+        "  [default: the profile's, or the model's if smaller]",
+        show_default=False,
+    ),
+]
+GpuLayers: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "-ngl",
+        "--gpu-layers",
+        metavar="N",
+        help="Layers on the graphics card; auto: what fits.  [default: all, if this build can]",
+        show_default=False,
+    ),
+]
+CountedLayers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "-ngl",
+        "--gpu-layers",
+        metavar="N",
+        min=-1,
+        help="Layers on the graphics card.  [default: all, if this build can]",
+        show_default=False,
+    ),
+]
 CacheTypeK: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -74,7 +96,7 @@ KvType: TypeAlias = Annotated[
     typer.Option(
         "--kv-type",
         metavar="TYPE",
-        help="The same for both; auto: by what fits this machine.  [default: f16]",
+        help="Keep keys and values in TYPE; auto: by what fits this machine.  [default: f16]",
         autocompletion=lambda: ["auto", *_TYPES],
         show_default=False,
     ),
@@ -106,29 +128,76 @@ Threads: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class CacheTypes:
-    """What a KV cache is kept in."""
+class Kept:
+    """What a context's cache is kept in, and how it is attended to."""
 
     cache_type_k: CacheTypeK = None
     cache_type_v: CacheTypeV = None
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """How a context is attended to."""
-
     flash_attention: FlashAttention = None
     yarn: Yarn = None
 
+    def wish(self) -> ContextWish:
+        """These flags as one value. Usage error for words that mean nothing."""
+        from qwq_gguf.jobs.contexts import ContextWish
 
-def placed_of(
-    context: str | None, gpu_layers: str | None
-) -> tuple[int | None, int | None, frozenset[str]]:
-    """Context and layers as numbers, and which of them are left to what fits."""
-    tokens, any_context = whole_or_auto(context, "--ctx", 1)
-    layers, any_layers = whole_or_auto(gpu_layers, "--gpu-layers", -1)
-    left = {"context": any_context, "gpu_layers": any_layers}
-    return tokens, layers, frozenset(name for name, auto in left.items() if auto)
+        flash = self.flash_attention
+        word = AUTO if flash is None else flash.lower()
+        if word not in _FLASH:
+            raise typer.BadParameter(f"--flash-attn is on, off or auto, not {flash}")
+        return ContextWish(
+            keys=self.cache_type_k,
+            values=self.cache_type_v,
+            flash_attention=_FLASH[word],
+            yarn=self.yarn,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """How large a context is, and what computes on what of it and of the model."""
+
+    context: Context = None
+    gpu_layers: GpuLayers = None
+    threads: Threads = None
+    cpu_experts: CpuExperts = 0
+    rpc: Rpc = None
+    kv_type: KvType = None
+
+    @property
+    def tokens(self) -> int | None:
+        """The context as a number; None for the usual one, or for what fits."""
+        return whole_or_auto(self.context, "--ctx", 1)[0]
+
+    @property
+    def layers(self) -> int | None:
+        """The layers on a card as a number; None for all, or for what fits."""
+        return whole_or_auto(self.gpu_layers, "--gpu-layers", -1)[0]
+
+    def wish(self, kept: Kept) -> ContextWish:
+        """These flags and those as one value, with what is left to what fits. Usage error for
+        words that mean nothing.
+        """
+        both, automatic = self.kv_type, self._automatic()
+        if both is not None and (kept.cache_type_k, kept.cache_type_v) != (None, None):
+            raise typer.BadParameter("--kv-type says both of --cache-type-k and --cache-type-v")
+        if both is not None and both.lower() != AUTO:
+            kept = replace(kept, cache_type_k=both, cache_type_v=both)
+        from qwq_gguf.jobs.contexts import read_workers
+
+        return replace(
+            kept.wish(),
+            automatic=automatic,
+            cpu_experts=self.cpu_experts,
+            workers=() if self.rpc is None else read_workers(self.rpc),
+        )
+
+    def _automatic(self) -> frozenset[str]:
+        left = {
+            "context": whole_or_auto(self.context, "--ctx", 1)[1],
+            "gpu_layers": whole_or_auto(self.gpu_layers, "--gpu-layers", -1)[1],
+            "kv_type": self.kv_type is not None and self.kv_type.lower() == AUTO,
+        }
+        return frozenset(name for name, auto in left.items() if auto)
 
 
 def whole_or_auto(text: str | None, flag: str, least: int) -> tuple[int | None, bool]:
@@ -142,38 +211,3 @@ def whole_or_auto(text: str | None, flag: str, least: int) -> tuple[int | None, 
     if not least <= number < 1 << 31:
         raise typer.BadParameter(f"{flag}: {text[:20]} is not in the range x>={least}")
     return number, False
-
-
-def wish_of(
-    cache: CacheTypes,
-    attention: Attention,
-    *,
-    both: str | None = None,
-    automatic: frozenset[str] = frozenset(),
-    cpu_experts: int = 0,
-    rpc: str | None = None,
-) -> ContextWish:
-    """These flags as one value. Usage error for words that mean nothing."""
-    keys, values = cache.cache_type_k, cache.cache_type_v
-    if both is not None:
-        if keys is not None or values is not None:
-            raise typer.BadParameter("--kv-type says both of --cache-type-k and --cache-type-v")
-        if both.lower() == AUTO:
-            automatic |= {"kv_type"}
-        else:
-            keys = values = both
-    from qwq_gguf.jobs.contexts import ContextWish, read_workers
-
-    flash = attention.flash_attention
-    word = "auto" if flash is None else flash.lower()
-    if word not in _FLASH:
-        raise typer.BadParameter(f"--flash-attn is on, off or auto, not {flash}")
-    return ContextWish(
-        keys=keys,
-        values=values,
-        flash_attention=_FLASH[word],
-        yarn=attention.yarn,
-        automatic=automatic,
-        cpu_experts=cpu_experts,
-        workers=() if rpc is None else read_workers(rpc),
-    )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qwq_gguf.cli.flags.chain import complete_profile
+from qwq_gguf.cli.flags.completion import complete_profile, complete_recipe, completing
 from qwq_gguf.cli.flags.sources import alias_of
 
 __all__ = [
@@ -41,16 +41,13 @@ __all__ = [
 ]
 
 
-def _complete_recipe(incomplete: str) -> list[str]:
-    from qwq_gguf.quantization.recipes.shipped import recipe_names
-
-    return [name for name in recipe_names() if name.startswith(incomplete.upper())]
-
-
-def _complete_type(incomplete: str) -> list[str]:
+def _types() -> list[str]:
     from qwq_gguf.quantization.recipes.recipe import TARGET_TYPES
 
-    return [kind.name for kind in TARGET_TYPES if kind.name.startswith(incomplete.upper())]
+    return [kind.name for kind in TARGET_TYPES]
+
+
+_complete_type = completing(_types, capitals=True)
 
 
 Source = Annotated[
@@ -80,7 +77,7 @@ RecipeWord = Annotated[
         metavar="RECIPE",
         help="The same as --recipe.",
         show_default=False,
-        autocompletion=_complete_recipe,
+        autocompletion=complete_recipe,
     ),
 ]
 RecipeOption = Annotated[
@@ -92,7 +89,7 @@ RecipeOption = Annotated[
         help="How small, in any case, or a recipe's .toml file. Repeatable: the weights are "
         "read once for all.  [default: Q4_K_M]",
         show_default=False,
-        autocompletion=_complete_recipe,
+        autocompletion=complete_recipe,
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]

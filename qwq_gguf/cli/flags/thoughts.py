@@ -12,12 +12,23 @@ if TYPE_CHECKING:
     from qwq_gguf.cli.flags.chain import Sampling
     from qwq_gguf.jobs.wishes import Wishes
 
-__all__ = ["Effort", "Steering", "Thinking", "wishes_of"]
+__all__ = ["Effort", "Steering", "wishes_of"]
 
 _MAX_JSON = 64 * 1024  # characters
 # What a chat makes itself, and nobody may put in its place.
 _OURS = ("messages", "tools", "add_generation_prompt", "raise_exception", "strftime_now")
 
+Budget: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--thought-budget",
+        metavar="N",
+        min=-1,
+        help="Tokens after which a thought is closed (0: none is begun, -1: never)."
+        "  [default: the profile's]",
+        show_default=False,
+    ),
+]
 Thinking: TypeAlias = Annotated[
     bool | None,
     typer.Option(
@@ -63,6 +74,8 @@ Governed: TypeAlias = Annotated[
 class Steering:
     """What a template and a governor are told."""
 
+    budget: Budget = None
+    thinking: Thinking = None
     effort: Effort = None
     template_kwargs: TemplateKwargs = None
     governed: Governed = None
@@ -72,9 +85,6 @@ def wishes_of(
     profile: str | None,
     sampling: Sampling,
     steering: Steering,
-    *,
-    think: bool | None,
-    budget: int | None,
 ) -> Wishes:
     """How a model is to be run, by all flags together. Usage error for what means nothing;
     ProfileError for a key that the governor has not.
@@ -84,8 +94,8 @@ def wishes_of(
     return Wishes(
         profile=profile,
         settings=sampling.overrides(),
-        think=think,
-        budget=budget,
+        think=steering.thinking,
+        budget=steering.budget,
         variables=_variables(steering.template_kwargs),
         governor=_governor(steering.governed),
         effort=steering.effort,

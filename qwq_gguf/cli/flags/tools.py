@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from qwq_gguf.cli.flags.completion import completing
 from qwq_gguf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,10 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["Tools", "tools_of"]
 
 
-def _complete(incomplete: str) -> list[str]:
+def _names() -> Iterable[str]:
     from qwq_gguf.tools import TOOLS
 
-    return [name for name in TOOLS if name.startswith(incomplete)]
+    return TOOLS
 
 
 Tools: TypeAlias = Annotated[
@@ -28,7 +30,7 @@ Tools: TypeAlias = Annotated[
         help="Tools the model may call: calculator, date, python (runs what the model writes, "
         "confined), or FILE.py:FUNCTION[,FUNCTION] of your own. Repeatable.",
         show_default=False,
-        autocompletion=_complete,
+        autocompletion=completing(_names),
     ),
 ]
 

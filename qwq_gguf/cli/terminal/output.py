@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "emit",
     "emit_json",
+    "may_draw",
     "note",
     "show_table",
     "stderr_console",
@@ -59,6 +60,14 @@ def width_of(stream: TextIO) -> int | None:
         return None
 
 
+def may_draw() -> bool:
+    """Whether anything drawn on stderr may be seen: a terminal, a notebook, or what is said to be
+    one. rich decides; but where the answer is no, nobody has to load it.
+    """
+    told = any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
+    return told or "IPython" in sys.modules or width_of(sys.stderr) is not None
+
+
 def stdout_console() -> Console:
     """A console on stdout that reads nothing into the text it is given."""
     return _console(stderr=False)
@@ -73,7 +82,7 @@ def _console(*, stderr: bool) -> Console:
     from rich.console import Console
     from rich.theme import Theme
 
-    from qwq_gguf.cli.terminal.rendered import STYLES
+    from qwq_gguf.cli.terminal.styles import STYLES
 
     class Ours(Console):
         def on_broken_pipe(self) -> None:

@@ -11,28 +11,9 @@ if TYPE_CHECKING:
     from rich.syntax import SyntaxTheme
     from rich.text import Text
 
-__all__ = ["STYLES", "code_lines", "print_block", "tail"]
+__all__ = ["code_lines", "print_block", "tail"]
 
 _LOOKED_AT = 8000  # characters of an unfinished block that are drawn again with every word
-
-# By default rich puts inline code on black, and uses yellow, which nobody reads on white.
-STYLES = {
-    "markdown.code": "bold",
-    "markdown.code_block": "none",
-    "markdown.block_quote": "italic",
-    "markdown.item.bullet": "bold",
-    "markdown.item.number": "bold",
-    "markdown.list": "none",
-    "markdown.hr": "dim",
-    "markdown.h1": "bold underline",
-    "markdown.h2": "bold underline",
-    "markdown.h3": "bold",
-    "markdown.h4": "bold",
-    "markdown.link": "underline",
-    "markdown.link_url": "underline",
-    "markdown.table.border": "dim",
-    "markdown.table.header": "bold",
-}
 
 
 def print_block(console: Console, block: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from qwq_gguf.cli.terminal.output import note
+from qwq_gguf.cli.terminal.output import may_draw, note
 from qwq_gguf.cli.terminal.waiting import Waiting
 from qwq_gguf.jobs.events import (
     Activity,
@@ -54,6 +54,8 @@ class Bars:
                     self._open.pop(kind).close()
 
     def _begin(self, event: Began) -> None:
+        if not may_draw():
+            return
         from qwq_gguf.cli.terminal.progress import ByteBar, CountBar, StreamBar
 
         stack = self._open[event.activity] = ExitStack()
@@ -86,6 +88,8 @@ class Bars:
         bar = self._bars.get(event.activity)
         if bar is not None:
             bar.update(event)
+            return
+        if not self._bars:
             return
         from qwq_gguf.cli.terminal.progress import StreamBar
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.conversion.vocabulary.special import token_text
-from qwq_gguf.conversion.vocabulary.tokens import TokenType, Vocabulary, read_vocabulary
+from qwq_gguf.conversion.vocabulary.tokens import BpeVocabulary, TokenType, read_vocabulary
 from qwq_gguf.errors import ConfigError, TokenizerError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _VISIBLE = frozenset(
 )
 
 
-def read_pieces(checkpoint: Checkpoint, path: Path, size: int) -> Vocabulary:
+def read_pieces(checkpoint: Checkpoint, path: Path, size: int) -> BpeVocabulary:
     """Check a tokenizer.json against a model of `size` embeddings.
 
     TokenizerError when it is malformed, or changes or splits texts as llama.cpp would not;
@@ -73,7 +73,7 @@ def read_pieces(checkpoint: Checkpoint, path: Path, size: int) -> Vocabulary:
 
 
 def piece_listing(
-    vocabulary: Vocabulary, tokenizer: Mapping[str, Any], tokenizer_config: Mapping[str, Any]
+    vocabulary: BpeVocabulary, tokenizer: Mapping[str, Any], tokenizer_config: Mapping[str, Any]
 ) -> tuple[list[str], list[TokenType]]:
     """Text and type of all tokens, in their order."""
     special = frozenset(_special(tokenizer_config))

@@ -19,7 +19,7 @@ from typing import Any
 
 from qwq_gguf.conversion.vocabulary.bpe import encode_pieces
 from qwq_gguf.conversion.vocabulary.postprocessor import special_id, templates
-from qwq_gguf.conversion.vocabulary.tokens import Vocabulary
+from qwq_gguf.conversion.vocabulary.tokens import BpeVocabulary
 from qwq_gguf.errors import UnsupportedError
 
 __all__ = [
@@ -132,7 +132,7 @@ _FINGERPRINTS = {
 
 
 def recognise(
-    tokenizer: Mapping[str, Any], vocabulary: Vocabulary, path: Path, usual: str | None = None
+    tokenizer: Mapping[str, Any], vocabulary: BpeVocabulary, path: Path, usual: str | None = None
 ) -> str:
     """The value of `tokenizer.ggml.pre`; of several names for one splitting, where nothing
     tells which, `usual` if it is among them.
@@ -158,7 +158,7 @@ def recognise(
 
 
 def fingerprint(
-    vocabulary: Vocabulary,
+    vocabulary: BpeVocabulary,
     steps: Sequence[str],
     before: Sequence[int] = (),
     after: Sequence[int] = (),
@@ -254,7 +254,7 @@ def _steps(pre_tokenizer: Any) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def _frame(post_processor: Any, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
+def _frame(post_processor: Any, vocabulary: BpeVocabulary) -> tuple[list[int], list[int]]:
     """The special tokens that a template puts before and after a single text."""
     before: list[int] = []
     after: list[int] = []

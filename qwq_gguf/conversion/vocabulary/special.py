@@ -18,7 +18,7 @@ from qwq_gguf.conversion.vocabulary.postprocessor import (
     special_id,
     template,
 )
-from qwq_gguf.conversion.vocabulary.tokens import Vocabulary
+from qwq_gguf.conversion.vocabulary.tokens import BpeVocabulary
 from qwq_gguf.errors import ConfigError
 from qwq_gguf.metadata import KeyValue, boolean, u32
 
@@ -63,7 +63,7 @@ def read_special(
     tokenizer: Mapping[str, Any],
     tokenizer_config: Mapping[str, Any],
     config: Mapping[str, Any],
-    vocabulary: Vocabulary,
+    vocabulary: BpeVocabulary,
     *,
     size: int,
     path: Path,

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from qwq_gguf.errors import ConfigError, TokenizerError
 
-__all__ = ["AddedToken", "TokenType", "Vocabulary", "read_vocabulary"]
+__all__ = ["AddedToken", "TokenType", "BpeVocabulary", "read_vocabulary"]
 
 # A space inside a token, as byte-level BPE writes it.
 _SPACE = "\u0120"
@@ -39,7 +39,7 @@ class AddedToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class BpeVocabulary:
     """`ids` maps every token, added ones too, to its number; `merges` are in order of rank,
     each as its two parts.
     """
@@ -76,7 +76,7 @@ class Vocabulary:
 
 def read_vocabulary(
     tokenizer: Mapping[str, Any], path: Path, size: int, *, pieces: bool = False
-) -> Vocabulary:
+) -> BpeVocabulary:
     """Check a tokenizer.json against a model of `size` embeddings. `pieces` are of text, with
     tokens for the bytes of what has none; else all tokens are of bytes.
 
@@ -127,7 +127,7 @@ def read_vocabulary(
             found=size,
             expected=f"at least {everything[text] + 1}, for {text[:40]!r}",
         )
-    return Vocabulary(
+    return BpeVocabulary(
         ids=everything,
         added=added,
         merges=_merges(model.get("merges"), path),

@@ -1,4 +1,4 @@
-"""The thread that computes: it does what the scheduler plans, and picks for each text.
+"""The thread that computes: what is handed in, what it waits for, and its end.
 
 Nobody else touches its context. Others hand in messages, through a queue that signal
 handlers may use, and get items from a queue of their own. What is done with a text's tokens
@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.engine.batching.computing import Computing
 from qwq_gguf.engine.batching.limits import Limits
 from qwq_gguf.engine.batching.scheduler import Scheduler
-from qwq_gguf.engine.batching.text import Copy, Cut, Run, Text
-from qwq_gguf.engine.llama.kv_context import ABORTED, FULL
-from qwq_gguf.engine.llama.shared_context import Piece, SharedContext
+from qwq_gguf.engine.llama.shared_context import SharedContext
 from qwq_gguf.errors import BusyError, ModelError
 
 if TYPE_CHECKING:
@@ -45,9 +43,9 @@ class Loop:
         # Dictionaries, as their single operations are atomic: no lock, which a signal handler
         # could interrupt the holder of.
         self._open: dict[SharedGeneration, None] = {}
-        self._making: dict[object, SharedGeneration] = {}
-        self._computing: tuple[SharedGeneration, ...] = ()
-        self._awaited: set[SharedGeneration] = set()
+        self._work = Computing(
+            context, self._scheduler, ended=self._left, stopping=lambda: self._stopping
+        )
         self._nothing_to_do = True
         self._stopping = False
         self._draining = False
@@ -120,19 +118,19 @@ class Loop:
 
     def go_on(self, generation: SharedGeneration) -> None:
         """Its reader wants more."""
-        self._inbox.put(lambda: self._go_on(generation))
+        self._inbox.put(lambda: self._work.go_on(generation))
 
     def leave(self, generation: SharedGeneration) -> None:
         """Its reader does not."""
-        self._inbox.put(lambda: self._finish(generation, FinishReason.INTERRUPTED))
-        computing = self._computing
+        self._inbox.put(lambda: self._work.finish(generation, FinishReason.INTERRUPTED))
+        computing = self._work.computing
         # What others wait for, too, is computed; it is one step at most.
         if computing and all(each.interrupted or each.dropped for each in computing):
             self._context.abort.set()
 
     def forget(self) -> None:
         """Give up what ended texts have left in the cache."""
-        self._inbox.put(lambda: self._move(self._scheduler.forget()))
+        self._inbox.put(self._work.forget)
 
     # ------------------------------------------------------------ the thread
 
@@ -140,7 +138,7 @@ class Loop:
         failed: BaseException | None = None
         try:
             while self._hear():
-                self._step()
+                self._nothing_to_do = not self._work.step()
         except BaseException as error:
             failed = error
         self._ended = failed or closed()
@@ -150,13 +148,13 @@ class Loop:
 
     def _hear(self) -> bool:
         """Do what was handed in, and wait for it if there is nothing to compute."""
-        until = time.monotonic() + _GRACE if self._awaited else 0.0
+        until = time.monotonic() + _GRACE if self._work.awaited else 0.0
         idle = self._nothing_to_do
         while not self._stopping:
             try:
                 if idle:
                     message = self._inbox.get(timeout=_WATCH if self._scheduler.waiting else None)
-                elif self._awaited:
+                elif self._work.awaited:
                     message = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
                 else:
                     message = self._inbox.get_nowait()
@@ -165,137 +163,22 @@ class Loop:
             if message is not None:
                 message()
             idle = False
-        self._awaited.clear()
+        self._work.awaited.clear()
         return not self._stopping
-
-    def _step(self) -> None:
-        step = self._scheduler.plan()
-        self._move(step.moves)
-        self._nothing_to_do = not step.runs
-        if step.runs:
-            self._compute(step.runs)
-
-    def _move(self, moves: Sequence[Cut | Copy]) -> None:
-        for move in moves:
-            if isinstance(move, Cut):
-                self._context.cut(move.seat, move.keep)
-            else:
-                self._context.copy(move.source, move.target, move.size)
-
-    def _compute(self, runs: Sequence[Run]) -> None:
-        began = time.perf_counter()
-        self._computing = computing = tuple(self._making[run.text] for run in runs)
-        status = self._context.compute(
-            [
-                Piece(
-                    run.seat, run.first, run.text.tokens[run.first : run.first + run.size], run.last
-                )
-                for run in runs
-            ]
-        )
-        self._computing = ()
-        if status != 0:
-            self._mend(status, runs)
-            return
-        self._scheduler.done(runs)
-        ends = list(accumulate(run.size for run in runs))
-        sound = self._context.sound_logits
-        if not all(sound(end - 1) for run, end in zip(runs, ends, strict=True) if run.last):
-            self._find_damage(runs)
-            return
-        took = time.perf_counter() - began
-        for run, end in zip(runs, ends, strict=True):
-            generation = self._making[run.text]
-            if generation.tokens and run.size == 1:
-                generation.seconds += took
-            else:
-                generation.prompt_seconds += took
-                generation.reused_tokens = run.text.reused
-                generation.tell(run.first + run.size)
-            if run.last:
-                self._advance(generation, run.text, end - 1)
-        for generation in computing:
-            generation.hand_over()
-
-    def _advance(self, generation: SharedGeneration, text: Text, at: int) -> None:
-        """The next token of a text; whatever is wrong with it is no other's trouble."""
-        try:
-            token = generation.step(self._context, at)
-        except BaseException as error:
-            self._finish(generation, None, error)
-            return
-        if token is None:
-            self._finish(generation, FinishReason.STOP)
-            return
-        self._scheduler.write(text, token)
-        text.ready = generation.wanted
-        if not text.ready and generation.in_step:
-            self._awaited.add(generation)
-
-    def _find_damage(self, runs: Sequence[Run]) -> None:
-        """Some logits are no numbers. In a shared cache what one text has may get into others."""
-        if len(runs) == 1:
-            self._finish(self._making[runs[0].text], None, self._context.damaged())
-        self._context.empty()
-        self._scheduler.restart(suspect=len(runs) > 1)
-
-    def _mend(self, status: int, runs: Sequence[Run]) -> None:
-        """A batch that was not computed."""
-        if self._context.cuttable:
-            for run in runs:
-                self._context.cut(run.seat, run.first)
-        else:
-            self._context.empty()
-            self._scheduler.restart(suspect=False)
-        if status == ABORTED:  # whoever did it is heard next
-            if not self._stopping:
-                self._context.abort.clear()
-        elif status == FULL and (cuts := self._scheduler.give_way()) is not None:
-            self._move(cuts)
-        elif status == FULL:
-            self._finish(self._making[runs[0].text], FinishReason.CONTEXT)
-        elif len(runs) > 1:
-            for run in runs:
-                if run.text.seat == run.seat:
-                    self._compute([run])
-        else:
-            error = self._context.failure(status)
-            self._finish(self._making[runs[0].text], None, error, keep=False)
-
-    # ------------------------------------------------------------ what was handed in
 
     def _take_in(self, generation: SharedGeneration) -> None:
         if generation not in self._open:
             return
         if generation.interrupted or generation.dropped:
-            self._finish(generation, FinishReason.INTERRUPTED)
+            self._work.finish(generation, FinishReason.INTERRUPTED)
             return
-        generation.text = text = self._scheduler.join(generation.prompt)
-        self._making[text] = generation
+        self._work.take_in(generation)
 
-    def _go_on(self, generation: SharedGeneration) -> None:
-        self._awaited.discard(generation)
-        if generation.text is not None:
-            generation.text.ready = generation.wanted
-
-    def _finish(
-        self,
-        generation: SharedGeneration,
-        reason: FinishReason | None,
-        error: BaseException | None = None,
-        *,
-        keep: bool = True,
-    ) -> None:
-        self._awaited.discard(generation)
-        text, generation.text = generation.text, None
-        if text is not None:
-            del self._making[text]
-            self._move(self._scheduler.leave(text, keep=keep))
+    def _left(self, generation: SharedGeneration) -> None:
         self._open.pop(generation, None)
-        generation.end(reason, error)
 
     def _leave_open(self, generation: SharedGeneration, error: BaseException) -> None:
-        self._open.pop(generation, None)
+        self._left(generation)
         generation.end(None, error)
 
 

@@ -7,7 +7,7 @@ stages run one by one, what is forbidden leaves the candidates at once, and a to
 the grammar does not allow never gets there.
 
 A grammar that can read a character in several ways makes llama.cpp try each token in a
-number of ways that doubles with its letters (`sampling.ambiguity`). Long tokens are read
+number of ways that doubles with its letters (`sampling.gbnf_ambiguity`). Long tokens are read
 here instead, where readings that have become the same are one.
 """
 
@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
-from qwq_gguf.sampling.ambiguity import most_ways
 from qwq_gguf.sampling.gbnf import parse_gbnf
-from qwq_gguf.sampling.recogniser import Reading, Recogniser
+from qwq_gguf.sampling.gbnf_ambiguity import most_ways
+from qwq_gguf.sampling.gbnf_recogniser import Reading, Recogniser
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.llama.vocabulary import Vocabulary

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from qwq_gguf.engine.llama.local_devices import CARDS, local_devices
 from qwq_gguf.engine.llama.logs import LogBuffer
-from qwq_gguf.engine.llama.registry import CARDS, local_devices
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.native import INSTALL, REINSTALL, libc, load_libllama, load_registry
 

@@ -11,7 +11,7 @@ from typing import Any
 from qwq_gguf.engine.llama.experts import Behind
 from qwq_gguf.engine.llama.interruptible import run_aside
 from qwq_gguf.engine.llama.library import Library, LibraryFacts
-from qwq_gguf.engine.llama.workers import Devices
+from qwq_gguf.engine.llama.rpc_devices import Devices
 from qwq_gguf.engine.loading.probe import Probe
 from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.gguf_file import GgufFile

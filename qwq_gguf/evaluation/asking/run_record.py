@@ -7,11 +7,11 @@ from typing import Any
 
 from qwq_gguf.words import one_line
 
-__all__ = ["MADE_OF", "RUN_SCHEMA", "is_run_record", "run_differences", "run_record"]
+__all__ = ["FINGERPRINT", "RUN_SCHEMA", "is_run_record", "run_differences", "run_record"]
 
 RUN_SCHEMA = "qwq-gguf/eval-run/1"
 
-MADE_OF = (
+FINGERPRINT = (
     "models",  # each with its name, its file, and a digest of its content
     "suites",  # each with its name, how many questions it has, and a digest of them
     "profiles",  # by name: order and settings of the chain, stops
@@ -28,11 +28,11 @@ MADE_OF = (
 """What decides the replies: a run goes on only with one that agrees in all of it."""
 
 
-def run_record(made_of: Mapping[str, Any], made_by: Mapping[str, Any]) -> dict[str, Any]:
+def run_record(fingerprint: Mapping[str, Any], made_by: Mapping[str, Any]) -> dict[str, Any]:
     """The first line of a samples file. `made_by` is how it is made this time: command, machine,
     threads; it may be another when the run goes on.
     """
-    return {"schema": RUN_SCHEMA, **{name: made_of[name] for name in MADE_OF}, **made_by}
+    return {"schema": RUN_SCHEMA, **{name: fingerprint[name] for name in FINGERPRINT}, **made_by}
 
 
 def is_run_record(raw: object) -> bool:
@@ -42,7 +42,9 @@ def is_run_record(raw: object) -> bool:
 
 def run_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """In what two runs differ, a sentence each; none where one goes on with the other."""
-    return [text for name in MADE_OF for text in _differences(name, before.get(name), now[name])]
+    return [
+        text for name in FINGERPRINT for text in _differences(name, before.get(name), now[name])
+    ]
 
 
 def _differences(name: str, before: Any, now: Any) -> list[str]:

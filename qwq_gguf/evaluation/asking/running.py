@@ -12,7 +12,7 @@ from qwq_gguf.engine.session import Session
 from qwq_gguf.evaluation.asking.plan import Wanted
 from qwq_gguf.evaluation.asking.replying import Replier
 from qwq_gguf.evaluation.asking.sample import Cell, Sample
-from qwq_gguf.evaluation.asking.sharing import SharedTime
+from qwq_gguf.evaluation.asking.time_shares import SharedTime
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model

@@ -13,7 +13,7 @@ from qwq_gguf.evaluation.report.figures_shown import (
     percent,
     ratio,
 )
-from qwq_gguf.evaluation.report.front import front
+from qwq_gguf.evaluation.report.pareto_front import front
 from qwq_gguf.evaluation.report.plots import Axis, Point, Row, rows, scatter
 from qwq_gguf.evaluation.report.scale import size_unit
 from qwq_gguf.evaluation.report.values import Interval, QualityRun, QuantResult

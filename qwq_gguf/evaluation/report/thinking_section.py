@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qwq_gguf.evaluation.report.apart_blocks import differences, skills
+from qwq_gguf.evaluation.report.difference_blocks import differences, skills
 from qwq_gguf.evaluation.report.document import Block, Entry, Foreign, Picture, Section, Table, Text
 from qwq_gguf.evaluation.report.figures_shown import NONE, interval, percent, tokens, whole
-from qwq_gguf.evaluation.report.front import front
 from qwq_gguf.evaluation.report.groups import Group, named, words_of
+from qwq_gguf.evaluation.report.pareto_front import front
 from qwq_gguf.evaluation.report.plots import Axis, Point, scatter
 from qwq_gguf.words import count, one_line, some
 

@@ -11,7 +11,7 @@ from qwq_gguf.errors import DiskSpaceError
 from qwq_gguf.jobs.events import Event, Report
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Fetched
+    from qwq_gguf.checkpoint.hub.fetch import Fetched
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
     from qwq_gguf.checkpoint.hub.supply import HubSupply
     from qwq_gguf.conversion import Conversion

@@ -13,7 +13,8 @@ from qwq_gguf.jobs.source.base import Source
 from qwq_gguf.words import human_bytes
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Adapter, Checkpoint, Fetched
+    from qwq_gguf.checkpoint import Adapter, Checkpoint
+    from qwq_gguf.checkpoint.hub.fetch import Fetched
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
     from qwq_gguf.checkpoint.hub.supply import HubSupply
     from qwq_gguf.conversion import Conversion
@@ -76,7 +77,7 @@ class CheckpointSource(Source):
         hub = self.hub
         if hub is None or all(hub.is_here(hub.name_of(shard)) for shard in self.shards):
             return {}
-        from qwq_gguf.checkpoint import fetch_weights
+        from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
 
         with activity(report, Activity.DOWNLOADING, self.name):
             return fetch_weights(self.checkpoint, progress=downloaded(report))
@@ -85,7 +86,8 @@ class CheckpointSource(Source):
         """See `Source`."""
         if self.hub is None:
             return
-        from qwq_gguf.checkpoint.hub.stream import peak_bytes, stream_folder, streamed
+        from qwq_gguf.checkpoint.hub.stream import peak_bytes, streamed
+        from qwq_gguf.checkpoint.hub.stream_folder import stream_folder
 
         peak = peak_bytes(streamed(self.checkpoint, stream_folder(Path("x"))))
         problem.hint = (
@@ -95,7 +97,8 @@ class CheckpointSource(Source):
 
     def streamed(self, target: Path) -> CheckpointSource:
         """See `Source`."""
-        from qwq_gguf.checkpoint.hub.stream import stream_folder, streamed
+        from qwq_gguf.checkpoint.hub.stream import streamed
+        from qwq_gguf.checkpoint.hub.stream_folder import stream_folder
 
         if self.hub is None:
             raise UsageError("--stream goes with a model on the Hub, and this one is here")

@@ -13,7 +13,8 @@ from qwq_gguf.jobs.fetching import bring_gguf
 from qwq_gguf.jobs.source.base import Source
 
 if TYPE_CHECKING:
-    from qwq_gguf.checkpoint import Fetched, LocatedGguf
+    from qwq_gguf.checkpoint import LocatedGguf
+    from qwq_gguf.checkpoint.hub.fetch import Fetched
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
     from qwq_gguf.conversion import Conversion
     from qwq_gguf.gguf_file import GgufFile, SplitGguf
@@ -88,7 +89,7 @@ def header_of(located: LocatedGguf, path: Path) -> GgufFile:
     """The header of one of its files. What is not here yet is read to the end, since its
     arrays cannot be read later.
     """
-    from qwq_gguf.checkpoint import peek_gguf
+    from qwq_gguf.checkpoint.hub.peek import peek_gguf
     from qwq_gguf.gguf_file import read_gguf
 
     if located.hub is None or located.hub.is_here(located.hub.name_of(path)):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qwq_gguf.conversion.values import SourceTensor
 from qwq_gguf.ggml_types import FileType, GgmlType, trimmed
-from qwq_gguf.quantization.planning.kinds import kind_of, never_quantized
+from qwq_gguf.quantization.planning.tensor_kinds import kind_of, never_quantized
 from qwq_gguf.quantization.recipes.recipe import (
     IMPOSSIBLE_WITHOUT_IMATRIX,
     TARGET_TYPES,

@@ -18,9 +18,9 @@ Errors = Mapping[str, Mapping[GgmlType, float]]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The relative error of tensors by name and type; `made_of` says of what, to be compared."""
+    """The relative error of tensors by name and type; `fingerprint` says of what."""
 
-    made_of: str
+    fingerprint: str
     errors: Errors
 
     def missing(self, wanted: Mapping[str, tuple[GgmlType, ...]]) -> dict[str, list[GgmlType]]:
@@ -37,7 +37,7 @@ class Measured:
         """The same as one object."""
         return {
             "schema": MEASURED_SCHEMA,
-            "made_of": self.made_of,
+            "made_of": self.fingerprint,
             "errors": {
                 name: {kind.name: error for kind, error in kinds.items()}
                 for name, kinds in self.errors.items()
@@ -45,14 +45,14 @@ class Measured:
         }
 
     @classmethod
-    def of_json(cls, value: Any, made_of: str) -> Measured:
+    def of_json(cls, value: Any, fingerprint: str) -> Measured:
         """What was kept of the same; nothing where it is of something else, or is damaged."""
         found: dict[str, dict[GgmlType, float]] = {}
-        nothing = cls(made_of, {})
+        nothing = cls(fingerprint, {})
         if not isinstance(value, dict) or value.get("schema") != MEASURED_SCHEMA:
             return nothing
         errors = value.get("errors")
-        if value.get("made_of") != made_of or not isinstance(errors, dict):
+        if value.get("made_of") != fingerprint or not isinstance(errors, dict):
             return nothing
         known = {kind.name: kind for kind in GgmlType}
         for name, kinds in errors.items():
@@ -63,4 +63,4 @@ class Measured:
                 if word not in known or not fine:
                     return nothing
                 found.setdefault(name, {})[known[word]] = error
-        return cls(made_of, found)
+        return cls(fingerprint, found)

@@ -10,7 +10,7 @@ one factor for each kind of matrix.
 
 from __future__ import annotations
 
-from qwq_gguf.quantization.planning.kinds import kind_of
+from qwq_gguf.quantization.planning.tensor_kinds import kind_of
 
 __all__ = ["FACTORS", "factor_of"]
 

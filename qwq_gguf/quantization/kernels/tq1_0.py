@@ -10,18 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwq_gguf.quantization.kernels.blocks import set_places
 from qwq_gguf.quantization.kernels.jit import compiled, kernel
-from qwq_gguf.quantization.kernels.memory import (
-    places,
-    rows_of_floats,
-    rows_of_integers,
-    store_words,
-)
-from qwq_gguf.quantization.kernels.numbers import half_of, not_half, too_large
-from qwq_gguf.quantization.kernels.one_block import lane_of, store_block, value_at
-from qwq_gguf.quantization.kernels.ternary import SIZE, levels, scales
-from qwq_gguf.quantization.kernels.vector import LANES, bytes_of, float_of
+from qwq_gguf.quantization.kernels.one_block import store_block, value_at
+from qwq_gguf.quantization.kernels.ternary import SIZE, blocks, levels
+from qwq_gguf.quantization.kernels.vector import LANES, bytes_of
 
 __all__ = ["plain"]
 
@@ -46,33 +38,21 @@ def _five(source: Any, start: int, step: int, inverse: Any) -> Any:
     return _fraction(digits)
 
 
+@compiled
+def _pack(source: Any, at: int, inverse: Any, out: Any, to: int) -> None:
+    store_block(bytes_of(_five(source, at, LANES, inverse)), out, to)
+    short = _five(source, at + _SHORT, 16, inverse)  # half of its lanes are of no use
+    for i in range(16):
+        out[to + 32 + i] = value_at(short, i)
+    last = levels(source, at + _LAST - 16, inverse)
+    for i in range(4):
+        digits = 0
+        for part in range(4):
+            digits = digits * 3 + value_at(last, 16 + i + 4 * part)
+        out[to + 48 + i] = _fraction(digits * 3)
+
+
 @kernel
 def plain(source: Any, out: Any) -> bool:
     """Stored weights to blocks; False if a weight or a scale does not fit."""
-    peaks = rows_of_integers(1)
-    inverses = rows_of_floats(1)
-    starts = places(32)
-    count = len(source) // SIZE
-    fine = True
-    for group in range((count + LANES - 1) // LANES):
-        first = group * LANES
-        here = min(LANES, count - first)
-        scales(source, first, here, peaks, inverses)
-        half = half_of(float_of(peaks[0]))
-        set_places(starts, group, count, _BYTES, _SCALE)
-        store_words(half, 2, out, starts)
-        for lane in range(here):
-            inverse = lane_of(inverses, 0, lane)
-            at, to = (first + lane) * SIZE, (first + lane) * _BYTES
-            store_block(bytes_of(_five(source, at, LANES, inverse)), out, to)
-            short = _five(source, at + _SHORT, 16, inverse)  # half of its lanes are of no use
-            for i in range(16):
-                out[to + 32 + i] = value_at(short, i)
-            last = levels(source, at + _LAST - 16, inverse)
-            for i in range(4):
-                digits = 0
-                for part in range(4):
-                    digits = digits * 3 + value_at(last, 16 + i + 4 * part)
-                out[to + 48 + i] = _fraction(digits * 3)
-        fine &= not (too_large(peaks[0]) or not_half(half))
-    return fine
+    return blocks(source, out, _BYTES, _SCALE, _pack)

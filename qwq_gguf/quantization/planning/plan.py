@@ -11,8 +11,8 @@ from qwq_gguf.ggml_types import FileType, GgmlType, trimmed
 from qwq_gguf.gguf_file.layout import DEFAULT_ALIGNMENT, header_bytes, padded, tensor_bytes
 from qwq_gguf.metadata import KeyValue, Scalar, ValueType, shortest_float32, u32
 from qwq_gguf.quantization.planning.importance import Imatrix, UsedImatrix, matrices, use_imatrix
-from qwq_gguf.quantization.planning.kinds import kind_of
 from qwq_gguf.quantization.planning.mix import Choice, Overrides, choose_types
+from qwq_gguf.quantization.planning.tensor_kinds import kind_of
 from qwq_gguf.quantization.recipes.recipe import (
     IMPOSSIBLE_WITHOUT_IMATRIX,
     Recipe,

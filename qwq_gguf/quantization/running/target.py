@@ -29,7 +29,7 @@ class Target:
 
     The parts of a split plan lie beside `path`, under llama.cpp's names for them. `about`
     are sections of JSON that say what else the file is made of, such as the recipe's text:
-    an unfinished file is gone on with only where they are the same (see writing/ingredients.py).
+    an unfinished file is gone on with only where they are the same (see writing/fingerprint.py).
     """
 
     plan: Plan

@@ -29,16 +29,16 @@ __all__ = [
     "Journal",
     "RowsDone",
     "complete_line",
-    "made_of_line",
+    "fingerprint_line",
     "parse_journal",
     "rows_line",
     "run_line",
 ]
 
 JOURNAL_SCHEMA = "qwq-gguf/journal/1"
-_MADE_OF, _RUN, _ROWS, _COMPLETE = "made-of", "run", "rows", "complete"
+_FINGERPRINT, _RUN, _ROWS, _COMPLETE = "made-of", "run", "rows", "complete"
 _GROWTH = 16  # what a line comes to in memory, in its own characters, at most
-_MOST_MADE_OF = 4 << 20  # characters; a list of 10,000 shards has one
+_LONGEST_FINGERPRINT = 4 << 20  # characters; a list of 10,000 shards has one
 _NUMBER = re.compile(r"0|[1-9]\d{0,17}")
 _CRC = re.compile(r"[0-9a-f]{8}")
 
@@ -59,13 +59,13 @@ class RowsDone:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What a journal says. `made_of` is None where its line is missing or damaged.
+    """What a journal says. `fingerprint` is None where its line is missing or damaged.
 
     `nbytes` is how far it consists of whole lines; `damaged` counts those among them that
     say nothing.
     """
 
-    made_of: Mapping[str, Any] | None
+    fingerprint: Mapping[str, Any] | None
     rows: tuple[RowsDone, ...]
     complete: bool
     pid: int | None
@@ -73,9 +73,9 @@ class Journal:
     damaged: int
 
 
-def made_of_line(made_of: Mapping[str, Any]) -> bytes:
-    """The first line; `made_of` is what ingredients.py says."""
-    return _line(f"{_MADE_OF} {json.dumps({'schema': JOURNAL_SCHEMA, **made_of})}")
+def fingerprint_line(fingerprint: Mapping[str, Any]) -> bytes:
+    """The first line; `fingerprint` is what fingerprint.py says."""
+    return _line(f"{_FINGERPRINT} {json.dumps({'schema': JOURNAL_SCHEMA, **fingerprint})}")
 
 
 def run_line(pid: int) -> bytes:
@@ -97,7 +97,7 @@ def complete_line() -> bytes:
 
 def parse_journal(content: bytes) -> Journal:
     """What of a journal's bytes can be relied on."""
-    made_of: Mapping[str, Any] | None = None
+    fingerprint: Mapping[str, Any] | None = None
     rows: list[RowsDone] = []
     pid: int | None = None
     complete = False
@@ -105,8 +105,8 @@ def parse_journal(content: bytes) -> Journal:
     damaged = 0
     for line in _lines(content, nbytes):
         kind, _, rest = (_checked(line) or "").partition(" ")
-        if kind == _MADE_OF and (found := _object(rest)) is not None:
-            made_of = found
+        if kind == _FINGERPRINT and (found := _object(rest)) is not None:
+            fingerprint = found
         elif kind == _RUN and _NUMBER.fullmatch(rest):
             pid = int(rest)
         elif kind == _ROWS and (done := _rows(rest)) is not None:
@@ -115,7 +115,7 @@ def parse_journal(content: bytes) -> Journal:
             complete = True
         else:
             damaged += 1
-    return Journal(made_of, tuple(rows), complete, pid, nbytes, damaged)
+    return Journal(fingerprint, tuple(rows), complete, pid, nbytes, damaged)
 
 
 def _lines(content: bytes, end: int) -> Iterator[bytes]:
@@ -141,10 +141,10 @@ def _checked(line: bytes) -> str | None:
 
 
 def _object(text: str) -> Mapping[str, Any] | None:
-    if len(text) > _MOST_MADE_OF:
+    if len(text) > _LONGEST_FINGERPRINT:
         return None
     try:
-        value = parse_json(text, most=_GROWTH * _MOST_MADE_OF)
+        value = parse_json(text, most=_GROWTH * _LONGEST_FINGERPRINT)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from qwq_gguf.checkpoint.identity import ABSENT, shard_identity
 from qwq_gguf.errors import ShardError, TensorError, WrongShardError
+from qwq_gguf.quantization.writing.fingerprint import fingerprint, shards_of
 from qwq_gguf.quantization.writing.free_space import check_free_space
-from qwq_gguf.quantization.writing.ingredients import made_of, shards_of
 from qwq_gguf.quantization.writing.journal import RowsDone
 from qwq_gguf.quantization.writing.rechecking import check_all
 from qwq_gguf.quantization.writing.syncing import Recorder
@@ -66,7 +66,7 @@ class Outputs:
         self._places = [
             Workplace(
                 target,
-                made_of(
+                fingerprint(
                     target.plan, identity=self._identity, versions=versions, about=target.about
                 ),
                 force=force,

@@ -21,12 +21,12 @@ from qwq_gguf.gguf_file.splits import MAX_PARTS
 from qwq_gguf.quantization.planning.plan import PartPlan
 from qwq_gguf.quantization.running.rows import Rows, merged
 from qwq_gguf.quantization.running.target import Target
-from qwq_gguf.quantization.writing.ingredients import refuse_change
+from qwq_gguf.quantization.writing.fingerprint import refuse_change
 from qwq_gguf.quantization.writing.journal import (
     Journal,
     RowsDone,
     complete_line,
-    made_of_line,
+    fingerprint_line,
     rows_line,
     run_line,
 )
@@ -62,14 +62,14 @@ class Workplace:
     """
 
     def __init__(
-        self, target: Target, made_of: Mapping[str, Any], *, force: bool, resume: bool
+        self, target: Target, fingerprint: Mapping[str, Any], *, force: bool, resume: bool
     ) -> None:
         self.target = target
         self.notes: list[str] = []
         self.done: dict[str, Rows] = {}
         self.has_rows = False
         self.done_weights = 0
-        self._made_of = made_of
+        self._fingerprint = fingerprint
         self._force = force
         self._resume = resume
         self._journal = JournalFile(target.journal, target.path)
@@ -96,8 +96,8 @@ class Workplace:
             self._refuse_taken()
         self._left = story = self._journal.open()
         self.has_rows = bool(story.rows)
-        if self._resume and self.has_rows and story.made_of is not None:
-            refuse_change(story.made_of, self._made_of, self.target.path)
+        if self._resume and self.has_rows and story.fingerprint is not None:
+            refuse_change(story.fingerprint, self._fingerprint, self.target.path)
             self._story, self._complete = story, story.complete
             for part in self.parts:
                 self._look_for(part)
@@ -210,8 +210,8 @@ class Workplace:
                 _partial(path).unlink(missing_ok=True)
 
     def _paths_left(self) -> tuple[Path, ...]:
-        made_of = None if self._left is None else self._left.made_of
-        files = (made_of or {}).get("files")
+        fingerprint = None if self._left is None else self._left.fingerprint
+        files = (fingerprint or {}).get("files")
         count = files.get("number") if isinstance(files, dict) else None
         if not isinstance(count, int) or not 1 <= count <= MAX_PARTS:
             return ()
@@ -221,7 +221,7 @@ class Workplace:
         """Have the files open, of their size, with header and padding."""
         if self._story is None:
             self._journal.clear()
-            self._journal.append(made_of_line(self._made_of) + run_line(os.getpid()))
+            self._journal.append(fingerprint_line(self._fingerprint) + run_line(os.getpid()))
         for part in self.parts:
             if part.named:
                 part.file.partial.unlink(missing_ok=True)

@@ -9,13 +9,13 @@ with the same key is the same file.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from qwq_gguf.errors import ManifestError
 from qwq_gguf.json_text import parse_json
+from qwq_gguf.verification.checked_values import checked_digest, checked_size, checked_text
 from qwq_gguf.verification.manifest import Manifest, ShardDigest, SourceRecord
 
 __all__ = ["MAX_STATEMENT_BYTES", "PREDICATE", "STATEMENT", "Statement", "parse_statement"]
@@ -23,7 +23,6 @@ __all__ = ["MAX_STATEMENT_BYTES", "PREDICATE", "STATEMENT", "Statement", "parse_
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:qwq-gguf:rebuilt:1"
 MAX_STATEMENT_BYTES = 4 << 20
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +105,15 @@ def parse_statement(content: bytes, path: str) -> Statement:
 def _read(value: Mapping[str, Any]) -> Statement:
     told, files = value["predicate"], {}
     for subject in value["subject"]:
-        files[_text(subject["name"])] = _digest(subject["digest"]["sha256"])
+        files[checked_text(subject["name"])] = checked_digest(subject["digest"]["sha256"])
     if not files or len(files) != len(value["subject"]):
         raise ValueError("no files, or two of one name")
     source, recipe = told["source"], told["recipe"]
     shards = tuple(
         ShardDigest(
-            _text(shard["name"]),
-            _number(shard["bytes"]),
-            _digest(shard["digest"]["sha256"]),
+            checked_text(shard["name"]),
+            checked_size(shard["bytes"]),
+            checked_digest(shard["digest"]["sha256"]),
             "computed",
         )
         for shard in source["shards"]
@@ -122,27 +121,11 @@ def _read(value: Mapping[str, Any]) -> Statement:
     commit = source["commit"]
     return Statement(
         files,
-        SourceRecord(_text(source["name"]), None if commit is None else _text(commit), shards),
-        _text(recipe["name"]),
-        _text(recipe["text"]),
+        SourceRecord(
+            checked_text(source["name"]), None if commit is None else checked_text(commit), shards
+        ),
+        checked_text(recipe["name"]),
+        checked_text(recipe["text"]),
         dict(told["options"]),
-        {_text(key): _text(item) for key, item in told["versions"].items()},
+        {checked_text(key): checked_text(item) for key, item in told["versions"].items()},
     )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:80]!r} is no text")
-    return value
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{str(value)[:80]!r} is no size")
-    return value
-
-
-def _digest(value: object) -> str:
-    if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise TypeError(f"{str(value)[:80]!r} is no SHA-256")
-    return value

@@ -15,7 +15,7 @@ from pathlib import Path
 _ASK = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from qwq_gguf.jobs.doctoring import examine
+from qwq_gguf.jobs.diagnosing import examine
 remedy = examine().remedy
 print(json.dumps(None if remedy is None else {
     "build": remedy.build, "cmake": remedy.cmake, "ready": remedy.ready, "wheel": remedy.index}))

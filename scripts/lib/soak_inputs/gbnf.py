@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from qwq_gguf.sampling.ambiguity import most_ways
 from qwq_gguf.sampling.gbnf import parse_gbnf
-from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.sampling.gbnf_ambiguity import most_ways
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 from soak_inputs import Trial
 from soak_inputs._mutate import damaged_text, endless
 

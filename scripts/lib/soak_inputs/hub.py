@@ -23,9 +23,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from qwq_gguf.checkpoint import fetch_gguf, fetch_weights, locate_gguf, open_checkpoint
+from qwq_gguf.checkpoint import fetch_gguf, locate_gguf, open_checkpoint
 from qwq_gguf.checkpoint.hub import blob as hub_blob
 from qwq_gguf.checkpoint.hub import http as hub_http
+from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub.retry import PATIENT, QUICK
 from qwq_gguf.errors import QwqGgufError
 from support.checkpoints import Shape, write_checkpoint

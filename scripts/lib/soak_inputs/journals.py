@@ -11,7 +11,7 @@ from typing import Any
 
 from qwq_gguf.quantization import load_recipe, make_plan
 from qwq_gguf.quantization.running.target import Target
-from qwq_gguf.quantization.writing.ingredients import made_of
+from qwq_gguf.quantization.writing.fingerprint import fingerprint
 from qwq_gguf.quantization.writing.journal import RowsDone
 from qwq_gguf.quantization.writing.rechecking import check_all
 from qwq_gguf.quantization.writing.unfinished import Workplace
@@ -70,7 +70,7 @@ def _unfinished() -> tuple[Target, dict[str, Any], bytes, bytes]:
     made = conversion(Shape("qwen2", 64, 1, 2, 1, 64, 64), Path("x.safetensors"))
     plan = make_plan(made, load_recipe("F16"))
     target = Target(plan, Path("model.gguf"))
-    about = made_of(plan, identity=lambda _: "sha256 1", versions={"ggml": "1"}, about={})
+    about = fingerprint(plan, identity=lambda _: "sha256 1", versions={"ggml": "1"}, about={})
     place = Workplace(target, about, force=False, resume=True)
     place.claim()
     place.judge(check_all(place.checks()))

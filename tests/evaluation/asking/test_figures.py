@@ -21,7 +21,7 @@ from qwq_gguf.evaluation.asking.bootstrap import (
 from qwq_gguf.evaluation.asking.figures import by_cell, by_skill, figures_of
 from qwq_gguf.evaluation.asking.pairing import difference
 from qwq_gguf.evaluation.asking.sample import Cell, Sample
-from qwq_gguf.evaluation.asking.sharing import SharedTime
+from qwq_gguf.evaluation.asking.time_shares import SharedTime
 from support.samples import sample
 
 

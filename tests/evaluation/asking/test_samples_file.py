@@ -12,15 +12,19 @@ from typing import Any
 import pytest
 
 from qwq_gguf.errors import EvaluationError, OutputError
-from qwq_gguf.evaluation.asking.run_record import MADE_OF, run_differences, run_record
+from qwq_gguf.evaluation.asking.run_record import FINGERPRINT, run_differences, run_record
 from qwq_gguf.evaluation.asking.sample import Sample, Tokens
 from qwq_gguf.evaluation.asking.samples_file import SamplesFile, read_samples
 from support.samples import sample
 
 
 def record(**changes: Any) -> dict[str, Any]:
-    made_of = {**dict.fromkeys(MADE_OF), "models": [{"name": "m", "digest": "d"}], "samples": 1}
-    return run_record({**made_of, **changes}, {"command": "qwq-gguf eval", "threads": 2})
+    fingerprint = {
+        **dict.fromkeys(FINGERPRINT),
+        "models": [{"name": "m", "digest": "d"}],
+        "samples": 1,
+    }
+    return run_record({**fingerprint, **changes}, {"command": "qwq-gguf eval", "threads": 2})
 
 
 def written(path: Path, count: int, **changes: Any) -> list[Sample]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from qwq_gguf.evaluation.report.front import front
 from qwq_gguf.evaluation.report.labels import Box, numbers, place, together
+from qwq_gguf.evaluation.report.pareto_front import front
 from qwq_gguf.evaluation.report.plots import Axis, Line, Point, Row, lines, rows, scatter
 from qwq_gguf.evaluation.report.scale import linear, logarithmic, size_unit
 from qwq_gguf.evaluation.report.svg import COLOURS, DARK, LIGHT, fitted, width_of

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.quantization.planning.plan import Plan, TensorPlan
 
-__all__ = ["Difference", "differences", "made_of", "refuse_change", "shards_of"]
+__all__ = ["Difference", "differences", "fingerprint", "refuse_change", "shards_of"]
 
 _MOST_NAMED = 3
 _LONGEST = 48  # characters of a value that are shown as they are
@@ -44,7 +44,7 @@ class Difference:
     now: str | None
 
 
-def made_of(
+def fingerprint(
     plan: Plan,
     *,
     identity: Callable[[Path], str],

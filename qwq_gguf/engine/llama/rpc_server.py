@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from qwq_gguf.engine.llama.library import load
-from qwq_gguf.engine.llama.registry import CARDS, CPU, local_devices
-from qwq_gguf.engine.llama.workers import Worker, greet
+from qwq_gguf.engine.llama.local_devices import CARDS, CPU, local_devices
+from qwq_gguf.engine.llama.rpc_devices import Worker, greet
 from qwq_gguf.errors import ServerError
 from qwq_gguf.native import load_registry, load_rpc
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwq_gguf.errors import ChainError
-from qwq_gguf.sampling.ambiguity import MANY, most_ways
 from qwq_gguf.sampling.gbnf import CharSet, Gbnf, parse_gbnf
-from qwq_gguf.sampling.recogniser import Recogniser
+from qwq_gguf.sampling.gbnf_ambiguity import MANY, most_ways
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def prove(report: Report) -> Proof:
 
     path = demo_gguf(report)
     done = subprocess.run(
-        [sys.executable, "-m", "qwq_gguf.jobs.doctoring", str(path)],
+        [sys.executable, "-m", "qwq_gguf.jobs.diagnosing", str(path)],
         capture_output=True,
         text=True,
         errors="replace",
@@ -134,8 +134,8 @@ def prove(report: Report) -> Proof:
 
 def _proof(path: Path) -> dict[str, Any]:
     """The child's part of `prove`."""
+    from qwq_gguf.jobs.chat_opening import open_chat
     from qwq_gguf.jobs.loading import load_model
-    from qwq_gguf.jobs.opening import open_chat
     from qwq_gguf.jobs.wishes import Wishes
 
     def silent(_event: Event) -> None:
@@ -189,7 +189,7 @@ def _library_facts() -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {"version": version}
     try:
-        from qwq_gguf.engine.llama.devices import backends_and_devices
+        from qwq_gguf.engine.llama.backends import backends_and_devices
         from qwq_gguf.engine.llama.library import library_facts
         from qwq_gguf.engine.loading.probe import library_identity, probe
         from qwq_gguf.native import native_files

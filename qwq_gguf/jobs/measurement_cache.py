@@ -33,9 +33,9 @@ class KeptErrors:
     """
 
     def __init__(self, source: Source, imatrix: Imatrix | None, tasks: Sequence[Task]) -> None:
-        self._made_of = _made_of(source, imatrix, tasks)
+        self._fingerprint = _fingerprint(source, imatrix, tasks)
         folder = own_cache("errors")
-        name = f"{sha256(self._made_of.encode()).hexdigest()[:32]}.json"
+        name = f"{sha256(self._fingerprint.encode()).hexdigest()[:32]}.json"
         self._path = None if folder is None else folder / name
         self._errors = {name: dict(kinds) for name, kinds in self._read().errors.items()}
         self._written = time.monotonic()
@@ -43,7 +43,7 @@ class KeptErrors:
     @property
     def measured(self) -> Measured:
         """All that is known."""
-        return Measured(self._made_of, self._errors)
+        return Measured(self._fingerprint, self._errors)
 
     def add(self, name: str, errors: Mapping[GgmlType, float]) -> None:
         """This was measured."""
@@ -58,12 +58,12 @@ class KeptErrors:
         self._write()
 
     def _read(self) -> Measured:
-        nothing = Measured(self._made_of, {})
+        nothing = Measured(self._fingerprint, {})
         if self._path is None:
             return nothing
         try:
             raw = read_own(self._path, _MOST_BYTES)
-            return nothing if raw is None else Measured.of_json(parse_json(raw), self._made_of)
+            return nothing if raw is None else Measured.of_json(parse_json(raw), self._fingerprint)
         except (OSError, ValueError):
             return nothing
 
@@ -77,7 +77,7 @@ class KeptErrors:
             pass
 
 
-def _made_of(source: Source, imatrix: Imatrix | None, tasks: Sequence[Task]) -> str:
+def _fingerprint(source: Source, imatrix: Imatrix | None, tasks: Sequence[Task]) -> str:
     """What decides the numbers, in lines: weights, matrix, rows, and how both are compared."""
     lines = [MEASURED_SCHEMA]
     lines += [f"{shard.name}: {source.identity(shard)}" for shard in source.shards]

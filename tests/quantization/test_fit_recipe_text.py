@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.quantization.fitting.measured import Measured
-from qwq_gguf.quantization.fitting.written import recipe_text
+from qwq_gguf.quantization.fitting.recipe_text import recipe_text
 from qwq_gguf.quantization.recipes.language import parse_recipe
 from qwq_gguf.quantization.recipes.recipe import Recipe
 

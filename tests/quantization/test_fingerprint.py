@@ -14,14 +14,19 @@ from qwq_gguf.conversion.values import Conversion, RowOrder
 from qwq_gguf.metadata import ValueType, array, text
 from qwq_gguf.quantization import Imatrix, load_recipe, make_plan
 from qwq_gguf.quantization.planning.plan import Plan
-from qwq_gguf.quantization.writing.ingredients import Difference, differences, made_of, shards_of
+from qwq_gguf.quantization.writing.fingerprint import (
+    Difference,
+    differences,
+    fingerprint,
+    shards_of,
+)
 from support.shapes import TINY_LLAMA, conversion
 
 MADE = conversion(TINY_LLAMA, Path("folder/weights.bin"))
 
 
 def of(plan: Plan) -> dict[str, object]:
-    return made_of(
+    return fingerprint(
         plan,
         identity=lambda shard: f"this {shard.name}",
         versions={"ggml": "1"},

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qwq_gguf.engine.llama.registry import GPU, IGPU, local_devices
+from qwq_gguf.engine.llama.local_devices import GPU, IGPU, local_devices
 from qwq_gguf.errors import ServerError
 from qwq_gguf.native import load_registry, load_rpc
 

@@ -9,7 +9,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from qwq_gguf.exporters import lmstudio, ollama
-from qwq_gguf.exporters.fitted import Fitted
+from qwq_gguf.exporters.placement import Fitted
 from qwq_gguf.exporters.runtimes import EXPORTERS
 from qwq_gguf.profiles import load_profile
 from support.exports import FACTS

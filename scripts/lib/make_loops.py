@@ -11,7 +11,7 @@ from typing import Any
 
 from loop_corpus.collect import collect, labelled, store
 from loop_corpus.generate import Job, generate
-from loop_corpus.measure import FLOOR
+from loop_corpus.measure import FLOOR, follow
 from loop_corpus.plan import CHAINS, SUBJECTS, TOKENIZERS, Forbids, Subject, Task, tasks
 from loop_corpus.prompts import Prompt
 from loop_corpus.store import Looping, read_honest, read_looping
@@ -114,18 +114,16 @@ def _job(model: Model, task: Task, most: int, about: dict[str, Any], *said: int)
 
 
 def lengthen(models: Path, threads: int) -> None:
-    """Go on with the texts that were cut before a detector had its time."""
+    """Go on with the texts that were cut, with nothing found, before a detector had its time."""
     texts, honest = list(read_looping()), list(read_honest())
     short = {
-        place: text
-        for place, text in enumerate(texts)
-        if text.end != "eog" and len(text.tokens) - text.begin < FLOOR
+        place: found.text for place, found in enumerate(follow(texts)) if found.undecided(3, FLOOR)
     }
     files = {(each.model, each.quant): each.file for each in SUBJECTS}
     longer: dict[int, Looping | None] = {}
     for named in sorted({(text.origin["model"], text.origin["quant"]) for text in short.values()}):
         with Model.load(
-            models / files[named], context=_CONTEXT * 32, threads=threads, gpu_layers=0
+            models / files[named], context=2 * _CONTEXT * 8, threads=threads, gpu_layers=0
         ) as model:
             jobs = []
             for place, text in short.items():
@@ -133,9 +131,9 @@ def lengthen(models: Path, threads: int) -> None:
                 if (told["model"], told["quant"]) == named:
                     prompt = Prompt(told["form"], told["prompt"], told["begin"])
                     task = Task(prompt, told["chain"], told["forbids"], told["seed"])
-                    most = text.begin + FLOOR
+                    most = text.begin + max(3 * text.period, FLOOR)
                     jobs.append(_job(model, task, most, {"place": place}, *text.tokens))
-            for made in generate(model, jobs, 32):
+            for made in generate(model, jobs, 8):
                 place = made.job.about["place"]
                 said = b"".join(map(model.piece, made.tokens)).decode("utf-8", "replace")
                 old = texts[place]

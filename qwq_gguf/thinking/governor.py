@@ -21,7 +21,8 @@ class Governor:
     """What is done about a thought that does not end, and about a reply that goes in circles.
 
     `budget` is the most tokens that the thoughts of one turn may take, 0 for no thought and
-    None for as many as they like; `seconds` bounds them likewise. `reserve` are tokens kept
+    None for as many as they like, the words that close it not counted; `seconds` bounds them
+    likewise. `reserve` are tokens kept
     for the answer: of a context, or a limit of the reply, that the thought would fill; never
     more than a quarter of it, 0 for none. `loops`: a thought that goes in circles is closed,
     and an answer that does is ended. `answers`: a thought that the model ends its turn in is

@@ -30,9 +30,10 @@ def looping_row(name: str, found: Sequence[Found]) -> str:
     if delays:
         late = delays[int(0.95 * (len(delays) - 1))]
         spread = f"{median(delays):g} | {late} | {median(periods):.1f}"
+    decided = [each for each in found if not each.undecided(3, FLOOR)]
     return (
-        f"| {name} | {len(found)} | {share(len(delays), len(found))} "
-        f"| {share(sum(each.within(3, FLOOR) for each in found), len(found))} "
+        f"| {name} | {len(found)} | {share(len(delays), len(found))} | {len(found) - len(decided)} "
+        f"| {share(sum(each.within(3, FLOOR) for each in decided), len(decided))} "
         f"| {share(sum(each.within(3) for each in found), len(found))} | {spread} |"
     )
 
@@ -52,9 +53,9 @@ def table(looping: Sequence[Looping], honest: Sequence[Honest]) -> str:
                      and model.endswith(", " + f.text.origin["quant"])])
         )  # fmt: skip
     lines = [
-        f"| looping texts | texts | found | within 3 periods or {FLOOR} tokens | within 3 periods "
-        "| median delay | 95 % | in periods |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| looping texts | texts | found | cut too soon | in time, of the others "
+        "| within 3 periods | median delay | 95 % | in periods |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
         *(looping_row(name, rows) for name, rows in groups if rows),
         "",
         "| honest texts | texts | token sequences | tokens | texts with a false alarm |",

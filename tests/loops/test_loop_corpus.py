@@ -18,8 +18,6 @@ from loop_corpus.store import (
 
 # What holds for each half; docs/thinking.md says what is missing.
 SOON = 0.92
-# A kind of the held-out half that says the same over and over: a recursion that never ended.
-TAKEN_FOR_LOOPS = {"stack_trace"}
 HALVES: tuple[Half, ...] = ("tuning", "held-out")
 
 
@@ -36,6 +34,8 @@ def honest() -> list[Honest]:
 @pytest.mark.parametrize("half", HALVES)
 def test_loops_are_found_soon(looping: list[Looping], half: Half) -> None:
     found = follow(text for text in looping if text.half == half)
+    found = [each for each in found if not each.undecided(3, FLOOR)]
+    assert len(found) >= 0.95 * sum(text.half == half for text in looping)
     soon = sum(each.within(3, FLOOR) for each in found)
     assert soon >= SOON * len(found), [
         (each.text.origin["model"], each.text.kind, each.text.period, each.delay)
@@ -61,7 +61,6 @@ def test_honest_texts_are_no_loops(honest: list[Honest], half: Half) -> None:
     assert [
         (text.origin, tokenizer, loop)
         for text, tokenizer, loop in false_alarms(text for text in honest if text.half == half)
-        if text.origin.get("kind") not in TAKEN_FOR_LOOPS
     ] == []
 
 

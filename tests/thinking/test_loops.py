@@ -174,6 +174,8 @@ def test_it_goes_on_saying_so_until_the_loop_breaks() -> None:
         {"near_tokens": 0},
         {"near_telling": 0},
         {"near_rounds": math.inf},
+        {"row_line": 0},
+        {"line_telling": 0},
     ],
 )
 def test_settings_that_make_no_sense(change: dict[str, float]) -> None:
@@ -240,3 +242,65 @@ def test_chance_is_no_loop_in_a_line_either() -> None:
         assert not any(
             detector.feed(draw.randrange(kinds), ends_line=False) for _ in range(5000)
         ), kinds
+
+
+def _frames(draw: random.Random, count: int) -> list[int]:
+    """A trace of a recursion: two short lines a frame, with one of four numbers and two words."""
+    out: list[int] = []
+    for _ in range(count):
+        number, word = draw.randrange(30, 34), draw.randrange(40, 42)
+        out += [*range(8), number, 8, 9, 10, 99, *range(11, 18), word, 18, 19, 99]
+    return out
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_short_lines_said_again_with_changes_are_rows(seed: int) -> None:
+    trace = _frames(random.Random(seed), 40)
+    told = LoopDetector()
+    assert not any(told.feed(token, ends_line=token == 99) for token in trace)
+    prose = LoopDetector()  # the same in one paragraph says nothing new
+    assert any(prose.feed(token, ends_line=False) for token in trace)
+    for_ever = LoopDetector()
+    more = _frames(random.Random(seed), 400)
+    assert any(for_ever.feed(token, ends_line=token == 99) for token in more)
+
+
+def test_short_lines_exactly_the_same_take_eight_rounds_or_enough_tokens() -> None:
+    settings = LoopSettings()
+    line = [*range(19), 99]
+    detector = LoopDetector()
+    assert not any(detector.feed(token, ends_line=token == 99) for token in line * 7)
+    assert any(detector.feed(token, ends_line=token == 99) for token in line * 2)
+    assert settings.periodic_tokens(20, 20) < 6 * 20  # were it a sentence
+    assert settings.periodic_tokens(60, 60, 4) == settings.enough
+    assert settings.periodic_tokens(60, 60, 1) == 165  # a long line is a sentence
+
+
+def test_a_line_may_come_back_to_what_was_said_long_ago() -> None:
+    """A truth table in words: each sentence is like one far before it, none like the last few."""
+    draw = random.Random(1)
+    sentences = [[draw.randrange(20, 60) for _ in range(60)] for _ in range(5)]
+    text = [
+        token
+        for number in range(24)
+        for at, token in enumerate(sentences[number % 5])
+        for token in ((100 + number, token) if at % 30 == 0 else (token,))
+    ]
+    near, far = LoopSettings(line_reach=400), LoopSettings()
+    assert any(_said_in_a_line(near, text))
+    assert not any(_said_in_a_line(far, text))
+
+
+def _said_in_a_line(settings: LoopSettings, text: list[int]) -> list[Loop | None]:
+    detector = LoopDetector(settings)
+    return [detector.feed(token, ends_line=False) for token in text]
+
+
+def test_a_row_of_zeros_and_ones_in_a_line_takes_longer() -> None:
+    draw = random.Random(1)
+    text: list[int] = []
+    for _ in range(20):
+        row = [draw.random() < 0.1 for _ in range(10)]
+        text += [3, *(token for bit in row for token in (int(bit), 4)), 5, 4]
+    assert not any(_said_in_a_line(LoopSettings(), text))
+    assert any(_said_in_a_line(LoopSettings(line_telling=1), text))

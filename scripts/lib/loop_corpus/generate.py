@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loop_corpus.criterion import copied, exact_tail
+from loop_corpus.measure import FLOOR
 from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.llama.kv_context import KvContext
 from qwq_gguf.engine.llama.native_stages import init_stage
@@ -29,15 +30,17 @@ class _Apart(ContextSettings):
 
 
 _CHECK_EVERY = 32
-# An exact loop of so many tokens and rounds is cut: nothing new is to be learned from it.
-_LEAST_TAIL, _LEAST_THIN_TAIL, _THIN = 168, 320, 20
+# An exact loop of so many rounds is cut, once a detector has had all the time it is given.
 _REPEATS = 4
 _HOPE = 320  # tokens, after which a text that does not repeat itself at all is left
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to generate: prompt tokens, a chain, the tokens it never picks, a seed, the most."""
+    """What to generate: prompt tokens, a chain, the tokens it never picks, a seed, the most.
+
+    `said` is what of the reply is there already.
+    """
 
     prompt: tuple[int, ...]
     chain: SamplerChain
@@ -45,6 +48,7 @@ class Job:
     seed: int
     most: int
     about: dict[str, Any]
+    said: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -66,7 +70,8 @@ def generate(model: Model, jobs: Sequence[Job], together: int) -> Iterator[Made]
     with ExitStack() as stack:
         handle = stack.enter_context(context.owned)
         memory = api.llama_get_memory(handle)
-        batch = api.llama_batch_init(context.batch_size, 0, 1)
+        size = context.batch_size
+        batch = api.llama_batch_init(size, 0, 1)
         stack.callback(api.llama_batch_free, batch)
         waiting = list(reversed(jobs))
         slots: dict[int, _Slot] = {}
@@ -74,7 +79,7 @@ def generate(model: Model, jobs: Sequence[Job], together: int) -> Iterator[Made]
             for number in range(together):
                 if number not in slots and waiting:
                     slot = slots[number] = _Slot(api, model, waiting.pop())
-                    slot.next = slot.read_prompt(api, handle, batch, number)
+                    slot.next = slot.read_prompt(api, handle, batch, number, size)
             for number, slot in list(slots.items()):
                 if slot.take(model.eog_tokens):
                     continue
@@ -90,7 +95,7 @@ class _Slot:
     """One sequence."""
 
     def __init__(self, api: Any, model: Model, job: Job) -> None:
-        self.made = Made(job)
+        self.made = Made(job, list(job.said))
         self.next = -1
         self.sampler = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
         stages: tuple[Stage, ...] = job.chain.stages
@@ -101,14 +106,19 @@ class _Slot:
                 api, stage, job.seed, model.vocab_size, model.vocabulary, longest=4096
             )
             api.llama_sampler_chain_add(self.sampler, made)
+        for token in job.said:
+            api.llama_sampler_accept(self.sampler, token)
 
-    def read_prompt(self, api: Any, handle: int, batch: Any, number: int) -> int:
-        prompt = self.made.job.prompt
-        batch.n_tokens = len(prompt)
-        for at, token in enumerate(prompt):
-            _put(batch, at, token, at, number, wanted=at == len(prompt) - 1)
-        _decode(api, handle, batch)
-        picked: int = api.llama_sampler_sample(self.sampler, handle, len(prompt) - 1)
+    def read_prompt(self, api: Any, handle: int, batch: Any, number: int, size: int) -> int:
+        tokens = (*self.made.job.prompt, *self.made.job.said)
+        for begin in range(0, len(tokens), size):
+            part = tokens[begin : begin + size]
+            batch.n_tokens = len(part)
+            for at, token in enumerate(part):
+                last = begin + at == len(tokens) - 1
+                _put(batch, at, token, begin + at, number, wanted=last)
+            _decode(api, handle, batch)
+        picked: int = api.llama_sampler_sample(self.sampler, handle, batch.n_tokens - 1)
         return picked
 
     def take(self, ends: frozenset[int]) -> bool:
@@ -128,8 +138,7 @@ class _Slot:
 
 def _verdict(tokens: list[int]) -> str:
     period, length = exact_tail(tokens)
-    least = _LEAST_TAIL if len(set(tokens[-period:])) >= _THIN else _LEAST_THIN_TAIL
-    if length >= max(_REPEATS * period, least):
+    if length >= max(_REPEATS * period, FLOOR):
         return "loop"
     if len(tokens) == _HOPE and sum(map(bool, copied(tokens)[-160:])) < 48:
         return "hopeless"

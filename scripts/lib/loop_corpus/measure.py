@@ -32,6 +32,11 @@ class Found:
         """Whether it was found in so many periods, or in `floor` tokens if those are more."""
         return self.delay is not None and self.delay <= max(periods * self.text.period, floor)
 
+    def undecided(self, periods: float, floor: int = 0) -> bool:
+        """Whether the text was cut, with nothing found, before there had been so much of it."""
+        given = len(self.text.tokens) - self.text.begin
+        return self.delay is None and given < max(periods * self.text.period, floor)
+
 
 def first_loop(
     tokens: Sequence[int], breaks: Collection[int], settings: LoopSettings = USUAL

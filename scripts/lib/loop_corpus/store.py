@@ -86,10 +86,14 @@ def read_honest() -> Iterator[Honest]:
 
 def line_breaks() -> dict[str, frozenset[int]]:
     """The tokens with a line break in them that occur here, by model or tokenizer."""
+    if not LINE_BREAKS.exists():
+        return {}
     told: dict[str, list[int]] = json.loads(LINE_BREAKS.read_text(encoding="utf-8"))
     return {name: frozenset(tokens) for name, tokens in told.items()}
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return iter(())
     raw = lzma.LZMADecompressor().decompress(path.read_bytes(), _MOST_BYTES)
     return (json.loads(line) for line in raw.decode().splitlines())

@@ -24,7 +24,7 @@ from qwq_gguf.metadata import text
 from qwq_gguf.profiles import Profile, choose_profile, load_profile
 from qwq_gguf.thinking import Governor
 from qwq_gguf.tools.calculator import Calculator
-from support.families import ANSWER, CALL, FAMILIES, THOUGHT, write_family
+from support.families import ANSWER, CALL, FAMILIES, PLAIN, THOUGHT, write_family
 
 Load = Callable[..., Model]
 
@@ -122,7 +122,8 @@ def test_a_grammar_binds_the_answer_and_no_mark_before_it(load: Load) -> None:
     assert (reply.thinking, reply.answer) == (THOUGHT, "---")
 
 
-# How the thought before a call is told again, and the result behind it.
+# How the thought before a call is told again, the call, and the result behind it; of others the
+# call is told as it was written.
 _TOLD_AGAIN = {
     "gpt-oss": (
         f"<|channel|>analysis<|message|>{THOUGHT}<|end|>",
@@ -133,25 +134,20 @@ _TOLD_AGAIN = {
         '<|"|>6*7<|"|>}<tool_call|>',
         '<|tool_response>response:calculator{value:<|"|>',
     ),
-    **dict.fromkeys(
-        ("qwq", "qwen3"),
-        (
-            '<tool_call>\n{"name": "calculator", "arguments": {"expression": "6*7"}}\n</tool_call>',
-            "<tool_response>\n",
-        ),
-    ),
 }
+_CALLING = {name: family for name, family in (FAMILIES | PLAIN).items() if family.call}
 
 
-@pytest.mark.parametrize("name", _TOLD_AGAIN)
+@pytest.mark.parametrize("name", _CALLING)
 def test_a_call_in_the_familys_own_form_is_run(name: str, load: Load) -> None:
+    family, profile = _CALLING[name], load_profile(_CALLING[name].profile)
     conversation = Conversation(
         load(name, calls=True),
-        load_profile(FAMILIES[name].profile),
+        profile,
         tools=(Calculator(),),
         seed=1,
         tool_rounds=1,
-        template_variables=FAMILIES[name].variables,
+        template_variables=family.variables,
     )
     with closing(conversation):
         prompts = []
@@ -170,7 +166,9 @@ def test_a_call_in_the_familys_own_form_is_run(name: str, load: Load) -> None:
     assert last.reply.answer
     # Its thought is told again before the call, as the template wants it.
     again = prompts[1].text
-    assert all(each in again for each in _TOLD_AGAIN[name])
+    written = "".join(family.call)
+    call = written.rpartition(profile.thinking.close)[2].strip()
+    assert all(each in again for each in _TOLD_AGAIN.get(name, (call,)))
     assert "42" in again
 
 

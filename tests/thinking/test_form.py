@@ -16,7 +16,8 @@ from support.chat_templates import (
     UNLESS_TOLD,
     beginning,
 )
-from support.families import FAMILIES, HARMONY
+from support.families import FAMILIES
+from support.family_templates import HARMONY
 
 OPENED, CLOSED, FREE = ThoughtStart.OPENED, ThoughtStart.CLOSED, ThoughtStart.FREE
 # As DeepSeek-V3.1's: a bare closing tag stands for no thought.

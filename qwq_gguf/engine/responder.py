@@ -215,7 +215,7 @@ class Responder:
         self, thoughts: Thoughts, messages: Sequence[Message], tools: Sequence[ToolSpec]
     ) -> RenderedPrompt:
         control = self.model.control_tokens
-        messages = thoughts.earlier(messages)
+        messages = thoughts.told(thoughts.earlier(messages))
         if any(message.tool_calls or message.role == "tool" for message in messages):
             messages = self.tool_use.shaped(messages)
         prompt = self._template.render(

@@ -139,7 +139,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
         )
     unsaid += [*unparsed, *unread]
     if profile.wants_thoughts is False and thoughts.possible and not thoughts.switch:
-        unsaid.append("no thought: this template opens one, and vLLM has no word against it")
+        by_template = "no thought: this template opens one, and vLLM has no word against it"
+        unsaid += thoughts.unsaid or (by_template,)
     unsaid += [*biases.unsaid, *_bound_otherwise(profile, biases)]
     unsaid += _only_in_requests(request)
     return Export(

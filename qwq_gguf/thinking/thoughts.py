@@ -98,6 +98,16 @@ class Thoughts:
             return prompt.opened(self.tags.open, control_tokens)
         return prompt
 
+    def told(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """The messages with the word that turns thoughts off, where the template looks for one."""
+        word = self.form.word
+        if word is None or self.mode is not False:
+            return tuple(messages)
+        if messages and messages[0].role == "system":
+            system = messages[0]
+            return replace(system, content=f"{system.content}\n{word}".strip()), *messages[1:]
+        return Message("system", word), *messages
+
     def earlier(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """The messages with their thoughts where the template is to find them, or without."""
         tags, field, close = self.tags, self.form.field, self.tags.closing_text

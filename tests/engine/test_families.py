@@ -86,7 +86,9 @@ def test_auto_knows_the_family_by_architecture_and_template(name: str) -> None:
     assert choose_profile(other, thinking=True).profile == "qwq"
 
 
-@pytest.mark.parametrize("name", ["gpt-oss", "gemma4", "glm", "nemotron", "exaone4"])
+@pytest.mark.parametrize(
+    "name", ["gpt-oss", "gemma4", "glm", "nemotron", "nemotron-nano", "exaone4"]
+)
 def test_thoughts_that_are_turned_off_do_not_begin(name: str, load: Load) -> None:
     profile = load_profile(FAMILIES[name].profile).with_thinking(False)
     responder = Responder(load(name), profile)
@@ -181,7 +183,16 @@ def test_a_word_of_the_system_message_turns_off_nemotron_nanos_thoughts(load: Lo
             *_, last = conversation.stream("What is the capital of France?")
         assert isinstance(last, Finished)
         assert (last.reply.thinking, last.reply.answer) == (thought, ANSWER)
-    assert respond(model, profile.with_thinking(False)).thinking == ""
+    off = profile.with_thinking(False)
+    assert respond(model, off).thinking == ""
+    # Turned off, it is told so in its own way.
+    with closing(Responder(model, profile)) as usual, closing(Responder(model, off)) as silent:
+        for said, word in (((), "/no_think"), ((Message("system", "Be brief."),), "\n/no_think")):
+            told = Message("system", "".join(each.content for each in said) + word)
+            asked = Message("user", "hi")
+            prompt = silent.render([*said, asked])
+            assert prompt == usual.render([told, asked])
+            assert prompt.ends_with("<think></think>")
 
 
 def test_without_tools_a_call_is_shown_as_what_it_is(load: Load) -> None:

@@ -136,6 +136,14 @@ def test_what_a_runtime_makes_of_calls_is_said(name: str, runtime: str, sentence
     assert not [line for line in made.unsaid if line.startswith("calls")]
 
 
+@pytest.mark.parametrize("runtime", ["llama-server", "vllm", "lmstudio"])
+def test_a_word_that_turns_thoughts_off_is_the_clients(runtime: str) -> None:
+    profile = load_profile("nemotron-nano-v2").with_thinking(False)
+    made = EXPORTERS[runtime](profile, facts_of("nemotron-nano"))
+    (said,) = [line for line in made.unsaid if "/no_think" in line]
+    assert said.startswith("thinking off: the template looks for /no_think in the system's")
+
+
 def test_an_effort_is_told_where_the_template_knows_the_word() -> None:
     low = load_profile("gpt-oss").with_effort("low")
     thoughts = spoken_thoughts(low, facts_of("gpt-oss"))

@@ -81,6 +81,7 @@ class ChatTemplate:
         `control_tokens` are the texts of all control and user-defined tokens of the
         vocabulary. `special_tokens` (bos_token, eos_token, ...) become control tokens
         where the template prints them; `variables`, like messages and tools, do not.
+        Tools are `tools` and, for SmolLM3's template, `xml_tools`.
         `now` is what `strftime_now` tells.
 
         Raises TemplateError when the template fails, refuses the messages
@@ -88,11 +89,13 @@ class ChatTemplate:
         """
         try:
             with metering(self._limits) as meter:
+                given = [_plain(tool.to_json()) for tool in tools] or None
                 names: dict[str, Any] = {
+                    **({"xml_tools": given} if given and "xml_tools" in self.source else {}),
                     **{key: _plain(value) for key, value in (variables or {}).items()},
                     **{key: trusted(text) for key, text in (special_tokens or {}).items()},
                     "messages": [_message(message) for message in messages],
-                    "tools": [_plain(tool.to_json()) for tool in tools] or None,
+                    "tools": given,
                     "add_generation_prompt": add_generation_prompt,
                 }
                 if meter.weight(*names.values()) > self._limits.input:

@@ -8,7 +8,7 @@ from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.errors import TemplateError
 
-__all__ = ["ANY_TOOL", "takes_tools"]
+__all__ = ["ANY_TOOL", "has_tool_place", "takes_tools"]
 
 ANY_TOOL = ToolSpec("lookup", "Look a word up.", {"type": "object", "properties": {}})
 _ASK = (Message("user", "hello"),)
@@ -25,5 +25,13 @@ def takes_tools(
     try:
         without = template.render(_ASK, special_tokens=special_tokens).text
         return template.render(_ASK, tools, special_tokens=special_tokens).text != without
+    except TemplateError:
+        return False
+
+
+def has_tool_place(source: str | None) -> bool:
+    """The same of a template's text: one that is malformed, or is not there, has none."""
+    try:
+        return source is not None and takes_tools(ChatTemplate(source))
     except TemplateError:
         return False

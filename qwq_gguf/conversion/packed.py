@@ -58,6 +58,8 @@ def _gptq(told: Mapping[str, Any], path: Path) -> PackedEncoding | None:
     if told.get("pack_dtype") not in (None, "int32", "torch.int32"):
         return None
     bits = told.get("bits")
+    if type(bits) is int and bits not in _BITS:  # 3 of them lie across words
+        return None
     return PackedEncoding(
         method=f"GPTQ, {bits} bits",
         layout="columns",

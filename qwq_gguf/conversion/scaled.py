@@ -117,6 +117,8 @@ def _block(told: Mapping[str, Any], key: str, path: Path) -> tuple[int, int] | N
 def _unsupported(checkpoint: Checkpoint, key: str, told: Any) -> UnsupportedError:
     method = str(told.get("quant_method", "") if isinstance(told, dict) else told)[:40]
     form = told.get("format") or told.get("quant_algo") if isinstance(told, dict) else None
+    if isinstance(told, dict) and _for_marlin(told):
+        form = "packed for Marlin"
     bits = told.get("bits") if isinstance(told, dict) else None
     if key == "quantization":  # MLX writes both keys, with a method in neither
         method = "MLX"
@@ -126,9 +128,15 @@ def _unsupported(checkpoint: Checkpoint, key: str, told: Any) -> UnsupportedErro
         "these weights are quantized already",
         path=checkpoint.folder / "config.json",
         found=f"{method or key}{about}",
-        expected="BF16, F16, F32, FP8 with scales, GPTQ, AWQ (gemm), compressed-tensors",
+        expected="BF16, F16, F32, FP8 with scales, GPTQ of 2, 4 or 8 bits, AWQ (gemm), "
+        "compressed-tensors",
         hint=original_of(checkpoint),
     )
+
+
+def _for_marlin(told: Mapping[str, Any]) -> bool:
+    said = told.get("checkpoint_format"), told.get("format")
+    return bool(told.get("is_marlin_format")) or "marlin" in said
 
 
 def original_of(checkpoint: Checkpoint) -> str:

@@ -17,8 +17,8 @@ __all__ = ["cured_settings", "running_in_lmstudio"]
 
 _PREDICTION = "llm.prediction."
 _CONTEXT_KEY = "llm.load.contextLength"
-# What acts where nothing is set. The repeat penalty is a box that is ticked from the start
-# (https://github.com/lmstudio-ai/lmstudio-js, packages/lms-kv-config/src/schema.ts).
+# What acts where nothing is set; the repeat penalty is a box that is ticked from the start:
+# https://github.com/lmstudio-ai/lmstudio-js/blob/ce511216dd5d8e312e3347dd3d536af0137a9b20/packages/lms-kv-config/src/schema.ts
 _DEFAULTS: Mapping[str, float] = {
     "temperature": 0.8,
     "top_k": 40,
@@ -28,6 +28,8 @@ _DEFAULTS: Mapping[str, float] = {
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
+# What "Reset to Default" sets: https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/2174
+_LEAST_CONTEXT = 4096
 _NEUTRAL = {"top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0}
 _MOST_FIELDS = 1000
 
@@ -52,8 +54,9 @@ def running_in_lmstudio(settings: Mapping[str, Any], profile: Profile, facts: Gg
         {**_DEFAULTS, **said},
         frozenset(said),
         context=int(context) if context and context > 0 else None,
-        context_least=4096,
-        context_default="LM Studio takes 4,096 tokens unless its own settings say more",
+        context_least=_LEAST_CONTEXT,
+        context_default=f"LM Studio takes {_LEAST_CONTEXT:,} tokens "
+        "unless its own settings say more",
         bound=_ticked(operation.get(f"{_PREDICTION}maxPredictedTokens")),
         budget=_ticked(operation.get(f"{_PREDICTION}reasoning.budgetTokens")),
         order=facts.sampling.order or LLAMA_CPP_ORDER,

@@ -131,11 +131,13 @@ class Responder:
         PromptTooLongError when the messages do not fit the context; what `check_tools` says.
         """
         self.check_tools(tools, calls_in_grammar=calls_in_grammar)
-        prompt = self.render(messages, tools)
+        # A call in a channel is no part of an answer, so the grammar begins the messages itself.
+        begun = self.thoughts.tags.channels is None or not calls_in_grammar
+        prompt = self._render(self.thoughts, messages, tools, begun=begun)
         size, governor = self.session.context_size, self.profile.governor
         tokens = self.model.encode(prompt.segments, most=size - 1)
         room = size - len(tokens) if max_tokens is None else min(max_tokens, size - len(tokens))
-        splitter = self.thoughts.splitter(prompt, self.model.token_id)
+        splitter = self.thoughts.splitter(prompt, self.model.token_id, spelled=not begun)
         if self._too_short_for_thought(room, splitter):
             thoughts = replace(self.thoughts, wanted=False)
             prompt = self._render(thoughts, messages, tools)
@@ -212,10 +214,15 @@ class Responder:
         return self._render(self.thoughts, messages, tools)
 
     def _render(
-        self, thoughts: Thoughts, messages: Sequence[Message], tools: Sequence[ToolSpec]
+        self,
+        thoughts: Thoughts,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec],
+        *,
+        begun: bool = True,
     ) -> RenderedPrompt:
         control = self.model.control_tokens
-        messages = thoughts.earlier(messages)
+        messages = thoughts.told(thoughts.earlier(messages))
         if any(message.tool_calls or message.role == "tool" for message in messages):
             messages = self.tool_use.shaped(messages)
         prompt = self._template.render(
@@ -225,7 +232,7 @@ class Responder:
             special_tokens=self.model.special_tokens,
             control_tokens=control,
         )
-        return thoughts.begin(prompt, control)
+        return thoughts.begin(prompt, control) if begun else prompt
 
     def close(self) -> None:
         """Free the KV cache, unless it is shared."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import shlex
 
+from qwq_gguf.chat.tool_formats import read_tool_use
+from qwq_gguf.chat.tool_place import has_tool_place
 from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters.exported import Command, Export
 from qwq_gguf.exporters.facts import GgufFacts
@@ -128,7 +130,11 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     files = {"preset.ini": preset, "llama-server.sh": script}
     if (grammar := spoken_grammar(profile, facts)) is not None:
         files[_GRAMMAR] = grammar.rstrip("\n") + "\n"
-    unsaid = (*WORDS.unsaid(profile, facts.sampling), *spoken_biases(profile, facts).unsaid)
+    unsaid = (
+        *WORDS.unsaid(profile, facts.sampling),
+        *spoken_biases(profile, facts).unsaid,
+        *_calls_unread(facts.template),
+    )
     return Export(
         "llama-server",
         files,
@@ -208,3 +214,13 @@ def _in_one_line(value: str) -> str:
 def _trouble(value: str, more: str = "") -> bool:
     cut = any(c in ";#" + more or not c.isprintable() for c in value)
     return cut or value != value.strip()
+
+
+def _calls_unread(template: str | None) -> tuple[str, ...]:
+    """It learns how calls are written from what the template makes of one."""
+    if template is None or not read_tool_use(template).in_text or not has_tool_place(template):
+        return ()
+    return (
+        "calls: this chat template writes none of those that were made, from which llama-server "
+        "learns their form, so a call comes as text in the answer",
+    )

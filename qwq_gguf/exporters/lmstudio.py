@@ -14,9 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from qwq_gguf.chat.template import ChatTemplate
-from qwq_gguf.chat.tool_place import takes_tools
-from qwq_gguf.errors import ExportError, TemplateError
+from qwq_gguf.chat.tool_place import has_tool_place
+from qwq_gguf.errors import ExportError
 from qwq_gguf.exporters.exported import Export, slug
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import spoken_biases, spoken_grammar
@@ -185,15 +184,8 @@ def _metadata(profile: Profile, facts: GgufFacts) -> dict[str, object]:
         found["contextLengths"] = [facts.context]
     found["vision"] = False
     found["reasoning"] = spoken_thoughts(profile, facts).possible
-    found["trainedForToolUse"] = _takes_tools(facts.template)
+    found["trainedForToolUse"] = has_tool_place(facts.template)
     return found
-
-
-def _takes_tools(template: str | None) -> bool:
-    try:
-        return template is not None and takes_tools(ChatTemplate(template))
-    except TemplateError:
-        return False
 
 
 def _choices(profile: Profile, facts: GgufFacts) -> list[dict[str, object]]:

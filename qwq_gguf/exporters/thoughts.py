@@ -81,7 +81,7 @@ def spoken_thoughts(profile: Profile, facts: GgufFacts) -> SpokenThoughts:
         opened=form.start(told) is ThoughtStart.OPENED,
         effort=mine.effort if on and mine.effort in form.efforts else None,
         budget=_NO_THOUGHT if wanted is False and not switch else budget or None,
-        unsaid=() if wanted is False else unsaid,
+        unsaid=_off_by_word(facts) if wanted is False else unsaid,
     )
 
 
@@ -105,6 +105,13 @@ def _thoughts(profile: Profile, facts: GgufFacts, thinking: bool | None = None) 
         effort=profile.template.effort,
         budget=profile.governor.budget,
     )
+
+
+def _off_by_word(facts: GgufFacts) -> tuple[str, ...]:
+    word = facts.thought.word
+    if word is None:
+        return ()
+    return (f"thinking off: the template looks for {word} in the system's message: write it there",)
 
 
 def _budget(profile: Profile, facts: GgufFacts) -> tuple[int | None, tuple[str, ...]]:

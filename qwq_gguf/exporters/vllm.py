@@ -22,6 +22,8 @@ from __future__ import annotations
 import json
 import shlex
 
+from qwq_gguf.chat.tool_formats import read_tool_use
+from qwq_gguf.chat.tool_place import has_tool_place
 from qwq_gguf.exporters.exported import Command, Export
 from qwq_gguf.exporters.facts import GgufFacts
 from qwq_gguf.exporters.forbidding import SpokenBiases, spoken_biases, spoken_grammar
@@ -69,6 +71,16 @@ _PARSERS = {
     ThinkingTags(): "deepseek_r1",
     ThinkingTags("<seed:think>", "</seed:think>"): "seed_oss",
 }
+# What reads calls, by our name for how they are written (vllm/tool_parsers/__init__.py).
+_CALLERS = {
+    "hermes": "hermes",
+    "qwen-xml": "qwen3_coder",
+    "seed": "seed_oss",
+    "glm": "glm45",
+    "mistral": "mistral",
+    "gemma": "gemma4",
+    "llama": "llama3_json",
+}
 _HEAD = '#!/bin/sh\ncd -- "$(dirname -- "$0")" || exit\n'
 
 
@@ -101,8 +113,8 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
     if thoughts.switch:
         told = shlex.quote(json.dumps(dict(thoughts.switch)))
         words.append(f"--default-chat-template-kwargs {told}")
-    hermes = facts.chatml is not None and facts.chatml.tools_end is not None
-    if caller := facts.names.get("vllm_tools") or ("hermes" if hermes else None):
+    caller, unread = _caller(facts)
+    if caller is not None:
         words.append(f"--enable-auto-tool-choice --tool-call-parser {caller}")
     request: dict[str, object] = {"stop": list(profile.stops)}
     biases = spoken_biases(profile, facts)
@@ -125,9 +137,10 @@ def export(profile: Profile, facts: GgufFacts) -> Export:
             "the tokenizer and the configuration, which vLLM wants from the model that this GGUF "
             "was made from: the file names none, so write BASE=ORG/NAME before the command"
         )
-    unsaid += unparsed
+    unsaid += [*unparsed, *unread]
     if profile.wants_thoughts is False and thoughts.possible and not thoughts.switch:
-        unsaid.append("no thought: this template opens one, and vLLM has no word against it")
+        by_template = "no thought: this template opens one, and vLLM has no word against it"
+        unsaid += thoughts.unsaid or (by_template,)
     unsaid += [*biases.unsaid, *_bound_otherwise(profile, biases)]
     unsaid += _only_in_requests(request)
     return Export(
@@ -151,6 +164,27 @@ def _ray(facts: GgufFacts) -> tuple[str, ...]:
         "first Ray: sh ray-head.sh on one machine, HEAD=ADDRESS sh ray-worker.sh on the others,",
         "and ray status there shows all cards; then on the first:",
     )
+
+
+def _caller(facts: GgufFacts) -> tuple[str | None, tuple[str, ...]]:
+    """What reads calls of tools, where the template has a place for tools at all."""
+    if named := facts.names.get("vllm_tools"):
+        return named, ()
+    if facts.template is None:
+        return None, ()
+    use = read_tool_use(facts.template)
+    if not use.known or not has_tool_place(facts.template):
+        return None, ()
+    if use.format.name == "deepseek":
+        # R1 and V3 write `function` before the name, and a fence; V3.1 has neither.
+        fenced = use.written is not None and "```" in use.written.middle
+        return "deepseek_v3" if fenced else "deepseek_v31", ()
+    if use.format.name == "nemotron":
+        return None, (
+            "calls in <TOOLCALL>: vLLM has nothing that reads them; the model's repository has a "
+            "plugin for it (--tool-parser-plugin FILE --tool-call-parser nemotron_json)",
+        )
+    return _CALLERS.get(use.format.name), ()
 
 
 def _parser(thoughts: SpokenThoughts, facts: GgufFacts) -> tuple[str | None, list[str]]:

@@ -33,6 +33,10 @@ class Asked:
         """The prompt after one question."""
         return self._made(_ASK, variables)
 
+    def told(self, system: str) -> RenderedPrompt | None:
+        """The prompt after one question, behind a system's message."""
+        return self._made((Message("system", system), *_ASK), {})
+
     def history(
         self,
         answer: str,

@@ -3,7 +3,8 @@
 See `qwq_gguf.thinking.tags.Channels` for the format. Rules, in the order they decide:
 
 1. A token that *is* a mark is that mark, wherever it stands. Text that only spells one is
-   text, unless the vocabulary has no such token.
+   text, unless the vocabulary has no such token, or a grammar has the marks in it (`spelled`):
+   then it is a mark wherever the grammar allows no such text, outside of calls and answers.
 2. What stands before a `message` mark is a header: the channel is the word behind the last
    `channel` mark, the recipient what follows `to=`, before that mark or behind the word.
 3. A message to a recipient is a call, whatever its channel. One on a thought's channel is
@@ -35,7 +36,8 @@ class ChannelSplitter:
     """Feed it pieces, read `Split`s and `Called`s; `finish()` hands over what it held back.
 
     `start` says where the prompt left the reply: in a thought, in the answer, or before a
-    header. `token_id` finds the token that is a mark, if there is one.
+    header. `token_id` finds the token that is a mark, if there is one. `spelled`: a grammar writes
+    the marks, which a model may then spell.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class ChannelSplitter:
         *,
         start: ThoughtStart,
         token_id: Callable[[str], int | None] = lambda text: None,
+        spelled: bool = False,
     ) -> None:
         self._channels = channels
+        self._may_spell = spelled
         self.reopens = True  # any message may be a thought
         ids = {mark: token_id(mark) for mark in channels.marks}
         self._marks = {token: mark for mark, token in ids.items() if token is not None}
@@ -155,9 +159,10 @@ class ChannelSplitter:
         text = self._held + text
         self._held = ""
         while text:
-            found = [(at, mark) for mark in self._spelled if (at := text.find(mark)) >= 0]
+            spelled = self._marks_in_text
+            found = [(at, mark) for mark in spelled if (at := text.find(mark)) >= 0]
             if not found:
-                keep = max((_overlap(text, mark) for mark in self._spelled), default=0)
+                keep = max((_overlap(text, mark) for mark in spelled), default=0)
                 self._held = text[len(text) - keep :]
                 self._take_words(text[: len(text) - keep], out)
                 return
@@ -165,6 +170,12 @@ class ChannelSplitter:
             self._take_words(text[:at], out)
             self._take_mark(mark, out)
             text = text[at + len(mark) :]
+
+    @property
+    def _marks_in_text(self) -> tuple[str, ...]:
+        """What is a mark also where it is spelled."""
+        free = self._header is None and self._body is Phase.ANSWER
+        return self._channels.marks if self._may_spell and not free else self._spelled
 
     def _take_mark(self, mark: str, out: list[Split | Called]) -> None:
         channels = self._channels

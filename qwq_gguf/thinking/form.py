@@ -57,8 +57,8 @@ class ThoughtForm:
 
     `tags` are those it writes, asks for or takes out, None where it knows none of ours.
     `unset`, `on` and `off` say where its generation prompt leaves the reply when nobody
-    says anything, and with the switch on and off; without a `switch` all three are the
-    same. `default_on`: nobody saying anything is the same as on. `asks`: when nobody says
+    says anything, and with the switch on and off; without a `switch` or a `word` all three are
+    the same. `default_on`: nobody saying anything is the same as on. `asks`: when nobody says
     anything, the prompt tells the model in words to think in the tags. `drops_history`:
     thoughts of earlier turns are left out of the prompt.
 
@@ -66,6 +66,8 @@ class ThoughtForm:
     nowhere but in the text; `keeps` is the variable, and its value, that makes it leave the
     thoughts of earlier turns in. `efforts` are the words that its variable
     `reasoning_effort` takes, and `budgets` says that it tells the model a `thinking_budget`.
+    `word` is what turns thoughts off where it stands in the system's message, for a template
+    without a variable for it.
     """
 
     tags: ThinkingTags | None = None
@@ -80,6 +82,7 @@ class ThoughtForm:
     keeps: tuple[str, SwitchValue] | None = None
     efforts: tuple[str, ...] = ()
     budgets: bool = False
+    word: str | None = None
 
     @property
     def thinks(self) -> bool:
@@ -121,6 +124,8 @@ class ThoughtForm:
             said.append(
                 f"switch {self.switch.name} ({'on' if self.default_on else 'off'} unless set)"
             )
+        if self.word is not None:
+            said.append(f"{self.word} in the system's message turns them off")
         if self.efforts:
             said.append(f"{EFFORT} {'/'.join(self.efforts)}")
         if self.budgets:
@@ -149,6 +154,7 @@ class ThoughtForm:
             "keeps": self.keeps and {"name": self.keeps[0], "value": self.keeps[1]},
             "efforts": list(self.efforts),
             "budgets": self.budgets,
+            "word": self.word,
         }
 
 

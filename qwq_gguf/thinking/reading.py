@@ -46,6 +46,8 @@ _SWITCHES = (
     Switch("reasoning_effort", "high", "no_think"),
     Switch("thinking_budget", None, 0),
 )
+# Words that templates look for in the system's message: Nemotron Nano 2.
+_OFF_WORDS = ("/no_think",)
 _WORD = "QwordQ"
 # Those that make a template leave earlier thoughts in: GLM; Qwen3.6; Nemotron; LFM2.5;
 # DeepSeek-V3.2; Kimi.
@@ -198,14 +200,33 @@ def _further(asked: Asked, form: ThoughtForm) -> ThoughtForm:
     keeps = None
     if field is not None and THOUGHT not in asked.history(ANSWER, THOUGHT, fields=(field,)):
         keeps = next((pair for pair in _KEEPS if _kept(asked, field, pair, on)), None)
+    word = _off_word(asked, form)
     return replace(
         form,
+        off=form.off if word is None else ThoughtStart.CLOSED,
+        word=word,
         drops_history=form.drops_history or keeps is not None,
         field=field,
         keeps=keeps,
         efforts=_efforts(asked),
         budgets=_tells(asked, {BUDGET: 1023}) and _tells(asked, {BUDGET: 2047}, {BUDGET: 1023}),
     )
+
+
+def _off_word(asked: Asked, form: ThoughtForm) -> str | None:
+    """A word in the system's message with which the template closes the thought."""
+    if form.tags is None or ThoughtStart.CLOSED in (form.unset, form.off):
+        return None
+    for word in _OFF_WORDS:
+        if word not in asked.source:
+            continue
+        told, other = asked.told(word), asked.told(_WORD)
+        if told is None or other is None:
+            continue
+        starts = thought_start(told, form.tags), thought_start(other, form.tags)
+        if starts[0] is ThoughtStart.CLOSED is not starts[1]:
+            return word
+    return None
 
 
 def _reads(asked: Asked, field: str, on: Mapping[str, SwitchValue]) -> bool:

@@ -98,6 +98,16 @@ class Thoughts:
             return prompt.opened(self.tags.open, control_tokens)
         return prompt
 
+    def told(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """The messages with the word that turns thoughts off, where the template looks for one."""
+        word = self.form.word
+        if word is None or self.mode is not False:
+            return tuple(messages)
+        if messages and messages[0].role == "system":
+            system = messages[0]
+            return replace(system, content=f"{system.content}\n{word}".strip()), *messages[1:]
+        return Message("system", word), *messages
+
     def earlier(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """The messages with their thoughts where the template is to find them, or without."""
         tags, field, close = self.tags, self.form.field, self.tags.closing_text
@@ -108,15 +118,22 @@ class Thoughts:
             return with_thoughts_in_text(messages, open=tags.open, close=tags.close)
         return without_thoughts(messages, close=close)
 
-    def splitter(self, prompt: RenderedPrompt, token_id: Callable[[str], int | None]) -> Splitter:
+    def splitter(
+        self,
+        prompt: RenderedPrompt,
+        token_id: Callable[[str], int | None],
+        *,
+        spelled: bool = False,
+    ) -> Splitter:
         """What tells thought from answer in the reply to a prompt that `begin` has made.
 
-        `token_id` finds the token that is a text, if there is one.
+        `token_id` finds the token that is a text, if there is one. `spelled`: the marks of channels
+        are written by a grammar.
         """
         tags = self.tags
         start = thought_start(prompt, tags)
         if tags.channels is not None:
-            return ChannelSplitter(tags.channels, start=start, token_id=token_id)
+            return ChannelSplitter(tags.channels, start=start, token_id=token_id, spelled=spelled)
         leads = (token_id(tags.open[:size]) for size in range(len(tags.open) - 1, 0, -1))
         return ThoughtSplitter(
             tags.open,

@@ -50,10 +50,29 @@ def test_the_format_is_found_by_rendering(name: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [CHATML, tool_template("unknown"), "{{", "{{ raise_exception('no') }}", "{% for x in y %}", ""],
+    [tool_template("unknown"), "{{", "{{ raise_exception('no') }}", "{% for x in y %}", ""],
 )
 def test_what_is_not_known_is_taken_for_hermes(source: str) -> None:
     assert read_tool_use(source) == ToolUse()
+
+
+def test_a_template_that_leaves_calls_out_is_given_them_as_text() -> None:
+    """SmolLM3's is one. A model that does not see its call again makes it again."""
+    use = read_tool_use(CHATML)
+    assert use == ToolUse(in_text=True)
+    calls = (ToolCall("a", {"n": 1}), ToolCall("b"))
+    talk = [Message("assistant", "So.", calls), Message("tool", "1"), Message("tool", "2")]
+    shaped = use.shaped(talk)
+    assert shaped[1:] == tuple(talk[1:])
+    assert (shaped[0].tool_calls, HERMES.parse(shaped[0].content).calls) == ((), calls)
+    assert shaped[0].content.startswith("So.\n<tool_call>")
+
+
+def test_tools_reach_a_template_that_has_another_name_for_them() -> None:
+    older = "{% for t in xml_tools %}{{ t.function.name }}{% endfor %}" + CHATML
+    told = ChatTemplate(older).render([Message("user", "Q")], [TOOL]).text
+    assert told.startswith(TOOL.name)
+    assert TOOL.name not in ChatTemplate(older).render([Message("user", "Q")]).text
 
 
 def test_a_word_in_a_template_proves_nothing() -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from qwq_gguf.cli.app import app
 from qwq_gguf.cli.terminal.errors import NO_ANSWER
 from support.chat_templates import CHATML, CLOSES, IF_ASKED, OPENS, STRIPS, UNLESS_TOLD
-from support.families import HARMONY
+from support.family_templates import HARMONY
 from support.tiny_gguf import byte_level, vocab, write_bigram
 
 runner = CliRunner()

@@ -15,7 +15,7 @@ from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.preparation.llama_cpp import tell_llama_cpp
 from qwq_gguf.profiles import load_profile
 from qwq_gguf.tools.calculator import Calculator
-from support.families import ANSWER, CALL, FAMILIES, THOUGHT, write_family
+from support.families import ANSWER, CALL, FAMILIES, PLAIN, THOUGHT, write_family
 from support.llama_server import ask, llama_server, needs_llama_server
 
 pytestmark = needs_llama_server
@@ -25,7 +25,7 @@ _ASKED = {name for name, family in FAMILIES.items() if family.variables}
 
 
 def flags_of(path: Path, name: str) -> dict[str, str]:
-    profile = load_profile(FAMILIES[name].profile)
+    profile = load_profile((FAMILIES | PLAIN)[name].profile)
     if name in _ASKED:
         profile = profile.with_thinking(True)
     facts = gguf_facts(read_gguf(path).metadata, file=str(path))
@@ -60,15 +60,23 @@ def test_thought_and_answer_come_apart(name: str, tmp_path: Path) -> None:
     assert (said["reasoning_content"].strip(), said["content"].strip()) == (THOUGHT, ANSWER)
 
 
-@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.call])
+_CALLING = {name: family for name, family in (FAMILIES | PLAIN).items() if family.call}
+
+
+@pytest.mark.parametrize("name", _CALLING)
 def test_a_call_in_the_familys_own_form_is_found(name: str, tmp_path: Path) -> None:
     path = write_family(tmp_path / "m.gguf", name, calls=True)
     with llama_server(path, flags=flags_of(path, name)) as address:
         said = message(address, tools=[Calculator().spec.to_json()])
+    thought = THOUGHT if name in FAMILIES else ""
+    assert (said.get("reasoning_content") or "").strip() == thought
+    text = (said["content"] or "").strip()
+    if name == "smollm3":  # the export says so: its template shows no calls to learn from
+        assert text.startswith("<tool_call>")
+        return
     (call,) = said["tool_calls"]
-    assert call["function"]["name"] == "calculator"
+    assert (call["function"]["name"], text) == ("calculator", "")
     assert json.loads(call["function"]["arguments"]) == CALL
-    assert said["reasoning_content"].strip() == THOUGHT
 
 
 def test_an_exported_effort_is_in_the_prompt(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,42 @@ def test_the_first_pattern_counts() -> None:
     assert read_settings(turned, Path("a")).scale(f"{Q}", 4) == 2
 
 
+# Keys as PEFT takes them: it asks re.match(rf"(.*\.)?({key})$", module).
+EXPRESSIONS = (
+    r"layers\.\d\.self_attn\.q_proj",
+    r"model\.layers\.(0|2)\..*",
+    ".*mlp.*proj",
+    "[qk]_proj",
+    "^model.*k_proj",
+    "q_proj|k_proj",
+    r"a)|(model\.layers\.1\.mlp\.up_proj",
+    r"self_attn\.\w_proj",
+    "(a+)+q_proj",
+)
+MODULES = tuple(
+    f"model.layers.{layer}.{name}"
+    for layer in (0, 1, 2, 12)
+    for name in ("self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj", "mlp.my_q_proj")
+)
+
+
+def test_keys_that_are_expressions_match_as_in_peft() -> None:
+    for keys in (*((key,) for key in EXPRESSIONS), EXPRESSIONS, ("up_proj", *EXPRESSIONS[::-1])):
+        told = {key: 2.0 + place for place, key in enumerate(keys)}
+        config = {"peft_type": "LORA", "r": 1, "lora_alpha": 1, "alpha_pattern": told}
+        settings = read_settings(config, Path("adapter_config.json"))
+        for module in MODULES:
+            first = next((key for key in keys if re.match(rf"(.*\.)?({key})$", module)), None)
+            assert settings.scale(module, 1) == told.get(first or "", 1.0), (keys, module)
+
+
+def test_no_key_takes_long() -> None:
+    hostile = {"(a|a)*(a|a)*(.*a)*b": 2, "(x+x+)+y": 3}
+    config = {"peft_type": "LORA", "r": 1, "lora_alpha": 1, "alpha_pattern": hostile}
+    settings = read_settings(config, Path("adapter_config.json"))
+    assert settings.scale("a" * 3000, 1) == settings.scale("x" * 3000, 1) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "found"),
     [
@@ -165,7 +202,10 @@ def test_the_first_pattern_counts() -> None:
         ({"target_parameters": ["mlp.experts"]}, UnsupportedError, "target_parameters"),
         ({"layer_replication": [[0, 1]]}, UnsupportedError, "layer_replication"),
         ({"alora_invocation_tokens": [1]}, UnsupportedError, "alora_invocation_tokens"),
-        ({"alpha_pattern": {"(a+)+q_proj": 3}}, UnsupportedError, "(a+)+q_proj"),
+        ({"alpha_pattern": {r"(q)\1_proj": 3}}, UnsupportedError, r"(q)\1_proj"),
+        ({"alpha_pattern": {"(?!q)_proj": 3}}, UnsupportedError, "(?!q)_proj"),
+        ({"alpha_pattern": {"q_proj)": 3}}, UnsupportedError, "q_proj)"),
+        ({"alpha_pattern": {f"[q]_{n}": 3 for n in range(65)}}, UnsupportedError, "65"),
         ({"alpha_pattern": [1]}, ConfigError, "[1]"),
         ({"r": 0}, ConfigError, "0"),
         ({"r": True}, ConfigError, "True"),

@@ -70,6 +70,20 @@ def test_one_scale_for_a_tensor(tmp_path: Path, told: Mapping[str, Any]) -> None
             {"quant_method": "compressed-tensors", "format": "float-quantized"},
             "compressed-tensors, float-quantized",
         ),
+        (
+            {"quant_method": "auto-round", "bits": 4, "packing_format": "auto_round:auto_gptq"},
+            "auto-round, 4 bits",
+        ),
+        ({"quant_method": "gptq", "bits": 3, "group_size": 128}, "gptq, 3 bits"),
+        (
+            {"quant_method": "gptq", "bits": 4, "is_marlin_format": True},
+            "gptq, packed for Marlin, 4 bits",
+        ),
+        (
+            {"quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"},
+            "gptq, packed for Marlin, 4 bits",
+        ),
+        ({"quant_method": "awq", "bits": 4, "version": "gemv"}, "awq, 4 bits"),
         ({"quant_method": ["fp8"]}, "['fp8']"),
     ],
     ids=str,
@@ -81,6 +95,7 @@ def test_what_else_there_is_is_refused_by_name(
         convert(fp8(tmp_path, told))
     assert raised.value.found == found
     assert "take the original weights" in str(raised.value.hint)
+    assert "GPTQ of 2, 4 or 8 bits" in str(raised.value.expected)
 
 
 @pytest.mark.parametrize("block", [[128], [0, 128], [128, 1 << 40], "128", [1.5, 2], [True, 1]])

@@ -24,7 +24,7 @@ from qwq_gguf.metadata import text
 from qwq_gguf.profiles import Profile, choose_profile, load_profile
 from qwq_gguf.thinking import Governor
 from qwq_gguf.tools.calculator import Calculator
-from support.families import ANSWER, CALL, FAMILIES, THOUGHT, write_family
+from support.families import ANSWER, CALL, FAMILIES, PLAIN, THOUGHT, write_family
 
 Load = Callable[..., Model]
 
@@ -86,7 +86,9 @@ def test_auto_knows_the_family_by_architecture_and_template(name: str) -> None:
     assert choose_profile(other, thinking=True).profile == "qwq"
 
 
-@pytest.mark.parametrize("name", ["gpt-oss", "gemma4", "glm", "nemotron", "exaone4"])
+@pytest.mark.parametrize(
+    "name", ["gpt-oss", "gemma4", "glm", "nemotron", "nemotron-nano", "exaone4"]
+)
 def test_thoughts_that_are_turned_off_do_not_begin(name: str, load: Load) -> None:
     profile = load_profile(FAMILIES[name].profile).with_thinking(False)
     responder = Responder(load(name), profile)
@@ -122,7 +124,8 @@ def test_a_grammar_binds_the_answer_and_no_mark_before_it(load: Load) -> None:
     assert (reply.thinking, reply.answer) == (THOUGHT, "---")
 
 
-# How the thought before a call is told again, and the result behind it.
+# How the thought before a call is told again, the call, and the result behind it; of others the
+# call is told as it was written.
 _TOLD_AGAIN = {
     "gpt-oss": (
         f"<|channel|>analysis<|message|>{THOUGHT}<|end|>",
@@ -133,25 +136,20 @@ _TOLD_AGAIN = {
         '<|"|>6*7<|"|>}<tool_call|>',
         '<|tool_response>response:calculator{value:<|"|>',
     ),
-    **dict.fromkeys(
-        ("qwq", "qwen3"),
-        (
-            '<tool_call>\n{"name": "calculator", "arguments": {"expression": "6*7"}}\n</tool_call>',
-            "<tool_response>\n",
-        ),
-    ),
 }
+_CALLING = {name: family for name, family in (FAMILIES | PLAIN).items() if family.call}
 
 
-@pytest.mark.parametrize("name", _TOLD_AGAIN)
+@pytest.mark.parametrize("name", _CALLING)
 def test_a_call_in_the_familys_own_form_is_run(name: str, load: Load) -> None:
+    family, profile = _CALLING[name], load_profile(_CALLING[name].profile)
     conversation = Conversation(
         load(name, calls=True),
-        load_profile(FAMILIES[name].profile),
+        profile,
         tools=(Calculator(),),
         seed=1,
         tool_rounds=1,
-        template_variables=FAMILIES[name].variables,
+        template_variables=family.variables,
     )
     with closing(conversation):
         prompts = []
@@ -170,7 +168,9 @@ def test_a_call_in_the_familys_own_form_is_run(name: str, load: Load) -> None:
     assert last.reply.answer
     # Its thought is told again before the call, as the template wants it.
     again = prompts[1].text
-    assert all(each in again for each in _TOLD_AGAIN[name])
+    written = "".join(family.call)
+    call = written.rpartition(profile.thinking.close)[2].strip()
+    assert all(each in again for each in _TOLD_AGAIN.get(name, (call,)))
     assert "42" in again
 
 
@@ -183,7 +183,16 @@ def test_a_word_of_the_system_message_turns_off_nemotron_nanos_thoughts(load: Lo
             *_, last = conversation.stream("What is the capital of France?")
         assert isinstance(last, Finished)
         assert (last.reply.thinking, last.reply.answer) == (thought, ANSWER)
-    assert respond(model, profile.with_thinking(False)).thinking == ""
+    off = profile.with_thinking(False)
+    assert respond(model, off).thinking == ""
+    # Turned off, it is told so in its own way.
+    with closing(Responder(model, profile)) as usual, closing(Responder(model, off)) as silent:
+        for said, word in (((), "/no_think"), ((Message("system", "Be brief."),), "\n/no_think")):
+            told = Message("system", "".join(each.content for each in said) + word)
+            asked = Message("user", "hi")
+            prompt = silent.render([*said, asked])
+            assert prompt == usual.render([told, asked])
+            assert prompt.ends_with("<think></think>")
 
 
 def test_without_tools_a_call_is_shown_as_what_it_is(load: Load) -> None:

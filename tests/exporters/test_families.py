@@ -55,9 +55,11 @@ EXPECTED = {
     "magistral": Told(None, "mistral", "mistral", ("[THINK]", "[/THINK]")),
     "seed-oss": Told(None, "seed_oss", "seed_oss", ("<seed:think>", "</seed:think>")),
     "glm": Told(("glm-4.7", "glm-4.7"), "glm47", "glm47", ("<think>", "</think>")),
-    "deepseek-r1": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
+    "deepseek-r1": Told(None, "deepseek_r1", "deepseek_v3", ("<think>", "</think>")),
     "qwq": Told((None, "qwen3-thinking"), "deepseek_r1", "hermes", ("<think>", "</think>")),
     "qwen3": Told((None, "qwen3-thinking"), "qwen3", "hermes", ("<think>", "</think>")),
+    "qwen3-next": Told((None, "qwen3-thinking"), "deepseek_r1", "hermes", ("<think>", "</think>")),
+    "r1-llama": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
     "nemotron": Told(
         ("nemotron-3-nano", "nemotron-3-nano"),
         "nemotron_v3",
@@ -65,10 +67,10 @@ EXPECTED = {
         ("<think>", "</think>"),
     ),
     "nemotron-nano": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
-    "exaone4": Told(None, "qwen3", None, ("<think>", "</think>")),
+    "exaone4": Told(None, "qwen3", "hermes", ("<think>", "</think>")),
     "olmo3": Told(("olmo3-think", "olmo3-think"), "olmo3", None, ("<think>", "</think>")),
     "phi4": Told(None, "deepseek_r1", None, ("<think>", "</think>")),
-    "smollm3": Told(None, "qwen3", None, ("<think>", "</think>")),
+    "smollm3": Told(None, "qwen3", "hermes", ("<think>", "</think>")),
     "qwen3.6": Told(("qwen3.5", "qwen3.5"), "qwen3", "qwen3_coder", ("<think>", "</think>")),
 }
 
@@ -118,6 +120,28 @@ def test_each_runtime_is_told_in_its_own_words(name: str) -> None:
 def test_what_a_runtime_cannot_be_told_of_channels_is_said(runtime: str, sentence: str) -> None:
     made = EXPORTERS[runtime](profile_of("gpt-oss"), facts_of("gpt-oss"))
     assert [line for line in made.unsaid if sentence in line]
+
+
+@pytest.mark.parametrize(
+    "name, runtime, sentence",
+    [
+        ("smollm3", "llama-server", "calls: this chat template writes none of those"),
+        ("nemotron-nano", "vllm", "calls in <TOOLCALL>: vLLM has nothing that reads them"),
+    ],
+)
+def test_what_a_runtime_makes_of_calls_is_said(name: str, runtime: str, sentence: str) -> None:
+    made = EXPORTERS[runtime](profile_of(name), facts_of(name))
+    assert [line for line in made.unsaid if line.startswith(sentence)]
+    made = EXPORTERS[runtime](profile_of("qwen3.6"), facts_of("qwen3.6"))
+    assert not [line for line in made.unsaid if line.startswith("calls")]
+
+
+@pytest.mark.parametrize("runtime", ["llama-server", "vllm", "lmstudio"])
+def test_a_word_that_turns_thoughts_off_is_the_clients(runtime: str) -> None:
+    profile = load_profile("nemotron-nano-v2").with_thinking(False)
+    made = EXPORTERS[runtime](profile, facts_of("nemotron-nano"))
+    (said,) = [line for line in made.unsaid if "/no_think" in line]
+    assert said.startswith("thinking off: the template looks for /no_think in the system's")
 
 
 def test_an_effort_is_told_where_the_template_knows_the_word() -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.conversion.architectures import ARCHITECTURES
-from support.families import FAMILIES
+from support.families import FAMILIES, PLAIN
 from support.goldens import CASES, LOGITS, load_golden
 from support.model_table import COLUMNS, ROWS, Row, page
-from support.tool_templates import TOOL_TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[2]
 MIXES = ROOT / "tests" / "quantization" / "test_oracle_experts.py"
@@ -44,7 +43,7 @@ def test_each_cell_names_a_case(row: Row) -> None:
         "plans": mixes(),
         "runs": LOGITS,
         "thoughts": FAMILIES,
-        "tools": TOOL_TEMPLATES,
+        "tools": {name for name, family in (FAMILIES | PLAIN).items() if family.call},
         "exports": FAMILIES,
     }
     assert row.converts
@@ -52,6 +51,13 @@ def test_each_cell_names_a_case(row: Row) -> None:
         cell = getattr(row, column)
         assert not cell or cell in cases, column
     assert load_golden(row.converts)["metadata"][0]["value"] == row.architecture
+
+
+def test_every_family_is_in_it() -> None:
+    cells = {cell for row in ROWS for cell in (row.thoughts, row.tools)}
+    assert {*FAMILIES, *PLAIN} <= cells
+    calling = {name for name, family in (FAMILIES | PLAIN).items() if family.call}
+    assert calling == {row.tools for row in ROWS} - {""}
 
 
 def test_every_architecture_is_in_it() -> None:

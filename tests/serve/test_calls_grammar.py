@@ -9,7 +9,8 @@ import pytest
 
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.chat.template import ChatTemplate
-from qwq_gguf.chat.tool_formats import CallForm, ToolUse, read_tool_use
+from qwq_gguf.chat.tool_formats import GEMMA, HERMES, CallForm, ToolUse, read_tool_use
+from qwq_gguf.chat.tool_formats.writing import call_form
 from qwq_gguf.sampling import Grammar
 from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 from qwq_gguf.serve.schema import ANY_OBJECT, calls_grammar, grammar_of
@@ -34,9 +35,10 @@ NOW = ToolSpec("now", "", {"type": "object", "properties": {}})
 WRITTEN = [name for name in TOOL_TEMPLATES if read_tool_use(tool_template(name)).written]
 
 
-def test_where_a_form_is_not_known_nothing_is_forced() -> None:
-    # The server refuses such requests; see `Resident`.
-    assert set(TOOL_TEMPLATES) - set(WRITTEN) == {"gemma"}
+def test_each_form_is_known_well_enough_to_force_a_call() -> None:
+    assert set(TOOL_TEMPLATES) == set(WRITTEN)
+    # Else the server refuses such requests; see `Resident`.
+    assert call_form(HERMES, {}) is None
 
 
 def takes(grammar: str, text: str) -> bool:
@@ -120,6 +122,41 @@ def test_any_object_or_a_call(name: str) -> None:
     assert takes(grammar, '{"any": [1, {"thing": null}]}')
     assert takes(grammar, written(name, use, ToolCall("weather", {"city": "Ulm"})))
     assert not takes(grammar, "[1]")
+
+
+def test_texts_between_marks_may_be_anywhere_in_a_value() -> None:
+    """As Gemma writes them: names in order and without quotes, and no JSON for texts."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "where": {"type": "object", "properties": {"city": {"type": "string"}}},
+            "days": {"type": "array", "items": {"enum": ["Mon", "Tue"]}, "minItems": 1},
+            "any": {},
+            "code": {"type": "string", "maxLength": 3},
+        },
+        "required": ["days", "where"],
+    }
+    form = form_of(read_tool_use(tool_template("gemma")))
+    grammar = calls_grammar(form, (ToolSpec("f", "", schema),), several=True)
+    q = '<|"|>'
+
+    def call(body: str) -> str:
+        return f"<|tool_call>call:f{{{body}}}<tool_call|>"
+
+    good = f'days:[{q}Mon{q},{q}Tue{q}],where:{{city:{q}a <b {{}} "c"{q}}}'
+    free = f"any:{{x:[1,{q}y{q},null]}},code:{q}abc{q},{good}"
+    for body in (good, free):
+        assert takes(grammar, call(body))
+        assert takes(grammar, call(body) * 2)
+        assert len(GEMMA.parse(call(body)).calls) == 1
+    for body in (
+        "",
+        good.replace("Tue", "Wed"),
+        good.replace(q, '"'),
+        free.replace("abc", "abcd"),
+        f"where:{{}},days:[{q}Mon{q}]",
+    ):
+        assert not takes(grammar, call(body)), body
 
 
 LOOSE: dict[str, Any] = {

@@ -222,3 +222,16 @@ def test_a_header_without_end_is_bounded() -> None:
     for _ in range(2000):
         assert made.feed(CHANNEL, IDS[CHANNEL]) == []
     assert len(made._header or "") < 1000
+
+
+def test_marks_that_a_grammar_writes_are_marks_where_no_such_text_may_stand() -> None:
+    words = f'{{"x": "{END}{START}"}}'
+    spelled = [*"".join((*ANALYSIS, *CALL)), *words]
+    made = ChannelSplitter(CHANNELS, start=FREE, token_id=IDS.get, spelled=True)
+    assert parted(feed(made, spelled)) == ("I think.", "", [Called("calculator", words)])
+    made = ChannelSplitter(CHANNELS, start=FREE, token_id=IDS.get, spelled=True)
+    answered = [*"".join((*ANALYSIS, CHANNEL, "final", MESSAGE)), words]
+    assert parted(feed(made, answered)) == ("I think.", words, [])
+    # Real marks stay marks everywhere.
+    made = ChannelSplitter(CHANNELS, start=FREE, token_id=IDS.get, spelled=True)
+    assert parted(feed(made, (*ANALYSIS, *FINAL))) == ("I think.", "It is Paris.", [])

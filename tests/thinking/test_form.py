@@ -16,7 +16,8 @@ from support.chat_templates import (
     UNLESS_TOLD,
     beginning,
 )
-from support.families import FAMILIES, HARMONY
+from support.families import FAMILIES
+from support.family_templates import HARMONY
 
 OPENED, CLOSED, FREE = ThoughtStart.OPENED, ThoughtStart.CLOSED, ThoughtStart.FREE
 # As DeepSeek-V3.1's: a bare closing tag stands for no thought.
@@ -60,6 +61,14 @@ WRITES = CHATML.replace(
     "{% if message.role == 'assistant' %}<think>{{ message.reasoning_content }}</think>"
     "{% endif %}{{ message['content']",
 )
+# The rest of the families have no way of their own.
+TOLD_OFF = {
+    **dict.fromkeys(
+        ("gemma4", "glm", "qwen3.6", "qwen3", "nemotron", "exaone4", "smollm3"), "enable_thinking"
+    ),
+    "seed-oss": "thinking_budget",
+    "nemotron-nano": "/no_think",
+}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +111,21 @@ def test_the_prompt_says_what_becomes_of_a_thought(
     assert (form.unset, form.on, form.off) == (unset, on, off)
     assert (form.switch.name if form.switch else None) == switch
     assert (form.thinks, form.drops_history) == (thinks, drops)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_how_each_family_is_told_not_to_think(name: str) -> None:
+    """By a variable, by a word in the system's message, or not at all: then the prompt does it."""
+    form = read_form(FAMILIES[name].template)
+    told = form.word or (form.switch.name if form.switch and form.switch.off is not None else None)
+    assert told == TOLD_OFF.get(name)
+    assert (form.off is CLOSED) is (told is not None)
+
+
+def test_a_word_that_closes_no_thought_turns_nothing_off() -> None:
+    template = FAMILIES["nemotron-nano"].template
+    assert read_form(template.replace("ns.on = false", "ns.on = true")).word is None
+    assert read_form(OPENS + "{# /no_think #}").word is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.thinking import Phase, ThinkingTags, Thoughts, read_form
 from support.chat_templates import CHATML, CLOSES, IF_ASKED, OPENS, STRIPS, UNLESS_TOLD, beginning
-from support.families import FAMILIES, HARMONY, THOUGHT
+from support.families import FAMILIES, THOUGHT
+from support.family_templates import HARMONY
 
 OPENED, EMPTY = "<think>\n", "<think>\n\n</think>\n\n"
 # As gpt-oss's: nothing turns thoughts off, and their tags are not known.

@@ -8,6 +8,7 @@ arguments are a JSON text; and some allow one call a message. That is found out 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +16,12 @@ from functools import lru_cache
 from qwq_gguf.chat.messages import Message, ToolCall
 from qwq_gguf.chat.template import ChatTemplate, one_budget
 from qwq_gguf.chat.tool_formats.format import ToolFormat
-from qwq_gguf.chat.tool_formats.shaped import one_call_each, with_call_ids, with_text_arguments
+from qwq_gguf.chat.tool_formats.shaped import (
+    one_call_each,
+    with_call_ids,
+    with_calls_in_text,
+    with_text_arguments,
+)
 from qwq_gguf.chat.tool_formats.table import FORMATS, HERMES
 from qwq_gguf.chat.tool_formats.writing import PROBES, CallForm, call_form
 from qwq_gguf.chat.tool_place import ANY_TOOL
@@ -37,14 +43,16 @@ class ToolUse:
     """How a model calls tools: the format, and what its template wants of a history with calls.
 
     `ids`: each call and each result needs an id. `as_text`: arguments are a JSON text.
-    `one_each`: a message may have one call. `known`: the template was seen to write calls so;
-    else it is taken for granted. `written`: how exactly, None where that could not be seen.
+    `one_each`: a message may have one call. `in_text`: it leaves calls out, so they have to stand
+    in what was said. `known`: the template was seen to write calls so; else it is taken for
+    granted. `written`: how exactly, None where that could not be seen.
     """
 
     format: ToolFormat = HERMES
     ids: bool = False
     as_text: bool = False
     one_each: bool = False
+    in_text: bool = False
     known: bool = False
     written: CallForm | None = HERMES_FORM
 
@@ -55,6 +63,8 @@ class ToolUse:
             shaped = one_call_each(shaped)
         if self.ids:
             shaped = with_call_ids(shaped)
+        if self.in_text:
+            shaped = with_calls_in_text(shaped, _as_hermes)
         return with_text_arguments(shaped) if self.as_text else shaped
 
 
@@ -101,7 +111,15 @@ def _ask(source: str, special_tokens: Mapping[str, str]) -> ToolUse:
                 probes = {name: asked.calls(use, calls) for name, calls in PROBES.items()}
                 form = call_form(each, probes)
                 return replace(use, format=each, known=True, one_each=not both, written=form)
-    return ToolUse()
+    written = asked.calls(ToolUse(), (_CALL,))
+    return ToolUse(in_text=written is not None and _CALL.name not in written)
+
+
+def _as_hermes(calls: Sequence[ToolCall]) -> str:
+    said = ({"name": call.name, "arguments": dict(call.arguments)} for call in calls)
+    return "\n".join(
+        f"<tool_call>\n{json.dumps(each, ensure_ascii=False)}\n</tool_call>" for each in said
+    )
 
 
 class _Asked:

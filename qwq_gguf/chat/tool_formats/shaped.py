@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from qwq_gguf.chat.messages import Message, ToolCall
 
-__all__ = ["one_call_each", "with_call_ids", "with_text_arguments"]
+__all__ = ["one_call_each", "with_call_ids", "with_calls_in_text", "with_text_arguments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,22 @@ def with_text_arguments(messages: Sequence[Message]) -> tuple[Message, ...]:
                 _ShapedCall(call.name, call.arguments, getattr(call, "number", ""), as_text=True)
                 for call in message.tool_calls
             ),
+        )
+        if message.tool_calls
+        else message
+        for message in messages
+    )
+
+
+def with_calls_in_text(
+    messages: Sequence[Message], write: Callable[[Sequence[ToolCall]], str]
+) -> tuple[Message, ...]:
+    """Calls as a part of what was said, for a template that leaves all others out (SmolLM3)."""
+    return tuple(
+        replace(
+            message,
+            content="\n".join(filter(None, (message.content, write(message.tool_calls)))),
+            tool_calls=(),
         )
         if message.tool_calls
         else message

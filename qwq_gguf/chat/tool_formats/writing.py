@@ -41,7 +41,9 @@ class CallForm:
 
     `join` stands between the arguments of a call and the name of the next; None where one call is
     all that an answer may have. With `tagged` arguments these take the place of `middle`, `bare` is
-    all behind the name where there are none, and `join` stands between two whole calls.
+    all behind the name where there are none, and `join` stands between two whole calls. `quote`
+    stands around texts, which then are no JSON but as they are (Gemma), and with `by_name` the
+    arguments come in the order of their names.
     """
 
     head: str
@@ -50,6 +52,8 @@ class CallForm:
     join: str | None = None
     tagged: TaggedArguments | None = None
     bare: str = ""
+    quote: str = ""
+    by_name: bool = False
 
 
 def call_form(form: ToolFormat, written: Mapping[str, str | None]) -> CallForm | None:
@@ -66,11 +70,18 @@ def call_form(form: ToolFormat, written: Mapping[str, str | None]) -> CallForm |
         if both is not None and both.group(1, 2, 4, 5) == (head, middle, middle, tail):
             join = both[3]
         return CallForm(head, middle, tail, join)
-    tagged = _TAGGED.fullmatch(one)
+    quoted = _QUOTED.fullmatch(one)
+    tagged = _TAGGED.fullmatch(one) if quoted is None else None
     bare = _cut(form, written.get("none"))
-    if tagged is None or bare is None:
+    if bare is None:
         return None
-    head, first, equals, following, again, tail = tagged.groups()
+    if quoted is not None and {quoted["one"], quoted["two"]} == {_FIRST[0], _SECOND[0]}:
+        head, first, equals = quoted["head"], quoted["first"], quoted["equals"]
+        following, again, tail = quoted["following"], quoted["again"], quoted["tail"]
+    elif tagged is not None:
+        head, first, equals, following, again, tail = tagged.groups()
+    else:
+        return None
     if equals != again or not bare.startswith(head + _NAME):
         return None
     two = _cut(form, written.get("two"))
@@ -84,6 +95,8 @@ def call_form(form: ToolFormat, written: Mapping[str, str | None]) -> CallForm |
         join,
         TaggedArguments(first, equals, following),
         bare[len(head + _NAME) :],
+        quote="" if quoted is None else quoted["quote"],
+        by_name=quoted is not None and quoted["one"] == _SECOND[0],
     )
 
 
@@ -103,3 +116,10 @@ _JSON_TWICE = re.compile(
     rf"(.*?){_NAME}(.*?){_ARGUMENTS}(.*?){_NAME}(.*?){_ARGUMENTS}(.*)", re.DOTALL
 )
 _TAGGED = re.compile(rf"(.*?){_NAME}(.*?)word(.*?)QwordQ(.*?)more(.*?)QmoreQ(.*)", re.DOTALL)
+# As Gemma writes texts: between two equal marks. Its template sorts arguments.
+_QUOTED = re.compile(
+    rf"(?P<head>.*?){_NAME}(?P<first>.*?)(?P<one>word|more)(?P<equals>[^<]*)"
+    r"(?P<quote><[^<>]+>)Q(?P=one)Q(?P=quote)"
+    r"(?P<following>.*?)(?P<two>word|more)(?P<again>[^<]*)(?P=quote)Q(?P=two)Q(?P=quote)(?P<tail>.*)",
+    re.DOTALL,
+)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.errors import ConfigError, UnsupportedError
+from qwq_gguf.patterns import NamePattern, PatternError
 from qwq_gguf.words import some
 
 __all__ = ["Settings", "peft_merge", "read_settings"]
@@ -32,8 +33,10 @@ _READ = frozenset(("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_patte
 # Ways to begin that leave the model as it was; others take away from its weights what the
 # adapter then has (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA).
 _HARMLESS = (None, True, False, "gaussian", "eva", "orthogonal")
-_LITERAL = re.compile(r"\^?[\w.\\-]{1,300}")
+_LITERAL = re.compile(r"\^?(?:[\w-]|\\?\.){1,300}")
 _MOST_PATTERNS = 1 << 17
+# Of those that are more than names: each is tried on each module.
+_MOST_EXPRESSIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Settings:
     root: bool
     ranks: bool
     alphas: Mapping[str, tuple[int, float]]
+    expressions: tuple[tuple[NamePattern, int, float], ...]
     fan_in_fan_out: bool
     path: Path
 
@@ -58,6 +62,7 @@ class Settings:
         parts = module.split(".")
         ends = [".".join(parts[at:]) for at in range(len(parts))]
         meant = [self.alphas[end] for end in (f"^{module}", *ends) if end in self.alphas]
+        meant += [(at, alpha) for each, at, alpha in self.expressions if each.search(module)]
         alpha = min(meant)[1] if meant else self.alpha
         return alpha / (math.sqrt(rank) if self.root else rank)
 
@@ -81,26 +86,52 @@ def read_settings(config: Mapping[str, Any], path: Path) -> Settings:
     for what, table in (("alpha_pattern", alphas), ("rank_pattern", ranks)):
         if not isinstance(table, Mapping) or len(table) > _MOST_PATTERNS:
             raise _absurd(what, table, path, "an object of module names and numbers")
-    for key in alphas:
-        if not _LITERAL.fullmatch(key):
-            raise UnsupportedError(
-                "alpha_pattern has a pattern that is more than a module's name",
-                path=path,
-                found=key[:80],
-                hint=peft_merge(path.parent),
-            )
+    numbers = {
+        key: (place, _number(value, "alpha_pattern", path))
+        for place, (key, value) in enumerate(alphas.items())
+    }
     return Settings(
         rank=_rank(config.get("r"), path),
         alpha=_number(config.get("lora_alpha"), "lora_alpha", path),
         root=_flag(config, "use_rslora", path),
         ranks=bool(ranks),
         alphas={
-            key.replace("\\", ""): (place, _number(value, "alpha_pattern", path))
-            for place, (key, value) in enumerate(alphas.items())
+            key.replace("\\", ""): number
+            for key, number in numbers.items()
+            if _LITERAL.fullmatch(key)
         },
+        expressions=_expressions(
+            {key: number for key, number in numbers.items() if not _LITERAL.fullmatch(key)}, path
+        ),
         fan_in_fan_out=_flag(config, "fan_in_fan_out", path),
         path=path,
     )
+
+
+def _expressions(
+    keys: Mapping[str, tuple[int, float]], path: Path
+) -> tuple[tuple[NamePattern, int, float], ...]:
+    """Compiled so that no key takes longer than in proportion to the names it is tried on."""
+    if len(keys) > _MOST_EXPRESSIONS:
+        raise UnsupportedError(
+            "alpha_pattern has more regular expressions than are tried here",
+            path=path,
+            found=str(len(keys)),
+            expected=f"{_MOST_EXPRESSIONS} at most, and any number of names",
+            hint=peft_merge(path.parent),
+        )
+    made = []
+    for key, (place, alpha) in keys.items():
+        try:
+            made.append((NamePattern(rf"^((.*\.)?({key})$)"), place, alpha))
+        except PatternError as error:
+            raise UnsupportedError(
+                f"alpha_pattern has a regular expression that is not tried here: {error}",
+                path=path,
+                found=key[:80],
+                hint=peft_merge(path.parent),
+            ) from None
+    return tuple(made)
 
 
 def _refuse_others(config: Mapping[str, Any], path: Path) -> None:

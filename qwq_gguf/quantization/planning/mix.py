@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 
 from qwq_gguf.errors import RecipeError
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.patterns.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantization.planning.tensor_kinds import Tensor, kind_of, never_quantized
 from qwq_gguf.quantization.recipes.language import parse_type
-from qwq_gguf.quantization.recipes.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantization.recipes.recipe import Condition, Recipe, Rule
 
 __all__ = ["Choice", "Facts", "Overrides", "choose_types", "parse_tensor_type"]

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from qwq_gguf.errors import RecipeError
 from qwq_gguf.ggml_types import FileType, GgmlType
-from qwq_gguf.quantization.recipes.name_pattern import NamePattern, PatternError
+from qwq_gguf.patterns.name_pattern import NamePattern, PatternError
 from qwq_gguf.quantization.recipes.recipe import (
     KINDS,
     TARGET_TYPES,

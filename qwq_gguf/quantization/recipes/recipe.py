@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from qwq_gguf.ggml_types import FileType, GgmlType
-from qwq_gguf.quantization.recipes.name_pattern import NamePattern
+from qwq_gguf.patterns.name_pattern import NamePattern
 
 __all__ = ["KINDS", "TARGET_TYPES", "Condition", "LayerRange", "Recipe", "Rule"]
 

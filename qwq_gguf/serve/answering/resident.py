@@ -11,7 +11,7 @@ from qwq_gguf.jobs.contexts import USUAL, ContextWish
 from qwq_gguf.jobs.wishes import Wishes, settle
 from qwq_gguf.serve.ask import Ask, asked_profile
 from qwq_gguf.serve.refusal import Refusal
-from qwq_gguf.serve.schema import calls_grammar
+from qwq_gguf.serve.schema import calls_grammar, channel_calls_grammar
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.responder import Responder, Responding
@@ -96,6 +96,14 @@ class Resident:
         """
         if not ask.forced and ask.shape is None:
             return ask
+        answer = None if ask.forced else ask.shape
+        tools = ask.forced or ask.tools
+        channels = self.responder.thoughts.tags.channels
+        if channels is not None:
+            thinks = asked_profile(self.profile, ask).wants_thoughts is not False
+            text = channel_calls_grammar(channels, tools, thinks=thinks, answer=answer)
+            made = {"grammar": text, "grammar_scope": "reply"}
+            return replace(ask, settings={**ask.settings, **made})
         form = self.responder.tool_use.written
         if form is None:
             raise Refusal(
@@ -103,8 +111,7 @@ class Resident:
                 param="tool_choice" if ask.forced else "response_format",
                 code="unsupported_value",
             )
-        answer = None if ask.forced else ask.shape
-        text = calls_grammar(form, ask.forced or ask.tools, several=not ask.one_call, answer=answer)
+        text = calls_grammar(form, tools, several=not ask.one_call, answer=answer)
         return replace(ask, settings={**ask.settings, "grammar": text})
 
     def prompt_tokens(self, ask: Ask) -> int:

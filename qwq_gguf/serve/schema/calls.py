@@ -8,7 +8,7 @@ from typing import Any
 from qwq_gguf.chat.messages import ToolSpec
 from qwq_gguf.chat.tool_formats import CallForm
 from qwq_gguf.serve.schema.compiling import Compiler
-from qwq_gguf.serve.schema.words import BASE, quoted
+from qwq_gguf.serve.schema.words import BASE, quoted, quoted_base
 
 __all__ = ["calls_grammar"]
 
@@ -32,7 +32,8 @@ def calls_grammar(
     if answer is not None:
         root = f"root ::= {whole} | answer"
         answer = answer.replace(BASE, "").replace("root ::=", "answer ::=", 1)
-    return "\n".join(filter(None, (root, answer, *calls.rules, _RAW, BASE)))
+    quotes = quoted_base(form.quote) if form.quote else ""
+    return "\n".join(filter(None, (root, answer, *calls.rules, _RAW, quotes, BASE)))
 
 
 class _Calls:
@@ -46,13 +47,16 @@ class _Calls:
         self.rules.append(f"call ::= {' | '.join(made)}")
         again = ""
         if several and form.join is not None:
-            again = f" ({quoted(form.join)} call){{0,{_MOST_CALLS - 1}}}"
+            again = f" ({_then(form.join)} call){{0,{_MOST_CALLS - 1}}}"
         if form.tagged is not None:  # its end is in the call, as it differs without arguments
             return f"call{again}"
         return f"{quoted(form.head)} call{again}{_then(form.tail)}"
 
     def _call(self, number: int, tool: ToolSpec) -> str:
-        compiler = Compiler(tool.parameters, tool.name, prefix=f"c{number}-", loose=True)
+        quote = self._form.quote
+        compiler = Compiler(
+            tool.parameters, tool.name, prefix=f"c{number}-", loose=True, quote=quote
+        )
         properties = tool.parameters.get("properties")
         empty = not isinstance(properties, Mapping) or not properties
         name = quoted(tool.name)
@@ -81,7 +85,8 @@ class _Calls:
         needed = set(required) if isinstance(required, list) else set()
         end = quoted(self._form.tail)
         first = None if needed & properties.keys() else quoted(self._form.bare)
-        for name in reversed(list(properties)):
+        names = sorted(properties) if self._form.by_name else list(properties)
+        for name in reversed(names):
             value = self._value(compiler, name, properties[name])
             one = compiler.rule(f"{quoted(name + tagged.equals)} {value}")
             begins = f"{quoted(tagged.first)} {one} {end}"
@@ -93,7 +98,7 @@ class _Calls:
 
     def _value(self, compiler: Compiler, name: str, schema: Any) -> str:
         """A text as it is, anything else as JSON."""
-        if isinstance(schema, Mapping):
+        if isinstance(schema, Mapping) and not self._form.quote:
             values = schema.get("enum")
             if (
                 isinstance(values, list)

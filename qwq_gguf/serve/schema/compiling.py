@@ -18,11 +18,13 @@ from qwq_gguf.serve.schema.words import (
     FORMATS,
     KNOWN,
     MOST_CHARS,
+    QUOTED_KINDS,
     SAYS_NOTHING,
     bounds_of,
     check_only,
     least_of,
     literal,
+    quoted,
     refusal,
     times_of,
 )
@@ -46,14 +48,21 @@ class Compiler:
     """Rules for one schema; `expression` makes what stands for a value of it.
 
     Names of rules begin with `prefix`. A `loose` one leaves out what a grammar cannot hold, down to
-    the bare type of a part, where another would refuse.
+    the bare type of a part, where another would refuse. With a `quote` texts are as they are,
+    between two of it, and names of members have none: the rules `quoted_base` makes are needed.
     """
 
     def __init__(
-        self, schema: Mapping[str, Any], at: str, *, prefix: str = "r", loose: bool = False
+        self,
+        schema: Mapping[str, Any],
+        at: str,
+        *,
+        prefix: str = "r",
+        loose: bool = False,
+        quote: str = "",
     ) -> None:
         self._schema, self._at = schema, at
-        self._prefix, self._loose = prefix, loose
+        self._prefix, self._loose, self._quote = prefix, loose, quote
         self.rules: list[str] = []
         self._names: dict[str, str] = {}  # of what a $ref names
         self._nodes = 0
@@ -70,6 +79,17 @@ class Compiler:
         self.rules.append(f"{name} ::= {body}")
         return name
 
+    def _free(self, kind: str) -> str:
+        """The rule of anything of this kind."""
+        if self._quote and kind in QUOTED_KINDS:
+            return f"q-{kind}"
+        return "string" if kind == "name" else kind
+
+    @property
+    def _mark(self) -> str:
+        """What stands around a text."""
+        return quoted(self._quote or '"')
+
     def _expression(self, schema: Any, at: str, depth: int) -> str:
         if not self._loose:
             return self._exactly(schema, at, depth)
@@ -80,7 +100,7 @@ class Compiler:
             del self.rules[rules:]
             self._names = names
         kind = schema.get("type") if isinstance(schema, Mapping) else None
-        return kind if isinstance(kind, str) and kind in KNOWN else "value"
+        return self._free(kind if isinstance(kind, str) and kind in KNOWN else "value")
 
     def _only(
         self, schema: Mapping[str, Any], known: Sequence[str] | frozenset[str], at: str
@@ -101,7 +121,7 @@ class Compiler:
                 f"{LIMITS.schema_nodes} parts are the most",
             )
         if schema is True or schema == {}:
-            return "value"
+            return self._free("value")
         if not isinstance(schema, Mapping):
             raise refusal(
                 at, "it must be an object" if schema is not False else "a schema that nothing fits"
@@ -116,7 +136,7 @@ class Compiler:
                 return self._several(word, kept[word], f"{at}.{word}", depth)
         if "const" in kept:
             self._only(kept, ("const", "type"), at)
-            return literal(kept["const"], at)
+            return literal(kept["const"], at, self._quote)
         if "enum" in kept:
             self._only(kept, ("enum", "type"), at)
             return self._enum(kept["enum"], f"{at}.enum")
@@ -152,7 +172,9 @@ class Compiler:
     def _enum(self, values: Any, at: str) -> str:
         if not isinstance(values, list) or not 0 < len(values) <= _MOST_VALUES:
             raise refusal(at, f"it must be a list of 1 to {_MOST_VALUES} values")
-        return self.rule(" | ".join(dict.fromkeys(literal(value, at) for value in values)))
+        return self.rule(
+            " | ".join(dict.fromkeys(literal(value, at, self._quote) for value in values))
+        )
 
     def _typed(self, schema: Mapping[str, Any], at: str, depth: int) -> str:
         kinds = schema.get("type")
@@ -167,7 +189,7 @@ class Compiler:
         if not kinds and schema.keys() - {"type"}:
             raise refusal(at, f"{sorted(schema)[0][:60]} cannot be expressed")
         if not kinds:
-            return "value"
+            return self._free("value")
         known = frozenset(("type",)).union(*(KNOWN[kind] for kind in kinds))
         schema = self._only(schema, known, at)
         made = [getattr(self, f"_{kind}")(schema, at, depth) for kind in dict.fromkeys(kinds)]
@@ -185,9 +207,11 @@ class Compiler:
             if body is None or schema.keys() & {"minLength", "maxLength"}:
                 known = ", ".join(FORMATS)
                 raise refusal(f"{at}.format", f"it must be one of {known}, and no length beside")
-            return self.rule(rf'"\"" {body} "\""')
+            return self.rule(f"{self._mark} {body} {self._mark}")
         times = times_of(schema, "minLength", "maxLength", at, MOST_CHARS)
-        return "string" if times is None else self.rule(rf'"\"" char{times} "\""')
+        if times is None:
+            return self._free("string")
+        return self.rule(f"{self._mark} {self._free('char')}{times} {self._mark}")
 
     def _integer(self, schema: Mapping[str, Any], at: str, depth: int) -> str:
         match least_of(schema, at):
@@ -246,10 +270,10 @@ class Compiler:
             if more is False:
                 return self.rule('"{" ws "}"')
             value = self._expression(more, f"{at}.additionalProperties", depth + 1)
-            member = f'string ":" ws {value} ws'
+            member = f'{self._free("name")} ":" ws {value} ws'
             return self.rule(f'"{{" ws ({member} ("," ws {member})*)? "}}"')
         members = [
-            f'{literal(name, at)} ":" ws '
+            f'{quoted(name) if self._quote else literal(name, at)} ":" ws '
             + self._expression(part, f"{at}.properties.{name[:60]}", depth + 1)
             + " ws"
             for name, part in properties.items()

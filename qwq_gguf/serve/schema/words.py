@@ -13,12 +13,14 @@ __all__ = [
     "FORMATS",
     "KNOWN",
     "MOST_CHARS",
+    "QUOTED_KINDS",
     "SAYS_NOTHING",
     "bounds_of",
     "check_only",
     "least_of",
     "literal",
     "quoted",
+    "quoted_base",
     "refusal",
     "times_of",
 ]
@@ -74,16 +76,52 @@ KNOWN = {
     "boolean": frozenset[str](),
     "null": frozenset[str](),
 }
+# What `quoted_base` has rules of its own for.
+QUOTED_KINDS = frozenset(("value", "object", "array", "string", "char", "name"))
 
 
-def literal(value: Any, at: str) -> str:
-    """A JSON value as a text of the grammar."""
+def quoted_base(quote: str) -> str:
+    """Rules for values whose texts stand as they are between two of `quote` (`<...>`)."""
+    mark, begins, second = quoted(quote), quote[0], quote[1]
+    return "\n".join(
+        (
+            f'q-char ::= [^{begins}] | "{begins}" [^{second}]',
+            f"q-string ::= {mark} q-char* {mark}",
+            "q-name ::= [a-zA-Z0-9_.-]{1,64}",
+            "q-value ::= q-object | q-array | q-string | number | boolean | null",
+            'q-object ::= "{" ws (q-member ("," ws q-member)*)? "}"',
+            'q-member ::= q-name ":" ws q-value ws',
+            'q-array ::= "[" ws (q-value ws ("," ws q-value ws)*)? "]"',
+        )
+    )
+
+
+def literal(value: Any, at: str, quote: str = "") -> str:
+    """A JSON value as a text of the grammar; with a `quote`, as `quoted_base` has values."""
+    if quote:
+        text = _between(value, quote)
+        if len(text) > MOST_CHARS or (isinstance(value, str) and quote in value):
+            raise refusal(at, f"a value of more than {MOST_CHARS} characters, or with {quote}")
+        return quoted(text)
     if isinstance(value, float) and value == int(value):
         value = int(value)
     text = json.dumps(value, ensure_ascii=True)
     if len(text) > MOST_CHARS:
         raise refusal(at, f"a value of more than {MOST_CHARS} characters")
     return quoted(text)
+
+
+def _between(value: Any, quote: str) -> str:
+    if isinstance(value, str):
+        return f"{quote}{value}{quote}"
+    if isinstance(value, list):
+        return f"[{','.join(_between(each, quote) for each in value)}]"
+    if isinstance(value, Mapping):
+        said = (f"{name}:{_between(each, quote)}" for name, each in value.items())
+        return f"{{{','.join(said)}}}"
+    if isinstance(value, float) and value == int(value):
+        value = int(value)
+    return json.dumps(value)
 
 
 def quoted(text: str) -> str:

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qwq_gguf.errors import RecipeError
+from qwq_gguf.patterns.name_pattern import MAX_STEPS, NamePattern, PatternError
 from qwq_gguf.quantization import parse_recipe, parse_tensor_type
-from qwq_gguf.quantization.recipes.name_pattern import MAX_STEPS, NamePattern, PatternError
 
 NAMES = [
     "token_embd.weight",
@@ -170,7 +170,7 @@ def test_patterns_are_compared_by_their_text() -> None:
 
 
 def test_transitions_are_kept_but_not_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwq_gguf.quantization.recipes.name_pattern._MAX_KEPT", 50)
+    monkeypatch.setattr("qwq_gguf.patterns.name_pattern._MAX_KEPT", 50)
     pattern = NamePattern("(a|b){3}[^x]*x")
     for number in range(300):
         assert pattern.search(f"{number:09b}x".replace("0", "a").replace("1", "b"))

@@ -1,6 +1,6 @@
 """Regular expressions over tensor names, in time proportional to pattern and name.
 
-Recipes come from strangers, and Python's `re` goes back and forth for ever over
+Recipes and adapters come from strangers, and Python's `re` goes back and forth for ever over
 `(a|a)*$` and its like. Here all ways through a pattern are followed at once (Thompson,
 1968), so there is nothing to go back to. A pattern says whether it occurs in a name and
 nothing more, as llama.cpp searches with std::regex; therefore greedy and lazy are the same.
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from qwq_gguf.quantization.recipes.name_syntax import (
+from qwq_gguf.patterns.name_syntax import (
     At,
     Cat,
     Either,

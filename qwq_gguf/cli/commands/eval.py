@@ -183,9 +183,6 @@ def thinking(
     """
     from qwq_gguf.jobs.evaluating import Evaluating, Evaluation
 
-    for flag, given in (("--force", force), ("--traces", traces)):
-        if given and out is None:
-            raise typer.BadParameter(f"{flag} goes with --out")
     evaluation = Evaluation(
         Evaluating(
             sources=sources,

@@ -113,8 +113,8 @@ class Evaluation:
 
     def _check(self) -> None:
         asked = self.asked
-        for flag, given in (("--force", asked.force), ("--traces", asked.traces)):
-            if given and asked.out is None:
+        for flag, wished in (("--force", asked.force), ("--traces", asked.traces)):
+            if wished and asked.out is None:
                 raise UsageError(f"{flag} goes with --out")
         if asked.guessing is not None and self.parallel > 1:
             raise UsageError(

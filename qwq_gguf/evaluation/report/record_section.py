@@ -18,7 +18,8 @@ _NOT_SAID = "not said"
 def record_section(results: Results) -> Section | None:
     """Of each run by what, on what and with what it was made; None where there is none."""
     blocks: list[Block] = []
-    for run in (*results.thinking, *results.quality):
+    runs: list[ThinkingRun | QualityRun] = [*results.thinking, *results.quality]
+    for run in runs:
         if run.record:
             blocks += _run(run)
     without: list[Entry] = []

@@ -7,6 +7,9 @@
     with qwq_gguf.load("demo.gguf") as model:           and is talked with
         print(model.ask("What is 7*43?").answer)
     qwq_gguf.inspect(path), verify(path), export(path, "ollama")
+    qwq_gguf.eval_thinking("demo", "skills"), eval_quality(reference, quants, text=path)
+    qwq_gguf.make_imatrix(path, out, text=path), fit_recipe("demo", bpw=4.5)
+    qwq_gguf.report(results, folder), publish(files, "org/name-GGUF")
     qwq_gguf.load_profile(name), load_recipe(name)
 
 Each verb does what the command of its name does. docs/python.md has the whole of it.
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
     from qwq_gguf.api.loading import load
     from qwq_gguf.api.looking import export, fit, inspect, load_profile, load_recipe, verify
     from qwq_gguf.api.making import QuantizeResult, plan, quantize
+    from qwq_gguf.api.measuring import eval_quality, eval_thinking, report
     from qwq_gguf.api.model import Model
+    from qwq_gguf.api.publishing import publish
+    from qwq_gguf.api.tuning import fit_recipe, make_imatrix
     from qwq_gguf.chat.events import (
         AnswerDelta,
         AnswerWasThought,
@@ -51,14 +57,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     # verbs
+    "eval_quality",
+    "eval_thinking",
     "export",
     "fit",
+    "fit_recipe",
     "inspect",
     "load",
     "load_profile",
     "load_recipe",
+    "make_imatrix",
     "plan",
+    "publish",
     "quantize",
+    "report",
     "verify",
     # what they take and give
     "Checkpoint",
@@ -107,14 +119,20 @@ _HOMES = {
     "Tool": "tools",
     "ToolCallStarted": "chat.events",
     "ToolResult": "chat.events",
+    "eval_quality": "api.measuring",
+    "eval_thinking": "api.measuring",
     "export": "api.looking",
     "fit": "api.looking",
+    "fit_recipe": "api.tuning",
     "inspect": "api.looking",
     "load": "api.loading",
     "load_profile": "api.looking",
     "load_recipe": "api.looking",
+    "make_imatrix": "api.tuning",
     "plan": "api.making",
+    "publish": "api.publishing",
     "quantize": "api.making",
+    "report": "api.measuring",
     "verify": "api.looking",
 }
 

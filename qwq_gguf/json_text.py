@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["parse_json", "to_json"]
+__all__ = ["named_once", "parse_json", "to_json"]
 
 # json.dumps escapes C0; DEL, C1 and the bidirectional controls it would pass to a terminal.
 _UNESCAPED = re.compile(
@@ -52,6 +52,16 @@ def parse_json(
         return json.loads(text, object_pairs_hook=object_pairs_hook)
     except RecursionError as problem:
         raise ValueError("nested too deeply") from problem
+
+
+def named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object for `object_pairs_hook`. ValueError where a name stands twice: one reader takes the
+    first value, another the last.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has two values of one name")
+    return found
 
 
 def _check(raw: bytes, most: int) -> None:

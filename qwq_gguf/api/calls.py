@@ -38,9 +38,12 @@ _ARGUMENTS = {
     "--all": "everything",
     "--cache-type-k": "cache_keys",
     "--cache-type-v": "cache_values",
+    "--ctx": "context",
     "--flash-attn": "flash_attention",
+    "--govern": "governors",
     "--no-manifest": "manifest=False",
     "--no-resume": "resume=False",
+    "--suite": "suites",
     "--tensor-type": "tensor_types",
 }
 
@@ -133,17 +136,21 @@ def _check(given: Mapping[str, object], kinds: tuple[type, ...], said: str) -> N
 
 
 @contextmanager
-def in_python() -> Iterator[None]:
-    """Lets what went wrong be told in a call's words: `force=True` where a command says --force."""
+def in_python(arguments: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Lets what went wrong be told in a call's words: `force=True` where a command says --force.
+
+    `arguments` are those of this call that are called otherwise than their flags.
+    """
+    names = _ARGUMENTS | dict(arguments or {})
     try:
         yield
     except QwqGgufError as error:
         if isinstance(error, UsageError):
             error.message = re.sub(
-                r"--[a-z][a-z-]*", lambda flag: _argument(flag[0]), error.message
+                r"--[a-z][a-z-]*", lambda flag: _argument(flag[0], names), error.message
             )
         if error.hint is not None and not _COMMAND.search(error.hint):
-            error.hint = _FLAG.sub(_given, error.hint)
+            error.hint = _FLAG.sub(lambda flag: _given(flag, names), error.hint)
         raise
 
 
@@ -152,14 +159,14 @@ _COMMAND = re.compile(r"\b(?:qwq-gguf|hf|pip|ollama|mkdir|ulimit) ")  # is for a
 _SWITCHES = ("--allow-requantize", "--copy", "--force")
 
 
-def _argument(flag: str) -> str:
-    return _ARGUMENTS.get(flag, flag[2:].replace("-", "_"))
+def _argument(flag: str, names: Mapping[str, str]) -> str:
+    return names.get(flag, flag[2:].replace("-", "_"))
 
 
-def _given(flag: re.Match[str]) -> str:
+def _given(flag: re.Match[str], names: Mapping[str, str]) -> str:
     """A flag in a hint, with its value, as the argument that one writes in a call."""
     name, value = flag[1], flag[2]
-    argument = "context" if name == "-c" else _argument(name)
+    argument = _argument("--ctx" if name == "-c" else name, names)
     if "=" in argument:
         said = argument
     elif name in _SWITCHES:

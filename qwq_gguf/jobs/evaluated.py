@@ -1,21 +1,26 @@
-"""What an evaluation is made of, as its record says it: models, suites, profiles, machine."""
+"""What a measurement is made of, as its record says it: models, suites, profiles, machine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from qwq_gguf.jobs.run_facts import installed, made_by, model_facts
 
 if TYPE_CHECKING:
     from qwq_gguf.evaluation.questions import Question
     from qwq_gguf.jobs.contenders import Contender
     from qwq_gguf.jobs.evaluation_wanted import Evaluating
+    from qwq_gguf.jobs.quality_asked import QualityAsked
     from qwq_gguf.profiles import Profile
 
-__all__ = ["evaluation_record"]
+__all__ = ["QUALITY_RUN_SCHEMA", "evaluation_record", "quality_record"]
+
+QUALITY_RUN_SCHEMA = "qwq-gguf/quality-run/1"
 
 
 def evaluation_record(
@@ -26,22 +31,10 @@ def evaluation_record(
     parallel: int,
 ) -> dict[str, Any]:
     """The record of a run; see evaluation/asking/run_record.py for which of it decides replies."""
-    from qwq_gguf.engine.saving.made_with import files_digest
     from qwq_gguf.evaluation.asking.run_record import run_record
-    from qwq_gguf.jobs.versions import versions
 
-    installed = versions().to_json()
-    del installed["schema"]
     made_of = {
-        "models": [
-            {
-                "name": each.name,
-                "file": each.path.name,
-                "bytes": sum(part.stat().st_size for part in each.parts),
-                "digest": files_digest(each.parts),
-            }
-            for each in contenders
-        ],
+        "models": [model_facts(each.name, each.path, each.parts) for each in contenders],
         "suites": [
             {"name": name, "questions": len(questions), "digest": _questions_digest(questions)}
             for name, questions in suites.items()
@@ -64,16 +57,27 @@ def evaluation_record(
         "context": asked.context,
         "effort": asked.effort,
         "append": asked.append,
-        "versions": installed,
+        "versions": installed(),
     }
-    made_by = {
-        "parallel": parallel,
-        "threads": asked.threads,
-        "gpu_layers": asked.gpu_layers,
-        "machine": _machine(),
-        "command": asked.command,
+    this_time = made_by(threads=asked.threads, gpu_layers=asked.gpu_layers, command=asked.command)
+    return _plain(run_record(made_of, {"parallel": parallel, **this_time}))
+
+
+def quality_record(
+    asked: QualityAsked, files: Sequence[tuple[Path, Sequence[Path]]]
+) -> dict[str, Any]:
+    """How quants were measured. `files` are the models with their parts, the reference (or its
+    base logits) first. What was read is said beside it (`Quality.read`).
+    """
+    from qwq_gguf.evaluation.quality.closing import SEED
+
+    return {
+        "schema": QUALITY_RUN_SCHEMA,
+        "models": [model_facts(path.name, path, parts) for path, parts in files],
+        "seed": None if asked.traces is None else SEED,
+        "versions": installed(),
+        **made_by(threads=asked.threads, gpu_layers=asked.gpu_layers, command=asked.command),
     }
-    return _plain(run_record(made_of, made_by))
 
 
 def _questions_digest(questions: Sequence[Question]) -> str:
@@ -90,17 +94,6 @@ def _chain(profile: Profile) -> dict[str, Any]:
         **profile.chain.settings(),
         "stops": profile.stops,
         "context": profile.context,
-    }
-
-
-def _machine() -> dict[str, Any]:
-    from qwq_gguf.machine import processor_name, total_memory, usable_processors
-
-    return {
-        "system": sys.platform,
-        "processor": processor_name(),
-        "processors": usable_processors(),
-        "memory": total_memory(),
     }
 
 

@@ -113,6 +113,9 @@ class Evaluation:
 
     def _check(self) -> None:
         asked = self.asked
+        for flag, wished in (("--force", asked.force), ("--traces", asked.traces)):
+            if wished and asked.out is None:
+                raise UsageError(f"{flag} goes with --out")
         if asked.guessing is not None and self.parallel > 1:
             raise UsageError(
                 "--speculate goes with --parallel 1", hint="several at once fill a step anyway"

@@ -31,11 +31,12 @@ _UNKNOWN = 1 << 20  # of a model that does not say for what context it was made
 
 @dataclass(frozen=True, slots=True)
 class MeasuredModel:
-    """A GGUF that is here. `tokens` is a digest of its vocabulary, `trained` the context that it
-    was made for.
+    """A GGUF that is here, whole or in parts. `tokens` is a digest of its vocabulary, `trained` the
+    context that it was made for.
     """
 
     path: Path
+    parts: tuple[Path, ...]
     file: ModelFile
     vocabulary: int
     tokens: str
@@ -80,7 +81,7 @@ def find_model(
     nbytes = sum(part.stat().st_size for part in located.parts)
     weights = sum(tensor.weights for part in located.parts for tensor in read_gguf(part).tensors)
     file = ModelFile(located.path.name, nbytes, 8 * nbytes / weights if weights else None)
-    return MeasuredModel(located.path, file, vocabulary, tokens, trained)
+    return MeasuredModel(located.path, tuple(located.parts), file, vocabulary, tokens, trained)
 
 
 def _vocabulary(metadata: Mapping[str, KeyValue]) -> tuple[int, str]:

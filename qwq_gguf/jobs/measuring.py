@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from qwq_gguf.jobs.evaluated import quality_record
 from qwq_gguf.jobs.events import Activity, Meter, Note, Report, Said, Wrote, activity
 from qwq_gguf.jobs.measured_models import (
     MeasuredModel,
@@ -84,6 +85,8 @@ class _Run:
         """Quants beside base logits that are there."""
         quants = [self._find(name) for name in self.asked.quants]
         refuse_strangers(base.path.name, base.header.vocabulary, quants)
+        files = [(base.path, (base.path,)), *((quant.path, quant.parts) for quant in quants)]
+        run = quality_record(self.asked, files)
         room = Room.of_window(base.header.window, quants)
         about: dict[str, Any] = {}
 
@@ -94,7 +97,7 @@ class _Run:
 
         done = [self._second(quant, room, base, read_with) for quant in quants]
         file = ModelFile(base.path.name, base.header.file_bytes)
-        return Quality(file, None, about, done)
+        return Quality(file, None, about, done, run)
 
     def with_model(self) -> Quality:
         """Quants beside a reference that is computed, too."""
@@ -105,6 +108,7 @@ class _Run:
         models = [self._find(name) for name in (self.asked.reference, *self.asked.quants)]
         reference, *quants = models
         refuse_strangers(reference.file.name, reference.vocabulary, quants, reference.tokens)
+        run = quality_record(self.asked, [(model.path, model.parts) for model in models])
         room, read_with = self._to_read(models)
         with ExitStack() as stack:
             with ExitStack() as first:
@@ -112,7 +116,7 @@ class _Run:
                 read = read_with(model)
                 if quants and self._beside(models):
                     nll, done = self._in_step(first, reference, scorer, quants, room, read)
-                    return Quality(reference.file, perplexity(nll), read.about, done)
+                    return Quality(reference.file, perplexity(nll), read.about, done, run)
                 new = self._new_base(first, read, model.vocab_size)
                 between = None
                 if new is None and quants:
@@ -124,7 +128,7 @@ class _Run:
             if quants:
                 gives = between or self._saved(stack)
                 done = [self._second(quant, room, gives, lambda _: read) for quant in quants]
-        return Quality(reference.file, perplexity(nll), read.about, done)
+        return Quality(reference.file, perplexity(nll), read.about, done, run)
 
     def _to_read(self, models: Sequence[MeasuredModel]) -> tuple[Room, _ReadWith]:
         asked = self.asked

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from qwq_gguf.publication.plan import PublishPlan
     from qwq_gguf.publication.values import Quality, Site
 
-__all__ = ["Publishing", "Sent", "Target", "look_at_target", "plan_publication", "publish"]
+__all__ = [
+    "Publication",
+    "Publishing",
+    "Sent",
+    "Target",
+    "look_at_target",
+    "plan_publication",
+    "publish",
+]
 
 _MAX_FIGURES = 16 << 20
 
@@ -62,6 +70,23 @@ class Sent:
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {"page": self.page, "commit": self.commit}
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What was to go where, and where it is now; `sent` is None where nothing was sent."""
+
+    plan: PublishPlan
+    sent: Sent | None = None
+
+    @property
+    def card(self) -> str:
+        """The model card."""
+        return self.plan.card
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as one object, with its schema."""
+        return self.plan.to_json() | {"sent": None if self.sent is None else self.sent.to_json()}
 
 
 def plan_publication(wanted: Publishing, report: Report) -> PublishPlan:

@@ -27,7 +27,8 @@ class QualityAsked:
     `reference` is a GGUF, or a file of base logits, as is `logits`. `text` is read in windows of
     `window` tokens, `windows` of them at most (default: all); of `traces` a window is what of
     each is read at most (default: all of it), and `windows` how many. `worst` places are kept.
-    `save_logits` is replaced with `force` only.
+    `save_logits` is replaced with `force` only. `command` is what the record of the run says it was
+    made by.
 
     UsageError for what does not go together.
     """
@@ -46,6 +47,7 @@ class QualityAsked:
     force: bool = False
     revision: str | None = None
     token: str | None = None
+    command: str | None = None
 
     def __post_init__(self) -> None:
         if (self.reference is None) == (self.logits is None):
@@ -151,18 +153,22 @@ class QuantQuality:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """All figures of a run. `read` says on what: the file's name, its digest, how it was cut."""
+    """All figures of a run. `read` says on what: the file's name, its digest, how it was cut; `run`
+    how: models by digest (the reference first), versions, machine, command.
+    """
 
     reference: ModelFile
     perplexity: Perplexity | None
     read: Mapping[str, Any]
     quants: Sequence[QuantQuality]
+    run: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """One object, with its schema."""
         known = self.perplexity
         return {
             "schema": QUALITY_SCHEMA,
+            "run": dict(self.run),
             "reference": {
                 **self.reference.to_json(),
                 "perplexity": None if known is None else known.value.to_json(),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import qwq_gguf
 from qwq_gguf.jobs.events import Activity, Event, Progress
 from support.checkpoints import write_checkpoint
@@ -45,3 +47,23 @@ def test_a_gguf_is_inspected_and_loaded(hub: LoopbackHub, demo: Path, tmp_path: 
     assert len(found.summary.metadata["tokenizer.ggml.tokens"].items) == 512
     with qwq_gguf.load(f"{GGUF}:Q4_K_M", context=512) as model:
         assert model.profile.name == "qwq"
+
+
+def test_nothing_is_published_before_a_yes(
+    hub: LoopbackHub, demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # its protocol has no loopback
+    to = "me/Demo-GGUF"
+    planned = qwq_gguf.publish(demo, to, token=hub.good_token)
+    assert planned.sent is None
+    assert planned.to_json()["sent"] is None
+    assert not hub.requests
+    published = qwq_gguf.publish(demo, to, yes=True, private=True, token=hub.good_token)
+    assert published.sent is not None
+    assert published.card == planned.card
+    repository = hub.repositories[to]
+    assert repository.private
+    there = repository.commits[repository.branches["main"]]
+    assert there[demo.name] == demo.read_bytes()

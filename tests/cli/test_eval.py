@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
-from qwq_gguf.cli.commands.eval import _command
+from qwq_gguf.cli.flags.typed import typed_command
 from qwq_gguf.json_text import to_json
 from support.terminal import PROGRAM
 from support.tiny_gguf import byte_level, vocab, write_bigram, write_random
@@ -229,4 +229,4 @@ def test_the_usage_line_takes_several_models() -> None:
 
 def test_no_token_of_the_hub_is_written_down() -> None:
     typed = ["eval", "thinking", "m", "--token", "hf_secret", "--token=hf_other", "-n", "3"]
-    assert _command(typed) == "qwq-gguf eval thinking m -n 3"
+    assert typed_command(typed) == "qwq-gguf eval thinking m -n 3"

@@ -16,6 +16,7 @@ from qwq_gguf.engine.loading.fact_cache import CACHE_VARIABLE
 from qwq_gguf.engine.scoring.scorer import Scorer
 from qwq_gguf.jobs import measuring
 from qwq_gguf.jobs.measuring import fits_beside
+from qwq_gguf.version import __version__
 from support.quality import BASE, QUANTS, TEXT, WINDOW, golden, make_quants
 from support.tiny_gguf import write_random
 
@@ -83,6 +84,15 @@ def test_side_by_side_the_figures_are_llama_perplexitys(
     assert found["reference"]["perplexity"]["value"] == pytest.approx(own[0], rel=1e-3)
     assert found["reference"]["perplexity"]["error"] == pytest.approx(own[1], rel=1e-3)
     assert [quant["file"] for quant in found["quants"]] == [models[name].name for name in QUANTS]
+    run = found["run"]
+    assert run["schema"] == "qwq-gguf/quality-run/1"
+    assert [model["name"] for model in run["models"]] == [path.name for path in models.values()]
+    assert len({model["digest"] for model in run["models"]}) == len(models)
+    assert run["threads"] == 1
+    assert run["machine"]["processors"] >= 1
+    assert run["versions"]["qwq_gguf"] == __version__
+    assert run["command"].startswith("qwq-gguf ")
+    assert run["seed"] is None, "nothing was drawn"
     for quant, name in zip(found["quants"], QUANTS, strict=True):
         _is_golden(quant, name)
         worst = quant["worst"]
@@ -92,6 +102,8 @@ def test_side_by_side_the_figures_are_llama_perplexitys(
 
     again = _figures(base, models["Q2_K"], "-t", 1)
     _is_golden(again["quants"][0], "Q2_K")
+    assert again["run"]["models"][0]["file"] == base.name
+    assert again["run"]["models"][1] == run["models"][[*models].index("Q2_K")]
     _is_golden(_figures("--logits", base, models["Q4_K_M"])["quants"][0], "Q4_K_M")
 
 
@@ -185,6 +197,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_traces_are_told_apart_by_what_they_are(models: dict[str, Path], traces: Path) -> None:
     found = _figures(models["BF16"], models["Q2_K"], "--traces", traces)
     assert found["read"]["replies"] == 3
+    assert found["run"]["seed"] == 0
     (quant,) = found["quants"]
     assert quant["places"] == 21
     assert sum(kind["places"] for kind in quant["kinds"].values()) == 21

@@ -41,6 +41,16 @@ def test_every_package_is_pinned_and_hashed(path: Path) -> None:
     assert all(pin.version and pin.hashes for pin in lock.pins)
 
 
+ONE_FILE = {"llama-cpp-python"}  # is released as source alone
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_hashes_cover_whatever_pip_may_take(path: Path) -> None:
+    """A wheel or the source, by what the index and the platform have."""
+    lock = read_lock(path)
+    assert {pin.name for pin in lock.pins if len(set(pin.hashes)) < 2} <= ONE_FILE
+
+
 def test_run_is_a_part_of_dev() -> None:
     run, dev = (
         {(pin.name, pin.version) for pin in read_lock(ROOT / f"requirements/{name}.lock").pins}

@@ -14,14 +14,20 @@ import qwq_gguf
 from qwq_gguf import errors
 
 VERBS = {
+    "eval_quality",
+    "eval_thinking",
     "export",
     "fit",
+    "fit_recipe",
     "inspect",
     "load",
     "load_profile",
     "load_recipe",
+    "make_imatrix",
     "plan",
+    "publish",
     "quantize",
+    "report",
     "verify",
 }
 MAKING = {"Checkpoint", "Plan", "QuantizeResult", "Recipe", "TensorPlan"}

@@ -14,25 +14,31 @@ __all__ = ["HOSTILE", "quality_result", "run_record", "samples_file", "write_res
 HOSTILE = "</svg><script>alert(1)</script>|`*[x](javascript:1)\u202e\x1b[31m"
 """A name as somebody might give it to a file."""
 
+_QUALITY = ("m-BF16.gguf", "m-Q8_0.gguf", "m-Q2_K.gguf")
+_MADE_BY: dict[str, Any] = {
+    "versions": {"qwq_gguf": "0.1", "backends": ["CPU"]},
+    "machine": {"system": "linux", "processor": "P", "processors": 2, "memory": 8 << 30},
+}
+
 
 def run_record(models: tuple[str, ...] = ("a.gguf", "b.gguf"), **changes: Any) -> dict[str, Any]:
     """The record of a run of these models, under one profile and one governor."""
     return {
         "schema": "qwq-gguf/eval-run/1",
-        "models": [
-            {"name": name, "file": name, "bytes": 3 << 20, "digest": str(at + 1) * 64}
-            for at, name in enumerate(models)
-        ],
+        "models": [_model(name, at) for at, name in enumerate(models)],
         "suites": [{"name": "skills", "questions": 4, "digest": "5" * 64}],
         "profiles": {name: {"qwq": {"top_k": 40}} for name in models},
         "governors": {name: {"qwq default": {"loops": True}} for name in models},
         "seed": 7,
         "samples": 1,
-        "versions": {"qwq_gguf": "0.1", "backends": ["CPU"]},
-        "machine": {"system": "linux", "processor": "P", "processors": 2, "memory": 8 << 30},
+        **_MADE_BY,
         "command": "qwq-gguf eval thinking a.gguf b.gguf --suite skills",
         **changes,
     }
+
+
+def _model(name: str, at: int) -> dict[str, Any]:
+    return {"name": name, "file": name, "bytes": 3 << 20, "digest": str(at + 1) * 64}
 
 
 def replies(model: str, wrong: int, tokens: int) -> list[Sample]:
@@ -63,6 +69,14 @@ def quality_result(**changes: Any) -> dict[str, Any]:
     """A reference and two quants, with p(closing tag)."""
     return {
         "schema": "qwq-gguf/eval-quality/1",
+        "run": {
+            "schema": "qwq-gguf/quality-run/1",
+            "models": [_model(name, at) for at, name in enumerate(_QUALITY)],
+            "seed": 0,
+            **_MADE_BY,
+            "threads": 2,
+            "command": "qwq-gguf eval quality m-BF16.gguf m-Q8_0.gguf --traces replies.jsonl",
+        },
         "reference": {"file": "m-BF16.gguf", "bytes": 10 << 20, "perplexity": {"value": 5.5}},
         "read": {"traces": "replies.jsonl", "sha256": "c" * 64, "replies": 4, "tokens": 1234},
         "quants": [

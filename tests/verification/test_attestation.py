@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +14,18 @@ from typing import Any
 import pytest
 
 from qwq_gguf.errors import ManifestError
-from qwq_gguf.verification.attestation.beside import attestation_path, attestations_beside
-from qwq_gguf.verification.attestation.envelope import PAYLOAD, parse_envelope, signed_bytes
+from qwq_gguf.verification.attestation import keys
+from qwq_gguf.verification.attestation.beside import (
+    attestation_path,
+    attestations_beside,
+    check_attestations,
+)
+from qwq_gguf.verification.attestation.envelope import (
+    MAX_ENVELOPE_BYTES,
+    PAYLOAD,
+    parse_envelope,
+    signed_bytes,
+)
 from qwq_gguf.verification.attestation.statement import Statement, parse_statement
 from qwq_gguf.verification.manifest import ShardDigest, SourceRecord
 from qwq_gguf.verification.rebuilt import _gaps
@@ -48,6 +61,10 @@ def test_a_statement_comes_back() -> None:
         changed(subject=[{"name": "a", "digest": {"sha256": "AB" * 32}}]),
         changed(subject=[{"name": "a", "digest": {"sha256": "ab" * 32}}] * 2),
         changed(predicate={}),
+        changed().replace(b'"subject"', b'"subject": [], "subject"'),
+        changed(predicate=SAID.to_json()["predicate"] | {"options": {"x": "y" * (4 << 20)}}),
+        changed().replace(b'"bytes": 7', b'"bytes": ' + b"7" * 100_000),
+        changed().replace(b'"bytes": 7', b'"bytes": NaN'),
         changed(predicate=None),
     ],
 )
@@ -66,6 +83,10 @@ def test_anything_else_is_refused(content: bytes) -> None:
         {"signatures": [{"sig": ""}] * 17},
         {"signatures": {"sig": ""}},
         {"signatures": [{"sig": None}]},
+        {"signatures": [{"sig": "", "publicKey": None}]},
+        {"signatures": [{"sig": "\ud800"}]},
+        {"payload": "eA==", "x": "y" * (8 << 20)},
+        {"x": [[[[[[0] * 9] * 9] * 9] * 9] * 9] * 90},
     ],
 )
 def test_letters_that_are_none_are_refused(change: dict[str, Any]) -> None:
@@ -92,6 +113,119 @@ def test_those_of_another_file_are_none_of_this(tmp_path: Path) -> None:
     assert attestations_beside(gguf) == [ours]
     assert attestations_beside(tmp_path / "Model.v2.gguf") == [theirs]
     assert attestations_beside(tmp_path / "none" / "Model.gguf") == []
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key, and what it signs."""
+
+    key: Path
+
+    @property
+    def public(self) -> bytes:
+        return keys.public_of(self.key)
+
+    def row(self, payload: bytes, *, naming: bytes | None = None) -> dict[str, str]:
+        """A signature, which names its own key, another one, or (b"") none."""
+        signature, public = keys.sign(self.key, signed_bytes(payload))
+        named = public if naming is None else naming
+        row = {"keyid": "", "sig": base64.b64encode(signature).decode()}
+        return row | ({"publicKey": base64.b64encode(named).decode()} if named else {})
+
+
+@pytest.fixture(scope="module")
+def signers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Signer, Signer]:
+    pytest.importorskip("cryptography")
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("me", "mallory"):
+        keys.make_key(folder / name)
+    return Signer(folder / "me"), Signer(folder / "mallory")
+
+
+BYTES = {"a.gguf": "ab" * 32}
+
+
+def beside(folder: Path, payload: bytes, *rows: dict[str, str], name: str = "1") -> Path:
+    """A GGUF (of which only the name counts) with such an attestation beside it."""
+    envelope = {
+        "payloadType": PAYLOAD,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": list(rows),
+    }
+    (folder / f"a.{name}.attestation.json").write_text(json.dumps(envelope))
+    return folder / "a.gguf"
+
+
+def differs(gguf: Path, *trusted: bytes, digests: Mapping[str, str] = BYTES) -> list[str]:
+    findings, _ = check_attestations(gguf, digests, trusted)
+    return [found.what for found in findings if found.level == "difference"]
+
+
+def test_what_a_key_says_of_these_bytes(tmp_path: Path, signers: tuple[Signer, Signer]) -> None:
+    me, mallory = signers
+    payload = SAID.text().encode()
+    gguf = beside(tmp_path, payload, me.row(payload))
+    assert differs(gguf) == differs(gguf, me.public) == []
+    (wrong,) = differs(gguf, mallory.public)
+    assert wrong.startswith("none of the trusted keys says")
+    for other in ({"a.gguf": "cd" * 32}, BYTES | {"b.gguf": "cd" * 32}, {}):
+        assert "about other bytes than these" in differs(gguf, me.public, digests=other)[0]
+
+
+@pytest.mark.parametrize("naming", ["its own key", "no key", "the trusted key"])
+def test_another_keys_words_are_not_mine(
+    tmp_path: Path, signers: tuple[Signer, Signer], naming: str
+) -> None:
+    me, mallory = signers
+    named = {"its own key": None, "no key": b"", "the trusted key": me.public}[naming]
+    payload = SAID.text().encode()
+    gguf = beside(tmp_path, payload, mallory.row(payload, naming=named))
+    found = differs(gguf, me.public)
+    assert "none of the trusted keys says" in found[-1]
+    assert (naming == "the trusted key") == ("not by the key that it names" in found[0])
+
+
+def test_a_signature_is_of_these_words_and_this_kind(
+    tmp_path: Path, signers: tuple[Signer, Signer]
+) -> None:
+    """Words changed after signing; and words that were signed as they are, for another use."""
+    me, _ = signers
+    payload = SAID.text().encode()
+    other = payload.replace(b"org/name", b"org/nama")
+    for naming in (None, b""):
+        gguf = beside(tmp_path, other, me.row(payload, naming=naming))
+        assert "none of the trusted keys says" in differs(gguf, me.public)[-1]
+    bare, public = keys.sign(me.key, payload)
+    row = {"sig": base64.b64encode(bare).decode()}
+    gguf = beside(tmp_path, payload, row)
+    assert "none of the trusted keys says" in differs(gguf, public)[-1]
+
+
+def test_what_nobody_signed_is_not_shown_as_said(
+    tmp_path: Path, signers: tuple[Signer, Signer]
+) -> None:
+    payload = SAID.text().encode()
+    gguf = beside(tmp_path, payload, signers[0].row(payload, naming=b""))
+    findings, facts = check_attestations(gguf, BYTES, ())
+    assert facts is not None
+    assert (facts["says"], facts["keys"], facts["files"]) == ([], [], 0)
+    assert "nobody says this" in findings[0].what
+
+
+def test_a_crowd_of_others_hides_nothing(tmp_path: Path, signers: tuple[Signer, Signer]) -> None:
+    """Too many to look at, a pipe and a huge one among them: what is not found does not pass."""
+    me, _ = signers
+    payload = SAID.text().encode()
+    gguf = beside(tmp_path, payload, me.row(payload), name="z")
+    assert differs(gguf, me.public) == []
+    os.mkfifo(tmp_path / "a.0.attestation.json")
+    (tmp_path / "a.1.attestation.json").write_bytes(b" " * (MAX_ENVELOPE_BYTES + 1))
+    found = differs(gguf, me.public)
+    assert "a pipe" in found[0]
+    assert "damaged: too large" in found[1]
+    for number in range(16):
+        (tmp_path / f"a.2{number}.attestation.json").write_text("{}")
+    assert "none of the trusted keys says" in differs(gguf, me.public)[-1]
 
 
 def test_padding_is_all_that_is_neither_header_nor_tensor() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +16,7 @@ from qwq_gguf.cli.flags import thoughts as thought_flags
 from qwq_gguf.cli.flags.completion import completing
 from qwq_gguf.cli.flags.groups import takes_groups
 from qwq_gguf.cli.flags.sources import Revision, Token, named_model
+from qwq_gguf.cli.flags.typed import typed_command
 from qwq_gguf.cli.terminal.interrupt import ctrl_c_waits
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.output import emit_json, note
@@ -176,9 +176,6 @@ def thinking(
     """
     from qwq_gguf.jobs.evaluating import Evaluating, Evaluation
 
-    for flag, given in (("--force", force), ("--traces", traces)):
-        if given and out is None:
-            raise typer.BadParameter(f"{flag} goes with --out")
     evaluation = Evaluation(
         Evaluating(
             sources=sources,
@@ -202,7 +199,7 @@ def thinking(
             traces=traces,
             revision=revision,
             token=token,
-            command=_command(sys.argv[1:]),
+            command=typed_command(sys.argv[1:]),
         )
     )
     try:
@@ -226,16 +223,3 @@ def _show(evaluation: Evaluation) -> None:
     from qwq_gguf.cli.showing.evaluation import show_evaluation
 
     show_evaluation(evaluation.groups())
-
-
-def _command(arguments: Sequence[str]) -> str:
-    """What was typed, without a token of the Hub's."""
-    kept: list[str] = []
-    secret = False
-    for argument in arguments:
-        if not secret and not argument.startswith("--token="):
-            kept.append(argument)
-        secret = argument == "--token"
-        if secret:
-            kept.pop()
-    return shlex.join(["qwq-gguf", *kept])

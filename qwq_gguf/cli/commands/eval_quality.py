@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from qwq_gguf.cli.flags.groups import takes_groups
 from qwq_gguf.cli.flags.reading import Computed, Texts
 from qwq_gguf.cli.flags.sources import Revision, Token, named_model
+from qwq_gguf.cli.flags.typed import typed_command
 from qwq_gguf.cli.terminal.output import emit_json, note, show_table
 from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.words import human_bytes
@@ -113,6 +115,7 @@ def quality(
         force=force,
         revision=revision,
         token=token,
+        command=typed_command(sys.argv[1:]),
     )
     found = measure(asked, Terminal())
     if as_json:

@@ -103,7 +103,7 @@ def publish(
         _show(plan)
     if dry_run:
         if as_json:
-            emit_json(plan.to_json() | {"sent": None})
+            emit_json(publishing.Publication(plan).to_json())
         else:
             emit(f"\n{plan.card}")
         return
@@ -115,7 +115,7 @@ def publish(
     bars = sys.stderr.isatty() and not manner.quiet
     sent = publishing.publish(plan, tell, token=token, bars=bars)
     if as_json:
-        emit_json(plan.to_json() | {"sent": sent.to_json()})
+        emit_json(publishing.Publication(plan, sent).to_json())
         return
     emit(f"{sent.page} (commit {sent.commit})")
 

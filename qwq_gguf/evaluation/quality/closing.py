@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from qwq_gguf.evaluation.quality.log_probs import DEPTH, Codes, Logits, decode
 
-__all__ = ["WORDS", "Closing", "ClosingFigures", "Ratio"]
+__all__ = ["SEED", "WORDS", "Closing", "ClosingFigures", "Ratio"]
 
 WORDS = ("Wait", "But", "Hmm", "Alternatively", "So")
+SEED = 0
+"""Of the dice with which traces are drawn for the intervals."""
 _DRAWS = 2000
 _TAILS = (0.025, 0.975)
 
@@ -149,7 +151,7 @@ def _probabilities(logits: Logits, tokens: Sequence[int]) -> NDArray[np.float64]
 
 
 def _draws(count: int) -> NDArray[np.float64]:
-    dice = np.random.Generator(np.random.PCG64(0))
+    dice = np.random.Generator(np.random.PCG64(SEED))
     shares = np.full(count, 1 / count)
     return dice.multinomial(count, shares, size=_DRAWS).astype(float)
 

@@ -148,7 +148,7 @@ def read_quality(raw: object, file: str) -> QualityRun:
     """A run of `eval quality` from its object."""
     whole = Fields(raw)
     reference = whole.within("reference")
-    known = reference.optional("perplexity")
+    known, run = reference.optional("perplexity"), whole.optional("run")
     return QualityRun(
         file,
         reference.text("file"),
@@ -156,6 +156,7 @@ def read_quality(raw: object, file: str) -> QualityRun:
         None if known is None else known.number("value"),
         whole.within("read").raw,
         tuple(map(_quant, whole.rows("quants"))),
+        {} if run is None else run.raw,
     )
 
 

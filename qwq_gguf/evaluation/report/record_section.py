@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwq_gguf.evaluation.report.document import Block, Command, Entry, Foreign, Section, Table, Text
-from qwq_gguf.evaluation.report.values import Results, ThinkingRun
+from qwq_gguf.evaluation.report.values import QualityRun, Results, ThinkingRun
 from qwq_gguf.words import human_bytes, one_line
 
 __all__ = ["lacking_section", "record_section"]
@@ -18,23 +18,23 @@ _NOT_SAID = "not said"
 def record_section(results: Results) -> Section | None:
     """Of each run by what, on what and with what it was made; None where there is none."""
     blocks: list[Block] = []
-    for run in results.thinking:
-        blocks += _run(run)
-    if results.quality:
-        names: list[Entry] = []
-        for at, each in enumerate(results.quality):
-            names += [", "] * bool(at) + [Foreign(each.file)]
-        said = (
-            ": machine, versions and command are not recorded in results of `eval quality`; what "
-            "was read is said above, with the beginning of its digest."
-        )
-        blocks.append(Text.of("Of ", *names, said))
+    runs: list[ThinkingRun | QualityRun] = [*results.thinking, *results.quality]
+    for run in runs:
+        if run.record:
+            blocks += _run(run)
+    without: list[Entry] = []
+    for each in results.quality:
+        if not each.record:
+            without += [", "] * bool(without) + [Foreign(each.file)]
+    if without:
+        said = ": written by a release that recorded neither machine, versions nor command."
+        blocks.append(Text.of("Of ", *without, said))
     if not blocks:
         return None
     return Section("How it was measured", tuple(blocks))
 
 
-def _run(run: ThinkingRun) -> list[Block]:
+def _run(run: ThinkingRun | QualityRun) -> list[Block]:
     record = run.record
     rows: list[tuple[Entry, ...]] = [("machine", _machine(record.get("machine")))]
     for name, value in _mapping(record.get("versions")).items():

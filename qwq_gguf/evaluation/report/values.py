@@ -144,7 +144,9 @@ class QuantResult:
 
 @dataclass(frozen=True, slots=True)
 class QualityRun:
-    """A run of `eval quality`; `read` says on what."""
+    """A run of `eval quality`; `read` says on what. `record` says how it was made; it is empty in
+    results of releases that wrote none.
+    """
 
     file: str
     reference: str
@@ -152,6 +154,7 @@ class QualityRun:
     perplexity: float | None
     read: Mapping[str, Any]
     quants: tuple[QuantResult, ...]
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

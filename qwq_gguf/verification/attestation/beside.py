@@ -69,13 +69,20 @@ def check_attestations(
     paths = attestations_beside(gguf)
     found: list[Finding] = []
     good: list[_Checked] = []
+    able = available()
     for path in paths:
         try:
-            good.append(_checked(path, digests, trusted))
+            one = _checked(path, digests, trusted)
         except QwqGgufError as problem:
             seen = "" if problem.found is None else f": {problem.found}"
             found.append(difference("attestation", path.name, f"{problem.message}{seen}"))
-    if paths and not available() and not trusted:
+            continue
+        if able and not one.keys:
+            what = "nobody says this: it names no key, and none that you trust has signed it"
+            found.append(remark("attestation", path.name, what))
+        else:
+            good.append(one)
+    if paths and not able and not trusted:
         found.append(
             remark(
                 "attestation",

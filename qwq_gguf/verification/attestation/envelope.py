@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 
 from qwq_gguf.errors import ManifestError
-from qwq_gguf.json_text import parse_json
+from qwq_gguf.json_text import named_once, parse_json
 
 __all__ = [
     "MAX_ENVELOPE_BYTES",
@@ -77,7 +77,7 @@ def parse_envelope(content: bytes, path: str) -> Envelope:
     try:
         if len(content) > MAX_ENVELOPE_BYTES:
             raise ValueError("too large")
-        value = parse_json(content)
+        value = parse_json(content, object_pairs_hook=named_once)
         if value["payloadType"] != PAYLOAD:
             raise ValueError(f"a payload of type {str(value['payloadType'])[:80]!r}")
         rows = value["signatures"]

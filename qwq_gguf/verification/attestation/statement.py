@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qwq_gguf.errors import ManifestError
-from qwq_gguf.json_text import parse_json
+from qwq_gguf.json_text import named_once, parse_json
 from qwq_gguf.verification.checked_values import checked_digest, checked_size, checked_text
 from qwq_gguf.verification.manifest import Manifest, ShardDigest, SourceRecord
 
@@ -88,7 +88,9 @@ class Statement:
 def parse_statement(content: bytes, path: str) -> Statement:
     """A statement from its JSON. ManifestError for anything else, also for another predicate."""
     try:
-        value = parse_json(content)
+        if len(content) > MAX_STATEMENT_BYTES:
+            raise ValueError("too large")
+        value = parse_json(content, object_pairs_hook=named_once)
         if value["_type"] != STATEMENT or value["predicateType"] != PREDICATE:
             raise ManifestError(
                 "the attestation says something that this version does not know",

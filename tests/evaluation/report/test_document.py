@@ -55,6 +55,7 @@ def hostile(tmp_path: Path) -> Results:
     thinking = read_results([samples_file(tmp_path / "r.jsonl", record)]).thinking
     quality = quality_result(read={HOSTILE: HOSTILE, "text": HOSTILE})
     quality["quants"][0]["file"] = HOSTILE
+    quality["run"] |= {"command": HOSTILE, "machine": {HOSTILE: HOSTILE}, "models": [HOSTILE]}
     quality["quants"][0]["closing"]["words"] = {HOSTILE: {"ratio": 1}}
     quality["quants"][0]["kinds"] = {HOSTILE: quality["quants"][0]["kinds"]["thought"]}
     errors = LayerErrors(HOSTILE, {"blk.0.x": {HOSTILE: 0.1}, "blk.1.x": {HOSTILE: 0.2}})
@@ -113,6 +114,17 @@ def test_what_is_missing_is_said_and_left_out() -> None:
     assert "Right answers" not in text
     assert "Accuracy against thinking tokens: give" in text
     assert "p(closing tag): give" not in text
+
+
+def test_results_of_releases_that_kept_no_record_are_named() -> None:
+    raw = quality_result()
+    with_record = markdown_of(compose(Results(quality=(read_quality(raw, "q.json"),))))
+    assert "Run of `q.json`:" in with_record
+    assert raw["run"]["command"] in with_record
+    assert "| model | `m-Q2_K.gguf, 3.00 MiB, digest 3333333333333333` |" in with_record
+    del raw["run"]
+    without = markdown_of(compose(Results(quality=(read_quality(raw, "q.json"),))))
+    assert "Of `q.json`: written by a release that recorded neither machine" in without
 
 
 def test_a_divergence_of_zero_is_in_the_table_only() -> None:

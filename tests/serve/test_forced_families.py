@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from qwq_gguf.sampling.recogniser import Recogniser
 
 from qwq_gguf.chat.messages import ToolSpec
 from qwq_gguf.sampling import Grammar
+from qwq_gguf.sampling.gbnf_recogniser import Recogniser
 from qwq_gguf.serve.schema import ANY_OBJECT, channel_calls_grammar
 from qwq_gguf.thinking import Channels
 from qwq_gguf.tools.calculator import Calculator

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.engine.batching.gathering import Gathering
 from qwq_gguf.engine.batching.limits import Limits
 from qwq_gguf.engine.batching.scheduler import Scheduler
 from qwq_gguf.engine.batching.text import Copy, Cut, Run, Text
@@ -41,6 +42,7 @@ class Loop:
         self._context = context
         self._limits = limits
         self._scheduler = Scheduler(limits)
+        self._gathering = Gathering()
         self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         # Dictionaries, as their single operations are atomic: no lock, which a signal handler
         # could interrupt the holder of.
@@ -150,14 +152,15 @@ class Loop:
 
     def _hear(self) -> bool:
         """Do what was handed in, and wait for it if there is nothing to compute."""
-        until = time.monotonic() + _GRACE if self._awaited else 0.0
-        idle = self._nothing_to_do
+        began = time.monotonic()
+        idle = was_idle = self._nothing_to_do
         while not self._stopping:
             try:
                 if idle:
                     message = self._inbox.get(timeout=_WATCH if self._scheduler.waiting else None)
-                elif self._awaited:
-                    message = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
+                    began = time.monotonic()
+                elif (left := began + self._patience(was_idle) - time.monotonic()) > 0:
+                    message = self._inbox.get(timeout=left)
                 else:
                     message = self._inbox.get_nowait()
             except Empty:
@@ -167,6 +170,12 @@ class Loop:
             idle = False
         self._awaited.clear()
         return not self._stopping
+
+    def _patience(self, was_idle: bool) -> float:
+        """Seconds to wait for what may be handed in yet, before the next step."""
+        if self._awaited:
+            return _GRACE
+        return self._gathering.patience(self._scheduler.new_tokens) if was_idle else 0.0
 
     def _step(self) -> None:
         step = self._scheduler.plan()
@@ -204,6 +213,8 @@ class Loop:
             self._find_damage(runs)
             return
         took = time.perf_counter() - began
+        if len(runs) < ends[-1]:
+            self._gathering.learn(ends[-1], took)
         for run, end in zip(runs, ends, strict=True):
             generation = self._making[run.text]
             if generation.tokens and run.size == 1:

@@ -32,10 +32,20 @@ if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub.settings import HubSettings
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
 
-__all__ = ["DEMO", "Located", "LocatedGguf", "fetch_gguf", "locate", "locate_gguf", "names_gguf"]
+__all__ = [
+    "DEMO",
+    "Located",
+    "LocatedGguf",
+    "fetch_gguf",
+    "holds_gguf",
+    "locate",
+    "locate_gguf",
+    "names_gguf",
+]
 
 DEMO = "demo"
 _DEMO_NAME = "QwQ-Demo"
+_WEIGHTS = (".gguf", ".safetensors")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -162,6 +172,22 @@ def names_gguf(source: str | Path, *, token: str | None = None) -> bool:
         return named or _is_gguf(path)
     name, _ = _on_hub(source, token)
     return name.tag is not None if name is not None else str(source).lower().endswith(".gguf")
+
+
+def holds_gguf(source: str, *, revision: str | None = None, token: str | None = None) -> bool:
+    """Whether `source` is a GGUF or a repository whose only weights are GGUFs: what is no path is
+    asked of the Hub. HubError in one of its kinds.
+    """
+    if names_gguf(source, token=token):
+        return True
+    if source == DEMO or _on_disk(source, SourceError) is not None:
+        return False
+    name, hub = _on_hub(source, token)
+    if name is None:
+        return False
+    files = _open(hub, name, revision).files
+    weights = {suffix for file in files if (suffix := Path(file.lower()).suffix) in _WEIGHTS}
+    return weights == {".gguf"}
 
 
 def _is_gguf(path: Path) -> bool:

@@ -77,6 +77,17 @@ def test_a_repository_of_ggufs_gives_the_usual_one_or_the_one_that_is_named(
     assert "a GGUF already" in recipe.stderr
 
 
+def test_fit_takes_a_repository_of_ggufs(hub: LoopbackHub, models: Path, talker: Path) -> None:
+    hub.add(GGUFS, {"Talker-Q4_K_M.gguf": talker, "Talker-Q8_0.gguf": talker})
+    command = ["fit", GGUFS, "--device", "24GB", "--ram", "16GB", "--json"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert len(shown["rows"]) == 1
+    assert shown["rows"][0]["making_seconds"] == 0
+    assert shown["commands"] == [] or shown["commands"][0].startswith(f"qwq-gguf chat {GGUFS}")
+
+
 def test_interrupted_it_goes_on_unasked(
     hub: LoopbackHub, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,16 +93,15 @@ def _value(metadata: Mapping[str, KeyValue], name: str) -> Any:
 
 def _length(value: Mapping[str, Any]) -> ThoughtLength | None:
     """None for what this program has not written."""
-    typical, long, thoughts = (value.get(name) for name in ("typical", "long", "thoughts"))
+    numbers = [value.get(name) for name in ("typical", "long", "thoughts")]
     suites, day = value.get("suites"), value.get("day")
-    numbers = (typical, long, thoughts)
-    if not all(type(number) is int and 0 < number <= _MOST_TOKENS for number in numbers):
+    known = [n for n in numbers if type(n) is int and 0 < n <= _MOST_TOKENS]
+    if len(known) < len(numbers) or not isinstance(suites, list) or not isinstance(day, str):
         return None
-    if not isinstance(suites, list) or not isinstance(day, str):
-        return None
+    typical, long, thoughts = known
     return ThoughtLength(
-        int(typical),
-        max(int(typical), int(long)),
+        typical,
+        max(typical, long),
         f"Measured here on {day}, the mean and the 95th percentile of {thoughts} thoughts: "
         f"qwq-gguf eval thinking, {', '.join(map(str, suites))}",
     )

@@ -77,7 +77,10 @@ def test_another_quant_has_the_same_and_another_model_has_not(
     remember_lengths(metadata, samples([40] * 30), ["skills"], TODAY)
 
     def called(name: str, **more: int) -> dict[str, KeyValue]:
-        changed = {"general.name": name, **{f"qwen2.{k}": v for k, v in more.items()}}
+        changed: dict[str, Any] = {
+            "general.name": name,
+            **{f"qwen2.{k}": v for k, v in more.items()},
+        }
         return metadata | {k: replace(metadata[k], value=v) for k, v in changed.items()}
 
     assert measured_length(called("qwq demo")) is not None

@@ -7,14 +7,9 @@ from qwq_gguf.checkpoint.folder import open_checkpoint
 from qwq_gguf.checkpoint.hub.checkpoint import fetch_weights
 from qwq_gguf.checkpoint.hub.fetch import DownloadProgress, Fetched
 from qwq_gguf.checkpoint.hub.peek import peek_gguf
+from qwq_gguf.checkpoint.meaning import holds_gguf, names_gguf
 from qwq_gguf.checkpoint.reader import ShardReader
-from qwq_gguf.checkpoint.resolve import (
-    LocatedGguf,
-    fetch_gguf,
-    holds_gguf,
-    locate_gguf,
-    names_gguf,
-)
+from qwq_gguf.checkpoint.resolve import LocatedGguf, fetch_gguf, locate_gguf
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
 __all__ = [

@@ -33,6 +33,7 @@
     ├── TemplateError           a chat template cannot be rendered
     ├── ToolError               a tool cannot do what it was asked (the model reads this)
     ├── ServerError             a server cannot be asked, or answers nonsense
+    │   └── WorkerLostError         a machine that has a part of the model has gone
     ├── ExportError             a setting cannot be expressed for a runtime
     ├── PublishError            files that cannot be published as they are
     ├── MissingPackageError     an optional package is asked for and not installed
@@ -88,6 +89,7 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "WrongShardError",
+    "WorkerLostError",
 ]
 
 
@@ -254,6 +256,10 @@ class ToolError(QwqGgufError):
 
 class ServerError(QwqGgufError):
     """A running server cannot be asked, or what it answers makes no sense."""
+
+
+class WorkerLostError(ServerError):
+    """Another machine, that has a part of a loaded model, has gone."""
 
 
 class ExportError(QwqGgufError):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from qwq_gguf.checkpoint.adapter import Adapter, open_adapter
 from qwq_gguf.checkpoint.folder import open_checkpoint
+from qwq_gguf.checkpoint.meaning import holds_gguf, names_gguf
 from qwq_gguf.checkpoint.reader import ShardReader
-from qwq_gguf.checkpoint.resolve import LocatedGguf, fetch_gguf, locate_gguf, names_gguf
+from qwq_gguf.checkpoint.resolve import LocatedGguf, fetch_gguf, locate_gguf
 from qwq_gguf.checkpoint.values import Checkpoint, TensorInfo
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ShardReader",
     "TensorInfo",
     "fetch_gguf",
+    "holds_gguf",
     "locate_gguf",
     "names_gguf",
     "open_adapter",

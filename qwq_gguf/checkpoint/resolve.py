@@ -19,22 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwq_gguf.checkpoint.cut_files import is_piece, pieces_of, refuse_pieces
+from qwq_gguf.checkpoint.cut_files import pieces_of, refuse_pieces
 from qwq_gguf.checkpoint.kinds import checkpoint_folder, refuse_gguf_folder
-from qwq_gguf.errors import HubNotFoundError, NotACheckpointError, NotAGgufError, SourceError
-from qwq_gguf.files.reading import read_file, user_path
+from qwq_gguf.checkpoint.meaning import DEMO, is_gguf, on_disk, on_hub, open_named
+from qwq_gguf.errors import NotACheckpointError, NotAGgufError, SourceError
+from qwq_gguf.files.reading import user_path
 from qwq_gguf.resources import demo_checkpoint
 from qwq_gguf.words import some
 
 if TYPE_CHECKING:
     from qwq_gguf.checkpoint.hub.fetch import DownloadProgress, Fetched
-    from qwq_gguf.checkpoint.hub.name import HubName
-    from qwq_gguf.checkpoint.hub.settings import HubSettings
     from qwq_gguf.checkpoint.hub.snapshot import HubSnapshot
 
-__all__ = ["DEMO", "Located", "LocatedGguf", "fetch_gguf", "locate", "locate_gguf", "names_gguf"]
+__all__ = ["Located", "LocatedGguf", "fetch_gguf", "locate", "locate_gguf"]
 
-DEMO = "demo"
 _DEMO_NAME = "QwQ-Demo"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -79,11 +77,11 @@ def locate(source: str | Path, *, revision: str | None = None, token: str | None
     if source == DEMO:
         _refuse_revision(source, revision)
         return Located(DEMO, demo_checkpoint(), _DEMO_NAME)
-    path = _on_disk(source, NotACheckpointError)
+    path = on_disk(source, NotACheckpointError)
     if path is not None:
         _refuse_revision(source, revision)
         return _named(str(source), checkpoint_folder(path, Path(source)))
-    hub_name, hub = _on_hub(source, token)
+    hub_name, hub = on_hub(source, token)
     if hub_name is None:
         raise NotACheckpointError(
             "there is no such folder", path=str(source), hint=_hint(str(source))
@@ -97,7 +95,7 @@ def locate(source: str | Path, *, revision: str | None = None, token: str | None
         )
     from qwq_gguf.checkpoint.hub.checkpoint import fetch_small_files
 
-    snapshot = _open(hub, hub_name, revision)
+    snapshot = open_named(hub, hub_name, revision)
     fetch_small_files(snapshot)
     return Located(str(source), snapshot.folder, hub_name.name, hub_name.organization, hub=snapshot)
 
@@ -120,11 +118,11 @@ def locate_gguf(
             "demo is a checkpoint, where a GGUF file is needed",
             hint="qwq-gguf quantize demo, then name the file that it writes",
         )
-    path = _on_disk(source, NotAGgufError)
+    path = on_disk(source, NotAGgufError)
     if path is not None:
         _refuse_revision(source, revision)
         return _local_gguf(str(source), user_path(source), path)
-    hub_name, hub = _on_hub(source, token)
+    hub_name, hub = on_hub(source, token)
     if hub_name is None:
         pieces = pieces_of(user_path(source))
         if pieces:
@@ -132,7 +130,7 @@ def locate_gguf(
         raise NotAGgufError("there is no such file", path=str(source), hint=_hint(str(source)))
     from qwq_gguf.checkpoint.hub.gguf import choose_gguf, tag_of
 
-    snapshot = _open(hub, hub_name, revision)
+    snapshot = open_named(hub, hub_name, revision)
     _refuse_checkpoint(snapshot)
     try:
         choice = choose_gguf(snapshot.files, hub_name.tag, hub_name.repo)
@@ -148,29 +146,6 @@ def locate_gguf(
     return located
 
 
-def names_gguf(source: str | Path, *, token: str | None = None) -> bool:
-    """Whether `source` can mean nothing but a GGUF: a file here that is or is called one, or
-    a name on the Hub with a tag. Nothing is looked up there.
-    """
-    if source == DEMO:
-        return False
-    path = _on_disk(source, SourceError)
-    if path is not None:
-        if path.is_dir():
-            return False
-        named = path.suffix.lower() == ".gguf" or is_piece(Path(source).name)
-        return named or _is_gguf(path)
-    name, _ = _on_hub(source, token)
-    return name.tag is not None if name is not None else str(source).lower().endswith(".gguf")
-
-
-def _is_gguf(path: Path) -> bool:
-    try:
-        return read_file(path, 3) == b"GGUF"
-    except OSError:
-        return False
-
-
 def fetch_gguf(
     located: LocatedGguf, *, progress: Callable[[DownloadProgress], None] | None = None
 ) -> dict[Path, Fetched]:
@@ -184,43 +159,6 @@ def fetch_gguf(
     names = {located.hub.name_of(part): part for part in located.parts}
     fetched = fetch(located.hub, names, progress=progress)
     return {names[name]: found for name, found in fetched.items()}
-
-
-def _on_disk(source: str | Path, error: type[SourceError]) -> Path | None:
-    """The resolved path, or None when nothing is there."""
-    try:
-        path = user_path(source).resolve()
-        return path if path.exists() else None
-    except (OSError, ValueError, RuntimeError) as problem:
-        raise error("not a path", path=str(source), found=str(problem)) from problem
-
-
-def _on_hub(source: str | Path, token: str | None) -> tuple[HubName | None, HubSettings]:
-    from qwq_gguf.checkpoint.hub.name import parse_hub_name
-    from qwq_gguf.checkpoint.hub.settings import hub_settings
-    from qwq_gguf.checkpoint.modelscope.name import parse_modelscope_name
-    from qwq_gguf.checkpoint.modelscope.settings import modelscope_settings
-
-    there = None if isinstance(source, Path) else parse_modelscope_name(source)
-    if there is not None:
-        return there, modelscope_settings(token)
-    hub = hub_settings(token)
-    return None if isinstance(source, Path) else parse_hub_name(source, hub.endpoint), hub
-
-
-def _open(hub: HubSettings, name: HubName, revision: str | None) -> HubSnapshot:
-    from qwq_gguf.checkpoint.hub.snapshot import open_snapshot
-
-    if None not in (revision, name.revision) and revision != name.revision:
-        raise SourceError(
-            "two revisions are named", path=name.repo, found=f"{name.revision} and {revision}"
-        )
-    try:
-        return open_snapshot(hub, name.repo, revision or name.revision)
-    except HubNotFoundError as problem:
-        if not name.explicit and problem.hint:
-            problem.hint += f" (there is no folder {name.repo} here either)"
-        raise
 
 
 def _refuse_revision(source: str | Path, revision: str | None) -> None:
@@ -264,7 +202,7 @@ def _local_gguf(source: str, shown: Path, path: Path) -> LocatedGguf:
         refuse_gguf_folder(shown, path)
     refuse_pieces(shown)
     belongs = shown.suffix.lower() in (".safetensors", ".bin", ".pt", ".pth", ".json")
-    if belongs and not _is_gguf(path):
+    if belongs and not is_gguf(path):
         raise NotAGgufError(
             "this belongs to a checkpoint, where a GGUF file is needed",
             path=shown,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qwq_gguf.engine.llama import library as native
 from qwq_gguf.engine.llama.context_settings import DEFAULT_SETTINGS, ContextSettings
+from qwq_gguf.engine.llama.lines import Lines
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.engine.llama.rpc_devices import Devices, Worker
 from qwq_gguf.engine.llama.vocabulary import Vocabulary
@@ -73,6 +74,7 @@ class Model:
         threads: int,
         settings: ContextSettings,
         notes: tuple[str, ...],
+        lines: Lines,
     ) -> None:
         self.library = library
         self.path = gguf.path
@@ -83,10 +85,11 @@ class Model:
         self.threads = threads
         self.settings = settings
         self.notes = notes
+        self.lines = lines
         self.speculation: _Speculation | None = None
         """How its sessions guess tokens ahead, if they are to; see `speculate`."""
         api = library.api
-        free = partial(_free, api, files)
+        free = partial(_free, api, files, lines)
         self.owned = Owned(handle, free, what="the model", path=self.path)
         self._sessions: weakref.WeakSet[_Closable] = weakref.WeakSet()
         self._adopting = threading.RLock()  # reentrant: signal handlers may close
@@ -185,6 +188,7 @@ class Model:
             notes=notes_of(
                 how, facts, gpu_layers, size, trained, settings.yarn, remote=bool(devices)
             ),
+            lines=Lines(workers),
         )
         try:
             files.check_read()
@@ -301,6 +305,7 @@ class Model:
         return f"<Model {self.name} from {self.path}>"
 
 
-def _free(api: Any, files: ModelFiles, handle: int) -> None:
-    api.llama_model_free(handle)
+def _free(api: Any, files: ModelFiles, lines: Lines, handle: int) -> None:
+    if not lines.lost:
+        api.llama_model_free(handle)
     files.close()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qwq_gguf.errors import EvaluationError, UsageError
@@ -13,6 +14,7 @@ from qwq_gguf.jobs.contenders import Contender, contenders_of
 from qwq_gguf.jobs.evaluated import evaluation_record
 from qwq_gguf.jobs.evaluation_wanted import Evaluating
 from qwq_gguf.jobs.events import Activity, Meter, Note, Report, Said, activity
+from qwq_gguf.jobs.measured_thoughts import remember_lengths
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
@@ -196,13 +198,18 @@ class Evaluation:
         ):
             meter = Meter(report, Activity.EVALUATING, len(wanted))
             right = 0
-            for number, sample in enumerate(samples, start=1):
-                with whole():  # figures and lines are of the same replies
-                    self.done.append(replace(sample, tokens=None))
-                    if keep is not None:
-                        keep(sample)
-                right += sample.right
-                meter.passed(1, f"{sample.profile} {sample.skill}, {right} of {number} right")
+            try:
+                for number, sample in enumerate(samples, start=1):
+                    with whole():  # figures and lines are of the same replies
+                        self.done.append(replace(sample, tokens=None))
+                        if keep is not None:
+                            keep(sample)
+                    right += sample.right
+                    meter.passed(1, f"{sample.profile} {sample.skill}, {right} of {number} right")
+            finally:
+                mine = [each for each in self.done if each.model == contender.name]
+                today = datetime.now(UTC).date()
+                remember_lengths(model.metadata, mine, asked.suites, today)
 
     def _loaded(self, contender: Contender, report: Report) -> Model:
         from qwq_gguf.jobs.loading import load_model

@@ -26,6 +26,7 @@ __all__ = [
     "Activity",
     "Began",
     "Change",
+    "Delayed",
     "Ended",
     "Event",
     "Interrupted",
@@ -91,6 +92,15 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Said:
     """A sentence about what goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """A sentence about what is waited for. Whether it comes depends on the machine and its load,
+    so it is no remark on a result.
+    """
 
     text: str
 
@@ -172,6 +182,7 @@ Event: TypeAlias = (
     | Progress
     | Ended
     | Said
+    | Delayed
     | Note
     | Warned
     | Change

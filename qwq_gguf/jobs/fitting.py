@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.contexts import cache_type
+from qwq_gguf.jobs.machines import this_machine
+from qwq_gguf.jobs.measured_thoughts import measured_length
 from qwq_gguf.jobs.sizing import candidate_of, sized
 from qwq_gguf.jobs.this_machine import this_machine
 from qwq_gguf.machine.choosing import Row, Wanted, best_row, ladder, row_of
@@ -252,7 +254,7 @@ def wanted_of(
     if settled.thoughts.form.can_think:
         name = metadata.get("general.name")
         called = str(name.scalar) if name is not None and name.element is None else ""
-        length = thought_length(settled.profile.name, called)
+        length = measured_length(metadata) or thought_length(settled.profile.name, called)
     if thought is not None:
         length = ThoughtLength(thought, 2 * thought, "--thought")
     kind = None if kv_type in (None, "auto") else cache_type(str(kv_type), "--kv-type")

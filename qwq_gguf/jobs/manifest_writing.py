@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwq_gguf.jobs.events import Report, Said, Wrote
+from qwq_gguf.jobs.events import Delayed, Report, Wrote
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -108,7 +108,9 @@ class Recording:
             return
         if not self._shards.ready:  # a disk slower than the kernels
             self._report(
-                Said("reading the rest of the shards for the manifest (--no-manifest goes without)")
+                Delayed(
+                    "reading the rest of the shards for the manifest (--no-manifest goes without)"
+                )
             )
         self._record = self._shards.record()
 

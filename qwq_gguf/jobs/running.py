@@ -123,7 +123,8 @@ def plan_run(
     best_fit: BestFit | None = None,
 ) -> RunPlan:
     """Decide how to come by the model. Of what an earlier run has kept, nobody is asked."""
-    from qwq_gguf.checkpoint import names_gguf
+    from qwq_gguf.checkpoint import holds_gguf
+    from qwq_gguf.jobs.fetching import asking
 
     source = configuration.model(wanted.source)
     folder = models_folder(configuration)
@@ -140,7 +141,9 @@ def plan_run(
         wanted = replace(wanted, source=kept.source, recipe=wanted.recipe or kept.recipe)
         source = known = kept.source
     again = kept is not None and kept.begun and _is_meant(kept, wanted)
-    if names_gguf(source, token=wanted.token):
+    with asking(report, source):
+        finished = holds_gguf(source, revision=wanted.revision, token=wanted.token)
+    if finished:
         _refuse_recipe(wanted, source)
         return replace(_fetched(source, wanted, report), again=again)
     return replace(_made(known, folder, wanted, report, best_fit), again=again)

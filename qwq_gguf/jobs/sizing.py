@@ -17,7 +17,7 @@ from qwq_gguf.machine.model_size import ModelShape, WeightBytes
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file import GgufFile
-    from qwq_gguf.jobs.source import Source
+    from qwq_gguf.jobs.source import GgufSource, Source
     from qwq_gguf.metadata import KeyValue
     from qwq_gguf.quantization.planning.plan import Plan
     from qwq_gguf.quantization.recipes.recipe import Recipe
@@ -133,13 +133,11 @@ class PlanHeader:
 
 def sized(source: str, revision: str | None, token: str | None) -> Sized:
     """A checkpoint with every recipe that needs no importance matrix, or a GGUF as it is."""
-    from qwq_gguf.checkpoint import names_gguf
-    from qwq_gguf.jobs.demo import DEMO
-    from qwq_gguf.jobs.source import open_source
+    from qwq_gguf.checkpoint import holds_gguf
+    from qwq_gguf.jobs.source import open_gguf
 
-    if source != DEMO and names_gguf(source, token=token):
-        opened = open_source(source, revision=revision, token=token)
-        return _sized_gguf(opened)
+    if holds_gguf(source, revision=revision, token=token):
+        return _sized_gguf(open_gguf(source, revision, token))
     made = sizes_of(source, revision=revision, token=token)
     plans = [(recipe, plan) for recipe, plan in made.plans if not recipe.needs_imatrix]
     if not plans:
@@ -167,10 +165,7 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
     )
 
 
-def _sized_gguf(source: Source) -> Sized:
-    from qwq_gguf.jobs.source import GgufSource
-
-    assert isinstance(source, GgufSource)
+def _sized_gguf(source: GgufSource) -> Sized:
     whole = source.model.whole
     shape = ModelShape.of(whole)
     candidates = () if shape is None else (candidate_of(whole, shape),)

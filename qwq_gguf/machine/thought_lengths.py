@@ -1,4 +1,7 @@
-"""How long models think, from what was published: a data file, each entry with its source."""
+"""How long models think, from what was published: a data file, each entry with its source.
+
+What was measured here counts more: `jobs/measured_thoughts.py`.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from qwq_gguf.errors import (
     QwqGgufError,
     TemplateError,
     UsageError,
+    WorkerLostError,
 )
 
 __all__ = ["Refusal", "refusal_of"]
@@ -92,6 +93,12 @@ def refusal_of(error: BaseException) -> Refusal:
             return Refusal(_said(error), status=429, code="rate_limit_exceeded", retry_after=1)
         case ChainError() | ProfileError() | UsageError():
             return Refusal(_said(error), code="invalid_value")
+        case WorkerLostError():
+            return Refusal(
+                "a machine that has a part of the model has gone: the server has to be started "
+                "again",
+                status=503,
+            )
         case TemplateError():
             return Refusal(f"these messages make no prompt: {_said(error)}", param="messages")
     return Refusal("the server could not answer; its log says why", status=500)

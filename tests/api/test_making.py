@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 import qwq_gguf
 from qwq_gguf.cli.app import app
 from qwq_gguf.errors import OutputError, RecipeError, UsageError
-from qwq_gguf.jobs.events import Activity, Began, Ended, Event, Progress
+from qwq_gguf.jobs.events import Activity, Began, Delayed, Ended, Event, Progress
+from qwq_gguf.verification.record import ShardDigests
 
 FLAGS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "the defaults": ([], {}),
@@ -81,6 +82,20 @@ def test_the_same_files_as_the_command(
     shown = CliRunner().invoke(app, ["quantize", "demo", *flags, "--dry-run", "--json"])
     value = json.loads(shown.stdout)
     assert planned.to_json()["file_bytes"] == value["file_bytes"]
+
+
+def test_what_is_waited_for_is_said_and_is_no_remark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the digests are late depends on the machine's load; what was made does not."""
+    monkeypatch.setattr(ShardDigests, "ready", False)
+    sentence = "reading the rest of the shards"
+    heard: list[Event] = []
+    made = qwq_gguf.quantize("demo", tmp_path / "a.gguf", "q8_0", progress=heard.append)
+    assert any(isinstance(event, Delayed) and sentence in event.text for event in heard)
+    assert not [remark for remark in made.remarks if sentence in remark]
+    typed = ["quantize", "demo", str(tmp_path / "b.gguf"), "-r", "q8_0"]
+    assert sentence in CliRunner().invoke(app, typed).stderr
 
 
 def test_several_recipes_are_one_reading(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.checkpoint.cut_files import is_piece
-from qwq_gguf.checkpoint.resolve import locate_gguf, names_gguf
+from qwq_gguf.checkpoint.meaning import names_gguf
+from qwq_gguf.checkpoint.resolve import locate_gguf
 from qwq_gguf.errors import NotAGgufError
 from support.tiny_gguf import write_random
 

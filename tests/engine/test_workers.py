@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -16,31 +17,35 @@ from pathlib import Path
 
 import pytest
 
+from qwq_gguf.engine.llama.lines import Lines
 from qwq_gguf.engine.llama.rpc_devices import Worker, greet
 from qwq_gguf.engine.llama.rpc_server import Lent
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
-from qwq_gguf.errors import LibraryError, ServerError, UsageError
+from qwq_gguf.errors import LibraryError, ServerError, UsageError, WorkerLostError
 from qwq_gguf.jobs.contexts import ContextWish, read_workers
 from qwq_gguf.jobs.lending import Lending, lend_machine
 from qwq_gguf.native import load_rpc, native_files
-from qwq_gguf.sampling import Greedy, SamplerChain
+from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain
 from support.demo import make_demo
 
-GREEDY = SamplerChain((Greedy(),))
 needs_rpc = pytest.mark.skipif(
     not any("ggml-rpc" in path.name for path in native_files()),
     reason="this build of llama.cpp has no RPC backend",
 )
 
 
-@contextmanager
-def worker(*arguments: str) -> Iterator[Worker]:
+def rpc_worker(*arguments: str) -> subprocess.Popen[str]:
     program = "from qwq_gguf.cli.main import main; main()"
     command = [sys.executable, "-c", program, "rpc-worker", "--port", "0", "-t", "1"]
-    with subprocess.Popen(
+    return subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    )
+
+
+@contextmanager
+def worker(*arguments: str) -> Iterator[Worker]:
+    with rpc_worker(*arguments) as process:
         try:
             assert process.stdout is not None
             host, port = process.stdout.readline().strip().split(":")
@@ -57,7 +62,10 @@ def test_two_workers_say_what_one_machine_says(tmp_path: Path) -> None:
     demo = make_demo(tmp_path)
     with Model.load(demo, context=256, threads=1) as here, closing(Session(here)) as session:
         prompt = here.vocabulary.encode_text("What is 7*43?")
-        alone = [token for token, _ in session.generate(prompt, GREEDY, seed=1, max_tokens=24)]
+        endless = LogitBias(tuple((end, -math.inf) for end in here.eog_tokens))
+        chain = SamplerChain((endless, Greedy()))
+        alone = [token for token, _ in session.generate(prompt, chain, seed=1, max_tokens=24)]
+        assert len(alone) == 24
     with ExitStack() as stack:
         workers = [stack.enter_context(worker()) for _ in range(2)]
         for each in workers:
@@ -77,21 +85,104 @@ def test_two_workers_say_what_one_machine_says(tmp_path: Path) -> None:
     assert said["notes"] == []
 
 
+@needs_rpc
+def test_a_worker_that_goes_away_between_replies_ends_them_in_words(tmp_path: Path) -> None:
+    """The process lives on, says so each time, and ends without an abort."""
+    demo = make_demo(tmp_path)
+    with ExitStack() as stack:
+        there = stack.enter_context(worker())
+        doomed = rpc_worker()
+        stack.callback(doomed.communicate)
+        assert doomed.stdout is not None
+        host, port = doomed.stdout.readline().strip().split(":")
+        workers = [(there.host, there.port), (host, int(port))]
+        code = LEFT_ALONE.format(path=str(demo), workers=workers, pid=doomed.pid)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n") == [
+        "8 tokens",
+        f"a worker has gone, and what it had of the model with it: {host}:{port}",
+        "no answer either",
+        "a machine that has a part of the model has gone: the server has to be started again",
+        "closed",
+        "",
+    ]
+
+
+def test_lines_are_seen_to_end_and_nothing_is_read_of_them() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = Worker(*server.getsockname())
+        with socket.create_connection((there.host, there.port)) as line:
+            peer, _ = server.accept()
+            lines = Lines([there])
+            lines.check()
+            peer.sendall(b"x")
+            lines.check()
+            assert line.recv(9) == b"x"
+            assert not lines.lost
+            peer.close()
+            with pytest.raises(WorkerLostError, match="has gone"):
+                lines.check()
+            assert lines.lost
+        assert lines.lost, "for good"
+    assert not Lines([]).lost
+    assert not Lines([Worker("127.0.0.1", 9)]).lost, "there is no line to it"
+
+
+LEFT_ALONE = """
+import math, os, signal, time
+from qwq_gguf.engine.batching.engine import Engine
+from qwq_gguf.engine.llama.workers import Worker
+from qwq_gguf.engine.model import Model
+from qwq_gguf.errors import WorkerLostError
+from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain
+from qwq_gguf.serve.refusal import refusal_of
+
+workers = [Worker(*each) for each in {workers!r}]
+model = Model.load({path!r}, context=256, threads=1, workers=workers)
+engine = Engine(model, sequences=2)
+chain = SamplerChain((LogitBias(tuple((end, -math.inf) for end in model.eog_tokens)), Greedy()))
+prompt = model.vocabulary.encode_text("What is 7*43?")
+
+
+def ask():
+    return len(list(engine.sequence().generate(prompt, chain, seed=1, max_tokens=8)))
+
+
+print(ask(), "tokens")
+os.kill({pid}, signal.SIGKILL)
+while not model.lines.lost:
+    time.sleep(0.01)
+try:
+    ask()
+except WorkerLostError as error:
+    print(f"{{error.message}}: {{error.found}}")
+try:
+    ask()
+except WorkerLostError as error:
+    print("no answer either", refusal_of(error).message, sep="\\n")
+model.close()
+print("closed")
+"""
+
 TOGETHER = """
-import json
+import json, math
 from contextlib import closing
 from qwq_gguf.engine.llama.rpc_server import Lent
 from qwq_gguf.engine.llama.rpc_devices import Worker
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
-from qwq_gguf.sampling import Greedy, SamplerChain
+from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain
 
 workers = [Worker(*each) for each in {workers!r}]
 with Model.load({path!r}, context=256, threads=1, workers=workers) as model:
     lines = [line for _, line in model.library.log._lines if "model buffer size" in line]
     with closing(Session(model)) as session:
         prompt = model.vocabulary.encode_text("What is 7*43?")
-        chain = SamplerChain((Greedy(),))
+        endless = LogitBias(tuple((end, -math.inf) for end in model.eog_tokens))
+        chain = SamplerChain((endless, Greedy()))
         tokens = [token for token, _ in session.generate(prompt, chain, seed=1, max_tokens=24)]
     print(json.dumps({{"tokens": tokens, "buffers": lines, "notes": list(model.notes)}}))
 """

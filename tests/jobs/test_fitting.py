@@ -34,6 +34,7 @@ def demo_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is the same everywhere."""
     monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", lambda: (HERE, ("a note",)))
+    monkeypatch.setattr("qwq_gguf.jobs.fitting.measured_length", lambda _: None)
 
 
 def test_a_checkpoint_has_a_row_for_each_recipe() -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -290,3 +291,13 @@ def test_a_prompt_that_does_not_fit(server: Running) -> None:
     told = ask(server.port, CHAT, {"messages": [{"role": "user", "content": "7*43 " * 9000}]})
     assert told.status == 400
     assert told.json["error"]["code"] == "context_length_exceeded"
+
+
+def test_health_says_that_a_worker_is_lost(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resident = server.service.shelf.current
+    assert resident is not None
+    monkeypatch.setattr(resident.model, "lines", SimpleNamespace(lost=True))
+    told = ask(server.port, "/health")
+    assert (told.status, told.json) == (503, {"status": "worker lost"})

@@ -11,6 +11,7 @@ from qwq_gguf.jobs.events import (
     Activity,
     Began,
     Change,
+    Delayed,
     Ended,
     Event,
     Interrupted,
@@ -110,7 +111,7 @@ class Terminal(Bars):
                 from qwq_gguf.cli.showing.quantize import show_summaries
 
                 show_summaries(plans, summaries)
-            case Said(text=text):
+            case Said(text=text) | Delayed(text=text):
                 note(text)
             case Note(text=text):
                 note(f"note: {text}")

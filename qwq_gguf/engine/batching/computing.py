@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import FinishReason
+from qwq_gguf.engine.batching.gathering import Gathering
 from qwq_gguf.engine.batching.scheduler import Scheduler
 from qwq_gguf.engine.batching.text import Copy, Cut, Run, Text
 from qwq_gguf.engine.llama.kv_context import ABORTED, FULL
@@ -39,6 +40,7 @@ class Computing:
         """
         self._context = context
         self._scheduler = scheduler
+        self._gathering = Gathering()
         self._ended = ended
         self._stopping = stopping
         self._making: dict[object, SharedGeneration] = {}
@@ -46,6 +48,11 @@ class Computing:
         self.computing: tuple[SharedGeneration, ...] = ()
         #: Those whose readers are in step with them, and have not asked for more yet.
         self.awaited: set[SharedGeneration] = set()
+
+    @property
+    def patience(self) -> float:
+        """Seconds that an idle engine may wait for more prompts before the next step."""
+        return self._gathering.patience(self._scheduler.new_tokens)
 
     def take_in(self, generation: SharedGeneration) -> None:
         """Another text, which waits for its turn."""
@@ -118,6 +125,8 @@ class Computing:
             self._find_damage(runs)
             return
         took = time.perf_counter() - began
+        if len(runs) < ends[-1]:
+            self._gathering.learn(ends[-1], took)
         for run, end in zip(runs, ends, strict=True):
             generation = self._making[run.text]
             if generation.tokens and run.size == 1:

@@ -39,6 +39,7 @@ class Loop:
         self._context = context
         self._limits = limits
         self._scheduler = Scheduler(limits)
+        self._gathering = Gathering()
         self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         # Dictionaries, as their single operations are atomic: no lock, which a signal handler
         # could interrupt the holder of.
@@ -148,14 +149,15 @@ class Loop:
 
     def _hear(self) -> bool:
         """Do what was handed in, and wait for it if there is nothing to compute."""
-        until = time.monotonic() + _GRACE if self._work.awaited else 0.0
-        idle = self._nothing_to_do
+        began = time.monotonic()
+        idle = was_idle = self._nothing_to_do
         while not self._stopping:
             try:
                 if idle:
                     message = self._inbox.get(timeout=_WATCH if self._scheduler.waiting else None)
-                elif self._work.awaited:
-                    message = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
+                    began = time.monotonic()
+                elif (left := began + self._patience(was_idle) - time.monotonic()) > 0:
+                    message = self._inbox.get(timeout=left)
                 else:
                     message = self._inbox.get_nowait()
             except Empty:
@@ -165,6 +167,12 @@ class Loop:
             idle = False
         self._work.awaited.clear()
         return not self._stopping
+
+    def _patience(self, was_idle: bool) -> float:
+        """Seconds to wait for what may be handed in yet, before the next step."""
+        if self._work.awaited:
+            return _GRACE
+        return self._work.patience if was_idle else 0.0
 
     def _take_in(self, generation: SharedGeneration) -> None:
         if generation not in self._open:

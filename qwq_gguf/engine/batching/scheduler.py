@@ -58,6 +58,17 @@ class Scheduler:
         """Cells of the cache that are taken."""
         return self._seats.used
 
+    @property
+    def new_tokens(self) -> int:
+        """Tokens that texts would begin with in the next step; 0 where others are read already, or
+        where there is no place for one more.
+        """
+        new = [text for text in self._waiting if text.ready]
+        running = len(self._running)
+        if len(new) + running >= self._limits.running or any(t.ready for t in self._running):
+            return 0
+        return sum(len(t.tokens) - self._seats.beginning_of(t.tokens)[1] for t in new)
+
     def join(self, tokens: list[int]) -> Text:
         """A new text that begins with these, fewer than there are cells. It waits for its turn."""
         text = Text(self._joined, tokens)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from qwq_gguf.engine.llama.lines import Lines
     from qwq_gguf.engine.model import Model
 
 __all__ = [
@@ -92,7 +93,7 @@ class KvContext:
             # Flag and callback must outlive the context, so what frees it holds them.
             self.owned = Owned(
                 handle,
-                partial(_free, api, (self.abort, self._observer)),
+                partial(_free, api, model.lines, (self.abort, self._observer)),
                 what="the session",
                 path=model.path,
                 parent=model.owned,
@@ -193,6 +194,7 @@ class KvContext:
 
     def _decode(self, batch: Any) -> int:
         # Held by the thread that computes: no other, and no signal handler, may use it meanwhile.
+        self._model.lines.check()
         with self.owned as handle:
             status: int = self._api.llama_decode(handle, batch)
             return status
@@ -291,5 +293,6 @@ class KvContext:
         self.owned.close()
 
 
-def _free(api: Any, _kept: object, handle: int) -> None:
-    api.llama_free(handle)
+def _free(api: Any, lines: Lines, _kept: object, handle: int) -> None:
+    if not lines.lost:
+        api.llama_free(handle)

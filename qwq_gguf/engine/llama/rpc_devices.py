@@ -1,8 +1,8 @@
 """Devices of other machines, by llama.cpp's RPC backend (ggml-rpc.h, ggml-rpc.cpp).
 
 What goes wrong with a worker ends this process: the backend aborts. So each is greeted before it is
-handed to llama.cpp, which finds out most of what can be wrong; one that goes away later is beyond
-that.
+handed to llama.cpp, which finds out most of what can be wrong. Of one that goes away later
+`lines.py` tells before each step; during a step it is beyond us.
 """
 
 from __future__ import annotations

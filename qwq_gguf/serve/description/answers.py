@@ -94,7 +94,7 @@ ANSWERS: Mapping[str, Schema] = {
     "/v1/models": _object(object=_one("list"), data=_list(_MODEL)),
     "/v1/models/{name}": _MODEL,
     "/settings": _object(model=_TEXT, profile=_TEXT, context=_COUNT, settings={"type": "object"}),
-    "/health": _object(status={"type": "string", "enum": ["ok", "stopping"]}),
+    "/health": _object(status={"type": "string", "enum": ["ok", "stopping", "worker lost"]}),
     "/metrics": _TEXT,
 }
 OPENAI_ERROR: Schema = _object(

@@ -183,9 +183,8 @@ class _Routes:
 
     async def health(self, request: Request) -> Response:
         """Whether it answers."""
-        stopping = self._service.stopping
-        status = "stopping" if stopping else "ok"
-        return _json({"status": status}, 503 if stopping else 200)
+        status = self._service.status
+        return _json({"status": status}, 200 if status == "ok" else 503)
 
     async def metrics(self, request: Request) -> Response:
         """What it has done, for Prometheus."""

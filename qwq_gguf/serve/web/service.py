@@ -98,6 +98,14 @@ class Service:
         """A client went away before its answer was complete."""
         self.metrics.count("disconnects_total")
 
+    @property
+    def status(self) -> str:
+        """Whether what is asked can be answered: ok, else why not."""
+        if self.stopping:
+            return "stopping"
+        resident = self.shelf.current
+        return "worker lost" if resident is not None and resident.model.lines.lost else "ok"
+
     def gauges(self) -> dict[str, int]:
         """What is going on now."""
         resident = self.shelf.current

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from qwq_gguf.errors import UsageError
 from qwq_gguf.jobs.contexts import cache_type
-from qwq_gguf.jobs.machines import this_machine
 from qwq_gguf.jobs.measured_thoughts import measured_length
 from qwq_gguf.jobs.sizing import candidate_of, sized
 from qwq_gguf.jobs.this_machine import this_machine

@@ -134,7 +134,7 @@ def test_lines_are_seen_to_end_and_nothing_is_read_of_them() -> None:
 LEFT_ALONE = """
 import math, os, signal, time
 from qwq_gguf.engine.batching.engine import Engine
-from qwq_gguf.engine.llama.workers import Worker
+from qwq_gguf.engine.llama.rpc_devices import Worker
 from qwq_gguf.engine.model import Model
 from qwq_gguf.errors import WorkerLostError
 from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain

@@ -39,7 +39,6 @@ class Loop:
         self._context = context
         self._limits = limits
         self._scheduler = Scheduler(limits)
-        self._gathering = Gathering()
         self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         # Dictionaries, as their single operations are atomic: no lock, which a signal handler
         # could interrupt the holder of.

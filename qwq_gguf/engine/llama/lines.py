@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.errors import WorkerLostError
 
 if TYPE_CHECKING:
-    from qwq_gguf.engine.llama.workers import Worker
+    from qwq_gguf.engine.llama.rpc_devices import Worker
 
 __all__ = ["Lines"]
 

@@ -262,10 +262,10 @@ def _recipe(
     problem: Problem, found: Allocation, target: Target, source: str, imatrix: str | None
 ) -> tuple[Recipe, Plan]:
     """The recipe that gives each tensor the type chosen for it, and its plan."""
-    from qwq_gguf import __version__
     from qwq_gguf.quantization.fitting.recipe_text import recipe_text
     from qwq_gguf.quantization.planning.plan import make_plan
     from qwq_gguf.quantization.recipes.language import parse_recipe
+    from qwq_gguf.version import __version__
 
     types = problem.types(found)
     bits = f"{problem.bits(types):.2f}"

@@ -67,15 +67,15 @@ def test_the_first_step_has_all_of_them(model: Model, monkeypatch: pytest.Monkey
     steps: list[list[int]] = []
     with Engine(model, sequences=3) as engine:
         loop = engine._loop
-        compute = loop._context.compute
+        compute = loop._work._context.compute
 
         def noted(pieces: Sequence[Piece]) -> int:
             steps.append([len(piece.tokens) for piece in pieces])
             return compute(pieces)
 
-        monkeypatch.setattr(loop._context, "compute", noted)
-        loop._gathering = Gathering(most=60.0)
-        loop._gathering.learn(1, 1e6)
+        monkeypatch.setattr(loop._work._context, "compute", noted)
+        loop._work._gathering = Gathering(most=60.0)
+        loop._work._gathering.learn(1, 1e6)
         made = [
             engine.sequence().generate(
                 [start, 5, 6], SamplerChain((Greedy(),)), seed=1, max_tokens=1

@@ -76,6 +76,7 @@ ERRORS = {
     "ToolError",
     "UnsupportedError",
     "UsageError",
+    "WorkerLostError",
     "WrongShardError",
 }
 

@@ -88,8 +88,8 @@ __all__ = [
     "ToolError",
     "UnsupportedError",
     "UsageError",
-    "WrongShardError",
     "WorkerLostError",
+    "WrongShardError",
 ]
 
 

@@ -82,6 +82,7 @@ ERRORS = {
     "ToolError",
     "UnsupportedError",
     "UsageError",
+    "WorkerLostError",
     "WrongShardError",
 }
 

@@ -3,8 +3,9 @@
     python scripts/train_demo/judge.py QwQ-Demo-Q4_K_M.gguf [--limit 100] [--seed 2]
 
 Every problem is held out. A form is any that `forms.py` can type and the suites do not. A slip is
-planted as training plants them, `--limit` of each skill: the model is handed the thought up to the
-wrong result and goes on from there; it doubts if it says "Wait" next, and mends if it ends right.
+a wrong result as training plants them, `--limit` of each skill in any line alike, and as many in
+lines that conclude: the model is handed the thought up to the wrong result and goes on from there.
+It doubts if it says "Wait" next, and mends if it ends right.
 """
 
 from __future__ import annotations
@@ -82,27 +83,31 @@ def judge_forms(model: Model, limit: int, seed: int) -> dict[str, Any]:
     return found
 
 
-def planted(skill: str, limit: int, seed: int) -> Iterator[tuple[Problem, str, bool]]:
-    """Problems with a thought that stops at a slip, and whether its line concludes."""
+def planted(
+    skill: str, limit: int, seed: int, *, concluding: bool = False
+) -> Iterator[tuple[Problem, str]]:
+    """Problems with a thought that stops at a slip, in a line that concludes or in any."""
     rng = random.Random(f"{seed} {skill}")
     for problem in suite(skill, limit=limit, seed=seed):
         steps = thoughts.steps(problem)
-        slip = min(thoughts.choose_slips(steps, rng))
+        lines = [i for i, s in enumerate(steps) if s.result and (s.concludes or not concluding)]
+        slip = rng.choice(lines)
         begun = "".join(step.work + step.result + step.after for step in steps[:slip])
-        begun += steps[slip].work + thoughts.wrong_result(steps[slip], rng)
-        yield problem, begun, steps[slip].concludes
+        yield problem, begun + steps[slip].work + thoughts.wrong_result(steps[slip], rng)
 
 
-def judge_slips(model: Model, limit: int, seed: int) -> dict[str, Any]:
-    """Doubts and mended answers by skill, and doubts in lines that conclude."""
+def judge_slips(
+    model: Model, limit: int, seed: int, *, concluding: bool = False
+) -> dict[str, dict[str, int]]:
+    """Doubts and mended answers by skill."""
     profile = load_profile("qwq")
     assert model.chat_template is not None
     template = ChatTemplate(model.chat_template)
     session = Session(model)
-    found: dict[str, Any] = {}
+    found = {}
     for skill in WORKED:
-        counts = {"asked": 0, "doubted": 0, "mended": 0, "concluding": 0, "concluding doubted": 0}
-        for problem, begun, concludes in planted(skill, limit, seed):
+        counts = {"asked": 0, "doubted": 0, "mended": 0}
+        for problem, begun in planted(skill, limit, seed, concluding=concluding):
             prompt = template.render(
                 [Message("user", problem.question)], control_tokens=model.control_tokens
             )
@@ -111,12 +116,9 @@ def judge_slips(model: Model, limit: int, seed: int) -> dict[str, Any]:
                 piece
                 for _, piece in session.generate(tokens, profile.chain, seed=1, max_tokens=400)
             ).decode()
-            doubts = written.lstrip(" .,").startswith("Wait")
             counts["asked"] += 1
-            counts["doubted"] += doubts
+            counts["doubted"] += written.lstrip(" .,").startswith("Wait")
             counts["mended"] += grade(problem.to_question(), written.partition("</think>")[2]).right
-            counts["concluding"] += concludes
-            counts["concluding doubted"] += concludes and doubts
         found[skill] = counts
     return found
 
@@ -132,6 +134,7 @@ def main() -> None:
         found = {
             "forms": judge_forms(model, asked.limit, asked.seed),
             "slips": judge_slips(model, asked.limit, asked.seed),
+            "concluding": judge_slips(model, asked.limit, asked.seed, concluding=True),
         }
     print(json.dumps(found, indent=1, ensure_ascii=False))
 

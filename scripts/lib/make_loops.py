@@ -9,12 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from loop_corpus.collect import collect, labelled, store
+from loop_corpus.collect import collect
 from loop_corpus.generate import Job, generate
-from loop_corpus.measure import FLOOR, follow
 from loop_corpus.plan import CHAINS, SUBJECTS, TOKENIZERS, Forbids, Subject, Task, tasks
-from loop_corpus.prompts import Prompt
-from loop_corpus.store import Looping, read_honest, read_looping
 
 from qwq_gguf.chat.messages import Message
 from qwq_gguf.chat.prompt import RenderedPrompt, Segment
@@ -107,42 +104,10 @@ def generate_all(subject: Subject, models: Path, out: Path, threads: int) -> Non
     print(f"{subject.name}: {computed} tokens in {took:.0f} s", file=sys.stderr, flush=True)
 
 
-def _job(model: Model, task: Task, most: int, about: dict[str, Any], *said: int) -> Job:
+def _job(model: Model, task: Task, most: int, about: dict[str, Any]) -> Job:
     prompt = tuple(model.encode(prompt_of(model, task).segments))
     never = _never(model, task.forbids)
-    return Job(prompt, CHAINS[task.chain], never, task.seed, most, about, said)
-
-
-def lengthen(models: Path, threads: int) -> None:
-    """Go on with the texts that were cut, with nothing found, before a detector had its time."""
-    texts, honest = list(read_looping()), list(read_honest())
-    short = {
-        place: found.text for place, found in enumerate(follow(texts)) if found.undecided(3, FLOOR)
-    }
-    files = {(each.model, each.quant): each.file for each in SUBJECTS}
-    longer: dict[int, Looping | None] = {}
-    for named in sorted({(text.origin["model"], text.origin["quant"]) for text in short.values()}):
-        with Model.load(
-            models / files[named], context=2 * _CONTEXT * 8, threads=threads, gpu_layers=0
-        ) as model:
-            jobs = []
-            for place, text in short.items():
-                told = text.origin
-                if (told["model"], told["quant"]) == named:
-                    prompt = Prompt(told["form"], told["prompt"], told["begin"])
-                    task = Task(prompt, told["chain"], told["forbids"], told["seed"])
-                    most = text.begin + max(3 * text.period, FLOOR)
-                    jobs.append(_job(model, task, most, {"place": place}, *text.tokens))
-            for made in generate(model, jobs, 8):
-                place = made.job.about["place"]
-                said = b"".join(map(model.piece, made.tokens)).decode("utf-8", "replace")
-                old = texts[place]
-                longer[place] = labelled(old.half, old.origin, made.end, said, made.tokens)
-        print(f"{named}: {len(jobs)} texts", file=sys.stderr, flush=True)
-    lost = sum(text is None for text in longer.values())
-    print(f"{lost} of them got away from their loop", file=sys.stderr)
-    kept = [longer.get(place, text) for place, text in enumerate(texts)]
-    store([text for text in kept if text is not None], honest, {})
+    return Job(prompt, CHAINS[task.chain], never, task.seed, most, about)
 
 
 def main() -> None:
@@ -153,11 +118,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="a subject's name")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--collect", action="store_true", help="of what was generated before")
-    parser.add_argument("--lengthen", action="store_true", help="texts that were cut too soon")
     given = parser.parse_args()
-    if given.lengthen:
-        lengthen(given.models, given.threads)
-        return
     given.made.mkdir(parents=True, exist_ok=True)
     for subject in SUBJECTS:
         if not given.collect and (not given.only or subject.name in given.only):

@@ -37,10 +37,7 @@ _HOPE = 320  # tokens, after which a text that does not repeat itself at all is 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to generate: prompt tokens, a chain, the tokens it never picks, a seed, the most.
-
-    `said` is what of the reply is there already.
-    """
+    """What to generate: prompt tokens, a chain, the tokens it never picks, a seed, the most."""
 
     prompt: tuple[int, ...]
     chain: SamplerChain
@@ -48,7 +45,6 @@ class Job:
     seed: int
     most: int
     about: dict[str, Any]
-    said: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -95,7 +91,7 @@ class _Slot:
     """One sequence."""
 
     def __init__(self, api: Any, model: Model, job: Job) -> None:
-        self.made = Made(job, list(job.said))
+        self.made = Made(job)
         self.next = -1
         self.sampler = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
         stages: tuple[Stage, ...] = job.chain.stages
@@ -106,11 +102,9 @@ class _Slot:
                 api, stage, job.seed, model.vocab_size, model.vocabulary, longest=4096
             )
             api.llama_sampler_chain_add(self.sampler, made)
-        for token in job.said:
-            api.llama_sampler_accept(self.sampler, token)
 
     def read_prompt(self, api: Any, handle: int, batch: Any, number: int, size: int) -> int:
-        tokens = (*self.made.job.prompt, *self.made.job.said)
+        tokens = self.made.job.prompt
         for begin in range(0, len(tokens), size):
             part = tokens[begin : begin + size]
             batch.n_tokens = len(part)

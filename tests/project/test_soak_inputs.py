@@ -46,7 +46,7 @@ def test_a_seed_gives_the_same_trials() -> None:
 
 @pytest.mark.parametrize("name", class_names())
 def test_nothing_crashes(name: str) -> None:
-    tally = soak(name, 60, 0)
+    tally = soak(name, 100, 0)
     assert tally.crashes == []
     assert tally.accepted
     assert tally.refused

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.cli.terminal import telling
 from qwq_gguf.cli.terminal.progress import StreamBar
 from qwq_gguf.locks import lock
 
@@ -40,6 +41,7 @@ def interrupted(*arguments: str, chunks: int = 30) -> Result:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(telling, "may_draw", lambda: True)  # else nobody draws a bar
         patch.setattr(StreamBar, "update", press)
         ended = run(*arguments)
     assert ended.exit_code == 130

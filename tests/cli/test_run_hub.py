@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwq_gguf.cli.app import app
+from qwq_gguf.cli.terminal import telling
 from qwq_gguf.cli.terminal.progress import StreamBar
 from qwq_gguf.resources import demo_checkpoint
 from support.hub import LoopbackHub
@@ -102,6 +103,7 @@ def test_interrupted_it_goes_on_unasked(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
+        patch.setattr(telling, "may_draw", lambda: True)  # else nobody draws a bar
         patch.setattr(StreamBar, "update", press)
         assert run(REPO, "-r", "Q8_0", "--yes", *ASK).exit_code == 130
     assert [path for path in models.iterdir() if path.name.endswith(".partial")]

@@ -153,13 +153,13 @@ def test_a_call_in_the_familys_own_form_is_run(name: str, load: Load) -> None:
     )
     with closing(conversation):
         prompts = []
-        render = conversation.responder.render
+        render = conversation.responder._render
 
         def watched(*arguments: object, **options: object) -> object:
             prompts.append(render(*arguments, **options))  # type: ignore[arg-type]
             return prompts[-1]
 
-        conversation.responder.render = watched  # type: ignore[method-assign, assignment]
+        conversation.responder._render = watched  # type: ignore[method-assign, assignment]
         *_, last = conversation.stream("What is 6*7?")
     assert isinstance(last, Finished)
     assert last.reply.tool_calls == (ToolCall("calculator", CALL),)
@@ -167,7 +167,7 @@ def test_a_call_in_the_familys_own_form_is_run(name: str, load: Load) -> None:
     assert last.reply.finish_reason in (FinishReason.TOOL_LIMIT, FinishReason.CONTEXT)
     assert last.reply.answer
     # Its thought is told again before the call, as the template wants it.
-    again = prompts[1].text
+    again = prompts[-1].text
     written = "".join(family.call)
     call = written.rpartition(profile.thinking.close)[2].strip()
     assert all(each in again for each in _TOLD_AGAIN.get(name, (call,)))

@@ -165,7 +165,7 @@ def test_a_file_of_them_is_the_same_in_any_pieces(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("told", "found"),
     [
-        ({"checkpoint_format": "marlin"}, "gptq, 4 bits"),
+        ({"checkpoint_format": "marlin"}, "gptq, packed for Marlin, 4 bits"),
         ({"pack_dtype": "int8"}, "gptq, 4 bits"),
         ({"quant_method": "awq", "version": "gemv"}, "awq, 4 bits"),
         ({"quant_method": "awq", "bits": 3}, "awq, 3 bits"),

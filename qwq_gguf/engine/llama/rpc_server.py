@@ -116,6 +116,7 @@ def _prints_nowhere() -> Iterator[None]:
             yield
     finally:
         sys.stdout = before
+        ctypes.CDLL(None).fflush(None)  # what C has buffered for nowhere, too
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nowhere)

@@ -11,7 +11,7 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from qwq_gguf.engine.llama.library import load
@@ -72,19 +72,19 @@ def lend(
         serve(f"{host}:{port}".encode(), None, threads, len(devices), handles)
         ended.set()
 
-    with _prints_nowhere():
-        # Aside, as C waits for clients and hears no Ctrl-C.
-        threading.Thread(target=run, daemon=True, name="rpc-worker").start()
-        here = Worker("127.0.0.1" if host == "0.0.0.0" else host, port)
-        while not ended.wait(0.05):
-            with contextlib.suppress(ServerError):
-                greet(here)
-                break
-        else:
-            raise ServerError("the RPC server ended", found=f"{host}:{port}")
-        ready()
-        while not ended.wait(0.2):
-            pass
+    _print_nowhere()
+    # Aside, as C waits for clients and hears no Ctrl-C.
+    threading.Thread(target=run, daemon=True, name="rpc-worker").start()
+    here = Worker("127.0.0.1" if host == "0.0.0.0" else host, port)
+    while not ended.wait(0.05):
+        with contextlib.suppress(ServerError):
+            greet(here)
+            break
+    else:
+        raise ServerError("the RPC server ended", found=f"{host}:{port}")
+    ready()
+    while not ended.wait(0.2):
+        pass
     raise ServerError("the RPC server ended", found=f"{host}:{port}")
 
 
@@ -102,21 +102,13 @@ def _described(ggml: ctypes.CDLL, handle: int) -> Lent:
     return Lent(texts[0], texts[1], total.value, free.value, handle)
 
 
-@contextlib.contextmanager
-def _prints_nowhere() -> Iterator[None]:
-    """The server tells of each client on descriptor 1; Python's stdout gets another one."""
-    before = sys.stdout
-    before.flush()
-    kept = os.dup(1)
+def _print_nowhere() -> None:
+    """The server tells of each client on descriptor 1; Python's stdout gets another one.
+
+    For good: the server's thread ends with the process only, and may print until then.
+    """
+    sys.stdout.flush()
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as ours:
-            sys.stdout = ours
-            os.dup2(nowhere, 1)
-            yield
-    finally:
-        sys.stdout = before
-        ctypes.CDLL(None).fflush(None)  # what C has buffered for nowhere, too
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

@@ -22,6 +22,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder))
+        patch.setenv("XDG_DATA_HOME", str(folder / "data"))  # models that `run` has kept
         # Whoever runs the tests may have these set; the tests' expectations do not.
         for name in ("NO_COLOR", "FORCE_COLOR", "QWQ_GGUF_DEBUG", "COLUMNS"):
             patch.delenv(name, raising=False)

@@ -196,10 +196,10 @@ def answering(reply: bytes | None) -> tuple[Worker, threading.Thread, socket.soc
         peer, _ = line.accept()
         with peer:
             assert len(peer.recv(64)) == 33
-            if reply is not None:
-                peer.sendall(reply)
-                peer.shutdown(socket.SHUT_WR)
-            with suppress(OSError):
+            with suppress(OSError):  # it may have read enough, and gone
+                if reply is not None:
+                    peer.sendall(reply)
+                    peer.shutdown(socket.SHUT_WR)
                 peer.recv(1)
 
     thread = threading.Thread(target=serve)

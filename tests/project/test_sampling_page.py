@@ -59,16 +59,21 @@ def test_penalties_cost_what_the_default_profile_claims() -> None:
         tokens: float = MEASURED["chains"][name]["thinking_tokens"]["mean"]
         return tokens
 
-    def right(name: str, skill: str | None = None) -> int:
-        figures = MEASURED["chains"][name]
-        count: int = (figures["skills"][skill] if skill else figures)["right"]
+    def right(name: str) -> int:
+        count: int = MEASURED["chains"][name]["right"]
         return count
 
-    for name in ("qwq", "presence-2-last", "repeat-1.1-last", "repeat-1.3-last"):
-        assert mean(name) <= mean("qwen-reference")
-        assert right(name, "letters") < right("qwen-reference", "letters")
-    assert mean("repeat-1.3-first") > mean("repeat-1.3-last")
+    pairs = (
+        ("qwq", "presence-1-first"),
+        ("presence-2-last", "presence-2-first"),
+        ("repeat-1.1-last", "repeat-1.1-first"),
+        ("repeat-1.3-last", "repeat-1.3-first"),
+    )
+    for last, first in pairs:
+        assert mean("qwen-reference") < mean(last) < mean(first)
+        assert right(first) <= right(last) <= right("qwen-reference")
     assert right("repeat-1.3-first") < right("repeat-1.3-last")
+    assert mean("qwq") - mean("qwen-reference") < 0.25
 
 
 def test_every_shipped_profile_is_explained() -> None:

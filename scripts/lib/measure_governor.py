@@ -1,10 +1,10 @@
 """A governor against none, paired: right answers, replies without one, tokens.
 
 Until a governor acts, a reply is what it would be without one: the same logits, the same dice.
-So the governed replies are asked first, and without a governor only those that it acted on; the
-others count for both sides as they are. (Asked twice, several at once, one reply in two differs by
-rounding alone, which hides what the governor does.) A governor that steers all along is asked in
-full.
+So all is asked without a governor first, and with it only those replies that it may have something
+to do in; the others count for both sides as they are. (Asked twice, several at once, one reply in
+two differs by rounding alone, which hides what the governor does.) A governor that steers all along
+is asked in full.
 """
 
 from __future__ import annotations
@@ -74,14 +74,27 @@ def shown(found: Estimate, scale: float = 1, unit: str = "") -> str:
     return f"{scale * found.value:+.1f}{unit} ({low:+.1f} to {high:+.1f})"
 
 
-_BY_ITSELF = {"none", "closed"}, {"stop", "length"}
+_BY_ITSELF = {"none", "closed"}
 
 
-def acted(sample: Sample, governor: Governor) -> bool:
-    """Whether a governor did anything in a reply, as far as its end tells."""
-    thoughts, replies = _BY_ITSELF
-    ends = sample.thought_ended in thoughts and sample.finish_reason in replies
-    return governor.steers or governor.margin is not None or not (ends and sample.answered)
+def may_act(sample: Sample, governor: Governor, most: int) -> bool:
+    """Whether a governor may have something to do in a reply of at most `most` tokens that was made
+    without one. Rather too often than too seldom.
+
+    Not seen: an answer of blanks that says something after all.
+    """
+    if governor.steers or governor.margin is not None or governor.seconds is not None:
+        return True
+    bounds = [most // 2]  # the answer's room is a quarter of it at most
+    if governor.budget is not None:
+        bounds.append(governor.budget)
+    return (
+        sample.looped
+        or not sample.answered
+        or sample.thought_ended not in _BY_ITSELF
+        or sample.finish_reason != "stop"
+        or sample.thought_tokens > min(bounds)
+    )
 
 
 def row(name: str, off: Sequence[Sample], on: Sequence[Sample]) -> str:
@@ -127,12 +140,12 @@ def compare(
     with SamplesFile(path, record, force=asked.force) as file:
         samples = list(file.done)
         there = {sample.reply_key for sample in samples}
-        for cell in (on, off):
-            changed = {s.key for s in samples if s.cell == on and acted(s, governor)}
+        for cell in (off, on):
+            asked_again = {s.key for s in samples if s.cell == off and may_act(s, governor, most)}
             wanted = [
                 one
                 for one in plan_replies([cell], questions, samples=1, seed=asked.seed)
-                if one.reply_key not in there and (cell == on or one.question.key in changed)
+                if one.reply_key not in there and (cell == off or one.question.key in asked_again)
             ]
             with closing(
                 ask(model, wanted, profiles, parallel=asked.together, max_tokens=most)
@@ -145,7 +158,7 @@ def compare(
                         break
     print(file=sys.stderr)
     by_key = [{s.key: s for s in samples if s.cell == cell} for cell in (off, on)]
-    by_key[0] |= {key: s for key, s in by_key[1].items() if not acted(s, governor)}
+    by_key[1] |= {key: s for key, s in by_key[0].items() if not may_act(s, governor, most)}
     both = [key for key in by_key[0] if key in by_key[1]]
     if both:
         runs = [[side[key] for key in both] for side in by_key]

@@ -33,7 +33,7 @@ def evaluation_record(
     """The record of a run; see evaluation/asking/run_record.py for which of it decides replies."""
     from qwq_gguf.evaluation.asking.run_record import run_record
 
-    made_of = {
+    fingerprint = {
         "models": [model_facts(each.name, each.path, each.parts) for each in contenders],
         "suites": [
             {"name": name, "questions": len(questions), "digest": _questions_digest(questions)}
@@ -60,7 +60,7 @@ def evaluation_record(
         "versions": installed(),
     }
     this_time = made_by(threads=asked.threads, gpu_layers=asked.gpu_layers, command=asked.command)
-    return _plain(run_record(made_of, {"parallel": parallel, **this_time}))
+    return _plain(run_record(fingerprint, {"parallel": parallel, **this_time}))
 
 
 def quality_record(

@@ -76,9 +76,10 @@ def _is_golden(quant: dict[str, Any], name: str) -> None:
 
 
 def test_side_by_side_the_figures_are_llama_perplexitys(
-    models: dict[str, Path], tmp_path: Path
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = tmp_path / "base.kld"
+    monkeypatch.setattr("sys.argv", ["qwq-gguf", "eval", "quality", "a b", "--token", "hf_secret"])
     found = _figures(*models.values(), *RUN, "--save-logits", base, "--worst", 2)
     own = golden()["perplexity"]
     assert found["reference"]["perplexity"]["value"] == pytest.approx(own[0], rel=1e-3)
@@ -91,7 +92,7 @@ def test_side_by_side_the_figures_are_llama_perplexitys(
     assert run["threads"] == 1
     assert run["machine"]["processors"] >= 1
     assert run["versions"]["qwq_gguf"] == __version__
-    assert run["command"].split()[0] == "qwq-gguf"
+    assert run["command"] == "qwq-gguf eval quality 'a b'"
     assert run["seed"] is None, "nothing was drawn"
     for quant, name in zip(found["quants"], QUANTS, strict=True):
         _is_golden(quant, name)

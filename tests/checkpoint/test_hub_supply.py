@@ -69,12 +69,13 @@ def weights(place: Path) -> list[str]:
 
 def sizes_in(place: Path) -> list[int]:
     """Of every file that is there at this moment, while others come and go."""
-    found = []
+    found = {}  # one that is renamed meanwhile may be listed by both names
     for path in place.rglob("*"):
         with suppress(OSError):
             if path.suffix != ".sha256":  # of shards that have gone
-                found.append(path.stat().st_size)
-    return found
+                file = path.stat()
+                found[file.st_ino] = file.st_size
+    return list(found.values())
 
 
 def downloaded(hub: LoopbackHub) -> list[str]:

@@ -114,6 +114,10 @@ class Writing:
         """The thought ended with the last token: a grammar for the answer acts from the next."""
         self._chain.begin_answer()
 
+    def takes(self, tokens: Sequence[int]) -> bool:
+        """Whether a grammar, where one acts now, lets these be the next tokens."""
+        return self._chain.takes(tokens)
+
     def force(self, tokens: Sequence[int]) -> None:
         """Let these be the next tokens, as if the model had picked them."""
         self._forced.extend(tokens)

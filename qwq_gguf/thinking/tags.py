@@ -64,9 +64,14 @@ class Channels:
         return f"{self.channel}{channel}{self.message}"
 
     @property
+    def next_message(self) -> str:
+        """What ends a message and begins another one, whatever its channel."""
+        return f"{self.end}{self.start}{self.role}"
+
+    @property
     def next_answer(self) -> str:
         """What ends a message and begins the answer."""
-        return f"{self.end}{self.start}{self.role}{self.opening(self.answer)}"
+        return f"{self.next_message}{self.opening(self.answer)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,8 @@ RAISES: Mapping[str, str] = {
     "Vocabulary": "handle encode encode_text encode_bytes piece text only_token",
     "Session": "generate logits state restore forget",
     "EngineSequence": "generate",
-    "Generation": "__next__ begin_answer expect_thought",
-    "NativeChain": "sample accept apply names begin_answer expect_thought",
+    "Generation": "__next__ takes begin_answer expect_thought",
+    "NativeChain": "sample accept apply names takes begin_answer expect_thought",
     "Responder": "respond go_on",
     "Responding": "__next__",
     "Conversation": "ask stream prompt_tokens save_state load_state",
@@ -79,8 +79,8 @@ ANSWERS: Mapping[str, str] = {
     "Vocabulary": "token_id pieces blank_tokens beginning_tokens",
     "Session": "context_size cached_tokens interrupt take_note close",
     "Generation": (
-        "__iter__ tokens_per_second room force forbid bias before_pick before_stop tell_odds "
-        "drive interrupt supersede close"
+        "__iter__ tokens_per_second room force forbid bias before_pick before_stop "
+        "tell_odds drive interrupt supersede close"
     ),
     "EngineSequence": "context_size cached_tokens interrupt forget close",
     "NativeChain": "forbid bias close",
@@ -103,6 +103,7 @@ ARGUMENTS: Mapping[str, str] = {
     "beginning_tokens": "('<tool_call>',)",
     "generate": "PROMPT, GREEDY, seed=1",
     "expect_thought": "1, begun=False",
+    "takes": "[1]",
     "force": "[1]",
     "forbid": "[1]",
     "bias": "{1: 1.0}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -17,6 +18,7 @@ from qwq_gguf.thinking import Channels
 from qwq_gguf.tools.calculator import Calculator
 from support.families import ANSWER, CALL, FAMILIES, THOUGHT, write_family
 from support.http_client import ask
+from support.recital import write_recital
 from support.serving import Running, running
 
 WEATHER: dict[str, Any] = {
@@ -84,6 +86,47 @@ def test_a_model_that_would_answer_calls_after_its_thought(name: str, serve: Ser
     said = message(server, name, tool_choice=named("weather"), **off)
     assert not said.get("reasoning_content")
     assert said["tool_calls"][0]["function"]["name"] == "weather"
+
+
+@pytest.fixture(scope="module")
+def rambler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """gpt-oss with a thought that goes on and on."""
+    family = FAMILIES["gpt-oss"]
+    begins = family.chain[: family.chain.index(THOUGHT)]
+    path = write_recital(
+        tmp_path_factory.mktemp("rambler") / "m.gguf",
+        (*begins, *(f" {number}" for number in range(400))),
+        after=family.after,
+        controls=family.controls,
+        end=family.end,
+        keys={"tokenizer.chat_template": family.template, "general.name": "Rambler"},
+    )
+    with running({"m": path}, first="m", context=1024, sequences=1) as server:
+        yield server
+
+
+@pytest.mark.parametrize("budget", [20, 60])
+def test_the_thought_before_a_call_in_a_channel_is_bounded(budget: int, rambler: Running) -> None:
+    said = message(rambler, "gpt-oss", tool_choice=named("weather"), thinking_budget=budget)
+    numbers = re.findall(r"[0-9]+", said["reasoning_content"])
+    assert list(map(int, numbers)) == list(range(len(numbers)))
+    assert budget // 2 < len(numbers) <= budget
+    (call,) = said["tool_calls"]
+    assert json.loads(call["function"]["arguments"])["unit"] in ("C", "F")
+
+
+def test_a_call_in_a_channel_does_not_go_in_circles(rambler: Running) -> None:
+    note = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+    body = {
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"type": "function", "function": {"name": "note", "parameters": note}}],
+        "tool_choice": "required",
+        "thinking_budget": 20,
+        "temperature": 0,
+    }
+    told = ask(rambler.port, "/v1/chat/completions", body).json
+    assert told["choices"][0]["finish_reason"] == "length"
+    assert told["usage"]["completion_tokens"] < 600
 
 
 @pytest.mark.parametrize("name", ["gpt-oss", "gemma4"])

@@ -135,6 +135,9 @@ class ScriptedGeneration:
             return None
         return self._next()
 
+    def takes(self, tokens: Sequence[int]) -> bool:
+        raise NotImplementedError("it has no grammar")
+
     def force(self, tokens: Sequence[int]) -> None:
         self._forced.extend(tokens)
 

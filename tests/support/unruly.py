@@ -262,6 +262,9 @@ class UnrulyGeneration:
         self._mood = mood(self.model, self._dice)
         self._thinks = thought
 
+    def takes(self, tokens: Sequence[int]) -> bool:
+        raise NotImplementedError("it has no grammar")
+
     def force(self, tokens: Sequence[int]) -> None:
         self._forced.extend(tokens)
 

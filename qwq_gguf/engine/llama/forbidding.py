@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,15 @@ class GrammarSampler:
         self.fresh = False
         with self._owned as handle:
             self._api.llama_sampler_accept(handle, token)
+
+    def takes(self, tokens: Sequence[int]) -> bool:
+        """Whether the text may go on with these, none of which ends it."""
+        reading: Reading | None = self._reading
+        for token in tokens:
+            if reading is None or token in self._vocabulary.eog:
+                return False
+            reading = self._recogniser.read(reading, self._vocabulary.piece(token))
+        return reading is not None
 
     def close(self) -> None:
         """Free it; may be called twice."""

@@ -176,6 +176,11 @@ class NativeChain:
             self._thought_token = None
             self._begin(after_thought=True)
 
+    def takes(self, tokens: Sequence[int]) -> bool:
+        """Whether a grammar, where one acts now, lets these be the next tokens."""
+        self._owned.check()
+        return self._grammar is None or self._grammar.takes(tokens)
+
     def forbid(self, tokens: Collection[int]) -> None:
         """From now on none of these is picked. Replaces what was forbidden so before."""
         self._forbidden = tuple(tokens)

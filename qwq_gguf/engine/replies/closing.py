@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
 
 from qwq_gguf.chat.events import ThoughtEnded
@@ -11,8 +11,10 @@ from qwq_gguf.thinking import Governor, ThinkingTags
 
 if TYPE_CHECKING:
     from qwq_gguf.engine.model import Model
+    from qwq_gguf.engine.replies.steered import Steered
+    from qwq_gguf.engine.replies.stream import ReplyStream
 
-__all__ = ["OPENER", "Closing", "why_closed"]
+__all__ = ["OPENER", "Closing", "Closings", "why_closed"]
 
 # What is put into the mouth of a model that says nothing.
 OPENER = "Answer:"
@@ -54,6 +56,33 @@ class Closing:
         """Tokens with which the opening tag may begin where it is spelled."""
         alone, behind = self.encode(self._tags.open), self.encode("\n" + self._tags.open)
         return frozenset((*alone[:1], *behind[1:2]))
+
+
+class Closings:
+    """How the thoughts of one reply, with `room` for so many tokens, can be closed."""
+
+    def __init__(self, model: Model, tags: ThinkingTags, governor: Governor, room: int) -> None:
+        self._made = lru_cache(partial(Closing, model, tags, governor, room))
+        self._channels = tags.channels
+
+    def by(self, text: str) -> Closing:
+        """The one that has this text."""
+        return self._made(text)
+
+    def taken(self, stream: ReplyStream, generation: Steered, *, again: bool) -> list[int] | None:
+        """What closes the open thought and is of the grammar of the whole reply, which may want
+        another thing than an answer behind it. None where it takes nothing such as yet.
+        """
+        if stream.between or stream.calling:
+            return None
+        texts = [stream.closing_text]
+        if self._channels is not None:
+            texts.append(self._channels.next_message)
+        for closing in map(self.by, texts):
+            for tokens in (closing.bare if again else closing.said, closing.tag):
+                if generation.takes(tokens):
+                    return tokens
+        return None
 
 
 def why_closed(reason: ThoughtEnded, governor: Governor) -> str | None:

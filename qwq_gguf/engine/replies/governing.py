@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qwq_gguf.chat.events import FinishReason, Note, ThoughtEnded
 from qwq_gguf.engine.marks import opening_token
 from qwq_gguf.engine.replies.barred import BarredCalls
-from qwq_gguf.engine.replies.closing import Closing, why_closed
+from qwq_gguf.engine.replies.closing import Closing, Closings, why_closed
 from qwq_gguf.sampling import Grammar
 from qwq_gguf.thinking import NOTHING, Bounds, Decision, Policy, hesitation_tokens
 
@@ -36,8 +36,8 @@ class Governing:
 
     A thought that the model ends its turn in is closed, too, and an answer that says nothing
     is not over; so a reply that is not cancelled has an answer, where there is room for one.
-    A grammar decides by itself what an answer may be, and one for the whole reply what a
-    thought may be: there nothing is forced.
+    A grammar decides by itself what an answer may be: there nothing is forced. One for the whole
+    reply decides of a thought, too: it is closed where the grammar takes that.
     """
 
     def __init__(
@@ -50,18 +50,19 @@ class Governing:
         self._tags = profile.thinking
         grammar = profile.chain.stage(Grammar)
         self._grammar = None if grammar is None or grammar.off else grammar
+        self._whole = self._grammar is not None and self._grammar.scope == "reply"
+        self._due: ThoughtEnded | None = None  # why to close what the grammar holds open as yet
         #: How the last thought was closed, None where the model did it.
         self.ended: ThoughtEnded | None = None
         #: Why the reply is over, None while it is not.
         self.finish_reason: FinishReason | None = None
         self._opening = opening_token(model, self._tags)
-        self._closing_texts: dict[str, Closing] = {}
         self._policy: Policy | None = None
         self._asked = False
         self._thought = False
         self._reason: ThoughtEnded | None = None  # of a closing under way
         self._landing = 0  # forced tokens still to come
-        self._closings = 0
+        self._closed = 0  # thoughts
         self._ends: set[int] = set()  # tokens that would have ended a reply without an answer
         self._forbidden: frozenset[int] = frozenset()
         self._forbids_spelling = self._forbids_blanks = False
@@ -80,8 +81,7 @@ class Governing:
     def begin(self, stream: ReplyStream, generation: Steered) -> None:
         """Before the first token: there is no thought where there is no budget for one."""
         self._stream, self._generation = stream, generation
-        if self._grammar is not None and self._grammar.scope == "reply":
-            return
+        self._closings = Closings(self._model, self._tags, self._governor, generation.room)
         governor = self._governor
         closing = self._closing
         bounds = Bounds.of(governor, generation.room, len(closing.said))
@@ -97,6 +97,13 @@ class Governing:
         if self._asked:
             self._policy.answer_now()
         self._thought = stream.in_thought
+        if self._whole:
+            self._do(self._policy.begin(thought=self._thought))
+            if self._thought and bounds.generated == 0:
+                self._close(ThoughtEnded.RESERVE)
+            elif self._thought and governor.budget == 0:
+                self._close(ThoughtEnded.BUDGET)
+            return
         if governor.answers:
             generation.before_stop(self._goes_on)
             stream.on_stop = self._goes_on_after_text
@@ -135,6 +142,8 @@ class Governing:
             decision = policy.in_thought(
                 token, piece, stream.thinking_tokens, generation.tokens, generation.seconds
             )
+            if self._whole and stream.calling and decision.close is ThoughtEnded.LOOP:
+                decision = Decision(end=FinishReason.LOOP)  # what it calls with goes in circles
         else:
             decision = policy.in_answer(token, piece)
             if not stream.has_answer and not turned:
@@ -147,6 +156,8 @@ class Governing:
                 self._turn_call(self._calls)
         if decision is not NOTHING:
             self._do(decision)
+        elif self._due is not None and thought:
+            self._close(self._due)
         if self._notes:
             notes, self._notes = self._notes, []
             return notes
@@ -180,15 +191,21 @@ class Governing:
     def _close(self, reason: ThoughtEnded, tokens: Sequence[int] | None = None) -> None:
         """End the thought, the first one in words, and let an answer follow."""
         closing = self._closing
-        if self._stream.between:
+        self._generation.before_pick(None)
+        if self._whole:
+            self._due = reason
+            tokens = self._closings.taken(self._stream, self._generation, again=self._closed > 0)
+            if tokens is None:
+                return
+            self._due = None
+        elif self._stream.between:
             tokens = closing.tag
         elif tokens is None:
-            tokens = closing.bare if self._closings else closing.said
+            tokens = closing.bare if self._closed else closing.said
         self._reason = reason
-        self._closings += 1
-        if self._closings > _PATIENCE and self._grammar is None:
+        self._closed += 1
+        if self._closed > _PATIENCE and self._grammar is None:
             tokens = [*tokens, *closing.opener]
-        self._generation.before_pick(None)
         self._generation.force(tokens)
         self._landing = len(tokens)
         self._stream.reopens = True  # it may be spelled, where its token is forbidden
@@ -199,13 +216,15 @@ class Governing:
 
     def _forbid(self) -> None:
         """An answer follows: some models would open the next thought at once, or say nothing."""
+        if self._whole:
+            return
         tokens = set(self._ends)
         stream, silent = self._stream, not self._stream.has_answer
-        closed = self._closings or self._governor.budget == 0
+        closed = self._closed or self._governor.budget == 0
         if self._opening is not None and (closed or self._formed):
             tokens.add(self._opening)
         if closed and self._grammar is None:
-            again = self._closings > 1 or self._left < _TIGHT
+            again = self._closed > 1 or self._left < _TIGHT
             self._forbids_spelling = again and silent
             if self._forbids_spelling:
                 tokens |= self._closing.openings
@@ -283,12 +302,7 @@ class Governing:
     @property
     def _closing(self) -> Closing:
         """How a thought is closed here: between the messages of channels by other marks."""
-        text = self._stream.closing_text
-        if text not in self._closing_texts:
-            self._closing_texts[text] = Closing(
-                self._model, self._tags, self._governor, self._generation.room, text
-            )
-        return self._closing_texts[text]
+        return self._closings.by(self._stream.closing_text)
 
     @property
     def _left(self) -> int:

@@ -53,6 +53,9 @@ class Steered(Protocol):
         also a forced one, and so many of the likeliest. It costs a look at all logits.
         """
 
+    def takes(self, tokens: Sequence[int]) -> bool:
+        """Whether a grammar, where one acts now, lets these be the next tokens."""
+
     def force(self, tokens: Sequence[int]) -> None:
         """Let these be the next tokens, as if the model had picked them."""
 

@@ -28,6 +28,18 @@ def test_it_waits_for_a_small_part_of_what_the_prompts_take() -> None:
     assert gathering.patience(0) == 0
 
 
+def test_a_short_step_does_not_make_it_forget_what_a_long_one_took() -> None:
+    gathering = Gathering()
+    gathering.learn(256, 4.0)
+    for _ in range(8):  # pieces beside tokens of others
+        gathering.learn(40, 0.8)
+    assert gathering.patience(128) == pytest.approx(0.1)
+    assert gathering.patience(16) == pytest.approx(0.016)
+    for _ in range(100):  # a machine that has become faster
+        gathering.learn(40, 0.1)
+    assert gathering.patience(128) == pytest.approx(0.005)
+
+
 def test_it_never_waits_long() -> None:
     gathering = Gathering()
     gathering.learn(512, 60.0)

@@ -146,10 +146,20 @@ def test_all_that_wait_for_a_token_get_one_in_every_step_beside_a_long_prompt() 
     while long.computed < 1000:
         step = here.step()
         assert {run.text for run in step.runs if run.size == 1} >= set(short)
-        assert step.tokens <= 2 + 8
+        assert step.tokens <= 8
         here.write(step)
         steps += 1
-    assert steps == 125  # and a chunk of it in each
+    assert steps == 167  # and the rest of a chunk is of it in each
+
+
+def test_many_that_wait_for_a_token_leave_a_prompt_half_a_chunk() -> None:
+    here = world(running=12, seats=12, cells=2000)
+    short = [here.scheduler.join([1 + number]) for number in range(11)]
+    here.write(here.step())
+    here.scheduler.join([90] * 100)
+    step = here.step()
+    assert {run.text for run in step.runs if run.size == 1} == set(short)
+    assert step.tokens == 11 + 4
 
 
 def test_alone_a_prompt_is_computed_in_whole_batches() -> None:

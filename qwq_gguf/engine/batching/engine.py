@@ -26,7 +26,7 @@ __all__ = ["Engine", "EngineSequence"]
 
 # Sequences besides the running ones, in which ended texts keep what others may begin with.
 _STORED = 8
-# Tokens of prompts in a step that others wait for: a fifth of a second for a small model on a
+# Tokens of a step with prompts that others wait for: a fifth of a second for a small model on a
 # processor, where more at once gain next to nothing.
 _CPU_CHUNK = 32
 _GPU_CHUNK = 256

@@ -15,9 +15,9 @@ class Limits:
 
     `running` texts are in the making at once, `seats` sequences are in the cache: those, and
     ended ones whose beginning may serve the next. All share `cells` tokens. A step has at most
-    `batch` tokens, and of prompts at most `chunk` while other texts wait for their next token.
-    `waiting` texts may wait for their turn. Sequences of a `cuttable` cache can be cut and
-    copied at any token, others as a whole only.
+    `batch` tokens. One in which texts wait for their next token has `chunk`: prompts get what
+    these leave of it, but half of it at least. `waiting` texts may wait for their turn. Sequences
+    of a `cuttable` cache can be cut and copied at any token, others as a whole only.
     """
 
     running: int

@@ -209,7 +209,8 @@ class Scheduler:
         wanted = {text: 1 for text in texts if text.pending == 1 and text.ready}
         left = self._limits.batch - len(wanted)
         if wanted:
-            left = min(left, self._limits.chunk)
+            chunk = self._limits.chunk
+            left = min(left, max(chunk - len(wanted), -(-chunk // 2)))
         # Nobody reads it: its last token is computed when its next one is asked for.
         open_ = {text: text.pending - (not text.ready) for text in texts}
         prompts = [text for text in texts if text.pending > 1 and open_[text]]

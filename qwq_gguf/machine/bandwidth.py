@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["measure_bandwidth"]
+__all__ = ["is_busy", "measure_bandwidth"]
 
 _BYTES = 256 << 20  # larger than any cache
 _SECONDS = 2.0
+_BUSY = 0.25  # programs a core that want to run, in the last minute
+
+
+def is_busy() -> bool:
+    """Whether others have used this computer's cores in the last minute; no, where nobody tells."""
+    load = getattr(os, "getloadavg", None)
+    try:
+        return load is not None and load()[0] > _BUSY * (os.cpu_count() or 1)
+    except OSError:
+        return False
 
 
 def measure_bandwidth(threads: int, *, nbytes: int = _BYTES, seconds: float = _SECONDS) -> float:

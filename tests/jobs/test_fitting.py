@@ -177,11 +177,35 @@ def test_this_machine_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path
         return 21e9
 
     monkeypatch.setattr(this_machine, "measure_bandwidth", measure)
+    monkeypatch.setattr(this_machine, "is_busy", lambda: False)
     first, _ = this_machine.this_machine()
     second, _ = this_machine.this_machine()
     assert first.ram.bandwidth == second.ram.bandwidth == 21e9
     assert len(asked) == 1
     assert 0 < first.ram.free <= first.ram.memory
+
+
+def test_a_busy_machine_is_measured_again_and_its_best_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("QWQ_GGUF_CACHE_DIR", str(tmp_path / "cache"))
+    speeds = iter([5e9, 21e9, 9e9])
+    monkeypatch.setattr(this_machine, "measure_bandwidth", lambda _: next(speeds))
+    busy = iter([True, True, False])
+    monkeypatch.setattr(this_machine, "is_busy", lambda: next(busy))
+    seen = [this_machine.this_machine()[0].ram.bandwidth for _ in range(5)]
+    assert seen == [5e9, 21e9, 21e9, 21e9, 21e9]
+
+
+def test_one_that_is_always_busy_is_measured_three_times(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("QWQ_GGUF_CACHE_DIR", str(tmp_path / "cache"))
+    speeds = iter([3e9, 1e9, 2e9])
+    monkeypatch.setattr(this_machine, "measure_bandwidth", lambda _: next(speeds))
+    monkeypatch.setattr(this_machine, "is_busy", lambda: True)
+    assert {this_machine.this_machine()[0].ram.bandwidth for _ in range(5)} == {3e9}
+    assert next(speeds, None) is None
 
 
 def test_cards_that_the_build_cannot_use_are_named_and_not_counted(

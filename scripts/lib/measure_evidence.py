@@ -31,14 +31,16 @@ def subject_of(asked: argparse.Namespace) -> Subject:
             tokens=asked.tokens or 400,
             recipes=tuple(TABLES["quants"].recipes),
         )
+    tokens = asked.tokens or 600
     return Subject(
         asked.model.stem,
         asked.model,
         tuple(asked.suite or ("add", "subtract", "multiply")),
         limit=asked.limit or 100,
-        tokens=asked.tokens or 600,
+        tokens=tokens,
         append=STEPS if asked.append is None else asked.append,
         recipes=tuple(asked.recipes.split(",")),
+        context=max(4096, asked.parallel * (tokens + 128)),
     )
 
 

@@ -282,6 +282,7 @@ def test_what_else_there_is(server: Running) -> None:
     assert settings["settings"]["temperature"] == 0.6
     assert settings["context"] == 4096
     assert ask(server.port, "/tokenize", {"content": "7*43"}).json["count"] == 4
+    ask(server.port, CHAT, {"messages": [{"role": "user", "content": "What is 2+3?"}]})
     metrics = ask(server.port, "/metrics").content.decode()
     assert "qwq_gguf_slots 4\n" in metrics
     assert 'qwq_gguf_thoughts_total{ended="closed"}' in metrics

@@ -149,7 +149,11 @@ TABLES: Mapping[str, Table] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """Who is asked, and what. `recipes` are those that its file can be quantized to."""
+    """Who is asked, and what.
+
+    `recipes` are those that its file can be quantized to; the replies made at once share
+    `context` tokens.
+    """
 
     name: str
     file: Path
@@ -158,6 +162,7 @@ class Subject:
     tokens: int
     append: str | None = None
     recipes: tuple[str, ...] = ()
+    context: int = 4096
 
 
 def command(
@@ -186,7 +191,7 @@ def command(
         words += ["--suite", suite]
     words += ["--limit", str(subject.limit), "--samples", str(samples), "--seed", str(seed)]
     words += ["--profile", ",".join(profiles), "--govern", ",".join(table.governors)]
-    words += ["-n", str(subject.tokens), "-c", "4096", "--parallel", str(parallel)]
+    words += ["-n", str(subject.tokens), "-c", str(subject.context), "--parallel", str(parallel)]
     words += ["-t", str(threads)] if threads else []
     words += ["--append", subject.append] if subject.append else []
     return [*words, "--out", str(folder / f"{subject.name}-{table.name}.jsonl")]

@@ -21,8 +21,9 @@ class ImatrixAsked:
 
     `text` is read in windows of `window` tokens (512), of `traces` each reply with its prompt, cut
     into such windows (default: 4096 at most). `windows` of them at most are read. `merge` are
-    files that are added; without anything to read, that is all. What is done is saved every
-    `saved_every` windows. `output`: with the output matrix, which quantizing makes no use of.
+    files that are added; without anything to read, that is all, and the window stays the one that
+    the first of them tells. What is done is saved every `saved_every` windows. `output`: with the
+    output matrix, which quantizing makes no use of.
 
     UsageError for what does not go together.
     """

@@ -38,6 +38,8 @@ def make_imatrix(asked: ImatrixAsked, report: Report) -> MadeImatrix:
     if asked.source is not None:
         collecting = Collecting(asked, report, window)
         add(made, collecting.run(), asked.merge[0] if asked.merge else asked.out)
+    elif asked.window is None:
+        window = made.window or window
     size = _write(asked, made, window)
     if collecting is not None:
         collecting.state.unlink(missing_ok=True)

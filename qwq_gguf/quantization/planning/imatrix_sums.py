@@ -42,10 +42,13 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class ImatrixSums:
-    """The entries by tensor name; `datasets` are the texts that they are of."""
+    """The entries by tensor name; `datasets` are the texts that they are of, read in windows of so
+    many tokens (0: nobody says).
+    """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     datasets: tuple[str, ...] = ()
+    window: int = 0
 
     def chunks(self, window: int) -> int:
         """How many windows of so many tokens that was, as llama-imatrix counts."""
@@ -75,7 +78,7 @@ def read_sums(path: Path, window: int) -> ImatrixSums:
             )
         whole = np.floor(np.minimum(counts, 1 << 52) * factor + 0.5).astype(np.int64)
         entries[name] = Entry(values.astype(np.float64) * factor, whole)
-    return ImatrixSums(entries, stored.datasets)
+    return ImatrixSums(entries, stored.datasets, stored.window)
 
 
 def add(one: ImatrixSums, other: ImatrixSums, path: Path) -> None:
@@ -99,6 +102,7 @@ def add(one: ImatrixSums, other: ImatrixSums, path: Path) -> None:
         mine.sums = mine.sums + entry.sums
         mine.counts = mine.counts + entry.counts  # one for all counts for each
     one.datasets += other.datasets
+    one.window = one.window or other.window
 
 
 class _Record(NamedTuple):

@@ -50,13 +50,14 @@ class Stored(NamedTuple):
     """What is in a file: for each tensor's name values, and the counts that they are divided by.
 
     In a `legacy` file those are the calls, in a GGUF inputs; one for each matrix, or one for all.
-    `chunks` is 0 where it is not said.
+    `chunks`, and the tokens of each, `window`, are 0 where it is not said.
     """
 
     entries: dict[str, tuple[NDArray[np.float32], NDArray[np.float64]]]
     datasets: tuple[str, ...]
     chunks: int
     legacy: bool
+    window: int = 0
 
 
 def read_stored(path: str | Path) -> Stored:
@@ -131,7 +132,7 @@ def _read_gguf(cursor: Cursor) -> Stored:
         entry: (stored[f"{entry}.in_sum2"], stored[f"{entry}.counts"].astype(np.float64))
         for entry in sums
     }
-    return Stored(entries, _datasets(file), _chunks(file), legacy=False)
+    return Stored(entries, _datasets(file), _chunks(file), legacy=False, window=_window(file))
 
 
 def _base(tensor: GgufTensor) -> str:
@@ -170,6 +171,12 @@ def _chunks(file: GgufFile) -> int:
             expected="uint32",
         )
     return _usable_chunks(int(entry.scalar))
+
+
+def _window(file: GgufFile) -> int:
+    entry = file.metadata.get("imatrix.chunk_size")
+    size = int(entry.scalar) if entry is not None and entry.type is ValueType.UINT32 else 0
+    return size if size < 1 << 31 else 0
 
 
 def _usable_chunks(count: int) -> int:

@@ -74,7 +74,8 @@ def shown(found: Estimate, scale: float = 1, unit: str = "") -> str:
     return f"{scale * found.value:+.1f}{unit} ({low:+.1f} to {high:+.1f})"
 
 
-_BY_ITSELF = {"none", "closed"}
+_BY_ITSELF = {"none", "closed"}  # how a thought ends that nobody has ended
+_AS_ASKED = {"stop", "length"}  # an answer that is cut off at the limit is so with a governor, too
 
 
 def may_act(sample: Sample, governor: Governor, most: int) -> bool:
@@ -92,7 +93,7 @@ def may_act(sample: Sample, governor: Governor, most: int) -> bool:
         sample.looped
         or not sample.answered
         or sample.thought_ended not in _BY_ITSELF
-        or sample.finish_reason != "stop"
+        or sample.finish_reason not in _AS_ASKED
         or sample.thought_tokens > min(bounds)
     )
 

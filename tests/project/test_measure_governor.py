@@ -39,6 +39,7 @@ PLAIN = Sample(
 def test_a_reply_that_ended_well_is_what_it_would_be() -> None:
     assert not may_act(PLAIN, Governor(), 400)
     assert not may_act(replace(PLAIN, thought_tokens=0, thought_ended="none"), Governor(), 400)
+    assert not may_act(replace(PLAIN, finish_reason="length"), Governor(), 400)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_reply_that_ended_well_is_what_it_would_be() -> None:
         {"answered": False},  # the model ended its turn behind the closing tag
         {"thought_ended": "stop"},
         {"thought_ended": "length", "finish_reason": "length"},
-        {"finish_reason": "length"},
+        {"finish_reason": "context"},
         {"thought_tokens": 201},  # the answer's room may begin there
     ],
     ids=str,

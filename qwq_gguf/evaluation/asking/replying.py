@@ -106,7 +106,8 @@ class Replier:
             found=judged.found,
             why=judged.why,
             answered=said.answered,
-            looped=any(map(_loops, rounds)) or "loop" in (said.thought_ended, said.finish_reason),
+            looped=any(map(self._loops, rounds))
+            or "loop" in (said.thought_ended, said.finish_reason),
             thought_tokens=said.thought_tokens,
             reply_tokens=said.reply_tokens,
             prompt_tokens=said.prompt_tokens,
@@ -117,6 +118,12 @@ class Replier:
             thought=said.thought,
             answer=said.answer,
             tokens=_tokens(rounds) if self._traces else None,
+        )
+
+    def _loops(self, one: Round) -> bool:
+        detector, piece = LoopDetector(), self._model.piece
+        return any(
+            detector.feed(token, ends_line=b"\n" in piece(token)) is not None for token in one.reply
         )
 
     def _ask(self, wanted: Wanted) -> _Said:
@@ -203,11 +210,6 @@ def _spec(function: Mapping[str, object], key: str) -> ToolSpec:
         if isinstance(parameters, Mapping):
             return ToolSpec(inner["name"], str(inner.get("description", "")), parameters)
     raise EvaluationError("a function of this question has no name or no schema", found=key[:100])
-
-
-def _loops(one: Round) -> bool:
-    detector = LoopDetector()
-    return any(detector.feed(token) is not None for token in one.reply)
 
 
 def _tokens(rounds: Sequence[Round]) -> Tokens | None:

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from qwq_gguf.engine.model import Model
+from qwq_gguf.engine.session import Session
 from qwq_gguf.errors import EvaluationError, ModelError
 from qwq_gguf.evaluation.asking.governors import OFF
 from qwq_gguf.evaluation.asking.plan import Wanted, plan_replies
+from qwq_gguf.evaluation.asking.replying import Replier
 from qwq_gguf.evaluation.asking.running import ask
 from qwq_gguf.evaluation.asking.sample import Cell, Sample
+from qwq_gguf.evaluation.asking.tapping import Round
 from qwq_gguf.evaluation.questions import Question
 from qwq_gguf.profiles import Profile, load_profile
 from support.tiny_gguf import byte_level, vocab, write_bigram
@@ -114,6 +117,17 @@ def test_loops_are_seen_without_a_governor(tmp_path: Path, qwq: Profile) -> None
         (kept,) = ask(model, wanted(RIGHT), {CELL: qwq})
     assert (free.looped, free.answered, free.finish_reason) == (True, False, "context")
     assert (kept.looped, kept.answered, kept.thought_ended) == (True, True, "loop")
+
+
+def test_a_loop_that_counts_within_a_line_is_seen(parrot: Model) -> None:
+    replier = Replier(parrot, {}, Session(parrot), time=lambda: 0.0, done=lambda _: 0.0)
+    words = range(40, 70)  # bytes, and thirty tokens beside a number that is another each time
+    told = Round([])
+    told.reply = [token for number in range(70, 130) for token in (*words, number)]
+    assert replier._loops(told)
+    broken = Round([])
+    broken.reply = [token for number in range(70, 130) for token in (*words, 10, number)]
+    assert not replier._loops(broken)  # rows of a table
 
 
 def test_functions_are_offered_and_not_run(tmp_path: Path, qwq: Profile) -> None:

@@ -6,6 +6,8 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from qwq_gguf.machine.cores import usable_processors
+
 __all__ = ["is_busy", "measure_bandwidth"]
 
 _BYTES = 256 << 20  # larger than any cache
@@ -17,7 +19,7 @@ def is_busy() -> bool:
     """Whether others have used this computer's cores in the last minute; no, where nobody tells."""
     load = getattr(os, "getloadavg", None)
     try:
-        return load is not None and load()[0] > _BUSY * (os.cpu_count() or 1)
+        return load is not None and load()[0] > _BUSY * usable_processors()
     except OSError:
         return False
 

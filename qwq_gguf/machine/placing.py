@@ -14,12 +14,11 @@ from itertools import accumulate
 from typing import Any
 
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.machine.batches import prompt_batch
 from qwq_gguf.machine.devices import MIB, Machine
 from qwq_gguf.machine.model_size import ModelShape, WeightBytes
 
 __all__ = [
-    "CARD_BATCH",
-    "CPU_BATCH",
     "Placement",
     "Share",
     "most_context",
@@ -27,8 +26,6 @@ __all__ = [
     "process_bytes",
 ]
 
-# Tokens of a prompt that our engine computes at once (engine/llama/kv_context.py).
-CARD_BATCH, CPU_BATCH = 512, 128
 # Python and the libraries, and what a token of the vocabulary takes; measured: docs/memory.md.
 _PROCESS, _TOKEN = 32 * MIB, 320
 _STEP = 256  # tokens
@@ -158,7 +155,7 @@ def _placed(
     behind: int,
 ) -> Placement:
     most = shape.layers + 1
-    batch = CARD_BATCH if gpu_layers else CPU_BATCH
+    batch = prompt_batch(weights.total, on_card=gpu_layers > 0)
     cache = shape.cache_bytes(context, kind)
     states = shape.cache.state // max(1, shape.layers)
     parts = [[0, 0] for _ in machine.cards]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -34,20 +35,38 @@ sys.stdin.read()
 
 
 class LlamaServer:
-    """A process with llama-server, that of the package xllamacpp."""
+    """A process with llama-server: a program that was named, else that of the package xllamacpp."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
+        self._open = build_opener(ProxyHandler({})).open
+        port = _free_port()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _SERVER, json.dumps(asked)],
+            _program(asked, port)
+            if asked["server"]
+            else [sys.executable, "-c", _SERVER, json.dumps(asked)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if asked["server"] is None else subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        if asked["server"]:
+            self.address = f"http://127.0.0.1:{port}"
+            self._await()
+            return
         assert self.process.stdout is not None
         lines = iter(self.process.stdout.readline, "")
         self.address = next(line.split()[1] for line in lines if line.startswith("at "))
-        self._open = build_opener(ProxyHandler({})).open
+
+    def _await(self) -> None:
+        while True:
+            try:
+                with self._open(self.address + "/health", timeout=60) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:  # nobody listens, or it is still loading
+                time.sleep(0.2)
+            if self.process.poll() is not None:
+                raise RuntimeError(f"llama-server ended with status {self.process.returncode}")
 
     def run(self, prompts: Sequence[Sequence[int]], tokens: int) -> dict[str, float]:
         began = time.perf_counter()
@@ -83,6 +102,20 @@ class LlamaServer:
         with self._open(request, timeout=3600) as answer:
             value: dict[str, Any] = json.load(answer)
         return value
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _program(asked: dict[str, Any], port: int) -> list[str]:
+    """The same settings as those above, as flags."""
+    command = [asked["server"], "-m", asked["model"], "--port", str(port), "--kv-unified"]
+    command += ["-c", str(asked["context"]), "-np", str(asked["sequences"])]
+    return [*command, "-t", str(asked["threads"]), "-tb", str(asked["threads"])]
 
 
 class Texts:
@@ -122,6 +155,9 @@ def arguments_of(prog: str, description: str, *, at_once: str) -> argparse.Argum
         default=[1, 4, 16],
         help="how many at once (default 1,4,16)",
     )
+    parser.add_argument(
+        "--server", type=Path, help="a llama-server program; default: the package xllamacpp's"
+    )
     parser.add_argument("--json", type=Path, help="write the figures there")
     return parser
 
@@ -133,6 +169,7 @@ def asked_for(arguments: argparse.Namespace, at_once: int) -> dict[str, Any]:
         "context": max(4096, 1024 + at_once * (PROMPT + arguments.tokens + 64)),
         "threads": arguments.threads,
         "sequences": at_once,
+        "server": arguments.server and str(arguments.server.resolve()),
     }
 
 

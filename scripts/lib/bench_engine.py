@@ -3,11 +3,11 @@
     ./scripts/bench engine MODEL.gguf
 
 llama-server is the one inside the package xllamacpp, which brings a llama.cpp build of its own
-(say so beside the figures: other compiler flags make other figures). Each side runs in a process
-of its own, with as many slots as there are texts; the one whose turn it is not sleeps. Texts are
-greedy, never end by themselves, and have short prompts that are no two alike; theirs come by HTTP
-in one piece, ours from threads as events. Figures are medians of the turns, ratios those of the
-turns' ratios.
+(say so beside the figures: other compiler flags make other figures), or the program that
+`--server` names. Each side runs in a process of its own, with as many slots as there are texts; the
+one whose turn it is not sleeps. Texts are greedy, never end by themselves, and have short prompts
+that are no two alike; theirs come by HTTP in one piece, ours from threads as events. Figures are
+medians of the turns, ratios those of the turns' ratios.
 
 With `--flat` instead: what a token costs besides llama.cpp's own computing, from the 100th to
 the 16,000th.

@@ -5,7 +5,8 @@
 Both answer streamed `/v1/completions` over HTTP, greedily, of as many tokens each, none of which
 ends the text; prompts are short, and no two begin alike. Each runs in a process of its own, and
 the one whose turn it is not sleeps. llama-server is the one inside the package xllamacpp, which
-brings a llama.cpp build of its own (say so beside the figures). Told are medians of the turns:
+brings a llama.cpp build of its own (say so beside the figures), or the program that `--server`
+names. Told are medians of the turns:
 tokens a second of all clients together, seconds to the first token, and the longest of a hundred
 waits between two tokens.
 """

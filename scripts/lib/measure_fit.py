@@ -108,8 +108,9 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     from qwq_gguf.gguf_file import read_gguf
     from qwq_gguf.jobs.contexts import cache_type
     from qwq_gguf.jobs.this_machine import this_machine
+    from qwq_gguf.machine.batches import prompt_batch
     from qwq_gguf.machine.model_size import ModelShape, WeightBytes
-    from qwq_gguf.machine.placing import CPU_BATCH, place, process_bytes
+    from qwq_gguf.machine.placing import place, process_bytes
     from qwq_gguf.machine.speed import seconds_a_token
     from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain
 
@@ -130,7 +131,8 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     machine, _ = this_machine()
     placed = place(shape, weights, machine, context, kept, gpu_layers=0)
     assert placed is not None
-    reserved = shape.buffer_bytes(context, CPU_BATCH)
+    batch = prompt_batch(weights.total, on_card=False)
+    reserved = shape.buffer_bytes(context, batch)
     found: dict[str, Any] = {"model": 0, "kv": 0, "compute": 0, "repacked": 0}
     settings = ContextSettings(keys=kept, values=kept)
     with (
@@ -139,7 +141,7 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     ):
         ban = LogitBias(tuple((token, -1000.0) for token in sorted(model.eog_tokens)))
         chain = SamplerChain((ban, Greedy()))
-        prompt = [(at * 13) % (model.vocab_size - 8) for at in range(CPU_BATCH + 8)]
+        prompt = [(at * 13) % (model.vocab_size - 8) for at in range(min(batch + 8, context - 80))]
         count = 64 if speed else 4
         with closing(session.generate(prompt, chain, seed=0, max_tokens=count)) as made:
             for _ in made:
@@ -159,7 +161,7 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     found["process"] -= found["repacked"]
     found["predicted"] = weights.total + placed.ram.cache + reserved
     found["predicted_process"] = placed.ram.total + process_bytes(shape)
-    found["expected"] = 1 / seconds_a_token(shape, weights, machine, placed, CPU_BATCH)
+    found["expected"] = 1 / seconds_a_token(shape, weights, machine, placed, batch)
     return found
 
 

@@ -498,3 +498,9 @@ def test_an_engine_that_nobody_closed_ends_its_thread(random_gguf: Path) -> None
         while threading.active_count() > before and time.monotonic() < until:
             time.sleep(0.001)
         assert threading.active_count() == before
+
+
+def test_whoever_may_have_to_wait_for_others_has_small_ones(model: Model) -> None:
+    for sequences, batch in ((1, 512), (2, 128), (150, 158)):
+        with Engine(model, sequences=sequences) as engine:
+            assert engine._loop._limits.batch == batch

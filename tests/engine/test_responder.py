@@ -23,6 +23,7 @@ from qwq_gguf.chat.events import (
 )
 from qwq_gguf.chat.messages import Message, ToolCall, ToolSpec
 from qwq_gguf.engine.conversation import Conversation
+from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.responder import Responder
 from qwq_gguf.engine.session import Session
@@ -250,7 +251,8 @@ def test_a_real_model_answers_and_shares_what_prompts_begin_with(random_gguf: Pa
 
 
 def test_a_prompts_computation_is_cancelled_from_another_thread(random_gguf: Path) -> None:
-    with Model.load(random_gguf, threads=1) as model:
+    settings = ContextSettings(batch=128)  # as for a model that is not small
+    with Model.load(random_gguf, threads=1, settings=settings) as model:
         done: list[int] = []
 
         def cancel(read_so_far: int, total: int) -> None:

@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,14 +86,33 @@ def test_the_cache_is_reused_as_far_as_it_agrees(model: Model, session: Session)
     assert generation.reused_tokens == len(second) - 1
 
 
-def test_a_long_prompt_is_computed_in_batches_with_progress(model: Model, session: Session) -> None:
+@pytest.fixture
+def in_batches(model: Model) -> Iterator[Session]:
+    """As a model that is not small has it."""
+    with closing(Session(model, replace(model.settings, batch=128))) as session:
+        yield session
+
+
+def test_a_small_model_s_prompt_is_computed_at_once(model: Model, session: Session) -> None:
+    prompt = words(model, "abc def ") * 40
+    seen: list[int] = []
+    noting = session.generate(
+        prompt, GREEDY, seed=1, max_tokens=1, on_prompt=lambda done, _: seen.append(done)
+    )
+    assert len(tokens(noting)) == 1
+    assert seen == [len(prompt)]
+
+
+def test_a_long_prompt_is_computed_in_batches_with_progress(
+    model: Model, in_batches: Session
+) -> None:
     prompt = words(model, "abc def ") * 40
     seen: list[tuple[int, int]] = []
 
     def note(done: int, total: int) -> None:
         seen.append((done, total))
 
-    tokens(session.generate(prompt, GREEDY, seed=1, max_tokens=1, on_prompt=note))
+    tokens(in_batches.generate(prompt, GREEDY, seed=1, max_tokens=1, on_prompt=note))
     assert len(seen) == -(-len(prompt) // 128)
     assert seen[-1] == (len(prompt), len(prompt))
     assert seen == sorted(seen)
@@ -159,7 +180,8 @@ def test_interrupting_ends_the_text_with_the_next_token(tmp_path: Path) -> None:
         assert len(tokens(session.generate(words(model, "x"), GREEDY, seed=1, max_tokens=9))) == 9
 
 
-def test_interrupting_a_prompt_stops_its_computation(model: Model, session: Session) -> None:
+def test_interrupting_a_prompt_stops_its_computation(model: Model, in_batches: Session) -> None:
+    session = in_batches
     prompt = words(model, "abc def ") * 40
     done: list[int] = []
 

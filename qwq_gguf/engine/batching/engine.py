@@ -14,6 +14,7 @@ from qwq_gguf.engine.batching.loop import Loop
 from qwq_gguf.engine.llama.context_settings import MOST_SEQUENCES, ContextSettings
 from qwq_gguf.engine.llama.shared_context import SharedContext, can_be_cut
 from qwq_gguf.errors import ModelError
+from qwq_gguf.machine.batches import CPU_BATCH
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -63,7 +64,10 @@ class Engine:
         # A state that cannot be cut serves no other text, and is large.
         stored = _STORED if can_be_cut(model) else 0
         seats = min(MOST_SEQUENCES, sequences + stored)
-        context = SharedContext(model, replace(settings or model.settings, sequences=seats))
+        settings = replace(settings or model.settings, sequences=seats)
+        if sequences > 1 and not model.gpu_layers and settings.batch is None:
+            settings = replace(settings, batch=max(CPU_BATCH, seats))  # others may come meanwhile
+        context = SharedContext(model, settings)
         chunk = _GPU_CHUNK if model.gpu_layers else _CPU_CHUNK
         limits = Limits(
             running=sequences,

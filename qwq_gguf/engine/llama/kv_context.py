@@ -21,6 +21,7 @@ from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.engine.llama.sequence_state import SequenceState, put_state, take_state
 from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.machine import check_cache_fits
+from qwq_gguf.machine.batches import prompt_batch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,11 +36,6 @@ __all__ = [
     "KvContext",
     "PromptProgress",
 ]
-
-# Tokens computed at once: as many as keep a card busy, or as few as show progress on a
-# processor, where larger batches gain nothing.
-_GPU_BATCH = 512
-_CPU_BATCH = 128
 
 # What llama_decode returns besides 0 for success and negative errors.
 FULL = 1
@@ -62,7 +58,12 @@ class KvContext:
         elif settings != model.settings and model.gpu_layers == 0:  # those `Model.load` checked
             size, keys, values = model.context_size, settings.keys, settings.values
             check_cache_fits(model.gguf, size, keys=keys, values=values)
-        self.batch_size = settings.batch_size(_GPU_BATCH if model.gpu_layers else _CPU_BATCH)
+        self.batch_size = settings.batch_size(
+            prompt_batch(
+                sum(tensor.nbytes for tensor in model.gguf.tensors),
+                on_card=model.gpu_layers != 0,
+            )
+        )
         self.abort = AbortFlag(api)
         # Where a card computes there is no telling by the processors.
         self.busy = BusyWatch(1 if model.gpu_layers else model.threads)

@@ -17,15 +17,14 @@ from qwq_gguf.engine.llama.rpc_devices import Devices, Worker
 from qwq_gguf.engine.llama.vocabulary import Vocabulary
 from qwq_gguf.engine.loading.mapped import ModelFiles
 from qwq_gguf.engine.loading.precheck import check_model, model_parts
-from qwq_gguf.engine.loading.probe import library_identity, probe
+from qwq_gguf.engine.loading.probe import installed_identity, probe
 from qwq_gguf.engine.loading.steps import can_map, default_threads, load_handle, notes_of
 from qwq_gguf.engine.loading.trial import ensure_loads
 from qwq_gguf.errors import ModelError
 from qwq_gguf.gguf_file import GgufFile, read_gguf
 from qwq_gguf.gguf_file.nfc import composes
-from qwq_gguf.machine import check_cache_fits, cpu_identity
+from qwq_gguf.machine import check_cache_fits
 from qwq_gguf.metadata import KeyValue, Scalar
-from qwq_gguf.native import native_files
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -148,9 +147,7 @@ class Model:
         library = native.load()
         facts = native.library_facts()
         threads = threads or default_threads(gguf)
-        identity = library_identity(
-            native_files(), facts.version + facts.llama_version, cpu_identity()
-        )
+        identity = installed_identity()
         how = probe(identity, gpu_offload=facts.gpu_offload, threads=threads)
         devices = Devices(workers)
         usable_gpu = bool(devices) or (facts.gpu_offload and how.use_gpu)

@@ -57,6 +57,6 @@ class Card:
 
     def holds(self, sizes: Sequence[tuple[str, int]]) -> bool:
         """Whether tensors of these bytes, by name, are all there, as llama.cpp lays them."""
-        weights = WeightBytes.of(sizes, self.shape)
+        weights = WeightBytes.of(((name, size, None) for name, size in sizes), self.shape)
         found = place(self.shape, weights, self.machine, self.context, GgmlType.F16)
         return found is not None and found.all_on_cards

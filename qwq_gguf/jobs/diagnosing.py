@@ -19,7 +19,6 @@ from qwq_gguf.errors import LibraryError, QwqGgufError, UsageError
 from qwq_gguf.jobs.events import Event, Note, Report
 from qwq_gguf.machine import (
     available_memory,
-    cpu_identity,
     physical_cores,
     total_memory,
     usable_processors,
@@ -191,16 +190,12 @@ def _library_facts() -> dict[str, Any]:
     try:
         from qwq_gguf.engine.llama.backends import backends_and_devices
         from qwq_gguf.engine.llama.library import library_facts
-        from qwq_gguf.engine.loading.probe import library_identity, probe
-        from qwq_gguf.native import native_files
+        from qwq_gguf.engine.loading.probe import installed_identity, probe
 
         facts = library_facts()
         found["offloads"] = facts.gpu_offload
         found["backends"], found["devices"] = backends_and_devices()
-        identity = library_identity(
-            native_files(), facts.version + facts.llama_version, cpu_identity()
-        )
-        how = probe(identity, gpu_offload=facts.gpu_offload, threads=1)
+        how = probe(installed_identity(), gpu_offload=facts.gpu_offload, threads=1)
         found["amx"] = how.notes
     except QwqGgufError as error:
         found["problem"] = str(error)

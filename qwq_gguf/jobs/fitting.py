@@ -236,7 +236,7 @@ def fitting_plans(
     shape = ModelShape.of(gguf)
     if shape is None:
         return
-    machine, _ = this_machine()
+    machine, _ = this_machine(timed=False)
     wanted = wanted_of(gguf.metadata, context, None, None)
     wanted = replace(wanted, usual=usual, kind=kv_type, gpu_layers=gpu_layers)
     yield from ladder(shape, candidate_of(gguf, shape), machine, wanted)

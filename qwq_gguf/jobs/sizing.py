@@ -154,7 +154,9 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
             tensor.type is not GgmlType.MXFP4 for tensor in plan.tensors
         ):
             continue  # a recipe for experts, of which this model has none: Q8_0 by another name
-        weights = WeightBytes.of(((tensor.name, tensor.nbytes) for tensor in plan.tensors), shape)
+        weights = WeightBytes.of(
+            ((each.name, each.nbytes, each.type) for each in plan.tensors), shape
+        )
         candidates.append(Candidate(recipe.name, plan.file_bytes, plan.weights, weights))
     return Sized(
         made.source.name,
@@ -178,7 +180,7 @@ def candidate_of(gguf: GgufFile, shape: ModelShape) -> Candidate:
 
     from qwq_gguf.gguf_file.summary import file_type_name
 
-    weights = WeightBytes.of(((each.name, each.nbytes) for each in gguf.tensors), shape)
+    weights = WeightBytes.of(((each.name, each.nbytes, each.type) for each in gguf.tensors), shape)
     parameters = sum(prod(each.shape) for each in gguf.tensors)
     return Candidate(file_type_name(gguf) or "as it is", gguf.file_bytes, parameters, weights)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.machine import available_memory, cpu_identity, total_memory, usable_processors
 from qwq_gguf.machine.bandwidth import is_busy, measure_bandwidth
-from qwq_gguf.machine.devices import MIB, Device, Machine
+from qwq_gguf.machine.devices import MIB, USUAL_BANDWIDTH, Device, Machine
 from qwq_gguf.machine.driver_reports import Gpu, gpus_of
 from qwq_gguf.machine.known_cards import published
+from qwq_gguf.machine.pace import Pace
 from qwq_gguf.machine.recording import look
 
 __all__ = ["this_machine"]
@@ -18,19 +23,25 @@ _UNKNOWN_MEMORY = 8 << 30
 _UNKNOWN_BANDWIDTH = 250e9
 _MEASURED = "measured here"
 _MOST_PROBES = 3  # on a machine that is always busy
+_LARGE = 1024 * MIB  # that no cache holds
 
 
-def this_machine() -> tuple[Machine, tuple[str, ...]]:
+def this_machine(*, timed: bool = True) -> tuple[Machine, tuple[str, ...]]:
     """What there is, and sentences about what of it is not used.
 
-    Reading speed is measured once and remembered; where others were at work, a few times.
+    How fast it reads and computes is measured once and remembered; where others were at work, a few
+    times. Who asks for memory only need not wait for that: not `timed`, its speeds are a guess.
     """
     from qwq_gguf.machine import physical_cores
 
     free = available_memory()
     whole = total_memory() or free or _UNKNOWN_MEMORY
-    speed = _bandwidth(physical_cores())
-    ram = Device("main memory", whole, free or whole, speed, _MEASURED, _RAM_RESERVE)
+    ram = Device("main memory", whole, free or whole, USUAL_BANDWIDTH, "a guess", _RAM_RESERVE)
+    if timed:
+        threads = physical_cores()
+        large = min(_LARGE, ram.free // 8)
+        speed, pace = _bandwidth(threads, large), _pace(threads, large // 2)
+        ram = replace(ram, bandwidth=speed, source=_MEASURED, pace=pace)
     gpus = gpus_of(look(cards_only=True))
     notes: tuple[str, ...] = ()
     if gpus and not _offloads():
@@ -52,19 +63,69 @@ def _device(gpu: Gpu, number: int) -> Device:
     return Device(gpu.name, memory, free, speed, source, number=number)
 
 
-def _bandwidth(threads: int) -> float:
+def _bandwidth(threads: int, large: int) -> float:
+    def read(told: Mapping[str, Any]) -> float | None:
+        value = told.get("bytes_per_second")
+        return float(value) if isinstance(value, (int, float)) and value > 0 else None
+
+    best = _best_known(
+        "bandwidth",
+        f"3 {cpu_identity()} {threads}",
+        measure=lambda: {"bytes_per_second": measure_bandwidth(threads, large)},
+        read=read,
+        better=max,
+        tell=lambda value: {"bytes_per_second": value},
+    )
+    return best or USUAL_BANDWIDTH
+
+
+def _pace(threads: int, large: int) -> Pace | None:
+    from qwq_gguf.engine.loading.pace import measure_pace
+    from qwq_gguf.engine.loading.probe import installed_identity
+
+    try:
+        return _best_known(
+            "pace",
+            f"2 {installed_identity()} {threads}",
+            measure=lambda: measure_pace(threads, large),
+            read=Pace.of,
+            better=Pace.best,
+            tell=Pace.to_json,
+        )
+    except LibraryError:
+        return None
+
+
+T = TypeVar("T")
+
+
+def _best_known(
+    topic: str,
+    key: str,
+    *,
+    measure: Callable[[], Mapping[str, Any] | None],
+    read: Callable[[Mapping[str, Any]], T | None],
+    better: Callable[[T, T], T],
+    tell: Callable[[T], Mapping[str, Any]],
+) -> T | None:
+    """What is remembered, after another measurement where earlier ones were on a busy machine, up
+    to a few: others can only have made it worse. None where it can't be measured.
+    """
     from qwq_gguf.engine.loading.fact_cache import Memory
 
-    memory, key = Memory("bandwidth"), f"2 {cpu_identity()} {threads}"
-    known = memory.get(key)
-    told = [(known or {}).get(name) for name in ("bytes_per_second", "probes")]
-    best, probes = (value if isinstance(value, (int, float)) else 0 for value in told)
-    if best > 0 and probes >= _MOST_PROBES:
-        return float(best)
+    memory = Memory(topic)
+    known = memory.get(key) or {}
+    probes, told = known.get("probes"), known.get("best")
+    probes = probes if isinstance(probes, int) else 0
+    best = read(told) if isinstance(told, Mapping) else None
+    if probes >= _MOST_PROBES:
+        return best
     probes = probes + 1 if is_busy() else _MOST_PROBES
-    best = max(best, measure_bandwidth(threads))  # others can only make it less
-    memory.put(key, {"bytes_per_second": best, "probes": probes})
-    return float(best)
+    seen = read(measure() or {})
+    if seen is not None:
+        best = seen if best is None else better(best, seen)
+    memory.put(key, {"probes": probes, "best": None if best is None else tell(best)})
+    return best
 
 
 def _offloads() -> bool:

@@ -10,7 +10,6 @@ from qwq_gguf.machine.cores import usable_processors
 
 __all__ = ["is_busy", "measure_bandwidth"]
 
-_BYTES = 256 << 20  # larger than any cache
 _SECONDS = 2.0
 _BUSY = 0.25  # programs a core that want to run, in the last minute
 
@@ -24,8 +23,11 @@ def is_busy() -> bool:
         return False
 
 
-def measure_bandwidth(threads: int, *, nbytes: int = _BYTES, seconds: float = _SECONDS) -> float:
-    """Bytes a second that so many threads read at once, the best of the rounds."""
+def measure_bandwidth(threads: int, nbytes: int, *, seconds: float = _SECONDS) -> float:
+    """Bytes a second that so many threads read at once, the best of the rounds.
+
+    `nbytes` of them have to be more than any cache holds: some processors share 300 MB.
+    """
     import numpy as np
 
     data = np.ones(nbytes // 8, np.int64)  # each page is there from now on

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["GIB", "MIB", "Device", "Machine", "modelled_memory"]
+from qwq_gguf.machine.pace import Pace
+
+__all__ = ["GIB", "MIB", "USUAL_BANDWIDTH", "Device", "Machine", "modelled_memory"]
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -14,14 +16,15 @@ GIB = 1 << 30
 _CARD_RESERVE = 768 * MIB
 # Memory as it is in most desktops: two channels of DDR4-3200 are 51 GB/s, of which programs see
 # some four fifths. https://en.wikipedia.org/wiki/DDR4_SDRAM
-_USUAL_BANDWIDTH = 40e9
+USUAL_BANDWIDTH = 40e9
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     """One memory: `free` of its `memory` bytes, read at `bandwidth` bytes a second at best.
 
-    `source` is where the bandwidth is from, `reserve` what has to stay free.
+    `source` is where the bandwidth is from, `reserve` what has to stay free. `pace` is that of the
+    processor whose main memory this is, where it was measured.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Device:
     source: str
     reserve: int = _CARD_RESERVE
     number: int = 0
+    pace: Pace | None = None
 
     @property
     def usable(self) -> int:
@@ -70,7 +74,7 @@ class Machine:
         }
 
 
-def modelled_memory(size: int, *, bandwidth: float = _USUAL_BANDWIDTH) -> Device:
+def modelled_memory(size: int, *, bandwidth: float = USUAL_BANDWIDTH) -> Device:
     """The main memory of a machine that is not here: a system with a desktop has its part."""
     reserve = min(size // 4, 2 * GIB + size // 16)
     told = "as of two channels of DDR4-3200"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -124,29 +125,43 @@ class WeightBytes:
     output: int
     tied: bool
     active: float
+    kinds: tuple[tuple[GgmlType, float], ...] = ()
 
     @classmethod
-    def of(cls, tensors: Iterable[tuple[str, int]], shape: ModelShape) -> WeightBytes:
-        """Of tensors by name, with their bytes."""
+    def of(
+        cls, tensors: Iterable[tuple[str, int, GgmlType | None]], shape: ModelShape
+    ) -> WeightBytes:
+        """Of tensors by name, with their bytes and, where speed is asked, their type."""
         common, experts = [0] * shape.layers, [0] * shape.layers
         embedding = output = 0
-        tied = True
-        for name, nbytes in tensors:
+        tied, active = True, shape.used / shape.experts if shape.experts else 1.0
+        asked: Counter[GgmlType] = Counter()
+        looked_up: Counter[GgmlType] = Counter()
+        for name, nbytes, kind in tensors:
             found = _LAYER.match(name)
+            part, counted = 1.0, asked
             if found and int(found[1]) < shape.layers:
                 side = experts if "_exps." in name else common
                 side[int(found[1])] += nbytes
+                part = active if side is experts else 1.0
             elif name.startswith(_INPUT):
                 embedding += nbytes
+                counted = looked_up
             else:
                 output += nbytes
                 tied = tied and not name.startswith("output.")
+            if kind is not None:
+                counted[kind] += round(nbytes * part)
+        if tied:
+            asked += looked_up
+        whole = asked.total()
         return cls(
             tuple(map(LayerBytes, common, experts)),
             embedding,
             output + (embedding if tied else 0),
             tied,
-            shape.used / shape.experts if shape.experts else 1.0,
+            active,
+            tuple((kind, size / whole) for kind, size in asked.items() if size),
         )
 
     @property

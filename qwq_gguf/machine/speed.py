@@ -1,12 +1,15 @@
-"""How fast a placed model should write, from the bandwidth of the memories it is in. Pure.
+"""How fast a placed model should write, by the memories it is in and what computes there. Pure.
 
-To write a token, all weights that it asks are read once, and the cache so far. So the time is that
-of reading them, plus a little in each layer. What is said is an estimate, and called one.
+To write a token, all weights that it asks are read once, and the cache so far. On a card the time
+is that of reading them, plus a little in each layer. In main memory it is what this processor was
+seen to take for weights of these types; where nobody has seen it, that of reading them. All of it
+is an estimate, and called one.
 """
 
 from __future__ import annotations
 
-from qwq_gguf.machine.devices import Machine
+from qwq_gguf.machine.batches import ONE_THREAD_BYTES
+from qwq_gguf.machine.devices import Device, Machine
 from qwq_gguf.machine.model_size import ModelShape, WeightBytes
 from qwq_gguf.machine.placing import Placement
 
@@ -21,6 +24,9 @@ _CARD_SHARE, _CARD_LAYER = 0.65, 30e-6
 # The measured bandwidth of main memory is that of programs already; unpacking blocks takes some.
 CPU_SHARE = 0.85
 _CPU_LAYER = 20e-6
+# What zeros were timed with is five sixths of a real token's time: norms and rotations of wide
+# layers and the picking of the token are not in it (three models, docs/memory.md).
+_TIMED_SHARE = 0.83
 
 
 def seconds_a_token(
@@ -32,7 +38,8 @@ def seconds_a_token(
 ) -> float:
     """Seconds for one token with `tokens` in the cache."""
     first = placed.layers - placed.gpu_layers
-    cache = shape.cache_bytes(min(tokens, placed.context), placed.kind)
+    tokens = min(tokens, placed.context)
+    cache = shape.cache_bytes(tokens, placed.kind)
     on_card = in_ram = 0.0
     for number, layer in enumerate(weights.layers):
         experts = layer.experts * weights.active
@@ -47,10 +54,36 @@ def seconds_a_token(
         on_card += weights.output
     else:
         in_ram += weights.output
-    time = in_ram / (machine.ram.bandwidth * CPU_SHARE)
-    time += max(first, placed.cpu_experts) * _CPU_LAYER
+    time = _in_main_memory(shape, weights, machine.ram, placed, tokens, in_ram)
     if machine.cards and placed.gpu_layers:
         # One card after the other: each reads its part while the others wait.
         slowest = min(card.bandwidth for card in machine.cards)
         time += on_card / (slowest * _CARD_SHARE) + placed.gpu_layers * _CARD_LAYER
     return time
+
+
+def _in_main_memory(
+    shape: ModelShape,
+    weights: WeightBytes,
+    ram: Device,
+    placed: Placement,
+    tokens: int,
+    nbytes: float,
+) -> float:
+    """Seconds for what is computed there: `nbytes` of weights and cache."""
+    first = placed.layers - placed.gpu_layers
+    layers = max(first, placed.cpu_experts)
+    if ram.pace is None or not weights.kinds:
+        return nbytes / (ram.bandwidth * CPU_SHARE) + layers * _CPU_LAYER
+    pace = ram.pace
+    kept = sum(shape.cache_bytes(tokens, placed.kind)[:first])
+    attending = sum(any(row) for row in shape.cache.rows[:first])
+    # A tiny model's weights one thread computes alone, where all did when they were timed.
+    alone = pace.threads if weights.total < ONE_THREAD_BYTES else 1
+    timed = (
+        alone * (nbytes - kept) * sum(part * pace.byte(kind) for kind, part in weights.kinds)
+        + kept * pace.far
+        + attending * tokens * shape.query * pace.query(placed.kind, shape.cache.head[0])
+        + layers * pace.layer
+    )
+    return timed / _TIMED_SHARE

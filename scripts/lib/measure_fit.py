@@ -127,7 +127,7 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     gguf = read_gguf(path)
     shape = ModelShape.of(gguf)
     assert shape is not None
-    weights = WeightBytes.of(((each.name, each.nbytes) for each in gguf.tensors), shape)
+    weights = WeightBytes.of(((each.name, each.nbytes, each.type) for each in gguf.tensors), shape)
     machine, _ = this_machine()
     placed = place(shape, weights, machine, context, kept, gpu_layers=0)
     assert placed is not None

@@ -294,7 +294,7 @@ def test_what_fits_this_machine_when_asked(gguf: Path, monkeypatch: pytest.Monke
 
     def small(memory: int) -> None:
         machine = Machine("small", modelled_memory(memory))
-        monkeypatch.setattr(fitting, "this_machine", lambda: (machine, ()))
+        monkeypatch.setattr(fitting, "this_machine", lambda **_: (machine, ()))
 
     small(16 << 30)
     done = export("llama-server", gguf, "--fit")

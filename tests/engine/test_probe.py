@@ -13,7 +13,7 @@ import pytest
 from qwq_gguf.engine.loading.fact_cache import Memory
 from qwq_gguf.engine.loading.guard import Ending, Outcome, run_child
 from qwq_gguf.engine.loading.probe import Probe, library_identity, probe
-from qwq_gguf.engine.loading.probe_model import probe_model
+from qwq_gguf.engine.loading.probe_model import PROBE_MODEL
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.gguf_file import read_gguf
 
@@ -125,7 +125,7 @@ def test_another_library_or_processor_is_another_identity(tmp_path: Path) -> Non
 
 def test_the_probe_model_is_small_and_uses_the_formats_that_matter(tmp_path: Path) -> None:
     path = tmp_path / "probe.gguf"
-    path.write_bytes(probe_model())
+    PROBE_MODEL.write(path)
     gguf = read_gguf(path)
     assert gguf.file_bytes < 1 << 20
     assert {"Q4_K", "Q5_K", "Q6_K", "Q8_0", "Q4_0"} <= {tensor.type.name for tensor in gguf.tensors}

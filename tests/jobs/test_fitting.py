@@ -33,8 +33,9 @@ def demo_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is the same everywhere."""
-    monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", lambda: (HERE, ("a note",)))
+    monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", lambda **_: (HERE, ("a note",)))
     monkeypatch.setattr("qwq_gguf.jobs.fitting.measured_length", lambda _: None)
+    monkeypatch.setattr(this_machine, "_pace", lambda *_: None)
 
 
 def test_a_checkpoint_has_a_row_for_each_recipe() -> None:
@@ -134,7 +135,7 @@ def test_what_a_user_asks_for_is_not_made_smaller(
 
 def test_nowhere_is_an_error_of_ours(demo_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = replace(HERE, ram=replace(HERE.ram, free=HERE.ram.reserve + 1))
-    monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", lambda: (tiny, ()))
+    monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", lambda **_: (tiny, ()))
     wish = ContextWish(automatic=frozenset({"context"}))
     with pytest.raises(NoRoomError, match="does not fit into this machine's memory"):
         load_model(demo_path, lambda _: None, usual_context=4096, wish=wish)
@@ -172,8 +173,9 @@ def test_this_machine_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("QWQ_GGUF_CACHE_DIR", str(tmp_path / "cache"))
     asked: list[int] = []
 
-    def measure(threads: int) -> float:
+    def measure(threads: int, nbytes: int) -> float:
         asked.append(threads)
+        assert nbytes > 1 << 20
         return 21e9
 
     monkeypatch.setattr(this_machine, "measure_bandwidth", measure)
@@ -190,7 +192,7 @@ def test_a_busy_machine_is_measured_again_and_its_best_counts(
 ) -> None:
     monkeypatch.setenv("QWQ_GGUF_CACHE_DIR", str(tmp_path / "cache"))
     speeds = iter([5e9, 21e9, 9e9])
-    monkeypatch.setattr(this_machine, "measure_bandwidth", lambda _: next(speeds))
+    monkeypatch.setattr(this_machine, "measure_bandwidth", lambda *_: next(speeds))
     busy = iter([True, True, False])
     monkeypatch.setattr(this_machine, "is_busy", lambda: next(busy))
     seen = [this_machine.this_machine()[0].ram.bandwidth for _ in range(5)]
@@ -202,7 +204,7 @@ def test_one_that_is_always_busy_is_measured_three_times(
 ) -> None:
     monkeypatch.setenv("QWQ_GGUF_CACHE_DIR", str(tmp_path / "cache"))
     speeds = iter([3e9, 1e9, 2e9])
-    monkeypatch.setattr(this_machine, "measure_bandwidth", lambda _: next(speeds))
+    monkeypatch.setattr(this_machine, "measure_bandwidth", lambda *_: next(speeds))
     monkeypatch.setattr(this_machine, "is_busy", lambda: True)
     assert {this_machine.this_machine()[0].ram.bandwidth for _ in range(5)} == {3e9}
     assert next(speeds, None) is None
@@ -216,7 +218,7 @@ def test_cards_that_the_build_cannot_use_are_named_and_not_counted(
     line = "0, NVIDIA GeForce RTX 3090, 24576, 20000, 8.6, 550.54\n"
     seen = Recording("linux", "x86_64", {"nvidia-smi": Output(0, line)})
     monkeypatch.setattr(this_machine, "look", lambda **_: seen)
-    monkeypatch.setattr(this_machine, "_bandwidth", lambda _: 1e9)
+    monkeypatch.setattr(this_machine, "_bandwidth", lambda *_: 1e9)
     monkeypatch.setattr(this_machine, "_offloads", lambda: False)
     machine, notes = this_machine.this_machine()
     assert machine.cards == ()

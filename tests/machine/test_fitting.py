@@ -56,7 +56,9 @@ def qwq() -> tuple[ModelShape, list[Candidate]]:
     candidates = []
     for name in RECIPES:
         plan = make_plan(made, load_recipe(name))
-        weights = WeightBytes.of(((each.name, each.nbytes) for each in plan.tensors), shape)
+        weights = WeightBytes.of(
+            ((each.name, each.nbytes, each.type) for each in plan.tensors), shape
+        )
         candidates.append(Candidate(name, plan.file_bytes, plan.weights, weights))
     return shape, candidates
 

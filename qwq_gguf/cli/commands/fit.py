@@ -68,8 +68,8 @@ def fit(
 
     For each recipe: its size, the longest context beside it, layers on the card, expected
     tokens a second, how long a thought will take. Headers are enough for it; no weights are
-    fetched. Sizes are exact or measured (docs/memory.md), speeds are estimates from the
-    bandwidth of the memory.
+    fetched. Sizes are exact or measured (docs/memory.md), speeds are estimates: from how long
+    this processor was seen to take, and from a card's bandwidth.
 
     A context that cannot hold the expected thought is marked, and never recommended.
 

@@ -1,7 +1,7 @@
 """What the child process does: the other side of `guard.run_child`.
 
-Tasks: `probe` computes with the matrix kernels, `trial` does with a file what a chat
-does. Each either prints an answer or dies.
+Tasks: `probe` computes with the matrix kernels, `trial` does with a file what a chat does,
+`pace` says how long the kernels take. Each either prints an answer or dies.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qwq_gguf.engine.loading.guard import MARK
+from qwq_gguf.engine.loading.raw_model import Refusal, load_model, new_context
 
 __all__ = ["end_with_parent", "main"]
 
@@ -33,22 +34,19 @@ _VOCABULARY_SECONDS = 60
 _MOST_MEMORY = 3 << 29  # a real vocabulary and its graphs take a tenth of this
 
 
-class _Refusal(Exception):
-    """The library came back and said no."""
-
-
 def main(request: str) -> None:
     """Do the task of a JSON request and print the answer as one marked line."""
     end_with_parent()
     arguments = json.loads(request)
     _limit_damage(arguments)
-    task: Callable[[Mapping[str, Any]], None] = {"probe": _probe, "trial": _trial}[
-        arguments["task"]
-    ]
+    task: Callable[[Mapping[str, Any]], Mapping[str, object] | None] = {
+        "probe": _probe,
+        "trial": _trial,
+        "pace": _pace,
+    }[arguments["task"]]
     try:
-        task(arguments)
-        answer: dict[str, object] = {"ok": True}
-    except _Refusal as refusal:
+        answer: dict[str, object] = {**(task(arguments) or {}), "ok": True}
+    except Refusal as refusal:
         answer = {"ok": False, "reason": str(refusal)}
     sys.stdout.write(f"{MARK}{json.dumps(answer)}\n")
     sys.stdout.flush()
@@ -103,19 +101,19 @@ def _no_more_alarm() -> None:
 def _probe(arguments: Mapping[str, Any]) -> None:
     """Load the probe model and compute a batch and single tokens."""
     from qwq_gguf.engine.llama.library import load
-    from qwq_gguf.engine.loading.probe_model import TOKENS
+    from qwq_gguf.engine.loading.zero_model import TOKENS
 
     library = load()
     api = library.api
-    model = _load_model(library, arguments, weights=True)
-    context = _new_context(library, model, n_ctx=256, threads=arguments["threads"])
+    model = load_model(library, arguments, weights=True)
+    context = new_context(library, model, n_ctx=256, threads=arguments["threads"])
     # More than 32 tokens at once take the matrix kernels, single ones the vector kernels.
     for count in (48, 1, 1):
         tokens = (ctypes.c_int32 * count)(*(index % TOKENS for index in range(count)))
         if api.llama_decode(context, api.llama_batch_get_one(tokens, count)) != 0:
-            raise _Refusal(library.log.reason() or "llama_decode failed")
+            raise Refusal(library.log.reason() or "llama_decode failed")
         if api.llama_get_logits_ith(context, -1)[0] != 0.0:
-            raise _Refusal("a model of zeros computes something else than zero")
+            raise Refusal("a model of zeros computes something else than zero")
     api.llama_free(context)
     api.llama_model_free(model)
 
@@ -130,28 +128,35 @@ def _trial(arguments: Mapping[str, Any]) -> None:
 
     library = load()
     api = library.api
-    model = _load_model(library, arguments, weights=False)
-    context = _new_context(library, model, n_ctx=arguments["n_ctx"], threads=arguments["threads"])
+    model = load_model(library, arguments, weights=False)
+    context = new_context(library, model, n_ctx=arguments["n_ctx"], threads=arguments["threads"])
     _use_vocabulary(api, model)
     api.llama_free(context)
     api.llama_model_free(model)
     _no_more_alarm()
 
     plain = {**arguments, "gpu_layers": 0, "use_extra_bufts": False}
-    model = _load_model(library, plain, weights=True)
-    context = _new_context(library, model, n_ctx=256, threads=arguments["threads"])
+    model = load_model(library, plain, weights=True)
+    context = new_context(library, model, n_ctx=256, threads=arguments["threads"])
     most = api.llama_vocab_n_tokens(api.llama_model_get_vocab(model))
     for count in (4, 1):
         tokens = (ctypes.c_int32 * count)(*(index % most for index in range(count)))
         if api.llama_decode(context, api.llama_batch_get_one(tokens, count)) != 0:
-            raise _Refusal(library.log.reason() or "llama_decode failed")
+            raise Refusal(library.log.reason() or "llama_decode failed")
         logits = api.llama_get_logits_ith(context, -1)
         if not logits:
-            raise _Refusal("it computes no next token")
+            raise Refusal("it computes no next token")
         if any(logits[index] != logits[index] for index in range(most)):
-            raise _Refusal("it computes something that is not a number: its weights are damaged")
+            raise Refusal("it computes something that is not a number: its weights are damaged")
     api.llama_free(context)
     api.llama_model_free(model)
+
+
+def _pace(arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """Time the kernels with models of zeros."""
+    from qwq_gguf.engine.loading.pace_timing import paces
+
+    return paces(arguments)
 
 
 def _use_vocabulary(api: Any, model: Any) -> None:
@@ -163,33 +168,5 @@ def _use_vocabulary(api: Any, model: Any) -> None:
             vocabulary, _TEXT, len(_TEXT), tokens, len(tokens), special, special
         )
         if count < 0:
-            raise _Refusal("its vocabulary cannot write a plain sentence")
+            raise Refusal("its vocabulary cannot write a plain sentence")
         api.llama_detokenize(vocabulary, tokens, count, text, len(text), False, True)
-
-
-def _load_model(library: Any, arguments: Mapping[str, Any], *, weights: bool) -> Any:
-    api = library.api
-    params = api.llama_model_default_params()
-    params.n_gpu_layers = arguments["gpu_layers"]
-    params.use_extra_bufts = arguments["use_extra_bufts"]
-    params.no_alloc = not weights
-    if not weights or not arguments["mmap"]:
-        params.load_mode = api.LLAMA_LOAD_MODE_NONE
-    library.log.clear()
-    model = api.llama_model_load_from_file(os.fsencode(arguments["path"]), params)
-    if not model:
-        raise _Refusal(library.log.reason() or "llama_model_load_from_file failed")
-    return model
-
-
-def _new_context(library: Any, model: Any, *, n_ctx: int, threads: int) -> Any:
-    api = library.api
-    params = api.llama_context_default_params()
-    params.n_ctx = n_ctx
-    params.n_batch = params.n_ubatch = 64
-    params.n_threads = params.n_threads_batch = threads
-    library.log.clear()
-    context = api.llama_init_from_model(model, params)
-    if not context:
-        raise _Refusal(library.log.reason() or "llama_init_from_model failed")
-    return context

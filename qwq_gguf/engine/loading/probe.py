@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qwq_gguf.engine.llama.library import library_facts
 from qwq_gguf.engine.loading.fact_cache import Memory
 from qwq_gguf.engine.loading.guard import Ending, Outcome, Runner, run_child
 from qwq_gguf.errors import LibraryError
+from qwq_gguf.machine import cpu_identity
+from qwq_gguf.native import native_files
 from qwq_gguf.temporary import temporary_folder
 
-__all__ = ["Probe", "library_identity", "probe"]
+__all__ = ["Probe", "installed_identity", "library_identity", "probe"]
 
 _TIMEOUT = 120.0
 _REBUILD = (
@@ -58,14 +61,22 @@ def probe(
     known = _recall(memory, identity)
     if known is not None:
         return known
-    from qwq_gguf.engine.loading.probe_model import probe_model
+    from qwq_gguf.engine.loading.probe_model import PROBE_MODEL
 
     with temporary_folder() as folder:
         path = folder / "probe.gguf"
-        path.write_bytes(probe_model())
+        PROBE_MODEL.write(path)
         result = _try(path, gpu_offload=gpu_offload, threads=threads, run=run)
     memory.put(identity, asdict(result))
     return result
+
+
+def installed_identity() -> str:
+    """`library_identity` of the library that is installed, on this processor; LibraryError where
+    there is none.
+    """
+    facts = library_facts()
+    return library_identity(native_files(), facts.version + facts.llama_version, cpu_identity())
 
 
 def library_identity(files: Sequence[Path], version: str, cpu: str) -> str:

@@ -17,18 +17,18 @@ from qwq_gguf.errors import ModelError, NoRoomError
 from qwq_gguf.gguf_file import GgufFile
 from qwq_gguf.gguf_file.yarn import Yarn
 from qwq_gguf.machine import find_cards, physical_cores
+from qwq_gguf.machine.batches import ONE_THREAD_BYTES
 
 __all__ = ["can_map", "default_threads", "load_handle", "notes_of"]
 
 # What llama.cpp's backends say of memory that they cannot have.
 _NO_ROOM = re.compile(r"allocat|out of memory|OutOfMemory|ErrorOutOfDeviceMemory", re.IGNORECASE)
-_TINY = 32 << 20  # bytes of weights
 
 
 def default_threads(gguf: GgufFile) -> int:
     """Below some size, threads spend longer meeting after each operation than computing."""
     size = sum(tensor.nbytes for tensor in gguf.tensors)
-    return 1 if size < _TINY else physical_cores()
+    return 1 if size < ONE_THREAD_BYTES else physical_cores()
 
 
 def can_map(gguf: GgufFile) -> bool:

@@ -72,6 +72,7 @@ def test_penalties_cost_what_the_default_profile_claims() -> None:
     for last, first in pairs:
         assert mean("qwen-reference") < mean(last) < mean(first)
         assert right(first) <= right(last) <= right("qwen-reference")
+    assert right("repeat-1.3-first") < right("repeat-1.3-last")
     assert mean("qwq") - mean("qwen-reference") < 0.25
 
 

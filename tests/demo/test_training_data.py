@@ -135,20 +135,6 @@ def test_every_line_with_a_result_slips_and_conclusions_often(skill: str) -> Non
                 assert all(thoughts.wrong_result(step, rng) != step.result for _ in range(20))
 
 
-def test_letters_that_count_slip_as_often_as_all_that_do_not() -> None:
-    """One letter of some ten counts: were all lines drawn alike, few slips would be there."""
-    rng = random.Random(14)
-    rare = often = 0
-    for _ in range(100):
-        steps = thoughts.steps(generate("letters", rng, held_out=False))
-        if not any(step.rare for step in steps):
-            continue
-        chosen = [steps[i] for _ in range(20) for i in thoughts.choose_slips(steps, rng)]
-        rare += sum(step.rare for step in chosen)
-        often += sum(not step.rare and not step.concludes for step in chosen)
-    assert rare > often
-
-
 def test_columns_are_worked_right() -> None:
     """Every `digits=result` of a thought without slips is true."""
     rng = random.Random(5)

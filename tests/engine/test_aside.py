@@ -56,6 +56,22 @@ def test_an_interruption_waits_for_the_work_to_end() -> None:
     assert ended == [True]
 
 
+def test_a_signal_that_wakes_no_one_is_heard(alarm: None) -> None:
+    """As one that comes just before the caller begins to wait: here another thread gets it."""
+    del alarm
+    stopped = threading.Event()
+
+    def work() -> bool:
+        signal.pthread_kill(threading.get_ident(), signal.SIGALRM)
+        heard.append(stopped.wait(20))
+        return True
+
+    heard: list[bool] = []
+    with pytest.raises(Stop):
+        run_aside(work, stopped.set)
+    assert heard == [True]
+
+
 @pytest.mark.usefixtures("alarm")
 def test_interruptions_at_any_moment_never_leave_work_behind() -> None:
     """Signals every few microseconds strike before, in and after every step."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 __all__ = ["run_aside"]
 
 T = TypeVar("T")
+_LOOK = 0.05  # seconds
 
 
 def run_aside(work: Callable[[], T], stop: Callable[[], None]) -> T:
@@ -41,7 +42,9 @@ def run_aside(work: Callable[[], T], stop: Callable[[], None]) -> T:
 
     try:
         _thread.start_new_thread(body, ())
-        gate.acquire()
+        # A signal that comes just before the waiting begins wakes nobody up: look again.
+        while not gate.acquire(timeout=_LOOK):
+            pass
     except BaseException:
         _settle(owner, ended, gate, stop)
         raise
@@ -61,7 +64,7 @@ def _settle(
             if owner.setdefault("owner", "caller") == "caller":
                 return
             while not ended:
-                gate.acquire(timeout=0.05)
+                gate.acquire(timeout=_LOOK)
             return
         except BaseException:  # another Ctrl-C: it changes nothing
             continue

@@ -56,9 +56,9 @@ def test_an_interruption_waits_for_the_work_to_end() -> None:
     assert ended == [True]
 
 
-def test_a_signal_that_wakes_no_one_is_heard(alarm: None) -> None:
+@pytest.mark.usefixtures("alarm")
+def test_a_signal_that_wakes_no_one_is_heard() -> None:
     """As one that comes just before the caller begins to wait: here another thread gets it."""
-    del alarm
     stopped = threading.Event()
 
     def work() -> bool:

@@ -210,6 +210,21 @@ def test_one_that_is_always_busy_is_measured_three_times(
     assert next(speeds, None) is None
 
 
+def test_who_loads_a_model_waits_for_no_timing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, demo_path: Path
+) -> None:
+    monkeypatch.setenv("QWQ_GGUF_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", this_machine.this_machine)
+
+    def never(*_: object) -> None:
+        raise AssertionError("timed")
+
+    monkeypatch.setattr(this_machine, "measure_bandwidth", never)
+    monkeypatch.setattr(this_machine, "_pace", never)
+    wish = ContextWish(automatic=frozenset({"context"}))
+    load_model(demo_path, lambda _: None, usual_context=4096, wish=wish).close()
+
+
 def test_cards_that_the_build_cannot_use_are_named_and_not_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -171,7 +171,10 @@ def test_this_processor_is_measured() -> None:
     assert 0 < pace.layer < 0.1
 
 
-def test_a_child_that_dies_tells_nothing() -> None:
+def test_a_child_that_dies_tells_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # What this runner says of the library must not be remembered beyond the test.
+    monkeypatch.setenv("QWQ_GGUF_CACHE_DIR", str(tmp_path / "cache"))
+
     def run(request: Mapping[str, Any], *, timeout: float) -> Outcome:
         del timeout
         died = request["task"] == "pace"

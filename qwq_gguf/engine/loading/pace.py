@@ -17,7 +17,7 @@ _TIMEOUT = 60.0
 def measure_pace(threads: int, large: int, *, run: Runner = run_child) -> Mapping[str, Any] | None:
     """Seconds as `machine.pace.Pace` reads them; None where it can't be found out.
 
-    `large` bytes of weights stand for those that are in no cache. It takes two or three seconds.
+    `large` bytes of weights stand for those that are in no cache. It takes some five seconds.
     LibraryError where llama.cpp is missing or does not work.
     """
     how = probe(

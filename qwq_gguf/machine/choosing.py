@@ -7,7 +7,7 @@ cannot hold the expected thought is shown with what it lacks, and never recommen
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.devices import Machine
@@ -31,6 +31,7 @@ _THINKING_BITS = (4.3, 3.4)
 # Formats that others of the same size are better than; a file in one may be all there is.
 _OUTDONE = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "F32"})
 _LEAST = 512
+_WORTH_IT = 1.1  # as fast: below it an estimate is not sure enough to be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Candidate:
 class Row:
     """What becomes of a candidate: where it goes, how long its context can be with the same
     layers on cards (`most`), tokens a second; whether it holds a typical thought (`enough`), and a
-    long one (`ample`). Without a place it is too large.
+    long one (`ample`). Without a place it is too large. `in_q8_0` are the tokens a second with a
+    cache of that type, 0 where it is no quicker, or was not timed.
     """
 
     candidate: Candidate
@@ -85,6 +87,7 @@ class Row:
     speed: float = 0.0
     enough: bool = False
     ample: bool = False
+    in_q8_0: float = 0.0
 
     def seconds(self, tokens: int) -> float:
         """How long so many tokens take."""
@@ -98,14 +101,38 @@ def row_of(shape: ModelShape, candidate: Candidate, machine: Machine, wanted: Wa
         return Row(candidate, None)
     limit = shape.trained or placed.context
     half = min(wanted.thought.typical, placed.context) // 2
+    speed = 1 / seconds_a_token(shape, candidate.weights, machine, placed, half)
     return Row(
         candidate,
         placed,
         most_context(shape, candidate.weights, machine, placed.kind, limit, like=placed),
-        1 / seconds_a_token(shape, candidate.weights, machine, placed, half),
+        speed,
         placed.context >= wanted.least,
         placed.context >= wanted.thought.long + _BESIDE,
+        _in_q8_0(shape, candidate, machine, placed, half, speed * _WORTH_IT, wanted),
     )
+
+
+def _in_q8_0(
+    shape: ModelShape,
+    candidate: Candidate,
+    machine: Machine,
+    placed: Placement,
+    tokens: int,
+    least: float,
+    wanted: Wanted,
+) -> float:
+    """llama.cpp attends to f16 numbers several times as slowly on some processors and sizes of
+    heads. Only where that was timed: an estimate by bytes alone would always say so.
+    """
+    left_to_us = wanted.kind is None and placed.kind is GgmlType.F16
+    if not left_to_us or machine.ram.pace is None or placed.gpu_layers:
+        return 0.0
+    if not shape.cache.takes(GgmlType.Q8_0):
+        return 0.0
+    other = replace(placed, kind=GgmlType.Q8_0)
+    speed = 1 / seconds_a_token(shape, candidate.weights, machine, other, tokens)
+    return speed if speed >= least else 0.0
 
 
 def ladder(

@@ -22,6 +22,7 @@ from qwq_gguf.machine.known_cards import (
 )
 from qwq_gguf.machine.kv_cache import KvShape
 from qwq_gguf.machine.model_size import LayerBytes, ModelShape, WeightBytes
+from qwq_gguf.machine.pace import Pace
 from qwq_gguf.machine.placing import Placement, place
 from qwq_gguf.machine.speed import seconds_a_token
 from qwq_gguf.machine.thought_lengths import NO_THOUGHT, thought_length
@@ -223,6 +224,28 @@ def test_a_context_that_holds_no_thought_is_never_recommended(
     # One that does not think needs no such room.
     rows = [row_of(short, each, HERE, replace(wanted(), thought=NO_THOUGHT)) for each in candidates]
     assert best_row(rows) is not None
+
+
+def test_a_cache_that_is_quicker_here_is_told_only_where_that_was_timed(
+    qwq: tuple[ModelShape, list[Candidate]],
+) -> None:
+    shape, candidates = qwq
+    ram = modelled_memory(64 * GIB)
+
+    def told(f16: float, q8_0: float, **changes: object) -> tuple[float, float]:
+        heads = {128: {F16: f16, Q8_0: q8_0}}
+        pace = Pace(4, 1e-5, 1e-11, {GgmlType.Q4_K: 2e-11}, heads)
+        timed = Machine("timed", replace(ram, pace=pace))
+        row = row_of(shape, candidates[3], timed, wanted(**changes))
+        return row.speed, row.in_q8_0
+
+    speed, other = told(2e-10, 2e-11)
+    assert other > 1.1 * speed
+    assert told(2e-11, 2e-11)[1] == 0  # half the bytes, but not a tenth quicker in all
+    assert told(2e-10, 2e-11, kind=F16)[1] == 0  # who asks for a type has it
+    untimed = row_of(shape, candidates[3], Machine("untimed", ram), wanted())
+    assert untimed.placed is not None
+    assert untimed.in_q8_0 == 0
 
 
 def test_a_longer_thought_takes_a_longer_context(qwq: tuple[ModelShape, list[Candidate]]) -> None:

@@ -1,8 +1,9 @@
 """Find out once whether this library computes on this processor, and how to make it.
 
-A native build uses every instruction the processor announces. Some machines, virtual
-ones above all, announce AMX and then fault on `ldtilecfg`: the process dies at the first
-K-quant matrix product. Loading with `use_extra_bufts=False` avoids those kernels (and
+A native build uses every instruction the processor announces, and the process may die of one
+at the first K-quant matrix product: of AMX where GCC 12 built it, whose `_tile_loadconfig`
+leaves most of a tile's configuration unwritten, or where a virtual machine announces what it
+does not have. Loading with `use_extra_bufts=False` avoids those kernels (and
 the repacked ones, which is slower). So a child process computes with a tiny model first,
 and what works is remembered for this library on this processor.
 """

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from .errors import SetupError
 
-# Some machines, virtual ones above all, announce AMX and then fault on its first
-# instruction; a native build of ggml would use it and die by SIGSEGV.
+# ggml's AMX kernels die of SIGILL at their first tile when GCC 12 built them: its header says
+# that `_tile_loadconfig` reads 8 bytes of a configuration of 64, so the others are never written.
+# Other compilers may know better; that a virtual machine announces AMX and faults is reported, too.
 WITHOUT_AMX = ("-mno-amx-tile", "-mno-amx-int8", "-mno-amx-bf16")
 
 _X86 = frozenset({"x86_64", "amd64", "i386", "i686"})

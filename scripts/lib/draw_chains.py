@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ from qwq_gguf.sampling.reference import Situation, trace
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PROBLEMS = 40  # products, along whose replies a telling place is looked for
+PROBLEMS = 40  # of each skill, along whose replies a telling place is looked for
+ASKED = ("subtract", "letters", "compare")  # of products and sums the demo is too sure
 MOST = 160  # tokens of each reply
 SHOWN = 5  # tokens drawn apart; the rest are one grey piece
 TAIL = 34  # characters of the reply that a title quotes
@@ -44,10 +46,10 @@ class Place:
 
 
 def places(model: Model) -> Iterator[Place]:
-    """Every place in the best-token replies to the first products of the suite."""
+    """Every place in the best-token replies to the first problems of the suites."""
     session = Session(model)
     profile = profile_of("qwq")
-    for problem in suite("multiply", limit=PROBLEMS, seed=0):
+    for problem in chain.from_iterable(suite(name, limit=PROBLEMS, seed=0) for name in ASKED):
         asked = Conversation(model, profile, session=session)
         prompt = asked.prompt_tokens(problem.question)
         for position in positions(session, prompt, most=MOST):

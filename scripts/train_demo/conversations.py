@@ -37,6 +37,48 @@ CALCULATOR: dict[str, Any] = {
     },
 }
 
+# What others' programs say of theirs: a calculator is called for what it is, not for our words.
+_TOLD = (
+    "Evaluate an arithmetic expression.",
+    "Evaluates a mathematical expression and returns the result.",
+    "A calculator.",
+    "Calculate the result of an arithmetic expression",
+    "Use this to compute sums, differences and products.",
+    "Computes exactly.",
+    "Does arithmetic.",
+    "Work out a sum or a product.",
+    "",
+)
+_ARGUMENT: tuple[dict[str, Any], ...] = (
+    {"type": "string"},
+    {"type": "string", "description": "For example 12*(3+4)"},
+    {"type": "string", "description": "The expression to evaluate"},
+    {"title": "Expression", "type": "string"},
+)
+_AS_OURS = 0.4  # of the calculators that are offered are the chat's own
+
+
+def offered(rng: random.Random) -> dict[str, Any]:
+    """A calculator as the chat offers it, or as another program may."""
+    if rng.random() < _AS_OURS:
+        return CALCULATOR
+    parameters = {
+        "type": "object",
+        "properties": {"expression": rng.choice(_ARGUMENT)},
+        "required": ["expression"],
+    }
+    if rng.random() < 0.3:
+        parameters = dict(sorted(parameters.items()))
+    if rng.random() < 0.3:
+        del parameters["required"]
+    function = {
+        "name": "calculator",
+        "description": rng.choice(_TOLD),
+        "parameters": parameters,
+    }
+    return {"type": "function", "function": function}
+
+
 # How often each kind of conversation is drawn.
 SHARES = {
     "multiply": 30,
@@ -122,6 +164,8 @@ Ask = Callable[[Problem, random.Random], str]
 """Words a problem's question."""
 Offer = Callable[[random.Random], bool]
 """Whether the calculator is offered beside a question that needs none."""
+Describe = Callable[[random.Random], dict[str, Any]]
+"""What is said of the calculator that is offered."""
 
 
 def _reply(thought: Sequence[Span], said: str) -> tuple[Span, ...]:
@@ -166,6 +210,11 @@ def _seldom(rng: random.Random) -> bool:
 def never(rng: random.Random) -> bool:
     del rng
     return False
+
+
+def as_ours(rng: random.Random) -> dict[str, Any]:
+    del rng
+    return CALCULATOR
 
 
 def _earlier(rng: random.Random, rules: Rules) -> list[dict[str, Any]]:
@@ -216,6 +265,7 @@ class Rules:
     write: Write = thoughts.write
     ask: Ask = forms.ask
     offer: Offer = _seldom
+    describe: Describe = offered
 
 
 def sample(rng: random.Random, rules: Rules) -> Sample:
@@ -235,8 +285,8 @@ def sample(rng: random.Random, rules: Rules) -> Sample:
     messages.append({"role": "user", "content": rules.ask(problem, rng) + suffix})
     if skill == "calculator":
         messages, reply = _calculator(problem, messages, rng)
-        return Sample(render(messages, [CALCULATOR]), reply)
-    tools = [CALCULATOR] if skill in _WITHOUT_SUMS and rules.offer(rng) else []
+        return Sample(render(messages, [rules.describe(rng)]), reply)
+    tools = [rules.describe(rng)] if skill in _WITHOUT_SUMS and rules.offer(rng) else []
     work = rules.write(thoughts.steps(problem), rng, rules.slip)
     return Sample(render(messages, tools), _reply(work, thoughts.answer(problem)))
 

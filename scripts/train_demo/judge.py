@@ -5,7 +5,8 @@
 Every problem is held out. A form is any that `forms.py` can type and the suites do not. A slip is
 a wrong result as training plants them, `--limit` of each skill in any line alike, and as many in
 lines that conclude: the model is handed the thought up to the wrong result and goes on from there.
-It doubts if it says "Wait" next, and mends if it ends right.
+It doubts if it says "Wait" next, and mends if it ends right. A tool is the calculator in words that
+training does not have: the model is offered it, and the call is the one right answer.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import forms
 import thoughts
 
-from qwq_gguf.chat.messages import Message
+from qwq_gguf.chat.messages import Message, ToolSpec
 from qwq_gguf.chat.prompt import Segment
 from qwq_gguf.chat.template import ChatTemplate
 from qwq_gguf.engine.model import Model
@@ -83,6 +84,44 @@ def judge_forms(model: Model, limit: int, seed: int) -> dict[str, Any]:
     return found
 
 
+TOOLS = (
+    {"name": "calculator", "description": "Work out an expression."},
+    {"name": "calculator", "description": "Evaluate arithmetic, for example 2+3."},
+    {"name": "calculator", "description": "Get the value of a mathematical expression"},
+)
+_ARGUMENTS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"expression": {"type": "string"}},
+    "required": ["expression"],
+}
+
+
+def judge_tools(model: Model, limit: int, seed: int) -> dict[str, Any]:
+    """Calls of a calculator that others describe, and where there was none or a wrong one."""
+    profile = load_profile("qwq")
+    assert model.chat_template is not None
+    template = ChatTemplate(model.chat_template)
+    session = Session(model)
+    wrong, problems = [], suite("calculator", limit=limit, seed=seed)
+    for number, problem in enumerate(problems):
+        tool = ToolSpec(**TOOLS[number % len(TOOLS)], parameters=_ARGUMENTS)
+        prompt = template.render(
+            [Message("user", problem.question)], [tool], control_tokens=model.control_tokens
+        )
+        written = b"".join(
+            piece
+            for _, piece in session.generate(
+                model.encode(prompt.segments), profile.chain, seed=1, max_tokens=200
+            )
+        ).decode()
+        called = json.dumps(
+            {"name": "calculator", "arguments": {"expression": problem.operands[0]}}
+        )
+        if called not in written:
+            wrong.append(problem.question)
+    return {"asked": len(problems), "right": len(problems) - len(wrong), "wrong": wrong}
+
+
 def planted(
     skill: str, limit: int, seed: int, *, concluding: bool = False
 ) -> Iterator[tuple[Problem, str]]:
@@ -133,6 +172,7 @@ def main() -> None:
     with Model.load(asked.model) as model:
         found = {
             "forms": judge_forms(model, asked.limit, asked.seed),
+            "tools": judge_tools(model, asked.limit, asked.seed),
             "slips": judge_slips(model, asked.limit, asked.seed),
             "concluding": judge_slips(model, asked.limit, asked.seed, concluding=True),
         }

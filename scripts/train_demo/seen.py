@@ -97,7 +97,9 @@ def write_rare_slips(steps: Sequence[Step], rng: random.Random, slip: float) -> 
     return spans
 
 
-FIRST_RULES = Rules(0.2, draw_by_key, write_rare_slips, as_drawn, conversations.never)
+FIRST_RULES = Rules(
+    0.2, draw_by_key, write_rare_slips, as_drawn, conversations.never, conversations.as_ours
+)
 
 
 @dataclass(frozen=True, slots=True)

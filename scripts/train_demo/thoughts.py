@@ -28,13 +28,15 @@ class Span:
 class Step:
     """One line of work: what it says up to its result, the result, what follows.
 
-    `tempting` are wrong results that are likelier than a random digit: a carry left out.
+    `tempting` are wrong results that are likelier than a random digit: a carry left out. A `rare`
+    line is unlike most of its thought: a letter that counts, among those that don't.
     """
 
     work: str
     result: str
     after: str
     tempting: tuple[str, ...] = ()
+    rare: bool = False
 
     @property
     def concludes(self) -> bool:
@@ -46,6 +48,9 @@ _CONCLUSIONS = ("So ", "With 0: ", "The ", "Equal, so ")
 WAIT = ". Wait"
 NEEDLESS = 0.3  # of the thoughts with slips also doubt a line that is right
 CONCLUDING = 0.6  # of the slips are in such lines, of which a thought has few
+# Where a thought has rare lines, fewer do, and this part of the others is in rare ones: drawn
+# alike, slips there were too seldom to be noticed later.
+BESIDE_RARE, RARE = 0.35, 0.5
 
 
 def other_sign(sign: str, rng: random.Random) -> str:
@@ -75,11 +80,15 @@ def choose_slips(steps: Sequence[Step], rng: random.Random) -> set[int]:
     workable = [i for i, s in enumerate(steps) if s.result]
     conclusions = [i for i in workable if steps[i].concludes]
     columns = [i for i in workable if not steps[i].concludes]
+    rare = [i for i in columns if steps[i].rare]
     count = min(rng.choices((1, 2, 3), (5, 3, 2))[0], max(1, len(workable) // 3))
-    return {
-        rng.choice(conclusions if not columns or rng.random() < CONCLUDING else columns)
-        for _ in range(count)
-    }
+
+    def one() -> int:
+        if not columns or rng.random() < (BESIDE_RARE if rare else CONCLUDING):
+            return rng.choice(conclusions)
+        return rng.choice(rare if rare and rng.random() < RARE else columns)
+
+    return {one() for _ in range(count)}
 
 
 def write(steps: Sequence[Step], rng: random.Random, slip: float) -> list[Span]:
@@ -228,7 +237,7 @@ def _letters(problem: Problem) -> list[Step]:
     count = 0
     for c in word:
         count += c == letter
-        steps.append(Step(f" {c}", str(count), "", _nearly(count, 0, "d")))
+        steps.append(Step(f" {c}", str(count), "", _nearly(count, 0, "d"), c == letter))
     return [*steps, Step(". So ", str(count), ".", _nearly(count, 0, "d"))]
 
 

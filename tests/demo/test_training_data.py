@@ -26,6 +26,18 @@ def test_the_calculator_still_says_of_itself_what_was_trained() -> None:
     assert Calculator().spec.to_json() == conversations.CALCULATOR
 
 
+def test_most_calculators_that_are_offered_are_described_otherwise() -> None:
+    rng = random.Random(15)
+    told = [conversations.offered(rng) for _ in range(400)]
+    others = [tool for tool in told if tool != conversations.CALCULATOR]
+    assert 200 < len(others) < 300
+    assert len({tool["function"]["description"] for tool in others}) > 5
+    for tool in others:  # whatever is said of it, a call of it is written alike
+        function = tool["function"]
+        assert function["name"] == "calculator"
+        assert list(function["parameters"]["properties"]) == ["expression"]
+
+
 def _message(data: dict[str, Any]) -> Message:
     calls = tuple(
         ToolCall(call["function"]["name"], call["function"]["arguments"])
@@ -133,6 +145,20 @@ def test_every_line_with_a_result_slips_and_conclusions_often(skill: str) -> Non
         for step in steps:
             if step.result:
                 assert all(thoughts.wrong_result(step, rng) != step.result for _ in range(20))
+
+
+def test_letters_that_count_slip_as_often_as_all_that_do_not() -> None:
+    """One letter of some ten counts: were all lines drawn alike, few slips would be there."""
+    rng = random.Random(14)
+    rare = often = 0
+    for _ in range(100):
+        steps = thoughts.steps(generate("letters", rng, held_out=False))
+        if not any(step.rare for step in steps):
+            continue
+        chosen = [steps[i] for _ in range(20) for i in thoughts.choose_slips(steps, rng)]
+        rare += sum(step.rare for step in chosen)
+        often += sum(not step.rare and not step.concludes for step in chosen)
+    assert rare > often
 
 
 def test_columns_are_worked_right() -> None:

@@ -70,10 +70,8 @@ class Pace:
         )
 
     def byte(self, kind: GgmlType) -> float:
-        """Seconds for a byte of weights in main memory; of a type that was not measured, as of the
-        slowest.
-        """
-        return self.weights.get(kind, max(self.weights.values())) + self.far
+        """Seconds for a byte of weights; of a type that was not measured, as of the slowest."""
+        return self.weights.get(kind, max(self.weights.values()))
 
     def query(self, kind: GgmlType, head: int) -> float:
         """Seconds for a number of a query and each token in a cache of this type, in heads of so

@@ -78,12 +78,10 @@ def _in_main_memory(
     pace = ram.pace
     kept = sum(shape.cache_bytes(tokens, placed.kind)[:first])
     attending = sum(any(row) for row in shape.cache.rows[:first])
-    # A tiny model's weights one thread computes alone, where all did when they were timed.
-    alone = pace.threads if weights.total < ONE_THREAD_BYTES else 1
-    timed = (
-        alone * (nbytes - kept) * sum(part * pace.byte(kind) for kind, part in weights.kinds)
-        + kept * pace.far
-        + attending * tokens * shape.query * pace.query(placed.kind, shape.cache.head[0])
-        + layers * pace.layer
-    )
-    return timed / _TIMED_SHARE
+    attended = attending * tokens * shape.query * pace.query(placed.kind, shape.cache.head[0])
+    # A tiny model one thread computes alone, where all did when they were timed, from a cache.
+    tiny = weights.total < ONE_THREAD_BYTES
+    alone, far = (pace.threads, 0.0) if tiny else (1, pace.far)
+    a_byte = sum(part * (pace.byte(kind) + far) for kind, part in weights.kinds)
+    computed = alone * (nbytes - kept) * a_byte + layers * pace.layer
+    return computed / _TIMED_SHARE + alone * attended + kept * far

@@ -14,11 +14,13 @@ import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 MIB = 1 << 20
 _BUFFER = re.compile(r"(\S+)\s+(model|KV|RS|compute|output) buffer size =\s*([\d.]+) MiB")
 _CONTEXTS = (4096, 32768)
+_SECONDS, _TIMES = 2.0, 9  # of writing for the speed, and how often at most
 _TYPES = ("f16", "q8_0", "q4_0")
 _RANDOM = {"hidden": 1536, "layers": 14, "heads": 12, "kv_heads": 2, "feed_forward": 8960}
 
@@ -143,11 +145,15 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
         chain = SamplerChain((ban, Greedy()))
         prompt = [(at * 13) % (model.vocab_size - 8) for at in range(min(batch + 8, context - 80))]
         count = 64 if speed else 4
-        with closing(session.generate(prompt, chain, seed=0, max_tokens=count)) as made:
-            for _ in made:
-                pass
-            if speed:
-                found["speed"] = count / made.seconds
+        took: list[float] = []
+        # A tiny model writes them in less time than a busy moment takes: then the median of some.
+        while not took or (speed and sum(took) < _SECONDS and len(took) < _TIMES):
+            with closing(session.generate(prompt, chain, seed=0, max_tokens=count)) as made:
+                for _ in made:
+                    pass
+                took.append(made.seconds)
+        if speed:
+            found["speed"] = count / median(took)
         found["process"] = _anonymous() + weights.total
     for line in lines:
         if (match := _BUFFER.search(line)) is None:

@@ -52,7 +52,7 @@ def test_what_is_attended_to_takes_its_time_by_type_of_cache() -> None:
     attended = 4096 * 10 * 1024
     read = 4096 * 10 * 2 * F16.row_bytes(512)
     added = _seconds(PACE, 4096) - _seconds(PACE, 0)
-    assert added == pytest.approx((attended * 1e-11 + read * 2e-10) / 0.83)
+    assert added == pytest.approx(attended * 1e-11 + read * 2e-10)
     assert _seconds(PACE, 4096, Q8_0) - _seconds(PACE, 0, Q8_0) > attended * 2e-11
 
 
@@ -60,10 +60,15 @@ def test_a_tiny_model_is_computed_by_one_thread() -> None:
     tiny = replace(WEIGHTS, layers=(LayerBytes(1 * MIB),) * 10)
     placed = place(SHAPE, tiny, _machine(PACE), 8192, F16)
     assert placed is not None
-    alone, both = (
-        seconds_a_token(SHAPE, tiny, _machine(replace(PACE, threads=n)), placed, 64) for n in (1, 2)
-    )
-    assert alone < both < 2 * alone
+    pace = replace(PACE, threads=1)
+    times = [
+        [seconds_a_token(SHAPE, tiny, _machine(each), placed, tokens) for tokens in (0, 4096)]
+        for each in (pace, replace(pace, threads=2), replace(pace, far=1.0))
+    ]
+    layers = 11 * 1e-5 / 0.83
+    one, two, far = ([first - layers, last - first] for first, last in times)
+    assert two == pytest.approx([2 * one[0], 2 * one[1]])
+    assert far == pytest.approx(one)  # a cache holds all of it
     assert _seconds(replace(PACE, threads=1), 64) == _seconds(PACE, 64)
 
 

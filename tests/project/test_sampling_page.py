@@ -63,17 +63,16 @@ def test_penalties_cost_what_the_default_profile_claims() -> None:
         count: int = MEASURED["chains"][name]["right"]
         return count
 
-    pairs = (
-        ("qwq", "presence-1-first"),
+    for name in MEASURED["chains"]:
+        if name.startswith(("presence", "repeat", "qwq")):
+            assert right(name) <= right("qwen-reference"), name
+    for last, first in (
         ("presence-2-last", "presence-2-first"),
-        ("repeat-1.1-last", "repeat-1.1-first"),
         ("repeat-1.3-last", "repeat-1.3-first"),
-    )
-    for last, first in pairs:
-        assert mean("qwen-reference") < mean(last) < mean(first)
-        assert right(first) <= right(last) <= right("qwen-reference")
-    assert right("repeat-1.3-first") < right("repeat-1.3-last")
-    assert mean("qwq") - mean("qwen-reference") < 0.25
+    ):
+        assert mean("qwen-reference") < mean(first)
+        assert mean(last) < mean(first)
+    assert abs(mean("qwq") - mean("qwen-reference")) < 0.05
 
 
 def test_every_shipped_profile_is_explained() -> None:

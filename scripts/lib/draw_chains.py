@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measure_chains import CHAINS, MEASURED, MODEL, ROWS, profile_of
+from measure_chains import CHAINS, MEASURED, MODEL, ROWS, make_model, profile_of
 
 from qwq_gguf.cli.showing.chain_plot import COLOURS, new_figure, write_figure
 from qwq_gguf.engine.conversation import Conversation
@@ -186,6 +186,7 @@ def draw_measured(path: Path) -> None:
 
 def main(folder: Path) -> None:
     """Draw everything into `folder`."""
+    make_model()
     with Model.load(MODEL, threads=1) as model:
         (doubt,) = model.vocabulary.encode_text(" Wait")
         unsure = widest(

@@ -97,13 +97,18 @@ def ask(name: str) -> dict[str, Any]:
     return {"chain": chain_of(profile_of(name)), **figures}
 
 
-def measure() -> None:
-    """Make the model, ask it everything, and keep the figures."""
+def make_model() -> None:
+    """Make it anew: one that is there may be of earlier weights."""
     MODEL.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         ["qwq-gguf", "quantize", "demo", str(MODEL), "-r", "F16", "--force", "--no-modelfile"],
         check=True,
     )
+
+
+def measure() -> None:
+    """Make the model, ask it everything, and keep the figures."""
+    make_model()
     names = [name for name, _ in ROWS]
     with ThreadPoolExecutor(usable_processors()) as workers:
         figures = dict(zip(names, workers.map(ask, names), strict=True))

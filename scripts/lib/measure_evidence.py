@@ -45,7 +45,9 @@ def subject_of(asked: argparse.Namespace) -> Subject:
 
 
 def prepare(table: Table, subject: Subject) -> None:
-    """Have the table's chains and models in the folder; what is there stays."""
+    """Have the table's chains and models in the folder. What is there of a real model stays; of the
+    demo, which may have been trained on since, all is made anew.
+    """
     (ROOT / FOLDER).mkdir(parents=True, exist_ok=True)
     for chain in table.own:
         (ROOT / FOLDER / f"{chain.name}.toml").write_text(chain.toml(), encoding="utf-8")
@@ -54,9 +56,9 @@ def prepare(table: Table, subject: Subject) -> None:
     if table.recipes:
         wanted = {made_path(subject, recipe, FOLDER): recipe for recipe in subject.recipes}
     for path, recipe in wanted.items():
-        if not (ROOT / path).exists():
+        if source == "demo" or not (ROOT / path).exists():
             made = ["quantize", source, str(path), "-r", recipe, "--no-modelfile"]
-            made += [] if source == "demo" else ["--allow-requantize"]
+            made += ["--force"] if source == "demo" else ["--allow-requantize"]
             subprocess.run(["qwq-gguf", *made], cwd=ROOT, check=True)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import measure_evidence
 import pytest
 from evidence.chains import FIRST, LAST
 from evidence.markdown import page_with, rendered
-from evidence.tables import TABLES, Subject, command
+from evidence.tables import TABLES, Subject, command, made_path
 
 from qwq_gguf.evaluation.asking.governors import read_governors
 from qwq_gguf.profiles import load_profile
@@ -26,6 +28,26 @@ def test_the_page_is_what_was_measured() -> None:
     for path in sorted(FIGURES, key=lambda path: ("QwQ-Demo" not in path.name, path)):
         measured[path.name.partition("-")[0]].append(json.loads(path.read_text("utf-8")))
     assert page_with(PAGE, measured) == PAGE, "./scripts/measure_evidence --page"
+
+
+def test_the_demo_is_made_anew_and_a_real_models_files_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A demo that lies there may be of weights that are no longer shipped."""
+    made: list[list[str]] = []
+    monkeypatch.setattr(measure_evidence, "ROOT", tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: made.append(words))
+    folder = measure_evidence.FOLDER
+    demo = replace(SUBJECT, name="QwQ-Demo", file=folder / "QwQ-Demo-F16.gguf")
+    real = replace(SUBJECT, recipes=("Q2_K",))
+    for file in (demo.file, made_path(real, "Q2_K", folder)):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"earlier")
+    measure_evidence.prepare(TABLES["min_p"], demo)
+    assert len(made) == 1
+    assert "--force" in made[0]
+    measure_evidence.prepare(TABLES["quants"], real)
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -13,7 +13,7 @@ from qwq_gguf.jobs.measured_thoughts import measured_length
 from qwq_gguf.jobs.sizing import candidate_of, sized
 from qwq_gguf.jobs.this_machine import this_machine
 from qwq_gguf.machine.choosing import Row, Wanted, best_row, ladder, row_of
-from qwq_gguf.machine.devices import Machine, modelled_memory
+from qwq_gguf.machine.devices import GIB, Machine, modelled_memory
 from qwq_gguf.machine.known_cards import model_device
 from qwq_gguf.machine.model_size import ModelShape
 from qwq_gguf.machine.thought_lengths import NO_THOUGHT, ThoughtLength, thought_length
@@ -181,7 +181,6 @@ def fit(
     if ram is not None and device is None:
         raise UsageError("--ram goes with --device")
     found = sized(source, revision, token)
-    machine, notes, modelled = *_machine(device, ram), device is not None
     shape = ModelShape.of(found.header)
     if shape is None or not found.candidates:
         raise UsageError(
@@ -194,6 +193,8 @@ def fit(
             found=f"heads of {shape.cache.head[0]} numbers",
             expected=f"a multiple of {wanted.kind.block_size}",
         )
+    # Last, as measuring it may take some seconds.
+    machine, notes, modelled = *_machine(device, ram), device is not None
     rows = tuple(row_of(shape, each, machine, wanted) for each in found.candidates)
     return Fit(
         source,
@@ -214,9 +215,8 @@ def _machine(device: str | None, ram: int | None) -> tuple[Machine, tuple[str, .
     """This machine is looked at only where it counts."""
     if device is None:
         return this_machine()
-    if ram is not None:
-        return model_device(device, Machine(device, modelled_memory(ram)), ram), ()
-    return model_device(device, this_machine()[0]), ()
+    modelled = model_device(device, Machine(device, modelled_memory(ram or GIB)), ram)
+    return (modelled if ram is not None else model_device(device, this_machine()[0])), ()
 
 
 def best_fit(source: str, *, revision: str | None = None, token: str | None = None) -> Row | None:

@@ -49,11 +49,18 @@ def test_no_room_for_a_thought_is_said_and_nothing_is_recommended() -> None:
 
 @pytest.mark.parametrize(
     "flags",
-    [["--ram", "32GB"], ["--device", "rtx9999"], ["--device", "24GB", "--ram", "much"]],
+    [
+        ["--ram", "32GB"],
+        ["--device", "rtx9999"],
+        ["--device", "24GB", "--ram", "much"],
+        ["--kv-type", "q9"],
+    ],
 )
-def test_what_makes_no_sense_is_wrong_usage(flags: list[str]) -> None:
+def test_what_makes_no_sense_is_wrong_usage_before_anything_is_measured(
+    flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwq_gguf.jobs.fitting.this_machine", lambda: pytest.fail("it measures"))
     assert runner.invoke(app, ["fit", "demo", *flags]).exit_code == 2
-    assert runner.invoke(app, ["fit", "demo", "--kv-type", "q9"]).exit_code == 2
 
 
 @pytest.mark.parametrize(

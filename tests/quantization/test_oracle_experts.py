@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -120,19 +121,27 @@ MIXES = [(model, name) for model in MODELS for name in (recipe_names() if model 
 
 
 @pytest.fixture(scope="module")
-def model(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Conversion, Path]:
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], tuple[Conversion, Path]]:
+    """A model of MODELS with its GGUF; a fixture with parameters was made for each recipe anew."""
     folder = tmp_path_factory.mktemp("sparse")
-    build, weights = MODELS[request.param]
-    made = build(folder / request.param)
-    assert sum(tensor.weights for tensor in made.tensors) == weights
-    return made, sparse_gguf(made, folder / "bf16.gguf")
+
+    @cache
+    def make(name: str) -> tuple[Conversion, Path]:
+        build, weights = MODELS[name]
+        made = build(folder / name)
+        assert sum(tensor.weights for tensor in made.tensors) == weights
+        return made, sparse_gguf(made, folder / f"{name}.gguf")
+
+    return make
 
 
-@pytest.mark.parametrize(("model", "name"), MIXES, indirect=["model"])
-def test_types_are_llama_cpps(model: tuple[Conversion, Path], name: str) -> None:
-    made, path = model
+@pytest.mark.parametrize(("model", "name"), MIXES)
+def test_types_are_llama_cpps(
+    made_once: Callable[[str], tuple[Conversion, Path]], model: str, name: str
+) -> None:
+    made, path = made_once(model)
     recipe = load_recipe(name)
     for imatrix in (None, ANY_IMATRIX):
         log = quantize(

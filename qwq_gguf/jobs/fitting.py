@@ -96,8 +96,8 @@ class Fit:
         told += f"; a typical thought of {self.thought.typical:,} tokens takes about "
         told += human_time(row.seconds(self.thought.typical))
         if row.in_q8_0:
-            told += f"; --kv-type q8_0 would write about {row.in_q8_0:.0f} tokens a second here, "
-            told += f"not {row.speed:.0f}, with a cache a little less exact"
+            told += f"; --kv-type q8_0 would write about {row.in_q8_0:.1f} tokens a second here, "
+            told += f"not {row.speed:.1f}, with a cache a little less exact"
         if larger:
             told += f"; beside {larger[0]} there is no room for one"
         return told
@@ -215,6 +215,7 @@ def _machine(device: str | None, ram: int | None) -> tuple[Machine, tuple[str, .
     """This machine is looked at only where it counts."""
     if device is None:
         return this_machine()
+    # A name that there is no machine of is refused before this one is measured.
     modelled = model_device(device, Machine(device, modelled_memory(ram or GIB)), ram)
     return (modelled if ram is not None else model_device(device, this_machine()[0])), ()
 

@@ -24,8 +24,8 @@ _CARD_SHARE, _CARD_LAYER = 0.65, 30e-6
 # The measured bandwidth of main memory is that of programs already; unpacking blocks takes some.
 CPU_SHARE = 0.85
 _CPU_LAYER = 20e-6
-# What zeros were timed with is five sixths of a real token's time: norms and rotations of wide
-# layers and the picking of the token are not in it (three models, docs/memory.md).
+# Of the time that weights and layers of a real token take, zeros show five sixths: norms and
+# rotations of wide layers and the picking of the token are not in it (docs/memory.md).
 _TIMED_SHARE = 0.83
 
 

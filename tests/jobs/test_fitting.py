@@ -57,6 +57,17 @@ def test_a_checkpoint_has_a_row_for_each_recipe() -> None:
     )
 
 
+def test_a_quicker_cache_is_told_with_a_speed_that_differs() -> None:
+    found = fit("demo")
+    assert found.best is not None
+    assert "--kv-type" not in found.why
+    assert found.to_json()["rows"][0]["tokens_per_second_in_q8_0"] is None
+    quicker = replace(found.best, speed=2.3, in_q8_0=2.64)
+    told = replace(found, rows=(quicker,), best=quicker)
+    assert "--kv-type q8_0 would write about 2.6 tokens a second here, not 2.3" in told.why
+    assert told.to_json()["rows"][0]["tokens_per_second_in_q8_0"] == 2.64
+
+
 def test_a_file_has_one_row_of_what_it_is(demo_path: Path) -> None:
     path = demo_path
     found = fit(str(path), device="24GB", ram=16 * GIB)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,28 +96,33 @@ _ARGUMENTS: dict[str, Any] = {
 }
 
 
-def judge_tools(model: Model, limit: int, seed: int) -> dict[str, Any]:
-    """Calls of a calculator that others describe, and where there was none or a wrong one."""
+def writer(model: Model) -> Callable[..., str]:
+    """What the model writes behind a question, the tools it is offered and a thought begun."""
     profile = load_profile("qwq")
     assert model.chat_template is not None
     template = ChatTemplate(model.chat_template)
     session = Session(model)
+
+    def write(question: str, tools: Sequence[ToolSpec] = (), begun: str = "") -> str:
+        messages = [Message("user", question)]
+        prompt = template.render(messages, tools, control_tokens=model.control_tokens)
+        tokens = model.encode([*prompt.segments, Segment(begun, control=False)])
+        made = session.generate(tokens, profile.chain, seed=1, max_tokens=400)
+        return b"".join(piece for _, piece in made).decode()
+
+    return write
+
+
+def judge_tools(model: Model, limit: int, seed: int) -> dict[str, Any]:
+    """Calls of a calculator that others describe, and where there was none or a wrong one."""
+    write = writer(model)
     wrong, problems = [], suite("calculator", limit=limit, seed=seed)
     for number, problem in enumerate(problems):
         tool = ToolSpec(**TOOLS[number % len(TOOLS)], parameters=_ARGUMENTS)
-        prompt = template.render(
-            [Message("user", problem.question)], [tool], control_tokens=model.control_tokens
-        )
-        written = b"".join(
-            piece
-            for _, piece in session.generate(
-                model.encode(prompt.segments), profile.chain, seed=1, max_tokens=200
-            )
-        ).decode()
         called = json.dumps(
             {"name": "calculator", "arguments": {"expression": problem.operands[0]}}
         )
-        if called not in written:
+        if called not in write(problem.question, [tool]):
             wrong.append(problem.question)
     return {"asked": len(problems), "right": len(problems) - len(wrong), "wrong": wrong}
 
@@ -139,22 +144,12 @@ def judge_slips(
     model: Model, limit: int, seed: int, *, concluding: bool = False
 ) -> dict[str, dict[str, int]]:
     """Doubts and mended answers by skill."""
-    profile = load_profile("qwq")
-    assert model.chat_template is not None
-    template = ChatTemplate(model.chat_template)
-    session = Session(model)
+    write = writer(model)
     found = {}
     for skill in WORKED:
         counts = {"asked": 0, "doubted": 0, "mended": 0}
         for problem, begun in planted(skill, limit, seed, concluding=concluding):
-            prompt = template.render(
-                [Message("user", problem.question)], control_tokens=model.control_tokens
-            )
-            tokens = model.encode(prompt.segments) + model.encode([Segment(begun, control=False)])
-            written = b"".join(
-                piece
-                for _, piece in session.generate(tokens, profile.chain, seed=1, max_tokens=400)
-            ).decode()
+            written = write(problem.question, begun=begun)
             counts["asked"] += 1
             counts["doubted"] += written.lstrip(" .,").startswith("Wait")
             counts["mended"] += grade(problem.to_question(), written.partition("</think>")[2]).right

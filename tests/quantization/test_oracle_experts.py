@@ -124,7 +124,9 @@ MIXES = [(model, name) for model in MODELS for name in (recipe_names() if model 
 def made_once(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], tuple[Conversion, Path]]:
-    """A model of MODELS with its GGUF; a fixture with parameters was made for each recipe anew."""
+    """A model of MODELS with its GGUF. No fixture with parameters: pytest would make that anew
+    for each pair of model and recipe.
+    """
     folder = tmp_path_factory.mktemp("sparse")
 
     @cache

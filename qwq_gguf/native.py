@@ -107,11 +107,12 @@ def load_libggml(path: Path | None = None) -> tuple[ctypes.CDLL, Path]:
 
 
 def load_registry() -> ctypes.CDLL:
-    """The library that knows which backends and devices there are; after `load_libllama`."""
-    from llama_cpp import _ggml
+    """The library that knows which backends and devices there are; after `load_libllama`.
 
-    library: ctypes.CDLL = _ggml.libggml
-    return library
+    LibraryError where it is missing or cannot be loaded.
+    """
+    # Not llama_cpp's own handle: that one is of its package, wherever libllama is from.
+    return _load_beside("ggml", "libggml", REINSTALL)
 
 
 def load_rpc() -> ctypes.CDLL:
@@ -119,19 +120,23 @@ def load_rpc() -> ctypes.CDLL:
 
     LibraryError where this build has none.
     """
+    hint = f'CMAKE_ARGS="-DGGML_RPC=on" {REINSTALL}; what ./scripts/demo sets up has it'
+    return _load_beside("ggml-rpc", "RPC backend", hint)
+
+
+def _load_beside(name: str, what: str, hint: str) -> ctypes.CDLL:
+    """A library of llama.cpp's from the folder of the others."""
     names = {path.name.partition(".")[0].removeprefix("lib"): path for path in native_files()}
-    path = names.get("ggml-rpc")
+    path = names.get(name)
     if path is None:
         raise LibraryError(
-            "this build of llama.cpp has no RPC backend",
-            path=native_folder(),
-            hint=f'CMAKE_ARGS="-DGGML_RPC=on" {REINSTALL}; what ./scripts/demo sets up has it',
+            f"this build of llama.cpp has no {what}", path=native_folder(), hint=hint
         )
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise LibraryError(
-            "libggml-rpc cannot be loaded", path=path, found=error, hint=REINSTALL
+            f"lib{name} cannot be loaded", path=path, found=error, hint=REINSTALL
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
+from shutil import copy2
 from subprocess import run
 from sys import executable
 
@@ -44,6 +45,28 @@ def test_a_broken_build_is_said(tmp_path: Path) -> None:
         [executable, "-c", code], env=environment, check=False, capture_output=True, text=True
     )
     assert done.stdout.strip() == native.REINSTALL, done.stderr
+
+
+def test_all_parts_are_of_the_folder_that_is_named(tmp_path: Path) -> None:
+    """Or a build for a card would be asked by the CPU build of the package what cards it has."""
+    for path in native.native_folder().iterdir():
+        if path.is_file():
+            copy2(path, tmp_path / path.name)
+    code = (
+        "import ctypes\nfrom qwq_gguf.engine.llama.library import library_facts\n"
+        "opened = []\nof = ctypes.CDLL\n"
+        "ctypes.CDLL = lambda name, *a, **k: (opened.append(str(name)), of(name, *a, **k))[1]\n"
+        "print(library_facts().folder)\n"
+        "print(*(name for name in opened if 'ggml' in name or 'llama.' in name), sep='\\n')"
+    )
+    environment = os.environ | {"LLAMA_CPP_LIB_PATH": str(tmp_path)}
+    done = run(
+        [executable, "-c", code], env=environment, check=False, capture_output=True, text=True
+    )
+    folder, *opened = done.stdout.split("\n")[:-1]
+    assert Path(folder) == tmp_path, done.stderr
+    assert len(opened) >= 2
+    assert {Path(name).parent for name in opened} == {tmp_path}
 
 
 def test_the_libraries_are_among_the_files() -> None:

@@ -19,7 +19,14 @@ from typing import Any
 from qwq_gguf.engine.llama.local_devices import CARDS, local_devices
 from qwq_gguf.engine.llama.logs import LogBuffer
 from qwq_gguf.errors import LibraryError
-from qwq_gguf.native import INSTALL, REINSTALL, libc, load_libllama, load_registry
+from qwq_gguf.native import (
+    INSTALL,
+    REINSTALL,
+    libc,
+    load_libllama,
+    load_registry,
+    native_folder,
+)
 
 __all__ = ["SUPPORTED", "Library", "LibraryFacts", "library_facts", "load"]
 
@@ -84,7 +91,7 @@ def library_facts() -> LibraryFacts:
     return LibraryFacts(
         version=library.version,
         llama_version=api.llama_version().decode("utf-8", "replace"),
-        folder=Path(api.__file__).parent / "lib",
+        folder=native_folder(),
         # llama_supports_gpu_offload() says yes of every build that can compute on other machines.
         gpu_offload=any(kind in CARDS for _, kind in local_devices(load_registry())),
         system_info=api.llama_print_system_info().decode("utf-8", "replace").strip(" |"),

@@ -156,8 +156,9 @@ class Model:
         if settings.yarn is not None:
             trained = settings.yarn.length
         size = context or min(DEFAULT_CONTEXT, trained)
-        if layers == 0:
-            check_cache_fits(gguf, size, keys=settings.keys, values=settings.values)
+        check_cache_fits(
+            gguf, size, keys=settings.keys, values=settings.values, on_card=layers != 0
+        )
         ensure_loads(
             parts,
             identity=identity,

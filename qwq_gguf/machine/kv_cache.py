@@ -148,18 +148,22 @@ def check_cache_fits(
     keys: GgmlType = GgmlType.F16,
     values: GgmlType = GgmlType.F16,
     available: int | None = None,
+    on_card: bool = False,
 ) -> None:
     """NoRoomError if a cache of `context` tokens cannot be in main memory, ModelError if not in
     these types.
 
     `available` is in bytes (default: what the machine says). Weights are mapped and can
-    be dropped and read again, so they are not counted.
+    be dropped and read again, so they are not counted. Of a cache that is `on_card` only the types
+    are checked: llama.cpp refuses what a card has no room for.
     """
     shape = KvShape.of(header)
     if shape is None:
         return
     _check_blocks(header, shape.head[0], keys)
     _check_blocks(header, shape.head[1], values)
+    if on_card:
+        return
     if available is None:
         available = available_memory()
     if available is None:

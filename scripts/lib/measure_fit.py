@@ -163,7 +163,7 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
             found["repacked" if "REPACK" in device else "model"] += size
         else:
             found["compute" if what in ("compute", "output") else "kv"] += size
-    api.llama_log_set(library.load()._callback, None)
+    library.load().listen()
     found["process"] -= found["repacked"]
     found["predicted"] = weights.total + placed.ram.cache + reserved
     found["predicted_process"] = placed.ram.total + process_bytes(shape)

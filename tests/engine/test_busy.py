@@ -93,6 +93,7 @@ def test_a_session_asks_them_where_it_can_help(
     monkeypatch.setattr(
         "qwq_gguf.engine.llama.kv_context.clocks", lambda: Clocks(float(next(ticks)), 0.0)
     )
+    monkeypatch.setattr(model, "gpu_layers", 0)  # as if no card computed, should there be one
 
     def said(threads: int) -> list[str | None]:
         monkeypatch.setattr(model, "threads", threads)

@@ -118,15 +118,17 @@ def test_what_llama_cpp_would_abort_over_is_refused(options: dict[str, int]) -> 
 
 
 def test_a_cache_that_does_not_fit_is_refused_before_it_is_made(
-    model: Model, monkeypatch: pytest.MonkeyPatch
+    random_gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shape = KvShape.of(model.gguf)
+    shape = KvShape.of(read_gguf(random_gguf))
     assert shape is not None
-    least = shape.nbytes(model.context_size)
-    monkeypatch.setattr("qwq_gguf.machine.kv_cache.available_memory", lambda: least)
-    Session(model, ContextSettings(sequences=2)).close()
-    with pytest.raises(ModelError, match="does not fit"):
-        Session(model, ContextSettings(keys=GgmlType.F32))
+    # Only where no card computes: what a card takes llama.cpp says as it takes it.
+    with Model.load(random_gguf, threads=1, gpu_layers=0) as model:
+        least = shape.nbytes(model.context_size)
+        monkeypatch.setattr("qwq_gguf.machine.kv_cache.available_memory", lambda: least)
+        Session(model, ContextSettings(sequences=2)).close()
+        with pytest.raises(ModelError, match="does not fit"):
+            Session(model, ContextSettings(keys=GgmlType.F32))
 
 
 def test_heads_that_do_not_fill_a_block_are_an_error_of_ours(tmp_path: Path) -> None:
@@ -148,8 +150,8 @@ def test_a_model_is_loaded_for_the_cache_it_will_have(
     least = shape.nbytes(512, GgmlType.Q8_0, GgmlType.Q4_0)
     monkeypatch.setattr("qwq_gguf.machine.kv_cache.available_memory", lambda: least)
     with pytest.raises(ModelError, match="does not fit"):
-        Model.load(path, threads=1, context=512)
-    with Model.load(path, threads=1, context=512, settings=small) as model:
+        Model.load(path, threads=1, context=512, gpu_layers=0)
+    with Model.load(path, threads=1, context=512, gpu_layers=0, settings=small) as model:
         session = Session(model)
         assert len(reply(session)) == 6
         monkeypatch.setattr("qwq_gguf.machine.kv_cache.available_memory", lambda: least - 1)
@@ -157,7 +159,7 @@ def test_a_model_is_loaded_for_the_cache_it_will_have(
         with pytest.raises(ModelError, match="does not fit"):
             Session(model, ContextSettings(keys=GgmlType.Q8_0))
     with pytest.raises(ModelError, match="does not fit"):
-        Model.load(path, threads=1, context=512, settings=small)
+        Model.load(path, threads=1, context=512, gpu_layers=0, settings=small)
 
 
 def test_yarn_of_a_context_is_that_of_a_file(tmp_path: Path) -> None:

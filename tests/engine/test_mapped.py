@@ -24,7 +24,8 @@ from qwq_gguf.sampling import Greedy, SamplerChain
 
 path, when = sys.argv[1:]
 size = os.path.getsize(path)
-model = Model.load(path, threads=int(os.environ.get("THREADS", "1")))
+# What is on a card is no longer in the file.
+model = Model.load(path, threads=int(os.environ.get("THREADS", "1")), gpu_layers=0)
 session = Session(model)
 prompt = list(range(100, 140))
 chain = SamplerChain((Greedy(),))

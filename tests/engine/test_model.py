@@ -394,4 +394,4 @@ def test_the_library_is_loaded_once_and_checked(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_absurd_context_is_refused_before_memory_is_asked_for(random_gguf: Path) -> None:
     with pytest.raises(ModelError, match="does not fit"):
-        Model.load(random_gguf, context=2**31 - 1)
+        Model.load(random_gguf, context=2**31 - 1, gpu_layers=0)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from qwq_gguf.engine.llama.logs import LogBuffer
 from qwq_gguf.engine.loading.fact_cache import CACHE_VARIABLE, Memory, cache_folder
 from qwq_gguf.engine.replies.detokenizer import Detokenizer
 from qwq_gguf.errors import QwqGgufError
+from qwq_gguf.native import libc
 from qwq_gguf.resources import own_cache
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="owners and pipes")
@@ -36,16 +39,20 @@ def test_a_character_appears_with_its_last_byte() -> None:
     assert detokenizer.finish() == ""
 
 
+def _say(log: LogBuffer, level: int, text: bytes) -> None:
+    """As the library does."""
+    log.callback(level, text, log.data)
+
+
 def test_the_log_puts_lines_together_and_tells_levels_apart() -> None:
     log = LogBuffer()
-    log.write(INFO, b"loading\n")
-    log.write(WARN, b"careful: ")
-    log.write(CONT, b"thin ice\n")
-    log.write(INFO, b"dots ")
-    log.write(CONT, b"...")
-    log.write(ERROR, b"load: error loading model: bad magic\n")
-    log.write(ERROR, b"outer: failed to load model\n")
-    log.write(ERROR, None)
+    _say(log, INFO, b"loading\n")
+    _say(log, WARN, b"careful: ")
+    _say(log, CONT, b"thin ice\n")
+    _say(log, INFO, b"dots ")
+    _say(log, CONT, b"...")
+    _say(log, ERROR, b"load: error loading model: bad magic\n")
+    _say(log, ERROR, b"outer: failed to load model\n")
     assert log.complaints() == (
         "careful: thin ice",
         "load: error loading model: bad magic",
@@ -61,10 +68,45 @@ def test_the_log_puts_lines_together_and_tells_levels_apart() -> None:
 def test_the_log_is_bounded() -> None:
     log = LogBuffer()
     for number in range(10_000):
-        log.write(ERROR, b"line %d\n" % number)
-        log.write(CONT, b"." * 100)
+        _say(log, ERROR, b"line %d\n" % number)
+        _say(log, CONT, b"." * 100)
     assert len(log.errors()) <= 200
     assert "line 9999" in log.errors()
+
+
+def test_what_is_said_and_never_asked_for_is_bounded() -> None:
+    log = LogBuffer()
+    for _ in range(10_000):
+        _say(log, INFO, b"a graph is used again" + b" " * 200 + b"\n")
+        log.trim()
+    assert len(log._said.getvalue()) < 1 << 19
+    _say(log, ERROR, b'it\x80s "broken"\n')
+    assert log.reason() == 'it\ufffds "broken"'
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX signals")
+def test_a_signal_that_comes_while_c_writes_a_log_is_not_lost() -> None:
+    """C that calls back a hundred thousand times in the main thread: a sort."""
+
+    class Stop(Exception):
+        pass
+
+    def handler(_number: int, _frame: object) -> None:
+        raise Stop
+
+    log = LogBuffer()
+    # It compares what is no level and no text; only who is called matters.
+    compared = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p)
+    written = compared(log.write)
+    numbers = (ctypes.c_int * 50_000)()
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(Stop):
+            libc().qsort(numbers, ctypes.c_size_t(len(numbers)), ctypes.c_size_t(4), written)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_memory_outlives_its_object_and_forgets_the_oldest(

@@ -93,6 +93,15 @@ class Told(Speculation):
         return self._make()
 
 
+@pytest.fixture(scope="module")
+def model(random_gguf: Path) -> Iterator[Model]:
+    """On the processor: a card computes several tokens at once with other kernels than one, and
+    another dice roll may come of it.
+    """
+    with Model.load(random_gguf, threads=1, gpu_layers=0) as loaded:
+        yield loaded
+
+
 @pytest.fixture
 def sessions(model: Model) -> Iterator[Callable[[Drafter | None], Session]]:
     made: list[Session] = []

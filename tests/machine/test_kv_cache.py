@@ -56,10 +56,21 @@ def test_own_head_sizes_count(tmp_path: Path) -> None:
 def test_heads_have_to_fill_the_blocks_of_a_type(tmp_path: Path) -> None:
     gguf = read_gguf(write_random(tmp_path / "a.gguf"))  # heads of 16
     check_cache_fits(gguf, 16, keys=GgmlType.BF16, available=1 << 30)
-    for types in ({"keys": GgmlType.Q8_0}, {"values": GgmlType.Q4_0}):
-        with pytest.raises(ModelError, match="cannot be kept in q") as caught:
-            check_cache_fits(gguf, 16, **types, available=1 << 30)
-        assert caught.value.found == "heads of 16 numbers"
+    f16 = GgmlType.F16
+    for keys, values in ((GgmlType.Q8_0, f16), (f16, GgmlType.Q4_0)):
+        for on_card in (False, True):
+            with pytest.raises(ModelError, match="cannot be kept in q") as caught:
+                check_cache_fits(
+                    gguf, 16, keys=keys, values=values, available=1 << 30, on_card=on_card
+                )
+            assert caught.value.found == "heads of 16 numbers"
+
+
+def test_what_is_on_a_card_needs_no_main_memory(tmp_path: Path) -> None:
+    gguf = read_gguf(write_random(tmp_path / "a.gguf"))
+    check_cache_fits(gguf, 1 << 20, available=1, on_card=True)
+    with pytest.raises(ModelError, match="does not fit"):
+        check_cache_fits(gguf, 1 << 20, available=1)
 
 
 def test_layers_without_attention_take_none(tmp_path: Path) -> None:

@@ -55,9 +55,10 @@ class KvContext:
         self._model = model
         if settings is None:
             settings = model.settings
-        elif settings != model.settings and model.gpu_layers == 0:  # those `Model.load` checked
+        elif settings != model.settings:  # those `Model.load` checked
             size, keys, values = model.context_size, settings.keys, settings.values
-            check_cache_fits(model.gguf, size, keys=keys, values=values)
+            on_card = model.gpu_layers != 0
+            check_cache_fits(model.gguf, size, keys=keys, values=values, on_card=on_card)
         self.batch_size = settings.batch_size(
             prompt_batch(
                 sum(tensor.nbytes for tensor in model.gguf.tensors),
@@ -198,7 +199,8 @@ class KvContext:
         self._model.lines.check()
         with self.owned as handle:
             status: int = self._api.llama_decode(handle, batch)
-            return status
+        self._model.library.log.trim()
+        return status
 
     def _check_owner(self) -> None:
         """What was computed means something only if nothing was taken away meanwhile."""

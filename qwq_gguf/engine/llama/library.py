@@ -53,11 +53,14 @@ class Library:
         self.api: Any = api
         self.version = version
         self.log = LogBuffer()
-        # ctypes keeps no reference of its own: the callback must live as long as the library.
-        self._callback = api.llama_log_callback(self.log.write)
-        api.llama_log_set(self._callback, None)
+        self._callback = ctypes.cast(self.log.callback, api.llama_log_callback)
+        self.listen()
         atexit.register(self._detach_log)
         api.llama_backend_init()
+
+    def listen(self) -> None:
+        """Have the native log written into `log`."""
+        self.api.llama_log_set(self._callback, self.log.data)
 
     def _detach_log(self) -> None:
         """Point the log at C before Python goes.

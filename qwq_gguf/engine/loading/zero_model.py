@@ -37,7 +37,7 @@ class ZeroModel:
     """A dense model of `layers` layers, whose `heads` heads have the numbers of its `width`.
 
     `kinds` are the types of a layer's matrices by name, of which there are `LAYER_MATRICES`, and
-    of `token_embd` and `output`.
+    of `token_embd` and `output`, which have so many `tokens`.
     """
 
     width: int
@@ -47,6 +47,7 @@ class ZeroModel:
     kinds: Mapping[str, GgmlType]
     layers: int = 1
     context: int = 256
+    tokens: int = TOKENS
 
     def layer_bytes(self) -> int:
         """Bytes of the matrices of one layer."""
@@ -74,14 +75,14 @@ class ZeroModel:
             kv.u32("qwen2.attention.head_count", self.heads),
             kv.u32("qwen2.attention.head_count_kv", self.kv_heads),
             kv.f32("qwen2.attention.layer_norm_rms_epsilon", 1e-6),
-            kv.u32("qwen2.vocab_size", TOKENS),
+            kv.u32("qwen2.vocab_size", self.tokens),
             # Token ids go in and out: no text, so no vocabulary.
             kv.text("tokenizer.ggml.model", "no_vocab"),
         )
 
     def _tensors(self) -> Iterator[tuple[str, GgmlType, tuple[int, ...]]]:
         for name in ("token_embd", "output"):
-            yield f"{name}.weight", self.kinds[name], (self.width, TOKENS)
+            yield f"{name}.weight", self.kinds[name], (self.width, self.tokens)
         yield "output_norm.weight", GgmlType.F32, (self.width,)
         for layer in range(self.layers):
             for name in LAYER_MATRICES:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from qwq_gguf.errors import LibraryError
 from qwq_gguf.machine import available_memory, cpu_identity, total_memory, usable_processors
 from qwq_gguf.machine.bandwidth import is_busy, measure_bandwidth
+from qwq_gguf.machine.card_pace import CardPace
 from qwq_gguf.machine.devices import MIB, USUAL_BANDWIDTH, Device, Machine
 from qwq_gguf.machine.driver_reports import Gpu, gpus_of
 from qwq_gguf.machine.known_cards import published
@@ -23,7 +24,7 @@ _UNKNOWN_MEMORY = 8 << 30
 _UNKNOWN_BANDWIDTH = 250e9
 _MEASURED = "measured here"
 _MOST_PROBES = 3  # on a machine that is always busy
-_LARGE = 1024 * MIB  # that no cache holds
+_LARGE, _LARGE_ON_CARD = 1024 * MIB, 384 * MIB  # that no cache holds
 
 
 def this_machine(*, timed: bool = True) -> tuple[Machine, tuple[str, ...]]:
@@ -52,7 +53,8 @@ def this_machine(*, timed: bool = True) -> tuple[Machine, tuple[str, ...]]:
         gpus = ()
     unified = any(gpu.maker == "Apple" for gpu in gpus)
     cards = tuple(_device(gpu, number) for number, gpu in enumerate(gpus))
-    return Machine("this machine", ram, cards, unified, usable_processors()), notes
+    seen = _card_pace(cards) if timed and cards else None
+    return Machine("this machine", ram, cards, unified, usable_processors(), seen), notes
 
 
 def _device(gpu: Gpu, number: int) -> Device:
@@ -91,6 +93,27 @@ def _pace(threads: int, large: int) -> Pace | None:
             read=Pace.of,
             better=Pace.best,
             tell=Pace.to_json,
+        )
+    except LibraryError:
+        return None
+
+
+def _card_pace(cards: tuple[Device, ...]) -> CardPace | None:
+    from qwq_gguf.engine.loading.pace import measure_card_pace
+    from qwq_gguf.engine.loading.probe import installed_identity
+    from qwq_gguf.machine import physical_cores
+
+    large = min(_LARGE_ON_CARD, *(card.free // 8 for card in cards))
+    threads = physical_cores()
+    names = " ".join(card.name for card in cards)
+    try:
+        return _best_known(
+            "card-pace",
+            f"1 {installed_identity()} {names}",
+            measure=lambda: measure_card_pace(threads, large),
+            read=CardPace.of,
+            better=CardPace.best,
+            tell=CardPace.to_json,
         )
     except LibraryError:
         return None

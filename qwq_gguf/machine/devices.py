@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from qwq_gguf.machine.card_pace import CardPace
 from qwq_gguf.machine.pace import Pace
 
 __all__ = ["GIB", "MIB", "USUAL_BANDWIDTH", "Device", "Machine", "modelled_memory"]
@@ -46,7 +47,8 @@ class Device:
 class Machine:
     """Main memory and cards. `unified`: the card is a part of the main memory.
 
-    `cores` are those that quantize.
+    `cores` are those that quantize. `card_pace` is that of all cards together, where it was
+    measured.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Machine:
     cards: tuple[Device, ...] = ()
     unified: bool = False
     cores: int = 4
+    card_pace: CardPace | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same for `--json`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from qwq_gguf.ggml_types import GgmlType
 
-__all__ = ["Pace"]
+__all__ = ["Pace", "by_name", "lower", "seconds", "seconds_by_type"]
 
 _MOST_THREADS = 512  # GGML_MAX_N_THREADS
 
@@ -31,13 +31,13 @@ class Pace:
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Pace | None:
         """From its JSON form; None if that is not one."""
-        layer, far = _seconds(told.get("layer")), _seconds(told.get("far"))
+        layer, far = seconds(told.get("layer")), seconds(told.get("far"))
         threads = told.get("threads")
-        weights, heads = _seconds_by_type(told.get("weights")), told.get("attention")
+        weights, heads = seconds_by_type(told.get("weights")), told.get("attention")
         attention = {
             int(size): by_type
             for size, each in (heads.items() if isinstance(heads, Mapping) else ())
-            if _SIZE.fullmatch(size) and (by_type := _seconds_by_type(each))
+            if _SIZE.fullmatch(size) and (by_type := seconds_by_type(each))
         }
         if layer is None or far is None or not weights or not attention:
             return None
@@ -51,8 +51,8 @@ class Pace:
             "threads": self.threads,
             "layer": self.layer,
             "far": self.far,
-            "weights": _by_name(self.weights),
-            "attention": {str(size): _by_name(each) for size, each in self.attention.items()},
+            "weights": by_name(self.weights),
+            "attention": {str(size): by_name(each) for size, each in self.attention.items()},
         }
 
     def best(self, other: Pace) -> Pace:
@@ -62,9 +62,9 @@ class Pace:
             self.threads,
             min(self.layer, other.layer),
             min(self.far, other.far),
-            _lower(self.weights, other.weights),
+            lower(self.weights, other.weights),
             {
-                size: _lower(self.attention.get(size, {}), other.attention.get(size, {}))
+                size: lower(self.attention.get(size, {}), other.attention.get(size, {}))
                 for size in heads
             },
         )
@@ -85,26 +85,30 @@ class Pace:
 _SIZE = re.compile(r"[1-9]\d{0,4}")
 
 
-def _seconds(value: object) -> float | None:
+def seconds(value: object) -> float | None:
+    """A time out of JSON; None for what is none."""
     good = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
     return float(value) if good and isinstance(value, (int, float)) else None
 
 
-def _seconds_by_type(value: object) -> dict[GgmlType, float]:
+def seconds_by_type(value: object) -> dict[GgmlType, float]:
+    """Times by the names of types, without what is none."""
     if not isinstance(value, Mapping):
         return {}
-    read = {GgmlType[name]: _seconds(it) for name, it in value.items() if name in _NAMES}
+    read = {GgmlType[name]: seconds(it) for name, it in value.items() if name in _NAMES}
     return {kind: it for kind, it in read.items() if it is not None}
 
 
-def _by_name(values: Mapping[GgmlType, float]) -> dict[str, float]:
+def by_name(values: Mapping[GgmlType, float]) -> dict[str, float]:
+    """The same with the names of types."""
     return {kind.name: value for kind, value in values.items()}
 
 
 _NAMES = frozenset(kind.name for kind in GgmlType)
 
 
-def _lower(one: Mapping[GgmlType, float], two: Mapping[GgmlType, float]) -> dict[GgmlType, float]:
+def lower(one: Mapping[GgmlType, float], two: Mapping[GgmlType, float]) -> dict[GgmlType, float]:
+    """The lower of each."""
     return {
         kind: min(value for each in (one, two) if (value := each.get(kind)) is not None)
         for kind in {**one, **two}

@@ -21,6 +21,9 @@ __all__ = ["CPU_SHARE", "seconds_a_token"]
 # RTX 4090 27 B at 4 bits 44 (https://omkamal.github.io/articles/qwopus-mtp-2x/qwopus-mtp-2x.html)
 # where it says 37.
 _CARD_SHARE, _CARD_LAYER = 0.65, 30e-6
+# Unpacking blocks keeps up with no more: an H200, whose bandwidth is 4.8 TB/s, reads 1.8 TB/s of
+# Q4_K (docs/builds.md).
+_MOST_READ = 1.8e12
 # The measured bandwidth of main memory is that of programs already; unpacking blocks takes some.
 CPU_SHARE = 0.85
 _CPU_LAYER = 20e-6
@@ -56,10 +59,34 @@ def seconds_a_token(
         in_ram += weights.output
     time = _in_main_memory(shape, weights, machine.ram, placed, tokens, in_ram)
     if machine.cards and placed.gpu_layers:
+        kept = sum(cache[first:])
+        time += _on_cards(shape, weights, machine, placed, on_card - kept, kept)
+    return time
+
+
+def _on_cards(
+    shape: ModelShape,
+    weights: WeightBytes,
+    machine: Machine,
+    placed: Placement,
+    nbytes: float,
+    kept: int,
+) -> float:
+    """Seconds for what is computed there: `nbytes` of weights, `kept` of cache."""
+    pace = machine.card_pace
+    if pace is None or not weights.kinds:
         # One card after the other: each reads its part while the others wait.
         slowest = min(card.bandwidth for card in machine.cards)
-        time += on_card / (slowest * _CARD_SHARE) + placed.gpu_layers * _CARD_LAYER
-    return time
+        read = min(slowest * _CARD_SHARE, _MOST_READ)
+        return (nbytes + kept) / read + placed.gpu_layers * _CARD_LAYER
+    return pace.time(
+        layers=placed.gpu_layers,
+        nbytes=nbytes,
+        kinds=weights.kinds,
+        kept=kept,
+        cache=placed.kind,
+        vocabulary=shape.vocabulary,
+    )
 
 
 def _in_main_memory(

@@ -1,7 +1,7 @@
 """What the child process does: the other side of `guard.run_child`.
 
 Tasks: `probe` computes with the matrix kernels, `trial` does with a file what a chat does,
-`pace` says how long the kernels take. Each either prints an answer or dies.
+`pace` and `card pace` say how long the kernels take. Each either prints an answer or dies.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def main(request: str) -> None:
         "probe": _probe,
         "trial": _trial,
         "pace": _pace,
+        "card pace": _card_pace,
     }[arguments["task"]]
     try:
         answer: dict[str, object] = {**(task(arguments) or {}), "ok": True}
@@ -157,6 +158,13 @@ def _pace(arguments: Mapping[str, Any]) -> Mapping[str, object]:
     from qwq_gguf.engine.loading.pace_timing import paces
 
     return paces(arguments)
+
+
+def _card_pace(arguments: Mapping[str, Any]) -> Mapping[str, object]:
+    """The same with models that are on cards."""
+    from qwq_gguf.engine.loading.card_timing import card_paces
+
+    return card_paces(arguments)
 
 
 def _use_vocabulary(api: Any, model: Any) -> None:

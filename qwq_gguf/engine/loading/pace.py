@@ -1,4 +1,6 @@
-"""How fast this library computes on this processor, found out in a child (`pace_timing.py`)."""
+"""How fast this library computes on this processor and on the cards that are here, found out in a
+child (`pace_timing.py`, `card_timing.py`).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ from qwq_gguf.engine.llama.library import library_facts
 from qwq_gguf.engine.loading.guard import Ending, Runner, run_child
 from qwq_gguf.engine.loading.probe import installed_identity, probe
 
-__all__ = ["measure_pace"]
+__all__ = ["measure_card_pace", "measure_pace"]
 
-_TIMEOUT = 60.0
+_TIMEOUT, _CARD_TIMEOUT = 60.0, 120.0
 
 
 def measure_pace(threads: int, large: int, *, run: Runner = run_child) -> Mapping[str, Any] | None:
@@ -20,16 +22,33 @@ def measure_pace(threads: int, large: int, *, run: Runner = run_child) -> Mappin
     `large` bytes of weights stand for those that are in no cache. It takes some five seconds.
     LibraryError where llama.cpp is missing or does not work.
     """
+    return _measure("pace", 0, threads, large, run, _TIMEOUT)
+
+
+def measure_card_pace(
+    threads: int, large: int, *, run: Runner = run_child
+) -> Mapping[str, Any] | None:
+    """The same of the cards, as `machine.card_pace.CardPace` reads it; None, too, where the library
+    cannot use them.
+    """
+    return _measure("card pace", -1, threads, large, run, _CARD_TIMEOUT)
+
+
+def _measure(
+    task: str, gpu_layers: int, threads: int, large: int, run: Runner, timeout: float
+) -> Mapping[str, Any] | None:
     how = probe(
         installed_identity(), gpu_offload=library_facts().gpu_offload, threads=threads, run=run
     )
+    if gpu_layers and not how.use_gpu:
+        return None
     request = {
-        "task": "pace",
-        "gpu_layers": 0,
+        "task": task,
+        "gpu_layers": gpu_layers,
         "use_extra_bufts": how.use_extra_bufts,
         "mmap": True,
         "threads": threads,
         "large": large,
     }
-    outcome = run(request, timeout=_TIMEOUT)
+    outcome = run(request, timeout=timeout)
     return outcome.answer if outcome.ending is Ending.OK else None

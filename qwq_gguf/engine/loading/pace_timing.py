@@ -24,10 +24,10 @@ from qwq_gguf.engine.loading.zero_model import LAYER_MATRICES, TOKENS, ZeroModel
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.temporary import temporary_folder
 
-__all__ = ["paces"]
+__all__ = ["NO_WEIGHTS", "Timer", "one_kind", "paces"]
 
 # Types that no matrix of weights has.
-_NO_WEIGHTS = frozenset({"I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K"})
+NO_WEIGHTS = frozenset({"I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K"})
 _CACHES = (GgmlType.F16, GgmlType.Q8_0, GgmlType.Q4_0)
 _LARGE = GgmlType.Q4_K  # of most files' weights
 _SECONDS, _LEAST, _MOST = 0.03, 5, 60  # of one kind, and how often at least and at most
@@ -35,19 +35,20 @@ _HEADS = (32, 64, 128, 256)  # numbers in a head: llama.cpp's attention is not a
 _FILLED = 512  # tokens in the cache, and in a batch
 
 
-def _one_kind(kind: GgmlType) -> dict[str, GgmlType]:
+def one_kind(kind: GgmlType) -> dict[str, GgmlType]:
+    """The types of a model of zeros whose layers are of one."""
     ends = {"token_embd": GgmlType.F32, "output": GgmlType.F32}
     return dict.fromkeys(LAYER_MATRICES, kind) | ends
 
 
 # 28 million weights a layer, 16 MB in four bits.
-_WEIGHTS = ZeroModel(2048, 3072, heads=16, kv_heads=2, kinds=_one_kind(GgmlType.Q8_0))
+_WEIGHTS = ZeroModel(2048, 3072, heads=16, kv_heads=2, kinds=one_kind(GgmlType.Q8_0))
 _NARROW = replace(_WEIGHTS, width=256, feed_forward=256, heads=2, layers=8)
 _ATTENTION = replace(_WEIGHTS, width=1024, feed_forward=256, context=1024)
 
 
 @dataclass(frozen=True, slots=True)
-class _Timer:
+class Timer:
     """Models of zeros, made in `folder` one after the other, and how fast they are."""
 
     library: Library
@@ -100,7 +101,7 @@ class _Timer:
 
     def weights(self, kind: GgmlType, layer: float, layers: int = 1) -> float:
         """Seconds a byte."""
-        shape = replace(_WEIGHTS, kinds=_one_kind(kind), layers=layers)
+        shape = replace(_WEIGHTS, kinds=one_kind(kind), layers=layers)
         with self.context(shape) as context:
             took = self.token(context) / layers - layer
         return max(0.0, took) / shape.layer_bytes()
@@ -123,16 +124,16 @@ def paces(arguments: Mapping[str, Any]) -> Mapping[str, object]:
     weights: dict[str, float] = {}
     attention: dict[str, dict[str, float]] = {str(head): {} for head in _HEADS}
     with temporary_folder() as folder:
-        timer = _Timer(library, arguments, folder)
+        timer = Timer(library, arguments, folder)
         layer = timer.layer()
         for kind in GgmlType:
-            if kind.name not in _NO_WEIGHTS:
+            if kind.name not in NO_WEIGHTS:
                 with suppress(Refusal):
                     weights[kind.name] = timer.weights(kind, layer)
         for head, kind in product(_HEADS, _CACHES):
             with suppress(Refusal):
                 attention[str(head)][kind.name] = timer.attention(kind, head)
-        layers = arguments["large"] // replace(_WEIGHTS, kinds=_one_kind(_LARGE)).layer_bytes()
+        layers = arguments["large"] // replace(_WEIGHTS, kinds=one_kind(_LARGE)).layer_bytes()
         far = timer.weights(_LARGE, layer, max(1, layers)) - weights[_LARGE.name]
     return {
         "threads": arguments["threads"],

@@ -78,13 +78,14 @@ def test_it_is_kept_as_json_and_the_best_counts() -> None:
     best = PACE.best(other)
     assert best == other.best(PACE)
     assert (best.token, best.weights) == (1e-6, {Q4_K: 5e-13, Q6_K: 7e-13, F16: 1e-13})
-    for change in (
+    changes: tuple[dict[str, object], ...] = (
         {"token": None},
         {"entry": "fast"},
         {"layer": {}},
         {"weights": {"Q9": 1.0}},
         {"cache": {"F16": float("inf")}},
-    ):
+    )
+    for change in changes:
         assert CardPace.of({**told, **change}) is None
 
 

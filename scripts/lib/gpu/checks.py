@@ -24,12 +24,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import qwq_gguf
+from gpu.predicted import expected_memory, expected_speeds
 from gpu.speeds import our_speeds, server_speeds
 from qwq_gguf.engine.batching.engine import Engine
 from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.llama.library import library_facts, load
 from qwq_gguf.engine.model import Model
 from qwq_gguf.engine.session import Session
+from qwq_gguf.engine.speculation.speculation import Speculation
 from qwq_gguf.evaluation.grading import grade
 from qwq_gguf.evaluation.suites.problems import Problem
 from qwq_gguf.evaluation.suites.skills import suite
@@ -226,11 +228,18 @@ def _card_used() -> int | None:
 
 
 def runtime_tests(_: Setting) -> dict[str, Any]:
-    """The engine's own tests, which put all layers on the card where there is one."""
+    """The tests of engine, Python API and server, which put all layers on the card where there is
+    one.
+    """
     root = Path(__file__).resolve().parents[3]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    command += ["tests/engine", "--deselect", "tests/engine/test_guard.py"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(root), str(root / "tests")))}
+    workers = min(12, os.cpu_count() or 1)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
+    command += ["-p", "xdist.plugin", "-n", str(workers), *_TESTS]
+    # Plugins that happen to be there may change what tests do.
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests"))),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     try:
         done = subprocess.run(
             command,
@@ -245,47 +254,65 @@ def runtime_tests(_: Setting) -> dict[str, Any]:
     except subprocess.TimeoutExpired as error:
         printed = error.stdout or b""
         return {"timed_out": True, "last": printed[-1500:].decode("utf-8", "replace")}
-    return {"status": done.returncode, "last": done.stdout[-1500:]}
+    lines = done.stdout.splitlines()
+    return {
+        "status": done.returncode,
+        "in all": next((line for line in reversed(lines) if " passed" in line), ""),
+        "failed": [line for line in lines if line.startswith(("FAILED", "ERROR"))][:80],
+        "told": "" if done.returncode == 0 else done.stdout[-12_000:],
+    }
 
 
-def fit(setting: Setting) -> dict[str, Any]:
-    """What `fit` says of the large model, beside what the card has less of while it is loaded."""
-    from qwq_gguf.jobs.fitting import fit as fit_model
-    from qwq_gguf.machine.driver_reports import gpus_of
-    from qwq_gguf.machine.recording import look
+_TESTS = (
+    *("tests/engine", "tests/api", "tests/test_native.py"),
+    *(f"tests/serve/test_{name}.py" for name in ("chat", "completions", "logprobs", "access")),
+    *("--deselect", "tests/engine/test_guard.py"),
+)
 
-    def free() -> list[int | None]:
-        return [gpu.free for gpu in gpus_of(look(cards_only=True))]
 
-    found: dict[str, Any] = {}
-    for context in (4096, 32768):
-        row = fit_model(str(setting.large), context=context, kv_type="f16").rows[0]
-        if row.placed is None:
-            return {"fits": False}
-        before = free()
-        with Model.load(setting.large, context=context) as model, closing(Session(model)):
-            after = free()
-        found[str(context)] = {
-            "predicted": [share.total for share in row.placed.cards],
-            "taken": [
-                None if a is None or b is None else b - a
-                for a, b in zip(after, before, strict=True)
-            ],
-            "expected_tokens_per_second": round(row.speed, 1),
-        }
-    return found
+def speculation(setting: Setting) -> dict[str, Any]:
+    """Greedy texts with guesses out of the text, beside those without."""
+    with Model.load(setting.demo, threads=4) as model:
+        wanted = _texts(model)
+        model.speculate(Speculation(model, most=8))
+        return _agreement(wanted, _texts(model))
+
+
+def memory_expected(setting: Setting) -> dict[str, Any]:
+    """What `fit` expects of the card's memory, beside what llama.cpp says that it takes."""
+    return {
+        "demo": expected_memory(setting.quantized_demo),
+        "large": expected_memory(setting.large),
+    }
+
+
+def speed_expected(setting: Setting) -> dict[str, Any]:
+    """Tokens a second that `fit` expects, and what comes out."""
+    files = {"demo": setting.quantized_demo, "large": setting.large}
+    return expected_speeds(files, setting.work, zeros=setting.weights == "large")
+
+
+def doctor(_: Setting) -> dict[str, Any]:
+    """What the doctor sees, kept so that it can be asked again."""
+    from qwq_gguf.jobs.diagnosing import record
+
+    seen, installed = record()
+    return {"seen": seen.to_json(), "installed": installed.to_json()}
 
 
 CHECKS: tuple[Callable[[Setting], dict[str, Any]], ...] = (
     devices,
+    doctor,
     demo,
     layers,
     sequences,
     cache_types,
+    speculation,
+    memory_expected,
+    speed_expected,
+    runtime_tests,
     speed,
     memory,
-    fit,
-    runtime_tests,
 )
 
 

@@ -32,6 +32,7 @@ _LEFT_OUT = re.compile(
 # Compiled by what nearly every machine with nvcc has already; 90 MB of wheels.
 _USUAL = ("cmake", "ninja", "numpy", "numba", "llvmlite")
 _LIBRARY = "llama-cpp-python"
+_TESTED_WITH = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "tokenizers")
 
 
 def main() -> None:
@@ -105,7 +106,7 @@ def _download_sdist(folder: Path) -> Path:
 
 
 def _download_wheels(folder: Path, python: str) -> None:
-    needs = [*_needs(), "pytest", "pytest-timeout", "hypothesis", "gguf", "diskcache"]
+    needs = [*_needs(), *_TESTED_WITH, "gguf", "diskcache"]
     wanted = [need for need in needs if not need.startswith((_LIBRARY, *_USUAL))]
     platforms = [f"manylinux_2_{minor}_x86_64" for minor in (28, 17, 12, 5)]
     command = ["download", "-q", "-d", str(folder), "--only-binary=:all:", "--python-version"]
@@ -121,6 +122,7 @@ def _download_wheels(folder: Path, python: str) -> None:
 def _needs() -> Iterator[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     yield from project["project"]["dependencies"]
+    yield from project["project"]["optional-dependencies"]["serve"]
 
 
 def _pip(*arguments: str) -> str | None:

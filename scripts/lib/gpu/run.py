@@ -21,7 +21,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 _PART = 15_000_000  # bytes of each file of a build that is kept
-_TARGETS = ("llama", "llama-server", "llama-bench")
+_TARGETS = ("llama", "llama-server")
 
 
 def main() -> None:

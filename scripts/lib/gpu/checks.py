@@ -311,8 +311,8 @@ CHECKS: tuple[Callable[[Setting], dict[str, Any]], ...] = (
     memory_expected,
     speed_expected,
     runtime_tests,
-    speed,
     memory,
+    speed,
 )
 
 

@@ -36,7 +36,6 @@ _SHAPES = {
     "0.5B of zeros, Q8_0": ((896, 4864, 14, 2), 24, 151_936, GgmlType.Q8_0),
     "7B of zeros, Q4_K": ((3584, 18944, 28, 4), 28, 152_064, GgmlType.Q4_K),
     "32B of zeros, Q4_K": ((5120, 27648, 40, 8), 64, 152_064, GgmlType.Q4_K),
-    "32B of zeros, Q6_K": ((5120, 27648, 40, 8), 64, 152_064, GgmlType.Q6_K),
 }
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 # Whoever runs the tests may have set things for good; the tests' expectations do not.
 for name in [each for each in os.environ if each.startswith("QWQ_GGUF_")]:
-    if name not in ("QWQ_GGUF_CACHE_DIR",):
+    if name not in ("QWQ_GGUF_CACHE_DIR", "QWQ_GGUF_WRITE_GOLDENS"):
         del os.environ[name]
 os.environ["QWQ_GGUF_CONFIG"] = os.devnull
 

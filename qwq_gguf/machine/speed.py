@@ -15,12 +15,13 @@ from qwq_gguf.machine.placing import Placement
 
 __all__ = ["CPU_SHARE", "seconds_a_token"]
 
-# Of a card's published bandwidth two thirds come to use, and each layer waits some 30 microseconds
-# for its kernels to start. Between what owners report: on an RTX 3090 gemma-3-4b Q4_K_M writes 189
-# tokens a second (https://calebcoffie.com/benchmarks/gemma-3-4b-it-gguf) where this says 196, on an
-# RTX 4090 27 B at 4 bits 44 (https://omkamal.github.io/articles/qwopus-mtp-2x/qwopus-mtp-2x.html)
-# where it says 37.
-_CARD_SHARE, _CARD_LAYER = 0.65, 30e-6
+# Of a card's published bandwidth three quarters come to use, each layer waits some 30 microseconds
+# for its kernels to start, and each token of the vocabulary takes 3 nanoseconds to be brought here
+# and picked from. What owners report: on an RTX 3090 gemma-3-4b Q4_K_M writes 189 tokens a second
+# (https://calebcoffie.com/benchmarks/gemma-3-4b-it-gguf) where this says 187, on an RTX 4090 27 B
+# at 4 bits 44 (https://omkamal.github.io/articles/qwopus-mtp-2x/qwopus-mtp-2x.html) where it says
+# 41.
+_CARD_SHARE, _CARD_LAYER, _CARD_ENTRY = 0.76, 30e-6, 3e-9
 # Unpacking blocks keeps up with no more: an H200, whose bandwidth is 4.8 TB/s, reads 1.8 TB/s of
 # Q4_K (docs/builds.md).
 _MOST_READ = 1.8e12
@@ -78,7 +79,8 @@ def _on_cards(
         # One card after the other: each reads its part while the others wait.
         slowest = min(card.bandwidth for card in machine.cards)
         read = min(slowest * _CARD_SHARE, _MOST_READ)
-        return (nbytes + kept) / read + placed.gpu_layers * _CARD_LAYER
+        picking = shape.vocabulary * _CARD_ENTRY
+        return (nbytes + kept) / read + placed.gpu_layers * _CARD_LAYER + picking
     return pace.time(
         layers=placed.gpu_layers,
         nbytes=nbytes,

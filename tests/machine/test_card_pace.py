@@ -63,12 +63,12 @@ def test_layers_in_main_memory_take_its_time() -> None:
 
 
 def test_without_it_the_bandwidth_tells_up_to_what_was_ever_seen() -> None:
-    assert _seconds(None, 0) == pytest.approx(1050 * MIB / 650e9 + 11 * 3e-5)
+    assert _seconds(None, 0) == pytest.approx(1050 * MIB / 760e9 + 11 * 3e-5 + 1000 * 3e-9)
     machine = Machine("h200", modelled_memory(32 * GIB), (replace(CARD, bandwidth=4.8e12),))
     placed = place(SHAPE, WEIGHTS, machine, 8192, F16)
     assert placed is not None
     told = seconds_a_token(SHAPE, WEIGHTS, machine, placed, 0)
-    assert told == pytest.approx(1050 * MIB / 1.8e12 + 11 * 3e-5)
+    assert told == pytest.approx(1050 * MIB / 1.8e12 + 11 * 3e-5 + 1000 * 3e-9)
 
 
 def test_it_is_kept_as_json_and_the_best_counts() -> None:

@@ -194,7 +194,7 @@ def test_experts_stay_in_main_memory_before_layers_do() -> None:
         ("rtx3090", "Q4_K_M"),  # Q5_K_M leaves no room for a long thought
         ("rtx5090", "Q6_K"),
         ("rx7900xtx", "Q4_K_M"),
-        ("2x16GB", "Q4_K_M"),
+        ("2x16GB", "Q5_K_M"),
         ("h100", "Q6_K"),
         ("m3-max-36gb", "Q4_K_M"),
         ("16GB", "IQ4_XS"),

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,6 +20,7 @@ from qwq_gguf.engine.session import Session
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.jobs.this_machine import this_machine
+from qwq_gguf.machine.devices import Machine
 from qwq_gguf.machine.model_size import ModelShape, WeightBytes
 from qwq_gguf.machine.placing import Placement, place
 from qwq_gguf.machine.speed import seconds_a_token
@@ -84,8 +86,7 @@ def _buffers() -> Iterator[dict[str, float]]:
 
 def expected_speeds(files: dict[str, Path], work: Path, *, zeros: bool) -> dict[str, Any]:
     """Tokens a second, expected and measured: files through a session, and models of zeros."""
-    machine, _ = this_machine()
-    pace = machine.card_pace
+    pace = _machine().card_pace
     found: dict[str, Any] = {"pace": None if pace is None else pace.to_json()}
     for name, path in files.items():
         for kind in (GgmlType.F16, GgmlType.Q8_0):
@@ -95,12 +96,12 @@ def expected_speeds(files: dict[str, Path], work: Path, *, zeros: bool) -> dict[
     for name, (sizes, layers, tokens, kind) in _SHAPES.items() if zeros else ():
         kinds = one_kind(kind) | {"output": GgmlType.Q6_K if sizes[0] % 256 == 0 else kind}
         shape = ZeroModel(*sizes, kinds=kinds, layers=layers, context=4096, tokens=tokens)
-        for cache in (GgmlType.F16, GgmlType.Q8_0):
+        for kept in (GgmlType.F16, GgmlType.Q8_0):
             path = work / "shape.gguf"
             shape.write(path)
-            expected = _expected(path, cache, None)
+            expected = _expected(path, kept, None)
             path.unlink()
-            found[f"{name}, {cache.name}"] = [expected, round(_zeros(shape, cache, work), 1)]
+            found[f"{name}, {kept.name}"] = [expected, round(_zeros(shape, kept, work), 1)]
     return found
 
 
@@ -108,12 +109,18 @@ def _pair(path: Path, kind: GgmlType, gpu_layers: int | None) -> list[float]:
     return [_expected(path, kind, gpu_layers), round(_session(path, kind, gpu_layers), 1)]
 
 
+@cache
+def _machine() -> Machine:
+    # On a machine that has just compiled something it would be measured again each time.
+    return this_machine()[0]
+
+
 def _placed(path: Path, context: int, kind: GgmlType, gpu_layers: int | None = None) -> Placement:
     gguf = read_gguf(path)
     shape = ModelShape.of(gguf)
     assert shape is not None
     weights = WeightBytes.of(((each.name, each.nbytes, each.type) for each in gguf.tensors), shape)
-    placed = place(shape, weights, this_machine()[0], context, kind, gpu_layers=gpu_layers)
+    placed = place(shape, weights, _machine(), context, kind, gpu_layers=gpu_layers)
     assert placed is not None
     return placed
 
@@ -124,7 +131,7 @@ def _expected(path: Path, kind: GgmlType, gpu_layers: int | None) -> float:
     assert shape is not None
     weights = WeightBytes.of(((each.name, each.nbytes, each.type) for each in gguf.tensors), shape)
     placed = _placed(path, 4096, kind, gpu_layers)
-    return round(1 / seconds_a_token(shape, weights, this_machine()[0], placed, _FILLED), 1)
+    return round(1 / seconds_a_token(shape, weights, _machine(), placed, _FILLED), 1)
 
 
 def _session(path: Path, kind: GgmlType, gpu_layers: int | None) -> float:

@@ -25,7 +25,7 @@ from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain
 __all__ = ["SLOTS", "our_speeds", "server_speeds"]
 
 SLOTS = (1, 4, 16)
-_TURNS = 3
+_TURNS = 2
 _SHORT = 16  # tokens of the prompts of texts that are written side by side
 _OPENER = build_opener(ProxyHandler({}))
 

@@ -158,17 +158,19 @@ class GrammarSampler:
         self._owned.close()
 
 
+_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
 class Candidates:
     """A `llama_token_data_array`, from which some can be dropped."""
 
     def __init__(
         self, api: Any, ids: npt.NDArray[np.int32], logits: npt.NDArray[np.float32]
     ) -> None:
-        self._kind = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-        self._data = np.zeros(len(ids), dtype=self._kind)
+        self._data = np.zeros(len(ids), dtype=_TOKEN_DATA)
         self._data["id"] = ids
         self._data["logit"] = logits
-        pointer = self._data.ctypes.data_as(ctypes.POINTER(api.llama_token_data))
+        pointer = ctypes.cast(self._data.ctypes.data, api.llama_token_data_p)
         self.array = api.llama_token_data_array(pointer, len(ids), -1, False)
         self.pointer = ctypes.byref(self.array)
 
@@ -198,15 +200,16 @@ class Candidates:
 
     def selected(self) -> int:
         """The token that the final stage picked."""
-        return int(self.rows()["id"][self.array.selected])
+        token: int = self.array.data[self.array.selected].id
+        return token
 
     def rows(self) -> npt.NDArray[np.void]:
         """The array itself, with the fields id, logit and p. Stages may put it elsewhere."""
         address = ctypes.cast(self.array.data, ctypes.c_void_p).value
         assert address is not None
-        size = int(self.array.size) * self._kind.itemsize
+        size = int(self.array.size) * _TOKEN_DATA.itemsize
         raw: memoryview[int] = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
-        rows: npt.NDArray[np.void] = np.frombuffer(raw, dtype=self._kind)
+        rows: npt.NDArray[np.void] = np.frombuffer(raw, dtype=_TOKEN_DATA)
         return rows
 
 

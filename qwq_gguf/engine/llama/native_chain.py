@@ -7,6 +7,7 @@ prompt. Nor does a grammar, and one for the answer alone hears nothing of the th
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from qwq_gguf.engine.llama.native_stages import init_stage, seen_before
 from qwq_gguf.engine.llama.owned import Owned
 from qwq_gguf.errors import ModelError
 from qwq_gguf.sampling.seeds import MOST_SEED
+from qwq_gguf.sampling.shortlist import LEAST_VOCABULARY, shortlist
 from qwq_gguf.sampling.stages import Grammar, Stage, TypicalP
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class NativeChain:
         self._api: Any = api
         self._fused = api.llama_sampler_sample
         self._vocab_size = vocab_size
+        self._numbers = ctypes.c_float * vocab_size
         self._vocabulary = vocabulary
         params = api.llama_sampler_chain_default_params()
         params.no_perf = True
@@ -90,6 +93,7 @@ class NativeChain:
         self._forbidden: tuple[int, ...] = ()
         self._biases: dict[int, float] = {}
         self._edit: LogitEdit | None = None
+        self._short = shortlist(chain) if vocab_size >= LEAST_VOCABULARY else None
         with self._owned as handle:
             for stage in chain.stages:
                 if isinstance(stage, Grammar):
@@ -126,18 +130,22 @@ class NativeChain:
         every token before that.
         """
         with self._owned as handle:
-            if self._edit is None and not self._stepwise:
+            if self._edit is None and self._short is None and not self._stepwise:
                 token: int = self._fused(handle, context, index)
                 return token
             import numpy as np
 
             pointer = self._api.llama_get_logits_ith(context, index)
-            logits = np.ctypeslib.as_array(pointer, (self._vocab_size,))
+            numbers = self._numbers.from_address(ctypes.addressof(pointer.contents))
+            logits = np.ctypeslib.as_array(numbers)
             with self._edited(logits):
-                if not self._stepwise:
+                if self._stepwise:
+                    candidates = self._run(logits)
+                elif (candidates := self._shortlisted(logits)) is None:
                     token = self._fused(handle, context, index)
                     return token
-                candidates = self._run(logits)
+                else:
+                    self._api.llama_sampler_apply(handle, candidates.pointer)
             if candidates is None:
                 return None
             picked = candidates.selected()
@@ -272,6 +280,16 @@ class NativeChain:
         if self._grammar is not None:
             self._grammar.close()
             self._grammar = None
+
+    def _shortlisted(self, logits: npt.NDArray[np.float32]) -> Candidates | None:
+        """The tokens that the chain's first cut may keep; None where all have to be seen."""
+        if self._short is None:
+            return None
+        from qwq_gguf.engine.llama.forbidding import Candidates
+        from qwq_gguf.engine.llama.likely import likely
+
+        ids = likely(logits, self._short)
+        return None if ids is None else Candidates(self._api, ids, logits[ids])
 
     def _run(self, logits: npt.NDArray[np.float32]) -> Candidates | None:
         """All stages in order, from which forbidden tokens do not come back; see `sample`."""

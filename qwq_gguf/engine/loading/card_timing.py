@@ -15,15 +15,20 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from qwq_gguf.engine.llama.library import load
+from qwq_gguf.engine.llama.native_chain import NativeChain
 from qwq_gguf.engine.loading.pace_timing import NO_WEIGHTS, Timer, one_kind
 from qwq_gguf.engine.loading.raw_model import Refusal
 from qwq_gguf.engine.loading.zero_model import TOKENS, ZeroModel
 from qwq_gguf.ggml_types import GgmlType
+from qwq_gguf.sampling import Dist, SamplerChain, Temperature, TopK
 from qwq_gguf.temporary import temporary_folder
 
 __all__ = ["card_paces"]
 
+_CHAIN = SamplerChain((Temperature(0.6), TopK(40), Dist()))
 _CACHES = (GgmlType.F16, GgmlType.Q8_0, GgmlType.Q4_0)
 _USUAL = "F16"
 _WARM = 0.4  # seconds until a card that rested has its clocks
@@ -118,26 +123,20 @@ def _entry(timer: Timer, least: float) -> float:
     """Seconds for each token of a vocabulary: its logit is brought here and picked from, as with
     most settings, by temperature and from the likeliest 40.
     """
-    api = timer.library.api
-    with timer.context(_VOCABULARY) as context:
-        chain = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
-        for stage in (
-            api.llama_sampler_init_temp(0.6),
-            api.llama_sampler_init_top_k(40),
-            api.llama_sampler_init_dist(1),
-        ):
-            api.llama_sampler_chain_add(chain, stage)
-
-        def pick() -> None:
-            timer.decode(context, 1)
-            api.llama_sampler_sample(chain, context, -1)
-
-        took = _median(pick)
-        api.llama_sampler_free(chain)
-    return max(0.0, took - least) / (_VOCABULARY.tokens - TOKENS)
+    size = _VOCABULARY.tokens
+    with (
+        timer.context(_VOCABULARY) as context,
+        NativeChain(timer.library, _CHAIN, seed=1, vocab_size=size, context_size=size) as chain,
+    ):
+        took = _median(partial(_step, timer, context))
+        # Zeros would all be equally likely, and no token is picked from such.
+        pointer = timer.library.api.llama_get_logits_ith(context, -1)
+        np.ctypeslib.as_array(pointer, (size,))[:] = np.random.default_rng(0).standard_normal(size)
+        took += _median(partial(chain.sample, context))
+    return max(0.0, took - least) / (size - TOKENS)
 
 
-def _median(work: Callable[[], None]) -> float:
+def _median(work: Callable[[], object]) -> float:
     """Seconds, of some; the first ones prepare what the others use again."""
     took: list[float] = []
     for _ in range(_TIMES + 2):

@@ -11,8 +11,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from qwq_gguf.engine.llama.context_settings import ContextSettings
 from qwq_gguf.engine.llama.library import load
+from qwq_gguf.engine.llama.native_chain import NativeChain
 from qwq_gguf.engine.loading.pace_timing import Timer, one_kind
 from qwq_gguf.engine.loading.zero_model import ZeroModel
 from qwq_gguf.engine.model import Model
@@ -154,20 +157,22 @@ def _session(path: Path, kind: GgmlType, gpu_layers: int | None) -> float:
 
 def _zeros(shape: ZeroModel, cache: GgmlType, work: Path) -> float:
     library = load()
-    api = library.api
     arguments = {"gpu_layers": -1, "use_extra_bufts": True, "mmap": True, "threads": 4}
     timer = Timer(library, arguments, work)
-    with timer.context(shape, cache) as context:
-        chain = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
-        api.llama_sampler_chain_add(chain, api.llama_sampler_init_temp(0.6))
-        api.llama_sampler_chain_add(chain, api.llama_sampler_init_top_k(40))
-        api.llama_sampler_chain_add(chain, api.llama_sampler_init_dist(1))
+    stages, tokens = SamplerChain(_CHAIN), shape.tokens
+    with (
+        timer.context(shape, cache) as context,
+        NativeChain(library, stages, seed=1, vocab_size=tokens, context_size=4096) as chain,
+    ):
         timer.decode(context, _FILLED)
         took = []
+        # Zeros would all be equally likely, and no token is picked from such.
+        likely = np.random.default_rng(0).standard_normal(tokens, np.float32)
         for _ in range(_COUNT):
             before = time.perf_counter()
             timer.decode(context, 1)
-            api.llama_sampler_sample(chain, context, -1)
+            logits = library.api.llama_get_logits_ith(context, -1)
+            np.ctypeslib.as_array(logits, (tokens,))[:] = likely
+            chain.sample(context)
             took.append(time.perf_counter() - before)
-        api.llama_sampler_free(chain)
     return 1 / median(took[4:])

@@ -59,6 +59,7 @@ def test_the_log_puts_lines_together_and_tells_levels_apart() -> None:
         "outer: failed to load model",
     )
     assert log.errors()[0].endswith("bad magic")
+    assert log.lines()[0] == "loading"
     assert log.reason() == "error loading model: bad magic"
     log.clear()
     assert log.complaints() == ()

@@ -178,7 +178,7 @@ from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain
 
 workers = [Worker(*each) for each in {workers!r}]
 with Model.load({path!r}, context=256, threads=1, workers=workers) as model:
-    lines = [line for _, line in model.library.log._lines if "model buffer size" in line]
+    lines = [line for line in model.library.log.lines() if "model buffer size" in line]
     with closing(Session(model)) as session:
         prompt = model.vocabulary.encode_text("What is 7*43?")
         endless = LogitBias(tuple((end, -math.inf) for end in model.eog_tokens))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from qwq_gguf.engine.llama.library import library_facts
 from qwq_gguf.engine.loading import card_timing
 from qwq_gguf.engine.loading.guard import Ending, Outcome
 from qwq_gguf.engine.loading.pace import measure_card_pace
@@ -96,6 +97,8 @@ def test_cards_are_timed_in_a_child_where_they_work(
     monkeypatch.setattr(
         "qwq_gguf.engine.loading.pace.probe", lambda *_, **__: Probe(use_gpu=use_gpu)
     )
+    facts = replace(library_facts(), gpu_offload=True)
+    monkeypatch.setattr("qwq_gguf.engine.loading.pace.library_facts", lambda: facts)
     asked: list[Mapping[str, Any]] = []
 
     def run(request: Mapping[str, Any], *, timeout: float) -> Outcome:
@@ -108,6 +111,15 @@ def test_cards_are_timed_in_a_child_where_they_work(
     if asked:
         assert asked[0]["task"] == "card pace"
         assert asked[0]["gpu_layers"] == -1
+
+
+def test_a_build_for_no_card_times_none() -> None:
+    def run(request: Mapping[str, Any], *, timeout: float) -> Outcome:
+        assert request["task"] != "card pace"
+        return Outcome(Ending.OK, answer={})
+
+    if not library_facts().gpu_offload:
+        assert measure_card_pace(1, 1 << 20, run=run) is None
 
 
 def test_the_probe_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,11 @@ class LogBuffer:
         self._lines.clear()
         self._part = ""
 
+    def lines(self) -> tuple[str, ...]:
+        """All that is kept, oldest first."""
+        self._read()
+        return tuple(line for _, line in self._lines)
+
     def complaints(self) -> tuple[str, ...]:
         """Warnings and errors, oldest first."""
         self._read()

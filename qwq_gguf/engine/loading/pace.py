@@ -37,10 +37,9 @@ def measure_card_pace(
 def _measure(
     task: str, gpu_layers: int, threads: int, large: int, run: Runner, timeout: float
 ) -> Mapping[str, Any] | None:
-    how = probe(
-        installed_identity(), gpu_offload=library_facts().gpu_offload, threads=threads, run=run
-    )
-    if gpu_layers and not how.use_gpu:
+    offload = library_facts().gpu_offload
+    how = probe(installed_identity(), gpu_offload=offload, threads=threads, run=run)
+    if gpu_layers and not (offload and how.use_gpu):
         return None
     request = {
         "task": task,

@@ -38,6 +38,27 @@ def test_a_terminal_that_draws_nothing_gets_a_line_each() -> None:
         assert lines[:3] == ["checking [bold]a.gguf", "loading [bold]a.gguf", "over"]
 
 
+FITTING = """
+import time
+from qwq_gguf.jobs import fitting
+seen = fitting.this_machine
+def slow():
+    time.sleep(1)
+    return seen(timed=False)
+fitting.this_machine = slow
+from qwq_gguf.cli.main import main
+main()
+"""
+
+
+def test_timing_this_machine_is_said() -> None:
+    program = (sys.executable, "-c", FITTING)
+    with open_terminal("fit", "demo", program=program) as terminal:
+        terminal.wait_for("looking at the model and at this machine")
+        terminal.wait_for("recommended")
+        assert terminal.wait_for_end(30) == 0
+
+
 LOADING = """
 import time
 from qwq_gguf.engine import model

@@ -69,7 +69,8 @@ def fit(
     For each recipe: its size, the longest context beside it, layers on the card, expected
     tokens a second, how long a thought will take. Headers are enough for it; no weights are
     fetched. Sizes are exact or measured (docs/memory.md), speeds are estimates: from how long
-    this processor was seen to take, and from a card's bandwidth.
+    this processor and its cards were seen to take (timed once, in some seconds), and of a card
+    that is only named from its bandwidth.
 
     A context that cannot hold the expected thought is marked, and never recommended.
 
@@ -83,18 +84,20 @@ def fit(
       qwq-gguf fit QwQ-Demo-Q4_K_M.gguf --json | jq .recommended
     """
     from qwq_gguf.cli.showing.fit import show_fit
+    from qwq_gguf.cli.terminal.waiting import LOOKING, waiting_for
     from qwq_gguf.jobs.fitting import fit as fit_model
 
-    found = fit_model(
-        source,
-        device=device,
-        ram=None if ram is None else _size(ram),
-        context=context,
-        kv_type=kv_type,
-        thought=thought,
-        revision=revision,
-        token=token,
-    )
+    with waiting_for(LOOKING):
+        found = fit_model(
+            source,
+            device=device,
+            ram=None if ram is None else _size(ram),
+            context=context,
+            kv_type=kv_type,
+            thought=thought,
+            revision=revision,
+            token=token,
+        )
     if as_json:
         emit_json(found.to_json())
     else:

@@ -17,11 +17,13 @@ from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
 from qwq_gguf.cli.terminal.manner import manner
 from qwq_gguf.cli.terminal.output import emit_json, note
 from qwq_gguf.cli.terminal.telling import Bars, Terminal
+from qwq_gguf.cli.terminal.waiting import LOOKING, waiting_for
 from qwq_gguf.errors import QwqGgufError
 from qwq_gguf.jobs.configuration import Configuration, read_configuration
 from qwq_gguf.jobs.fitting import best_fit
 from qwq_gguf.jobs.kept_models import models_folder
 from qwq_gguf.jobs.running import RunPlan, RunWanted, carry_out, plan_run
+from qwq_gguf.machine.choosing import Row
 
 __all__ = ["app"]
 
@@ -105,7 +107,7 @@ def run(
     tell = Bars() if quiet else Terminal()
     wanted = RunWanted(source, recipe, tokens, revision, token)
     # The demo is what the manual shows, the same on every machine.
-    plan = plan_run(wanted, configuration, tell, best_fit=None if source == "demo" else best_fit)
+    plan = plan_run(wanted, configuration, tell, best_fit=None if source == "demo" else _best_fit)
     if dry_run:
         if as_json:
             emit_json(plan.to_json())
@@ -127,6 +129,11 @@ def run(
     for flag, given in {"--json": as_json, "--quiet": quiet, "--verbose": verbose}.items():
         words += [flag] if given else []
     _go_on("serve" if serve else "chat", [*words, *context.args])
+
+
+def _best_fit(source: str, *, revision: str | None = None, token: str | None = None) -> Row | None:
+    with waiting_for(LOOKING):
+        return best_fit(source, revision=revision, token=token)
 
 
 def _show(plan: RunPlan, configuration: Configuration) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qwq_gguf.cli.terminal.output import note, stderr_console
@@ -11,7 +13,10 @@ from qwq_gguf.words import one_line
 if TYPE_CHECKING:
     from rich.status import Status
 
-__all__ = ["Waiting"]
+__all__ = ["LOOKING", "Waiting", "waiting_for"]
+
+# The first time the processor and the cards are timed.
+LOOKING = "looking at the model and at this machine"
 
 _PATIENCE = 0.3  # seconds after which a person wants to see something
 
@@ -70,3 +75,13 @@ class Waiting:
 
             self._status = self._console.status(Text(one_line(self._text, 200)))
             self._status.start()
+
+
+@contextmanager
+def waiting_for(text: str) -> Iterator[None]:
+    """Show it as long as that takes."""
+    waiting = Waiting(text)
+    try:
+        yield
+    finally:
+        waiting.stop()

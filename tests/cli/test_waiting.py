@@ -59,6 +59,14 @@ def test_timing_this_machine_is_said() -> None:
         assert terminal.wait_for_end(30) == 0
 
 
+def test_who_wants_results_only_is_not_told() -> None:
+    program = (sys.executable, "-c", FITTING)
+    with open_terminal("fit", "demo", "-q", program=program) as terminal:
+        terminal.wait_for("recommended")
+        assert terminal.wait_for_end(30) == 0
+        assert "looking at" not in terminal.text
+
+
 LOADING = """
 import time
 from qwq_gguf.engine import model

@@ -107,7 +107,8 @@ def run(
     tell = Bars() if quiet else Terminal()
     wanted = RunWanted(source, recipe, tokens, revision, token)
     # The demo is what the manual shows, the same on every machine.
-    plan = plan_run(wanted, configuration, tell, best_fit=None if source == "demo" else _best_fit)
+    planner = None if source == "demo" else best_fit if quiet else _best_fit
+    plan = plan_run(wanted, configuration, tell, best_fit=planner)
     if dry_run:
         if as_json:
             emit_json(plan.to_json())

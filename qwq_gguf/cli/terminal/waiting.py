@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from qwq_gguf.cli.terminal.manner import manner
 from qwq_gguf.cli.terminal.output import note, stderr_console
 from qwq_gguf.words import one_line
 
@@ -79,7 +80,10 @@ class Waiting:
 
 @contextmanager
 def waiting_for(text: str) -> Iterator[None]:
-    """Show it as long as that takes."""
+    """Show it as long as that takes, but to who wants results only."""
+    if manner.quiet:
+        yield
+        return
     waiting = Waiting(text)
     try:
         yield

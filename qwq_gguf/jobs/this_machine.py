@@ -83,37 +83,41 @@ def _bandwidth(threads: int, large: int) -> float:
 
 def _pace(threads: int, large: int) -> Pace | None:
     from qwq_gguf.engine.loading.pace import measure_pace
-    from qwq_gguf.engine.loading.probe import installed_identity
 
-    try:
-        return _best_known(
-            "pace",
-            f"2 {installed_identity()} {threads}",
-            measure=lambda: measure_pace(threads, large),
-            read=Pace.of,
-            better=Pace.best,
-            tell=Pace.to_json,
-        )
-    except LibraryError:
-        return None
+    return _timed("pace", "2", str(threads), Pace, lambda: measure_pace(threads, large))
 
 
 def _card_pace(cards: tuple[Device, ...]) -> CardPace | None:
     from qwq_gguf.engine.loading.pace import measure_card_pace
-    from qwq_gguf.engine.loading.probe import installed_identity
     from qwq_gguf.machine import physical_cores
 
     large = min(_LARGE_ON_CARD, *(card.free // 8 for card in cards))
     threads = physical_cores()
     names = " ".join(card.name for card in cards)
+    return _timed("card-pace", "1", names, CardPace, lambda: measure_card_pace(threads, large))
+
+
+P = TypeVar("P", Pace, CardPace)
+
+
+def _timed(
+    topic: str,
+    version: str,
+    what: str,
+    kind: type[P],
+    measure: Callable[[], Mapping[str, Any] | None],
+) -> P | None:
+    """How fast this library was seen to compute on `what`; None where it does not work."""
+    from qwq_gguf.engine.loading.probe import installed_identity
+
     try:
         return _best_known(
-            "card-pace",
-            f"1 {installed_identity()} {names}",
-            measure=lambda: measure_card_pace(threads, large),
-            read=CardPace.of,
-            better=CardPace.best,
-            tell=CardPace.to_json,
+            topic,
+            f"{version} {installed_identity()} {what}",
+            measure=measure,
+            read=kind.of,
+            better=kind.best,
+            tell=kind.to_json,
         )
     except LibraryError:
         return None

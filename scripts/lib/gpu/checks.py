@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import qwq_gguf
 from gpu.predicted import expected_memory, expected_speeds
+from gpu.some_tests import some_of_the_tests
 from gpu.speeds import our_speeds, server_speeds
 from qwq_gguf.engine.batching.engine import Engine
 from qwq_gguf.engine.llama.context_settings import ContextSettings
@@ -49,6 +50,8 @@ class Setting:
     work: Path
     server: Path | None
     weights: str  # "large" or "small": the random model whose speed is measured
+    until: float = float("inf")  # the time, as time.time() has it
+    tests: tuple[str, ...] = ()  # instead of all that touch a card
 
     @cached_property
     def demo(self) -> Path:
@@ -227,42 +230,23 @@ def _card_used() -> int | None:
     return int(printed.split()[0])
 
 
-def runtime_tests(_: Setting) -> dict[str, Any]:
+def runtime_tests(setting: Setting) -> dict[str, Any]:
     """The tests of engine, Python API and server, which put all layers on the card where there is
-    one.
+    one: as many as there is time for.
     """
     root = Path(__file__).resolve().parents[3]
-    workers = min(12, os.cpu_count() or 1)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
-    command += ["-p", "xdist.plugin", "-n", str(workers), *_TESTS]
     # Plugins that happen to be there may change what tests do.
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests"))),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
-    try:
-        done = subprocess.run(
-            command,
-            cwd=root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=170,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        printed = error.stdout or b""
-        return {"timed_out": True, "last": printed[-1500:].decode("utf-8", "replace")}
-    lines = done.stdout.splitlines()
-    return {
-        "status": done.returncode,
-        "in all": next((line for line in reversed(lines) if " passed" in line), ""),
-        "failed": [line for line in lines if line.startswith(("FAILED", "ERROR"))][:80],
-        "told": "" if done.returncode == 0 else done.stdout[-12_000:],
-    }
+    wanted = [str(root / name) for name in setting.tests] or _TESTS
+    return some_of_the_tests(
+        wanted, root, environment, seconds=min(170, setting.until - time.time() - _TIDYING)
+    )
 
 
+_TIDYING = 5  # seconds, to end what has not ended by itself
 _TESTS = (
     *("tests/engine", "tests/api", "tests/test_native.py"),
     *(f"tests/serve/test_{name}.py" for name in ("chat", "completions", "logprobs", "access")),
@@ -310,10 +294,17 @@ CHECKS: tuple[Callable[[Setting], dict[str, Any]], ...] = (
     speculation,
     memory_expected,
     speed_expected,
-    runtime_tests,
     memory,
     speed,
+    runtime_tests,
 )
+
+
+def write(path: Path, report: dict[str, Any]) -> None:
+    """Whole at any time, also for somebody who ends this process."""
+    aside = path.with_suffix(".part")
+    aside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    aside.replace(path)
 
 
 def main() -> None:
@@ -322,20 +313,28 @@ def main() -> None:
     parser.add_argument("--server", type=Path)
     parser.add_argument("--until", type=float, default=float("inf"))
     parser.add_argument("--only")
+    parser.add_argument("--tests", help="paths below the tree, with commas between")
     parser.add_argument("--small", action="store_true")
     given = parser.parse_args()
     work = given.report.resolve().parent / "files"
     work.mkdir(parents=True, exist_ok=True)
-    setting = Setting(work, given.server, "small" if given.small else "large")
+    tests = tuple(given.tests.split(",")) if given.tests else ()
+    weights = "small" if given.small else "large"
+    setting = Setting(work, given.server, weights, given.until, tests)
     report = json.loads(given.report.read_text()) if given.report.is_file() else {}
+    names = given.only.split(",") if given.only else [check.__name__ for check in CHECKS]
+    if unknown := set(names) - {check.__name__ for check in CHECKS}:
+        sys.exit(f"no check is called {', '.join(sorted(unknown))}")
+    checks = [check for check in CHECKS if check.__name__ in names]
+    # Whoever is stopped in the middle leaves a report that is true.
+    report |= {check.__name__: {"left_out": "the time was up"} for check in checks}
     failed = False
-    for check in CHECKS:
+    for check in checks:
         name = check.__name__
-        if given.only and name not in given.only.split(","):
-            continue
         if time.time() > given.until:
-            report[name] = {"left_out": "the time was up"}
-            continue
+            break
+        report[name] = {"cut_off": "the time was up in it"}
+        write(given.report, report)
         began = time.perf_counter()
         try:
             report[name] = check(setting)
@@ -343,8 +342,8 @@ def main() -> None:
             failed = True
             report[name] = {"failed": traceback.format_exc()[-3000:]}
         report[name]["seconds_in_all"] = round(time.perf_counter() - began, 1)
-        given.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: {json.dumps(report[name])[:3000]}", flush=True)
+    write(given.report, report)
     sys.exit(1 if failed else 0)
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="put the build into --out, in parts")
     parser.add_argument("--built", type=Path, help="folder of a kept build: builds nothing")
     parser.add_argument("--tree", type=Path, help="a tree that is here, instead of the one packed")
-    parser.add_argument("--minutes", type=float, default=9, help="begin no check after (default 9)")
+    parser.add_argument("--minutes", type=float, default=9, help="end after (default 9)")
     parser.add_argument("--only", help="names of checks, with commas between")
     given = parser.parse_args()
     deadline = time.time() + given.minutes * 60
@@ -58,13 +59,20 @@ def main() -> None:
     command = [str(python), str(tree / "scripts/lib/gpu/checks.py"), str(report.path)]
     command += ["--server", str(build / "bin/llama-server"), "--until", str(deadline)]
     command += ["--only", given.only] if given.only else []
-    done = subprocess.run(
-        command,
-        check=False,
-        cwd=work,
-        env=os.environ | {"PYTHONPATH": str(tree), "LLAMA_CPP_LIB_PATH": str(build / "bin")},
-    )
-    sys.exit(done.returncode)
+    environment = os.environ | {"PYTHONPATH": str(tree), "LLAMA_CPP_LIB_PATH": str(build / "bin")}
+    status = run_until(deadline, command, cwd=work, env=environment)
+    sys.exit(f"the time was up: see {report.path}" if status is None else status)
+
+
+def run_until(deadline: float, command: list[str], **options: Any) -> int | None:
+    """Its exit status; None if it was ended, with all that it had started, as the time was up."""
+    running = subprocess.Popen(command, start_new_session=True, **options)
+    try:
+        return running.wait(max(0, deadline - time.time()))
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        return None
 
 
 class Report:

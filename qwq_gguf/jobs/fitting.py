@@ -194,14 +194,14 @@ def fit(
             expected=f"a multiple of {wanted.kind.block_size}",
         )
     # Last, as measuring it may take some seconds.
-    machine, notes, modelled = *_machine(device, ram), device is not None
+    machine, notes = _machine(device, ram)
     rows = tuple(row_of(shape, each, machine, wanted) for each in found.candidates)
     return Fit(
         source,
         found.name,
         found.made,
         machine,
-        (*notes, *(("the machine is modelled: nothing of it was measured",) if modelled else ())),
+        notes,
         wanted.thought,
         shape,
         rows,
@@ -217,7 +217,12 @@ def _machine(device: str | None, ram: int | None) -> tuple[Machine, tuple[str, .
         return this_machine()
     # A name that there is no machine of is refused before this one is measured.
     modelled = model_device(device, Machine(device, modelled_memory(ram or GIB)), ram)
-    return (modelled if ram is not None else model_device(device, this_machine()[0])), ()
+    if ram is not None or modelled.unified:
+        return modelled, ("the machine is modelled: nothing of it was measured",)
+    here, notes = this_machine()
+    if modelled.cards:
+        notes = ("the card is modelled; main memory is that of this machine, --ram names another",)
+    return model_device(device, here), notes
 
 
 def best_fit(source: str, *, revision: str | None = None, token: str | None = None) -> Row | None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 import typer
+from typer.testing import CliRunner, Result
 
+from qwq_gguf.cli.app import app
 from qwq_gguf.cli.terminal.errors import error_boundary
-from qwq_gguf.errors import GgufError, QwqGgufError
+from qwq_gguf.cli.terminal.refusal import Refusal
+from qwq_gguf.errors import GgufError, QwqGgufError, UsageError
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
 
 
 def status_of(error: BaseException) -> int:
@@ -56,6 +64,48 @@ def test_our_own_faults_say_how_to_report(capsys: pytest.CaptureFixture[str]) ->
     assert "ZeroDivisionError: division by zero" in err
     assert "QWQ_GGUF_DEBUG=1" in err
     assert "Traceback" not in err
+
+
+WRONG = (
+    ("fit demo --device rtx309", "24GB, rtx3090", "rtx3090"),
+    ("fit demo --device m3-37gb", "M3 Pro: 18, 36 GB", None),
+    ("serve demo --host 0.0.0.0 --port 0", None, "--api-key-file FILE, or --without-key"),
+    ("chat demo --tools none.py:add -p x", None, "--tools FILE.py:FUNCTION"),
+    (
+        "eval thinking demo --suite skills --speculate text --parallel 2",
+        None,
+        "several at once fill",
+    ),
+)
+
+
+@pytest.mark.parametrize(("typed", "expected", "hint"), WRONG)
+def test_a_wrong_use_says_all_that_is_known_of_it(
+    typed: str, expected: str | None, hint: str | None
+) -> None:
+    words = typed.split()
+    done = invoke(*words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    for what, said in (("expected: ", expected), ("try:      ", hint)):
+        if said is not None:
+            (line,) = (each for each in done.stderr.splitlines() if each.startswith(f"  {what}"))
+            assert said in line
+    asked = invoke(*words, "--json")
+    about = json.loads(asked.stdout)["error"]
+    assert (asked.exit_code, about["type"]) == (2, "UsageError")
+    assert "\n" not in about["message"]
+    assert expected is None or expected in about["expected"]
+    assert hint is None or hint in about["hint"]
+
+
+def test_a_wrong_use_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = UsageError("bad", path="\x1b]0;owned\x07.py", found="\x1b[2J\n  try:      rm -r ~")
+    with pytest.raises(Refusal) as leaving, error_boundary():
+        raise Refusal(wrong)
+    said = leaving.value.format_message()
+    assert not set(said) & set("\x1b\x07")
+    assert len(said.splitlines()) == 2
 
 
 @pytest.mark.parametrize("error", [QwqGgufError("x"), ValueError("x"), OSError(1, "x")])

@@ -78,6 +78,10 @@ def test_a_file_has_one_row_of_what_it_is(demo_path: Path) -> None:
     assert row.placed.all_on_cards
     assert found.making_seconds(row) == 0
     assert found.notes == ("the machine is modelled: nothing of it was measured",)
+    assert fit(str(path), device="m3-36gb").notes == found.notes
+    (note,) = fit(str(path), device="24GB").notes
+    assert "main memory is that of this machine" in note
+    assert "modelled" not in "".join(fit(str(path), device="cpu").notes)
     with pytest.raises(UsageError, match="--ram goes with --device"):
         fit(str(path), ram=GIB)
 

@@ -15,6 +15,7 @@ import typer
 
 from qwq_gguf.cli.flags.completion import complete_profile
 from qwq_gguf.cli.terminal.output import note, show_table
+from qwq_gguf.cli.terminal.refusal import Refusal
 from qwq_gguf.errors import ChainError
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def flags_refused() -> Iterator[None]:
     except ChainError as error:
         if error.path is not None:  # not a flag's fault, but the profile's
             raise
-        raise typer.BadParameter(str(error)) from error
+        raise Refusal(error) from error
 
 
 def _window(text: str | None) -> Window | None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from qwq_gguf.errors import UsageError
-
 if TYPE_CHECKING:
     from qwq_gguf.jobs.speculating import SpeculationWish
 
@@ -52,7 +50,4 @@ class Guessing:
             if self.draft_tokens is not None:
                 raise typer.BadParameter("--draft-tokens goes with --speculate")
             return None
-        try:
-            return SpeculationWish(self.speculate, self.draft_tokens)
-        except UsageError as error:
-            raise typer.BadParameter(error.message) from None
+        return SpeculationWish(self.speculate, self.draft_tokens)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from qwq_gguf.cli.flags.completion import completing
-from qwq_gguf.errors import UsageError
 
 if TYPE_CHECKING:
     from qwq_gguf.tools import Tool
@@ -44,20 +43,9 @@ def tools_of(values: list[str] | None) -> tuple[Tool, ...]:
     from qwq_gguf.tools import as_tools, tools_named
 
     chosen: list[Tool] = []
-    try:
-        # Each flag by itself: the names behind a file are that file's.
-        for value in values:
-            names = [name for each in value.split(",") if (name := each.strip())]
-            known = [tool.spec for tool in chosen]
-            chosen += [tool for tool in tools_named(names) if tool.spec not in known]
-        return as_tools(chosen)
-    except UsageError as error:
-        raise typer.BadParameter(_said(error)) from None
-
-
-def _said(error: UsageError) -> str:
-    """All that the error knows, in a line."""
-    said = error.message if error.path is None else f"{error.path}: {error.message}"
-    if error.found is not None:
-        said += f" ({error.found})"
-    return said if error.expected is None else f"{said}; there is: {error.expected}"
+    # Each flag by itself: the names behind a file are that file's.
+    for value in values:
+        names = [name for each in value.split(",") if (name := each.strip())]
+        known = [tool.spec for tool in chosen]
+        chosen += [tool for tool in tools_named(names) if tool.spec not in known]
+    return as_tools(chosen)

@@ -15,6 +15,7 @@ from qwq_gguf.cli.terminal.early_interrupt import INTERRUPTED
 from qwq_gguf.cli.terminal.harmless import clean_error
 from qwq_gguf.cli.terminal.manner import manner
 from qwq_gguf.cli.terminal.output import emit_json, note
+from qwq_gguf.cli.terminal.refusal import Refusal
 from qwq_gguf.errors import QwqGgufError
 
 __all__ = [
@@ -55,8 +56,7 @@ def error_boundary() -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except typer.TyperException as error:
-        clean_error(error)
-        _emit("UsageError", _words_of(error))
+        _refuse(error)
         raise
     except KeyboardInterrupt as end:
         _emit("Interrupted", "interrupted")
@@ -72,13 +72,26 @@ def error_boundary() -> Iterator[None]:
         _fail(error)
 
 
+def _refuse(error: typer.TyperException) -> None:
+    """Make harmless what typer will print of a wrong use, and say it as JSON."""
+    if isinstance(error, Refusal):
+        error.hint = _in_its_words(error.hint)
+        _put_names_on_one_line(error)
+    clean_error(error)
+    if isinstance(error, Refusal):
+        _emit("UsageError", error.message, **{name: getattr(error, name) for name in _PARTS})
+    else:
+        _emit("UsageError", _words_of(error))
+
+
 def _fail(error: Exception) -> NoReturn:
     kind = type(error).__name__
     if isinstance(error, QwqGgufError):
         error.hint = _in_its_words(error.hint)
         parts = {name: getattr(error, name) for name in _PARTS}
         _emit(kind, error.message, **parts)
-        _say(f"error: {_with_names_on_one_line(error)}")
+        _put_names_on_one_line(error)
+        _say(f"error: {error}")
     elif isinstance(error, OSError) and error.strerror:
         where = None if error.filename is None else os.fsdecode(error.filename)
         _emit(kind, error.strerror, path=where)
@@ -122,13 +135,12 @@ def _in_its_words(hint: str | None) -> str | None:
     return _CHAT.sub(f"qwq-gguf {manner.typed} ", hint)
 
 
-def _with_names_on_one_line(error: QwqGgufError) -> QwqGgufError:
-    """The same where a line end in a name begins no line of ours, such as another `try:`."""
+def _put_names_on_one_line(error: QwqGgufError | Refusal) -> None:
+    """So that a line end in a name begins no line of ours, such as another `try:`."""
     for name in _PARTS:
         value = getattr(error, name)
         if value is not None:
             setattr(error, name, value.replace("\n", "\N{SYMBOL FOR NEWLINE}"))
-    return error
 
 
 def _sentence(error: OSError) -> str:

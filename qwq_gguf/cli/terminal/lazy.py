@@ -19,6 +19,7 @@ from qwq_gguf.cli.terminal.costs import Costs
 from qwq_gguf.cli.terminal.early_interrupt import ctrl_c_raises
 from qwq_gguf.cli.terminal.errors import error_boundary
 from qwq_gguf.cli.terminal.manner import begin, manner
+from qwq_gguf.cli.terminal.refusal import Refusal
 from qwq_gguf.errors import UsageError
 
 __all__ = ["CONTEXT_SETTINGS", "HouseCommand", "LazyCommand", "LazyGroup", "command_app"]
@@ -126,7 +127,7 @@ class HouseCommand(TyperCommand):
             with Costs(manner.verbose):
                 return super().invoke(ctx)
         except UsageError as error:
-            raise typer.BadParameter(error.message, ctx) from None
+            raise Refusal(error, ctx) from None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The parts of the usage line."""

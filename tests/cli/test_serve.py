@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from qwq_gguf.cli.app import app
 from qwq_gguf.cli.flags.serving import read_seconds
+from qwq_gguf.cli.showing.serving import examples
+from qwq_gguf.serve.web.starting import reached_at
 from support.demo import make_demo
 from support.http_client import ask
 
@@ -43,6 +45,28 @@ def test_it_says_where_it_is_and_ends_on_a_signal(tmp_path: Path) -> None:
     assert "OPENAI_BASE_URL" in said
     assert "a-key-of-ours" not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("fe80::2", "[fe80::2]"),
+        ("192.168.1.7", "192.168.1.7"),
+        ("box.local", "box.local"),
+    ],
+)
+def test_what_it_is_asked_at_can_be_asked(host: str, told: str) -> None:
+    assert reached_at(host) == told
+
+
+def test_others_are_told_how_to_reach_it() -> None:
+    told = examples("http://127.0.0.1:8080", "demo", keys=True, others=True)
+    assert told.endswith("Others have this machine's name or address in place of the one here.\n")
+    alone = examples("http://127.0.0.1:8080", "demo", keys=True, others=False)
+    assert told.startswith(alone)
 
 
 @pytest.mark.parametrize(

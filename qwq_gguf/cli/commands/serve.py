@@ -159,6 +159,7 @@ def serve(
             "serving needs starlette and uvicorn, which are not installed",
             hint="pip install 'qwq-gguf[serve]', or in a clone: pip install -e '.[serve]'",
         ) from None
+    from qwq_gguf.serve.access import is_loopback
     from qwq_gguf.serve.answering.resident import Loading
 
     if source is None and models is None:
@@ -203,7 +204,8 @@ def serve(
         if not (quiet or as_json):
             from qwq_gguf.cli.showing.serving import examples
 
-            note(examples(base, first or next(iter(names)), keys=bool(access.keys)))
+            model = first or next(iter(names))
+            note(examples(base, model, keys=bool(access.keys), others=not is_loopback(host)))
 
     run(serving, report, ready=ready, log=_log_errors if quiet else note)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 __all__ = ["examples"]
 
 
-def examples(base: str, model: str, *, keys: bool) -> str:
-    """What to type to use it."""
+def examples(base: str, model: str, *, keys: bool, others: bool) -> str:
+    """What to type to use it; `others`: whether other machines reach it, too."""
     key = "YOUR-KEY" if keys else "none"
     bearer = f" -H 'Authorization: Bearer {key}'" if keys else ""
     body = '{"messages": [{"role": "user", "content": "What is 7*43?"}]}'
+    elsewhere = "Others have this machine's name or address in place of the one here.\n" * others
     return f"""
 A page to chat with:
   {base}/
@@ -24,4 +25,4 @@ Python (pip install openai):
 A coding agent, by its environment, whichever protocol it speaks:
   export OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={key} OPENAI_MODEL={model}
   export ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} ANTHROPIC_MODEL={model}
-"""
+{elsewhere}"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from qwq_gguf.serve.answering.shelf import Shelf
 from qwq_gguf.serve.web.running import HttpServer, listen
 from qwq_gguf.serve.web.service import Service
 
-__all__ = ["Serving", "models_in", "name_of_file", "serve"]
+__all__ = ["Serving", "models_in", "name_of_file", "reached_at", "serve"]
 
 _MOST_MODELS = 1000
 
@@ -48,6 +49,17 @@ class Serving:
                 f"--host {self.host} lets others in: they need a key",
                 hint="--api-key-file FILE, or --without-key if whoever reaches it may use it",
             )
+
+
+def reached_at(host: str) -> str:
+    """What this machine's own clients put into a URL for a server that listens there."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:  # all of this machine's addresses, and itself none
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return host if address.version == 4 else f"[{host}]"
 
 
 def models_in(folder: Path) -> dict[str, Path]:
@@ -97,7 +109,7 @@ def serve(
         if serving.first is not None:
             first = load(serving.first, serving.models[serving.first])
         port = sock.getsockname()[1]
-        host = f"[{serving.host}]" if ":" in serving.host else serving.host
+        host = reached_at(serving.host)
 
         async def run() -> None:
             shelf = Shelf(

@@ -74,6 +74,8 @@ def install(remedy: Remedy) -> None:
     only if it had come so far.
     """
     environment = dict(os.environ)
+    # Where it is set, llama.cpp is compiled for any processor of this kind, the oldest, too.
+    environment.pop("SOURCE_DATE_EPOCH", None)
     if remedy.cmake:
         environment["CMAKE_ARGS"] = remedy.cmake
     command = [sys.executable, "-m", "pip", "install", *remedy.pip_arguments]
@@ -194,6 +196,7 @@ def _library_facts() -> dict[str, Any]:
 
         facts = library_facts()
         found["offloads"] = facts.gpu_offload
+        found["features"] = facts.cpu_features
         found["backends"], found["devices"] = backends_and_devices()
         how = probe(installed_identity(), gpu_offload=facts.gpu_offload, threads=1)
         found["amx"] = how.notes

@@ -16,6 +16,7 @@ from qwq_gguf.machine.remedies import (
     cuda_of_toolkit,
     has_compiler,
     remedy_for,
+    unused_features,
 )
 from qwq_gguf.words import human_bytes, one_line, some
 
@@ -99,7 +100,7 @@ def diagnose(seen: Recording, installed: Installed) -> Diagnosis:
         *_memory(installed),
         *_cards(seen, gpus),
         *_tools(seen, gpus),
-        *_library(installed, gpus),
+        *_library(seen, installed, gpus),
         *_others(seen, installed),
     )
     return Diagnosis(findings, gpus, remedy_for(seen, installed, gpus), seen.system)
@@ -236,7 +237,7 @@ def _tools(seen: Recording, gpus: Sequence[Gpu]) -> Iterator[Finding]:
         yield Finding("vulkan", GOOD if works else MISSING, text)
 
 
-def _library(installed: Installed, gpus: Sequence[Gpu]) -> Iterator[Finding]:
+def _library(seen: Recording, installed: Installed, gpus: Sequence[Gpu]) -> Iterator[Finding]:
     yield Finding("python", GOOD, installed.python)
     if not installed.virtual:
         yield Finding(
@@ -264,8 +265,25 @@ def _library(installed: Installed, gpus: Sequence[Gpu]) -> Iterator[Finding]:
         yield Finding("llama.cpp", BROKEN, f"{told}; it {lacks}")
     else:
         yield Finding("llama.cpp", GOOD, told)
+    for name in unused_features(seen, installed):
+        yield Finding(
+            "llama.cpp",
+            MISSING if cards else BROKEN,
+            f"its code for the processor uses no {name}, which this processor has: "
+            f"{'layers outside the card are' if cards else 'all is'} several times as slow",
+            _cure_of_plain_code(seen, gpus),
+        )
     if installed.vectors is not None:
         yield Finding("quantizing", GOOD, f"numba computes with {installed.vectors} bits at a time")
+
+
+def _cure_of_plain_code(seen: Recording, gpus: Sequence[Gpu]) -> str | None:
+    """What to do where no command of ours does it."""
+    if not has_compiler(seen):
+        return "install a C++ compiler, then look again: a build from sources has it"
+    if gpus:
+        return "a build from sources has it: --no-binary llama-cpp-python, CMAKE_ARGS for the card"
+    return None
 
 
 def _others(seen: Recording, installed: Installed) -> Iterator[Finding]:

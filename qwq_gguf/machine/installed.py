@@ -13,7 +13,8 @@ __all__ = ["Installed"]
 class Installed:
     """`wanted` is the llama-cpp-python that this program is made for, `version` the one that is
     there (None: none), `problem` why it does not load. `devices` are those that llama.cpp sees,
-    the processor among them, `backends` what it was built with. `amx` is what the trial of its
+    the processor among them, `backends` what it was built with. `features` are what its part for
+    the processor was compiled to use (AVX2 ...; none: nobody asked). `amx` is what the trial of its
     fastest kernels said. Sizes in bytes; `vectors` are numba's, in bits.
     """
 
@@ -24,6 +25,7 @@ class Installed:
     offloads: bool = False
     backends: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
     amx: tuple[str, ...] = ()
     memory: int | None = None
     free: int | None = None

@@ -15,10 +15,19 @@ from qwq_gguf.machine.driver_reports import Gpu
 from qwq_gguf.machine.installed import Installed
 from qwq_gguf.machine.recording import Recording
 
-__all__ = ["Remedy", "cuda_of_driver", "cuda_of_toolkit", "has_compiler", "remedy_for"]
+__all__ = [
+    "Remedy",
+    "cuda_of_driver",
+    "cuda_of_toolkit",
+    "has_compiler",
+    "remedy_for",
+    "unused_features",
+]
 
 _INDEX = "https://abetlen.github.io/llama-cpp-python/whl"
 _CUDA_WHEELS = ((13, 2), (13, 0), (12, 5), (12, 4), (12, 3), (12, 2), (12, 1), (11, 8))
+# As /proc/cpuinfo has them and as llama.cpp does: without these it takes several times as long.
+_FEATURES = {"avx2": "AVX2", "asimddp": "DOTPROD"}
 _WHEEL_PYTHONS = ("3.10", "3.11", "3.12")
 _SLOW_REST = (
     "its code for the processor is plain (no AVX2), so layers that do not go to the card are slow; "
@@ -81,7 +90,22 @@ def remedy_for(seen: Recording, installed: Installed, gpus: Sequence[Gpu]) -> Re
         found = _for_card(gpu, gpus, seen, installed)
         if found is not None:
             return found
-    return None if works else _for_processor(seen, installed)
+    if not works:
+        return _for_processor(seen, installed)
+    if gpus or not unused_features(seen, installed) or not has_compiler(seen):
+        return None
+    # Said outright: where SOURCE_DATE_EPOCH is set, it is not what llama.cpp takes by itself.
+    return _sources("CPU", "-DGGML_NATIVE=on", installed, ())
+
+
+def unused_features(seen: Recording, installed: Installed) -> tuple[str, ...]:
+    """What this processor can, and what llama.cpp was compiled without."""
+    flags = re.search(r"^(?:flags|Features)\s*:\s*(.*)$", seen.file("proc/cpuinfo") or "", re.M)
+    have = set(flags[1].split()) if flags else set()
+    if not installed.features:
+        return ()
+    lost = (name for flag, name in _FEATURES.items() if flag in have)
+    return tuple(name for name in lost if name not in installed.features)
 
 
 def cuda_of_driver(seen: Recording) -> tuple[int, int] | None:

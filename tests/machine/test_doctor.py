@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def test_a_recording_can_be_kept(path: Path) -> None:
         ("m1-no-xcode", "Metal", "metal"),
         ("no-card-new", "CPU", "cpu"),
         ("wrong-version", "CPU", ""),
+        ("plain-build", "CPU", "-DGGML_NATIVE=on"),
         ("windows-rtx4060ti", "CUDA", "cu125"),
         ("jetson-shared-memory", "CUDA", "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=87"),
     ],
@@ -151,3 +153,20 @@ def test_looking_at_this_computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert seen.system == __import__("sys").platform
     assert "proc/cpuinfo" not in seen.files
     assert look(root=tmp_path).files["proc/cpuinfo"] == "flags : avx2"
+
+
+def test_code_without_what_the_processor_has_is_found() -> None:
+    seen, installed = case("plain-build")
+    assert not diagnose(seen, installed).well
+    # Older recordings don't say what it was compiled for, and nothing is said of them.
+    for features in ((), ("SSE3", "AVX", "AVX2")):
+        assert diagnose(seen, replace(installed, features=features)).well
+    # Without a compiler there is no command, only what to do first.
+    bare = diagnose(replace(seen, outputs={}), installed)
+    assert bare.remedy is None
+    assert not bare.well
+    (found,) = (each for each in bare.findings if each.state == BROKEN)
+    assert found.cure is not None
+    assert "C++ compiler" in found.cure
+    # Beside a card that is used, the rest is only slow.
+    assert diagnosis("cuda-plain-wheel").well

@@ -15,7 +15,7 @@ from setup_env.errors import SetupError
 from setup_env.lockfile import Pin, read_lock
 from setup_env.native import Action, Installed, Recorded, decide, inspect
 from setup_env.venv import Venv
-from setup_env.wheel import Build, cached_wheel, plan_build
+from setup_env.wheel import Build, build_environment, cached_wheel, plan_build
 
 ROOT = Path(__file__).parents[2]
 PIN = Pin("llama-cpp-python", "2.0", ("sha256:" + "0" * 64,), "")
@@ -152,6 +152,15 @@ def test_flags_are_added_to_the_users_own(tmp_path: Path) -> None:
     assert variables["CMAKE_ARGS"] == CUDA
     assert "HOME" not in variables
     assert variables["CFLAGS"].startswith("-O2")
+
+
+def test_it_is_built_for_this_processor_whatever_packagers_say(tmp_path: Path) -> None:
+    environment = {"SOURCE_DATE_EPOCH": "1700000000", "PATH": "/usr/bin", "HOME": "/home/me"}
+    build = plan_build(PIN, compiler(tmp_path), environment)
+    seen = build_environment(build, environment, tmp_path / "bin", tmp_path / "scratch")
+    assert "SOURCE_DATE_EPOCH" not in seen
+    assert seen["HOME"] == "/home/me"
+    assert seen["PATH"] == f"{tmp_path / 'bin'}:/usr/bin"
 
 
 def test_the_machines_own_compiler() -> None:

@@ -132,13 +132,35 @@ def test_completions_are_what_the_program_prints(tmp_path: Path) -> None:
 
 def test_the_formula_names_the_sdist(tmp_path: Path) -> None:
     release = runpy.run_path(str(ROOT / "scripts" / "release"))
-    sdist = tmp_path / "sdist.tar.gz"
+    sdist = tmp_path / "qwq_gguf-1.2.3.tar.gz"
     sdist.write_bytes(b"sources")
-    text = release["formula"](sdist, "https://example.org/sdist.tar.gz", "https://example.org")
+    text = release["formula"](sdist, f"https://example.org/{sdist.name}", "https://example.org")
     assert f'sha256 "{hashlib.sha256(b"sources").hexdigest()}"' in text
-    assert 'url "https://example.org/sdist.tar.gz"' in text
+    assert 'url "https://example.org/qwq_gguf-1.2.3.tar.gz"' in text
+    assert "version" not in text.partition("def install")[0]
     assert "@" not in re.sub(r'"python@3\.\d+"', "", text)
     for path in re.findall(r'libexec/"([^"]+)"', text):
         assert path == ".venv/bin/qwq-gguf" or (ROOT / path).is_file()
     with pytest.raises(SystemExit, match="URL"):
         release["formula"](sdist, 'https://example.org/"; system "sh', "https://example.org")
+
+
+@pytest.mark.parametrize(
+    ("version", "url"),
+    [
+        ("0.1.0.dev0", "https://example.org/qwq_gguf-0.1.0.dev0.tar.gz"),
+        ("1.2.3", "https://example.org/downloads/latest"),
+    ],
+)
+def test_the_formula_says_a_version_that_its_url_does_not(
+    version: str, url: str, tmp_path: Path
+) -> None:
+    """Homebrew takes qwq_gguf-0.1.0.dev0.tar.gz for version 0."""
+    release = runpy.run_path(str(ROOT / "scripts" / "release"))
+    sdist = tmp_path / f"qwq_gguf-{version}.tar.gz"
+    sdist.write_bytes(b"sources")
+    text = release["formula"](sdist, url, "https://example.org")
+    lines = [line.split()[0] for line in text.splitlines() if line.startswith("  ")]
+    at = lines.index("url")
+    assert lines[at : at + 3] == ["url", "version", "sha256"]
+    assert f'  version "{version}"\n' in text

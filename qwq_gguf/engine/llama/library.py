@@ -44,6 +44,18 @@ class LibraryFacts:
     gpu_offload: bool
     system_info: str
 
+    @property
+    def cpu_features(self) -> tuple[str, ...]:
+        """What the processor's part was compiled to use: AVX2, FMA ... ("CPU : AVX2 = 1 | ...")."""
+        backend, found = "", []
+        for each in self.system_info.split(" | "):
+            name, colon, rest = each.rpartition(" : ")
+            backend = name.strip() if colon else backend
+            feature, _, value = rest.partition(" = ")
+            if backend == "CPU" and value.strip() == "1":
+                found.append(feature.strip())
+        return tuple(found)
+
 
 class Library:
     """The loaded bindings (`api`) with their log. Made by `load()`."""

@@ -74,6 +74,7 @@ def test_an_alias_is_a_model(config: Path, talker: Path) -> None:
         ("[chat]\nctxx = 1\n", "chat", "did you mean ctx?"),
         ("[chat]\njson = true\n", "chat", "no flag --json"),
         ("[chatt]\nctx = 1\n", "config", "did you mean chat?"),
+        ('[alias]\nmine = "demo"\n', "config", "did you mean aliases?"),
         ("threads = 0\n", "quantize", "threads must be a whole number"),
     ],
 )

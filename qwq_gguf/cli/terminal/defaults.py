@@ -80,8 +80,8 @@ def check_commands(configuration: Configuration, known: Sequence[str]) -> None:
             raise ConfigurationError(
                 f"[{name}] is no command",
                 path=configuration.path,
-                expected=one_of(known),
-                hint=did_you_mean(name, known),
+                expected=one_of(("aliases", *known)),
+                hint=did_you_mean(name, ("aliases", *known)),
             )
 
 

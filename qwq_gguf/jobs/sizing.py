@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +34,19 @@ __all__ = [
 ]
 
 
+_AS_PUBLISHED = "MXFP4_MOE"
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A recipe, and what it makes of a model; no plan where it cannot be applied, and `why`."""
+    """A recipe, and what it makes of a model; no plan where it cannot be applied, and `why`.
+    `again`: it would quantize weights a second time, which has to be allowed.
+    """
 
     recipe: Recipe
     plan: Plan | None = None
     why: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Sizes:
                     "needs_imatrix": size.recipe.needs_imatrix,
                     "about": size.recipe.about,
                     "why": size.why or None,
+                    "requantizes": size.again,
                 }
                 for size in self.sizes
             ],
@@ -91,6 +98,7 @@ def sizes_of(
     from qwq_gguf.jobs.source import open_source
     from qwq_gguf.preparation import prepare
     from qwq_gguf.quantization.planning.plan import make_plan
+    from qwq_gguf.quantization.planning.requantize import quantizes_again
     from qwq_gguf.quantization.recipes.shipped import load_recipe, recipe_names
 
     with asking(report, source):
@@ -99,7 +107,8 @@ def sizes_of(
     sizes = []
     for recipe in map(load_recipe, recipe_names()):
         try:
-            sizes.append(Size(recipe, make_plan(conversion, recipe)))
+            plan = make_plan(conversion, recipe)
+            sizes.append(Size(recipe, plan, again=quantizes_again(plan)))
         except PlanError as error:
             needs = "needs an importance matrix" if recipe.needs_imatrix else error.message
             sizes.append(Size(recipe, why=needs))
@@ -132,14 +141,18 @@ class PlanHeader:
 
 
 def sized(source: str, revision: str | None, token: str | None) -> Sized:
-    """A checkpoint with every recipe that needs no importance matrix, or a GGUF as it is."""
+    """A checkpoint with every recipe that makes it without being told more, or a GGUF as it is."""
     from qwq_gguf.checkpoint import holds_gguf
     from qwq_gguf.jobs.source import open_gguf
 
     if holds_gguf(source, revision=revision, token=token):
         return _sized_gguf(open_gguf(source, revision, token))
     made = sizes_of(source, revision=revision, token=token)
-    plans = [(recipe, plan) for recipe, plan in made.plans if not recipe.needs_imatrix]
+    plans = [
+        (size.recipe, size.plan)
+        for size in made.sizes
+        if size.plan is not None and not size.recipe.needs_imatrix and not size.again
+    ]
     if not plans:
         raise PlanError("no recipe can be applied to this model", path=Path(source))
     first = plans[0][1]
@@ -147,17 +160,17 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
         Path(first.name), first.architecture, {entry.key: entry for entry in first.metadata}
     )
     shape = ModelShape.of(header)
-    candidates = []
+    candidates: list[Candidate] = []
     for recipe, plan in plans if shape is not None else ():
         assert shape is not None
-        if recipe.base is GgmlType.MXFP4 and all(
-            tensor.type is not GgmlType.MXFP4 for tensor in plan.tensors
-        ):
+        if recipe.base is GgmlType.MXFP4 and not _keeps_mxfp4(plan):
             continue  # a recipe for experts, of which this model has none: Q8_0 by another name
         weights = WeightBytes.of(
             ((each.name, each.nbytes, each.type) for each in plan.tensors), shape
         )
         candidates.append(Candidate(recipe.name, plan.file_bytes, plan.weights, weights))
+    if any(recipe.base is GgmlType.BF16 and _keeps_mxfp4(plan) for recipe, plan in plans):
+        candidates = _beside_mxfp4(candidates)
     return Sized(
         made.source.name,
         header,
@@ -165,6 +178,24 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
         made=False,
         downloads=to_download(made.source),
     )
+
+
+def _keeps_mxfp4(plan: Plan) -> bool:
+    """Whether a part of the model is in MXFP4 in this file."""
+    return any(tensor.type is GgmlType.MXFP4 for tensor in plan.tensors)
+
+
+def _beside_mxfp4(candidates: list[Candidate]) -> list[Candidate]:
+    """Of a model whose experts come in MXFP4 (gpt-oss), the recipe of that name loses nothing of
+    them: more bits hold no more.
+    """
+    best = next((each for each in candidates if each.recipe == _AS_PUBLISHED), None)
+    if best is None:
+        return candidates
+    return [
+        replace(each, surpassed=each is not best and each.weights.total >= best.weights.total)
+        for each in candidates
+    ]
 
 
 def _sized_gguf(source: GgufSource) -> Sized:

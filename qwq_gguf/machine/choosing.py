@@ -31,7 +31,7 @@ _THINKING_BITS = (4.3, 3.4)
 # Formats that others of the same size are better than; a file in one may be all there is.
 _OUTDONE = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "F32"})
 _LEAST = 512
-_WORTH_IT = 1.1  # as fast: below it an estimate is not sure enough to be told
+_WORTH_IT = 1.1  # as fast: below it an estimate is not sure enough to count
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A recipe, or the file that there is, with what it takes on a disk."""
+    """A recipe, or the file that there is, with what it takes on a disk. `surpassed`: another
+    recipe keeps more of this model in no more bytes.
+    """
 
     recipe: str
     file_bytes: int
     parameters: int
     weights: WeightBytes
+    surpassed: bool = False
 
     @property
     def bits(self) -> float:
@@ -69,8 +72,8 @@ class Candidate:
 
     @property
     def outdone(self) -> bool:
-        """Whether it is of an older format, or larger than the model itself."""
-        return self.recipe in _OUTDONE
+        """Whether another of its size is better, for this model or for any."""
+        return self.surpassed or self.recipe in _OUTDONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,8 @@ def ladder(
 def best_row(rows: Sequence[Row]) -> Row | None:
     """The one to recommend; None where no context holds a thought.
 
-    The most bits that are of use, if they are quick enough; else what is quickest among those
-    with bits enough to think with.
+    The most bits that are of use, if they are quick enough; else of those with bits enough to
+    think with what is quickest, or nearly so.
     """
     able = [row for row in rows if row.placed is not None and row.enough]
     able = [row for row in able if not row.candidate.outdone] or able
@@ -166,7 +169,9 @@ def best_row(rows: Sequence[Row]) -> Row | None:
             if row.candidate.bits >= least and row.speed >= _COMFORT:
                 return row
     thinking = [row for row in useful if row.candidate.bits >= _THINKING_BITS[0]]
-    return max(thinking, key=lambda row: row.speed) if thinking else useful[0]
+    # A little quicker, by an estimate, is not worth fewer bits.
+    least = max((row.speed for row in thinking), default=0.0) / _WORTH_IT
+    return next((row for row in thinking if row.speed >= least), useful[0])
 
 
 def _tries(

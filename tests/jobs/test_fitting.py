@@ -17,8 +17,11 @@ from qwq_gguf.jobs.contexts import ContextWish
 from qwq_gguf.jobs.events import Event, Note
 from qwq_gguf.jobs.fitting import best_fit, fit
 from qwq_gguf.jobs.loading import load_model
+from qwq_gguf.jobs.planning import Wanted, plan_models
+from qwq_gguf.jobs.sizing import sizes_of
 from qwq_gguf.machine.devices import GIB, Machine, modelled_memory
 from support.demo import make_demo
+from support.family_checkpoints import gpt_oss, in_mxfp4, write_family
 from support.tiny_gguf import write_random
 
 HERE = Machine("here", modelled_memory(16 * GIB, bandwidth=20e9))
@@ -66,6 +69,31 @@ def test_a_quicker_cache_is_told_with_a_speed_that_differs() -> None:
     told = replace(found, rows=(quicker,), best=quicker)
     assert "--kv-type q8_0 would write about 2.6 tokens a second here, not 2.3" in told.why
     assert told.to_json()["rows"][0]["tokens_per_second_in_q8_0"] == 2.64
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_is_shown_can_be_made(packed: bool, tmp_path: Path) -> None:
+    """Of experts in MXFP4 most recipes would be a second quantization, which `quantize` refuses."""
+    family = gpt_oss(packed=packed)
+    tensors = in_mxfp4(family.shapes) if packed else None
+    folder = str(write_family(tmp_path / "gpt-oss", family, tensors=tensors))
+    found = fit(folder, thought=100)
+    names = [row.candidate.recipe for row in found.rows]
+    for name in names:
+        plan_models(Wanted(folder, recipes=(name,)))
+    assert found.best is not None
+    if packed:
+        # Nothing is lost by it, and BF16 around the same experts is only larger.
+        assert found.best.candidate.recipe == "MXFP4_MOE"
+        assert "Q4_K_M" not in names
+        assert {row.candidate.recipe for row in found.rows if not row.candidate.outdone} == {
+            "MXFP4_MOE"
+        }
+    else:
+        assert {"MXFP4_MOE", "Q4_K_M"} <= set(names)
+    sizes = {size.recipe.name: size.again for size in sizes_of(folder).sizes}
+    assert sizes["Q4_K_M"] is packed
+    assert not sizes["MXFP4_MOE"]
 
 
 def test_a_file_has_one_row_of_what_it_is(demo_path: Path) -> None:

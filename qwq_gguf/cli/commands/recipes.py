@@ -151,7 +151,7 @@ def _show_sizes(found: Sizes, *, as_json: bool) -> None:
             size.recipe.name,
             "" if size.plan is None else human_bytes(size.plan.file_bytes),
             "" if size.plan is None else f"{size.plan.bits_per_weight:.2f}",
-            size.why or size.recipe.about,
+            size.why or ("needs --allow-requantize" if size.again else size.recipe.about),
         )
         for size in sorted(found.sizes, key=_bytes)
     ]

@@ -9,11 +9,16 @@ from qwq_gguf.errors import UnsupportedError
 from qwq_gguf.ggml_types import GgmlType
 
 if TYPE_CHECKING:
-    from qwq_gguf.quantization.planning.plan import Plan
+    from qwq_gguf.quantization.planning.plan import Plan, TensorPlan
 
-__all__ = ["check_requantizing"]
+__all__ = ["check_requantizing", "quantizes_again"]
 
 _EXACT = (GgmlType.F32, GgmlType.F16, GgmlType.BF16)
+
+
+def quantizes_again(plan: Plan) -> bool:
+    """Whether quantized tensors get another type."""
+    return bool(_changed(plan))
 
 
 def check_requantizing(plan: Plan, *, allowed: bool) -> str | None:
@@ -22,9 +27,7 @@ def check_requantizing(plan: Plan, *, allowed: bool) -> str | None:
     UnsupportedError when it is not `allowed`, as llama-quantize has it: a tensor that keeps
     its type is copied. So it is, allowed or not, for what holds no weights.
     """
-    changed = [
-        tensor for tensor in plan.tensors if tensor.source.stored not in (*_EXACT, tensor.type)
-    ]
+    changed = _changed(plan)
     if not changed:
         return None
     counts = Counter(tensor.source.stored for tensor in changed)
@@ -51,6 +54,10 @@ def check_requantizing(plan: Plan, *, allowed: bool) -> str | None:
         hint=f"{_instead(counts)}; --allow-requantize takes these all the same, at the price of "
         "quality",
     )
+
+
+def _changed(plan: Plan) -> list[TensorPlan]:
+    return [tensor for tensor in plan.tensors if tensor.source.stored not in (*_EXACT, tensor.type)]
 
 
 def _instead(counts: Counter[GgmlType]) -> str:

@@ -13,7 +13,7 @@ from qwq_gguf.jobs.fitting import wanted_of
 from qwq_gguf.jobs.sizing import PlanHeader
 from qwq_gguf.machine.devices import Machine, modelled_memory
 from qwq_gguf.machine.known_cards import model_device
-from qwq_gguf.machine.model_size import ModelShape, WeightBytes
+from qwq_gguf.machine.model_size import ModelShape, TensorSize, WeightBytes
 from qwq_gguf.machine.placing import place
 
 if TYPE_CHECKING:
@@ -57,6 +57,6 @@ class Card:
 
     def holds(self, sizes: Sequence[tuple[str, int]]) -> bool:
         """Whether tensors of these bytes, by name, are all there, as llama.cpp lays them."""
-        weights = WeightBytes.of(((name, size, None) for name, size in sizes), self.shape)
+        weights = WeightBytes.of((TensorSize(*each) for each in sizes), self.shape)
         found = place(self.shape, weights, self.machine, self.context, GgmlType.F16)
         return found is not None and found.all_on_cards

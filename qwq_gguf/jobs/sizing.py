@@ -13,7 +13,7 @@ from qwq_gguf.jobs.events import Report, silent
 from qwq_gguf.jobs.fetching import asking
 from qwq_gguf.machine.choosing import Candidate
 from qwq_gguf.machine.kv_cache import ModelHeader
-from qwq_gguf.machine.model_size import ModelShape, WeightBytes
+from qwq_gguf.machine.model_size import ModelShape, TensorSize, WeightBytes
 
 if TYPE_CHECKING:
     from qwq_gguf.gguf_file import GgufFile
@@ -165,9 +165,7 @@ def sized(source: str, revision: str | None, token: str | None) -> Sized:
         assert shape is not None
         if recipe.base is GgmlType.MXFP4 and not _keeps_mxfp4(plan):
             continue  # a recipe for experts, of which this model has none: Q8_0 by another name
-        weights = WeightBytes.of(
-            ((each.name, each.nbytes, each.type) for each in plan.tensors), shape
-        )
+        weights = WeightBytes.of(map(TensorSize.of, plan.tensors), shape)
         candidates.append(Candidate(recipe.name, plan.file_bytes, plan.weights, weights))
     if any(recipe.base is GgmlType.BF16 and _keeps_mxfp4(plan) for recipe, plan in plans):
         candidates = _beside_mxfp4(candidates)
@@ -211,7 +209,7 @@ def candidate_of(gguf: GgufFile, shape: ModelShape) -> Candidate:
 
     from qwq_gguf.gguf_file.summary import file_type_name
 
-    weights = WeightBytes.of(((each.name, each.nbytes, each.type) for each in gguf.tensors), shape)
+    weights = WeightBytes.of(map(TensorSize.of, gguf.tensors), shape)
     parameters = sum(prod(each.shape) for each in gguf.tensors)
     return Candidate(file_type_name(gguf) or "as it is", gguf.file_bytes, parameters, weights)
 

@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple, Protocol
 
 from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.machine.kv_cache import KvShape, ModelHeader
 
-__all__ = ["LayerBytes", "ModelShape", "WeightBytes"]
+__all__ = ["LayerBytes", "ModelShape", "TensorSize", "WeightBytes"]
 
 _LAYER = re.compile(r"blk\.(\d{1,4})\.")
 _INPUT = ("token_embd.", "per_layer_token_embd.", "position_embd.")
@@ -103,6 +105,31 @@ class ModelShape:
         return max(inside + cells, (self.heads + 1) * cells + 2 * width + 3 * self.query + kept)
 
 
+class _Tensor(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def type(self) -> GgmlType: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+class TensorSize(NamedTuple):
+    """A tensor's name and bytes; where speed is asked, its type and how many rows it has."""
+
+    name: str
+    nbytes: int
+    type: GgmlType | None = None
+    rows: int = 0
+
+    @classmethod
+    def of(cls, tensor: _Tensor) -> TensorSize:
+        """That of a tensor in a GGUF that is, or is planned; `shape` begins with a row's length."""
+        return cls(tensor.name, tensor.nbytes, tensor.type, prod(tensor.shape[1:]))
+
+
 @dataclass(frozen=True, slots=True)
 class LayerBytes:
     """The weights of a layer: what every token needs, and its experts, of which few are asked."""
@@ -117,7 +144,8 @@ class WeightBytes:
 
     The `embedding` of tokens stays in main memory. `output` is what follows the last layer; where
     it is the embedding once more (`tied`), a card gets a copy of its own. `active` is the part of
-    the experts that a token asks.
+    the experts that a token asks. `kinds` are the parts of each type in what a token asks, `rows`
+    how many rows there are in a byte of each.
     """
 
     layers: tuple[LayerBytes, ...]
@@ -126,34 +154,35 @@ class WeightBytes:
     tied: bool
     active: float
     kinds: tuple[tuple[GgmlType, float], ...] = ()
+    rows: tuple[tuple[GgmlType, float], ...] = ()
 
     @classmethod
-    def of(
-        cls, tensors: Iterable[tuple[str, int, GgmlType | None]], shape: ModelShape
-    ) -> WeightBytes:
-        """Of tensors by name, with their bytes and, where speed is asked, their type."""
+    def of(cls, tensors: Iterable[TensorSize], shape: ModelShape) -> WeightBytes:
+        """Those of a model of this shape."""
         common, experts = [0] * shape.layers, [0] * shape.layers
         embedding = output = 0
         tied, active = True, shape.used / shape.experts if shape.experts else 1.0
-        asked: Counter[GgmlType] = Counter()
-        looked_up: Counter[GgmlType] = Counter()
-        for name, nbytes, kind in tensors:
+        asked, rows = Counter[GgmlType](), Counter[GgmlType]()
+        looked_up, their_rows = Counter[GgmlType](), Counter[GgmlType]()
+        for name, nbytes, kind, count in tensors:
             found = _LAYER.match(name)
-            part, counted = 1.0, asked
+            part, counted, counted_rows = 1.0, asked, rows
             if found and int(found[1]) < shape.layers:
                 side = experts if "_exps." in name else common
                 side[int(found[1])] += nbytes
                 part = active if side is experts else 1.0
             elif name.startswith(_INPUT):
                 embedding += nbytes
-                counted = looked_up
+                counted, counted_rows = looked_up, their_rows
             else:
                 output += nbytes
                 tied = tied and not name.startswith("output.")
             if kind is not None:
                 counted[kind] += round(nbytes * part)
+                counted_rows[kind] += round(count * part)
         if tied:
             asked += looked_up
+            rows += their_rows
         whole = asked.total()
         return cls(
             tuple(map(LayerBytes, common, experts)),
@@ -162,6 +191,7 @@ class WeightBytes:
             tied,
             active,
             tuple((kind, size / whole) for kind, size in asked.items() if size),
+            tuple((kind, rows[kind] / size) for kind, size in asked.items() if size),
         )
 
     @property

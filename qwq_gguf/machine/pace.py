@@ -17,42 +17,57 @@ _MOST_THREADS = 512  # GGML_MAX_N_THREADS
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds for a byte of `weights` by type, and `far` more where it is in no cache; for a
-    number of a query and each token that it attends to, by size of heads and type of cache
-    (`attention`); for a `layer` whatever its weights. So many `threads` computed.
+    """What was timed, with so many `threads`. Seconds for a byte of `weights` by type, in a cache
+    and in long rows, for one of them in `short` rows, and where it comes out of main memory
+    (`main`, of a type or two); `lengths` are how many numbers the rows have, the long ones and the
+    short ones. For a number of a query and each token that it attends to, by size of heads and
+    type of cache (`attention`); for a `layer` whatever its weights.
+
+    All as it was seen, so that the lower of two can be taken: differences of times that others
+    disturbed are worth nothing.
     """
 
     threads: int
     layer: float
-    far: float
+    main: Mapping[GgmlType, float]
     weights: Mapping[GgmlType, float]
     attention: Mapping[int, Mapping[GgmlType, float]]
+    short: Mapping[GgmlType, float]
+    lengths: tuple[float, float]
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Pace | None:
         """From its JSON form; None if that is not one."""
-        layer, far = seconds(told.get("layer")), seconds(told.get("far"))
-        threads = told.get("threads")
+        layer, threads = seconds(told.get("layer")), told.get("threads")
         weights, heads = seconds_by_type(told.get("weights")), told.get("attention")
+        short, main = seconds_by_type(told.get("short")), seconds_by_type(told.get("main"))
+        lengths = told.get("lengths")
         attention = {
             int(size): by_type
             for size, each in (heads.items() if isinstance(heads, Mapping) else ())
             if _SIZE.fullmatch(size) and (by_type := seconds_by_type(each))
         }
-        if layer is None or far is None or not weights or not attention:
+        if layer is None or not weights or not attention or not main.keys() <= weights.keys():
+            return None
+        if not isinstance(lengths, list) or len(lengths) != 2 or not short.keys() <= weights.keys():
+            return None
+        long_row, short_row = map(seconds, lengths)
+        if long_row is None or short_row is None or not 0 < short_row < long_row:
             return None
         if not isinstance(threads, int) or not 1 <= threads <= _MOST_THREADS:
             return None
-        return cls(threads, layer, far, weights, attention)
+        return cls(threads, layer, main, weights, attention, short, (long_row, short_row))
 
     def to_json(self) -> dict[str, Any]:
         """With the names of types."""
         return {
             "threads": self.threads,
             "layer": self.layer,
-            "far": self.far,
+            "main": by_name(self.main),
             "weights": by_name(self.weights),
             "attention": {str(size): by_name(each) for size, each in self.attention.items()},
+            "short": by_name(self.short),
+            "lengths": list(self.lengths),
         }
 
     def best(self, other: Pace) -> Pace:
@@ -61,17 +76,40 @@ class Pace:
         return Pace(
             self.threads,
             min(self.layer, other.layer),
-            min(self.far, other.far),
+            lower(self.main, other.main),
             lower(self.weights, other.weights),
             {
                 size: lower(self.attention.get(size, {}), other.attention.get(size, {}))
                 for size in heads
             },
+            lower(self.short, other.short),
+            self.lengths,
         )
 
+    @property
+    def far(self) -> float:
+        """Seconds that a byte takes longer where it is in no cache."""
+        return max((max(0.0, it - self.weights[kind]) for kind, it in self.main.items()), default=0)
+
     def byte(self, kind: GgmlType) -> float:
-        """Seconds for a byte of weights; of a type that was not measured, as of the slowest."""
-        return self.weights.get(kind, max(self.weights.values()))
+        """Seconds for a byte of weights, besides what their rows take; of a type that was not
+        measured, as of the slowest.
+        """
+        if kind not in self.weights:
+            return max(map(self.byte, self.weights))
+        each = self.row(kind) / self.lengths[0] * kind.block_size / kind.type_size
+        return max(0.0, self.weights[kind] - each)
+
+    def row(self, kind: GgmlType) -> float:
+        """Seconds for a row of weights, however short it is."""
+        if kind not in self.weights:
+            return max(map(self.row, self.weights))
+        more = self.short.get(kind, 0.0) - self.weights[kind]
+        long_row, short_row = self.lengths
+        nbytes = kind.type_size / kind.block_size
+        # No more than all of it: numbers that others disturbed may say anything.
+        most = self.weights[kind] * long_row * nbytes
+        return min(most, max(0.0, more * nbytes / (1 / short_row - 1 / long_row)))
 
     def query(self, kind: GgmlType, head: int) -> float:
         """Seconds for a number of a query and each token in a cache of this type, in heads of so

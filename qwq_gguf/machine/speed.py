@@ -13,7 +13,7 @@ from qwq_gguf.machine.devices import Device, Machine
 from qwq_gguf.machine.model_size import ModelShape, WeightBytes
 from qwq_gguf.machine.placing import Placement
 
-__all__ = ["CPU_SHARE", "seconds_a_token"]
+__all__ = ["CPU_SHARE", "TIMED_SHARE", "seconds_a_token"]
 
 # Of a card's published bandwidth three quarters come to use, each layer waits some 30 microseconds
 # for its kernels to start, and each token of the vocabulary takes 3 nanoseconds to be brought here
@@ -30,7 +30,7 @@ CPU_SHARE = 0.85
 _CPU_LAYER = 20e-6
 # Of the time that weights and layers of a real token take, zeros show five sixths: norms and
 # rotations of wide layers and the picking of the token are not in it (docs/memory.md).
-_TIMED_SHARE = 0.83
+TIMED_SHARE = 0.83
 
 
 def seconds_a_token(
@@ -111,6 +111,10 @@ def _in_main_memory(
     # A tiny model one thread computes alone, where all did when they were timed, from a cache.
     tiny = weights.total < ONE_THREAD_BYTES
     alone, far = (pace.threads, 0.0) if tiny else (1, pace.far)
-    a_byte = sum(part * (pace.byte(kind) + far) for kind, part in weights.kinds)
+    rows = dict(weights.rows)
+    a_byte = sum(
+        part * (pace.byte(kind) + far + rows.get(kind, 0.0) * pace.row(kind))
+        for kind, part in weights.kinds
+    )
     computed = alone * (nbytes - kept) * a_byte + layers * pace.layer
-    return computed / _TIMED_SHARE + alone * attended + kept * far
+    return computed / TIMED_SHARE + alone * attended + kept * far

@@ -111,7 +111,7 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     from qwq_gguf.jobs.contexts import cache_type
     from qwq_gguf.jobs.this_machine import this_machine
     from qwq_gguf.machine.batches import prompt_batch
-    from qwq_gguf.machine.model_size import ModelShape, WeightBytes
+    from qwq_gguf.machine.model_size import ModelShape, TensorSize, WeightBytes
     from qwq_gguf.machine.placing import place, process_bytes
     from qwq_gguf.machine.speed import seconds_a_token
     from qwq_gguf.sampling import Greedy, LogitBias, SamplerChain
@@ -129,7 +129,7 @@ def _measure(path: str, context: int, kind: str, *, speed: bool) -> dict[str, An
     gguf = read_gguf(path)
     shape = ModelShape.of(gguf)
     assert shape is not None
-    weights = WeightBytes.of(((each.name, each.nbytes, each.type) for each in gguf.tensors), shape)
+    weights = WeightBytes.of(map(TensorSize.of, gguf.tensors), shape)
     machine, _ = this_machine()
     placed = place(shape, weights, machine, context, kept, gpu_layers=0)
     assert placed is not None

@@ -21,7 +21,7 @@ from qwq_gguf.machine.known_cards import (
     published,
 )
 from qwq_gguf.machine.kv_cache import KvShape
-from qwq_gguf.machine.model_size import LayerBytes, ModelShape, WeightBytes
+from qwq_gguf.machine.model_size import LayerBytes, ModelShape, TensorSize, WeightBytes
 from qwq_gguf.machine.pace import Pace
 from qwq_gguf.machine.placing import Placement, place
 from qwq_gguf.machine.speed import seconds_a_token
@@ -57,9 +57,7 @@ def qwq() -> tuple[ModelShape, list[Candidate]]:
     candidates = []
     for name in RECIPES:
         plan = make_plan(made, load_recipe(name))
-        weights = WeightBytes.of(
-            ((each.name, each.nbytes, each.type) for each in plan.tensors), shape
-        )
+        weights = WeightBytes.of(map(TensorSize.of, plan.tensors), shape)
         candidates.append(Candidate(name, plan.file_bytes, plan.weights, weights))
     return shape, candidates
 
@@ -234,7 +232,8 @@ def test_a_cache_that_is_quicker_here_is_told_only_where_that_was_timed(
 
     def told(f16: float, q8_0: float, **changes: object) -> tuple[float, float]:
         heads = {128: {F16: f16, Q8_0: q8_0}}
-        pace = Pace(4, 1e-5, 1e-11, {GgmlType.Q4_K: 2e-11}, heads)
+        rates = {GgmlType.Q4_K: 2e-11}
+        pace = Pace(4, 1e-5, {GgmlType.Q4_K: 3e-11}, rates, heads, rates, (2048.0, 512.0))
         timed = Machine("timed", replace(ram, pace=pace))
         row = row_of(shape, candidates[3], timed, wanted(**changes))
         return row.speed, row.in_q8_0

@@ -2,7 +2,8 @@
 
 What is small enough for a cache tells what computing takes, by type of weights; what is larger than
 any cache, how much longer it takes where weights come from main memory. Some processors do both at
-once, some hardly; so that is measured, and not taken from the memory's bandwidth. Attention is
+once, some hardly; so that is measured, and not taken from the memory's bandwidth. A row takes its
+time whatever its length, and small models have short ones: each type is timed in two. Attention is
 timed by the size of heads: llama.cpp has other code for some, up to seven times as slow a number.
 """
 
@@ -43,6 +44,8 @@ def one_kind(kind: GgmlType) -> dict[str, GgmlType]:
 
 # 28 million weights a layer, 16 MB in four bits.
 _WEIGHTS = ZeroModel(2048, 3072, heads=16, kv_heads=2, kinds=one_kind(GgmlType.Q8_0))
+# As many in rows of 512, with a few long ones.
+_SHORT = replace(_WEIGHTS, width=512, feed_forward=18432, heads=8)
 _NARROW = replace(_WEIGHTS, width=256, feed_forward=256, heads=2, layers=8)
 _ATTENTION = replace(_WEIGHTS, width=1024, feed_forward=256, context=1024)
 
@@ -99,9 +102,11 @@ class Timer:
         with self.context(_NARROW) as context:
             return self.token(context) / _NARROW.layers
 
-    def weights(self, kind: GgmlType, layer: float, layers: int = 1) -> float:
+    def weights(
+        self, kind: GgmlType, layer: float, layers: int = 1, like: ZeroModel = _WEIGHTS
+    ) -> float:
         """Seconds a byte."""
-        shape = replace(_WEIGHTS, kinds=one_kind(kind), layers=layers)
+        shape = replace(like, kinds=one_kind(kind), layers=layers)
         with self.context(shape) as context:
             took = self.token(context) / layers - layer
         return max(0.0, took) / shape.layer_bytes()
@@ -122,6 +127,7 @@ def paces(arguments: Mapping[str, Any]) -> Mapping[str, object]:
     """
     library = load()
     weights: dict[str, float] = {}
+    short: dict[str, float] = {}
     attention: dict[str, dict[str, float]] = {str(head): {} for head in _HEADS}
     with temporary_folder() as folder:
         timer = Timer(library, arguments, folder)
@@ -130,15 +136,18 @@ def paces(arguments: Mapping[str, Any]) -> Mapping[str, object]:
             if kind.name not in NO_WEIGHTS:
                 with suppress(Refusal):
                     weights[kind.name] = timer.weights(kind, layer)
+                    short[kind.name] = timer.weights(kind, layer, like=_SHORT)
         for head, kind in product(_HEADS, _CACHES):
             with suppress(Refusal):
                 attention[str(head)][kind.name] = timer.attention(kind, head)
         layers = arguments["large"] // replace(_WEIGHTS, kinds=one_kind(_LARGE)).layer_bytes()
-        far = timer.weights(_LARGE, layer, max(1, layers)) - weights[_LARGE.name]
+        main = timer.weights(_LARGE, layer, max(1, layers))
     return {
         "threads": arguments["threads"],
         "layer": layer,
         "weights": weights,
         "attention": attention,
-        "far": max(0.0, far),
+        "short": short,
+        "main": {_LARGE.name: main},
+        "lengths": [_WEIGHTS.row_length(), _SHORT.row_length()],
     }

@@ -53,6 +53,11 @@ class ZeroModel:
         """Bytes of the matrices of one layer."""
         return sum(tensor_bytes(self.kinds[name], self._matrix(name)) for name in LAYER_MATRICES)
 
+    def row_length(self) -> float:
+        """How many numbers a row of a layer's matrices has, in the mean over rows."""
+        shapes = [self._matrix(name) for name in LAYER_MATRICES]
+        return sum(wide * rows for wide, rows in shapes) / sum(rows for _, rows in shapes)
+
     def write(self, path: Path) -> None:
         """Make the file; where a file system knows holes, it takes a few kilobytes."""
         tensors: list[_Tensor] = []

@@ -24,7 +24,7 @@ from qwq_gguf.ggml_types import GgmlType
 from qwq_gguf.gguf_file import read_gguf
 from qwq_gguf.jobs.this_machine import this_machine
 from qwq_gguf.machine.devices import Machine
-from qwq_gguf.machine.model_size import ModelShape, WeightBytes
+from qwq_gguf.machine.model_size import ModelShape, TensorSize, WeightBytes
 from qwq_gguf.machine.placing import Placement, place
 from qwq_gguf.machine.speed import seconds_a_token
 from qwq_gguf.sampling import Dist, LogitBias, SamplerChain, Temperature, TopK
@@ -122,7 +122,7 @@ def _placed(path: Path, context: int, kind: GgmlType, gpu_layers: int | None = N
     gguf = read_gguf(path)
     shape = ModelShape.of(gguf)
     assert shape is not None
-    weights = WeightBytes.of(((each.name, each.nbytes, each.type) for each in gguf.tensors), shape)
+    weights = WeightBytes.of(map(TensorSize.of, gguf.tensors), shape)
     placed = place(shape, weights, _machine(), context, kind, gpu_layers=gpu_layers)
     assert placed is not None
     return placed
@@ -132,7 +132,7 @@ def _expected(path: Path, kind: GgmlType, gpu_layers: int | None) -> float:
     gguf = read_gguf(path)
     shape = ModelShape.of(gguf)
     assert shape is not None
-    weights = WeightBytes.of(((each.name, each.nbytes, each.type) for each in gguf.tensors), shape)
+    weights = WeightBytes.of(map(TensorSize.of, gguf.tensors), shape)
     placed = _placed(path, 4096, kind, gpu_layers)
     return round(1 / seconds_a_token(shape, weights, _machine(), placed, _FILLED), 1)
 

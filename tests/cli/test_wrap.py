@@ -64,6 +64,19 @@ def test_no_word_of_a_note_is_broken(width: int) -> None:
         assert len(line) <= width or line.startswith("  try:") or " " not in line.strip()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "  ollama create qwq-demo -f /a/folder/with/a/long/name/qwq-demo.Modelfile",
+        "now: ollama create qwq-fixed -f qwq-fixed.Modelfile",
+        "  qwq-gguf quantize Qwen/QwQ-32B -r Q5_K_S --stream",
+        '  CMAKE_ARGS="-DGGML_CUDA=on" pip install --no-binary llama-cpp-python',
+    ],
+)
+def test_a_command_can_be_copied_whole(line: str) -> None:
+    assert for_width(f"and now\n{line}", 30) == f"and now\n{line}"
+
+
 def test_what_goes_on_stands_below_its_words() -> None:
     lines = for_width(ERROR, 40).split("\n")
     assert "            its answer, and go on from" in lines

@@ -205,7 +205,8 @@ def serve(
             from qwq_gguf.cli.showing.serving import examples
 
             model = first or next(iter(names))
-            note(examples(base, model, keys=bool(access.keys), others=not is_loopback(host)))
+            others = not is_loopback(host)
+            note(examples(base, model, keys=bool(access.keys), others=others), code=True)
 
     run(serving, report, ready=ready, log=_log_errors if quiet else note)
 

@@ -41,15 +41,19 @@ def emit(text: str) -> None:
     print(clean(text))
 
 
-def note(text: str, stream: TextIO | None = None, *, always: bool = False) -> None:
+def note(
+    text: str, stream: TextIO | None = None, *, always: bool = False, code: bool = False
+) -> None:
     """Tell the person at the terminal something, on stderr; no word is broken by its edge.
 
-    With `-q` only what is to be said `always`.
+    With `-q` only what is to be said `always`. `code` is there to be copied: no line of it is
+    broken.
     """
     if manner.quiet and not always:
         return
     stream = sys.stderr if stream is None else stream
-    print(for_width(clean(text), width_of(stream)), file=stream, flush=True)
+    width = None if code else width_of(stream)
+    print(for_width(clean(text), width), file=stream, flush=True)
 
 
 def width_of(stream: TextIO) -> int | None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 __all__ = ["StreamWrapper", "cells", "for_width"]
 
-# Lines of an error that are there to be copied, whole: a terminal gives them back unbroken.
-_COPIED = ("  try:", "  or:")
+# Lines that are there to be copied, whole: a terminal gives them back unbroken.
+_COPIED = re.compile(r"  (?:try|or):| *(?:now: )?(?:CMAKE_ARGS=|(?:curl|ollama|pip|qwq-gguf|uv) )")
 
 
 def cells(text: str) -> int:
@@ -28,7 +28,7 @@ def for_width(text: str, width: int | None) -> str:
     if width is None:
         return text
     return "\n".join(
-        line if line.startswith(_COPIED) else _broken(line, width) for line in text.split("\n")
+        line if _COPIED.match(line) else _broken(line, width) for line in text.split("\n")
     )
 
 

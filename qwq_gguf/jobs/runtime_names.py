@@ -16,7 +16,14 @@ from qwq_gguf.words import did_you_mean, some
 if TYPE_CHECKING:
     from qwq_gguf.cures.ollama_store import Stored
 
-__all__ = ["StudioFile", "find_ggufs", "find_stored", "find_studio_file", "nobodys"]
+__all__ = [
+    "StudioFile",
+    "find_ggufs",
+    "find_stored",
+    "find_studio_file",
+    "models_of_runtimes",
+    "nobodys",
+]
 
 _MOST_ENTRIES = 20_000
 
@@ -46,12 +53,26 @@ def find_stored(source: str, environment: Mapping[str, str] | None = None) -> St
     return None
 
 
-def nobodys(source: str, environment: Mapping[str, str] | None = None) -> NotAGgufError:
-    """What to say of a name that leads nowhere."""
+def models_of_runtimes(
+    environment: Mapping[str, str] | None = None, home: Path | None = None
+) -> tuple[tuple[str, str], ...]:
+    """What Ollama and LM Studio have here: the name to ask for each by, and the runtime."""
+    ollama = [(name, "Ollama") for name in _stored_names(environment, home)]
+    folders = lmstudio_folders(home)
+    files = () if folders is None else find_ggufs(folders[1])
+    return (*ollama, *((str(path), "LM Studio") for path in files))
+
+
+def _stored_names(environment: Mapping[str, str] | None, home: Path | None) -> list[str]:
     from qwq_gguf.cures.ollama_store import store_folders, stored_names
 
-    stores = store_folders(environment or os.environ, Path.home())
-    names = [name for store in stores for name in stored_names(store)]
+    stores = store_folders(environment or os.environ, home or Path.home())
+    return [name for store in stores for name in stored_names(store)]
+
+
+def nobodys(source: str, environment: Mapping[str, str] | None = None) -> NotAGgufError:
+    """What to say of a name that leads nowhere."""
+    names = _stored_names(environment, None)
     return NotAGgufError(
         "is no GGUF file, and no model that Ollama or LM Studio has here",
         path=source,

@@ -150,3 +150,23 @@ def test_an_answer_is_waited_for_at_a_terminal(
     monkeypatch.setattr(module, "agreed", lambda question, *, yes: True)
     assert fix("qwq").exit_code == 0
     assert (here / "qwq-fixed.Modelfile").is_file()
+
+
+def test_without_a_name_it_lists_what_is_here(store: Path, studio: Path) -> None:
+    shown = fix()
+    assert shown.exit_code == 0, shown.output
+    rows = [line.split() for line in shown.stdout.splitlines()]
+    assert ["qwq", "Ollama"] in rows
+    assert [str(studio), "LM", "Studio"] in rows
+    assert "qwq-gguf fix qwq" in shown.stderr
+    listed = json.loads(fix("--json").stdout)["models"]
+    for each in listed:
+        assert fix(each["name"], "--json").exit_code == 0
+    assert [each["runtime"] for each in listed] == ["Ollama", "LM Studio"]
+
+
+def test_nothing_is_here(here: Path) -> None:
+    shown = fix()
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert "no model here" in shown.stderr
+    assert json.loads(fix("--json").stdout)["models"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ from qwq_gguf.cli.flags.completion import completing
 from qwq_gguf.cli.flags.sources import Revision, Token
 from qwq_gguf.cli.terminal.asking import agreed
 from qwq_gguf.cli.terminal.lazy import HouseCommand, command_app
-from qwq_gguf.cli.terminal.output import emit, emit_json, note
+from qwq_gguf.cli.terminal.output import emit, emit_json, note, show_table
 from qwq_gguf.cli.terminal.telling import Terminal
 from qwq_gguf.words import one_line
 
@@ -35,13 +36,13 @@ def _runtimes() -> Iterable[str]:
 @app.command("fix", cls=HouseCommand)
 def fix(
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="MODEL",
+            metavar="[MODEL]",
             help="A model that Ollama has (qwq, hf.co/org/name:Q4_K_M), a GGUF file, a folder of "
-            "LM Studio's, or a GGUF on the Hub.",
+            "LM Studio's, or a GGUF on the Hub.  [default: lists what the runtimes have]",
         ),
-    ],
+    ] = None,
     runtime: Annotated[
         str | None,
         typer.Option(
@@ -76,6 +77,7 @@ def fix(
 
     \b
     Examples:
+      qwq-gguf fix                                  what Ollama and LM Studio have here
       qwq-gguf fix qwq                              a model that Ollama has
       qwq-gguf fix qwq --yes && ollama create qwq-fixed -f qwq-fixed.Modelfile
       qwq-gguf fix QwQ-32B-Q4_K_M.gguf              before it is given to Ollama
@@ -84,6 +86,9 @@ def fix(
     """
     from qwq_gguf.jobs.fixing import Fixing, apply_cures, examine
 
+    if source is None:
+        _list(as_json=as_json)
+        return
     tell = Terminal()
     found = examine(Fixing(source, runtime, profile_name, out, revision, token), tell)
     if not as_json:
@@ -100,6 +105,24 @@ def fix(
             note("nothing was changed (--yes does it)")
     if as_json:
         emit_json(found.to_json(changed))
+
+
+def _list(*, as_json: bool) -> None:
+    from qwq_gguf.jobs.runtime_names import models_of_runtimes
+
+    models = models_of_runtimes()
+    if as_json:
+        emit_json(
+            {
+                "schema": "qwq-gguf/runtime-models/1",
+                "models": [{"name": name, "runtime": runtime} for name, runtime in models],
+            }
+        )
+    elif not models:
+        note("Ollama and LM Studio have no model here; `qwq-gguf fix FILE` looks at a GGUF")
+    else:
+        show_table(("model", "in"), models)
+        note(f"qwq-gguf fix {shlex.quote(models[0][0])}")
 
 
 def _show(found: Examined) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from qwq_gguf.errors import LibraryError
+from qwq_gguf.missing_libraries import cure_of
 
 __all__ = [
     "INSTALL",
@@ -87,7 +88,7 @@ def load_libllama() -> tuple[ModuleType, str]:
         raise LibraryError(
             "llama-cpp-python cannot be loaded",
             found=f"{type(error).__name__}: {error}",
-            hint=REINSTALL,
+            hint=cure_of(str(error)) or REINSTALL,
         ) from error
     return api, version
 
@@ -102,7 +103,10 @@ def load_libggml(path: Path | None = None) -> tuple[ctypes.CDLL, Path]:
         return ctypes.CDLL(str(path)), path
     except OSError as error:
         raise LibraryError(
-            "libggml cannot be loaded", path=path, found=error, hint=REINSTALL
+            "libggml cannot be loaded",
+            path=path,
+            found=error,
+            hint=cure_of(str(error)) or REINSTALL,
         ) from error
 
 
@@ -136,7 +140,10 @@ def _load_beside(name: str, what: str, hint: str) -> ctypes.CDLL:
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise LibraryError(
-            f"lib{name} cannot be loaded", path=path, found=error, hint=REINSTALL
+            f"lib{name} cannot be loaded",
+            path=path,
+            found=error,
+            hint=cure_of(str(error)) or REINSTALL,
         ) from error
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from shutil import copy2
+from shutil import copy2, which
 from subprocess import run
-from sys import executable
+from sys import executable, platform
 
 import pytest
 
 from qwq_gguf import native
 from qwq_gguf.engine.llama.library import SUPPORTED
 from qwq_gguf.errors import LibraryError
+from qwq_gguf.missing_libraries import cure_of
 
 
 def test_a_missing_library_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +46,44 @@ def test_a_broken_build_is_said(tmp_path: Path) -> None:
         [executable, "-c", code], env=environment, check=False, capture_output=True, text=True
     )
     assert done.stdout.strip() == native.REINSTALL, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ("libcuda.so.1: cannot open shared object file: No such file or directory", "--gpus all"),
+        (
+            "RuntimeError: Failed to load shared library '/x/libllama.so': libcublas.so.13: cannot "
+            "open shared object file: No such file or directory",
+            "CUDA's libraries",
+        ),
+        ("libvulkan.so.1: cannot open shared object file: No such file", "Vulkan's loader"),
+        ("libgomp.so.1: cannot open shared object file: No such file", "libgomp1"),
+        ("libother.so.1: cannot open shared object file: No such file", None),
+        ("/x/libllama.so: file too short", None),
+    ],
+)
+def test_a_missing_library_of_the_system_is_known(said: str, cure: str | None) -> None:
+    found = cure_of(said)
+    assert found is None if cure is None else found is not None and cure in found
+
+
+def test_a_build_for_a_card_whose_driver_is_not_here_says_so(tmp_path: Path) -> None:
+    """A real library that needs one that is not there."""
+    compiler = which("cc")
+    if compiler is None or platform != "linux":
+        pytest.skip("no compiler, or not Linux")
+    (tmp_path / "stub.c").write_text("int cuInit(int flags) { return flags; }\n")
+    (tmp_path / "user.c").write_text("int cuInit(int); int llama(void) { return cuInit(0); }\n")
+    driver, library = tmp_path / "libcuda.so.1", tmp_path / "libllama.so"
+    shared = [compiler, "-shared", "-fPIC"]
+    run([*shared, "-Wl,-soname,libcuda.so.1", "-o", driver, tmp_path / "stub.c"], check=True)
+    run([*shared, "-o", library, tmp_path / "user.c", driver], check=True)
+    driver.unlink()
+    with pytest.raises(LibraryError) as caught:
+        native.load_libggml(library)
+    assert caught.value.hint is not None
+    assert "--gpus all" in caught.value.hint
 
 
 def test_all_parts_are_of_the_folder_that_is_named(tmp_path: Path) -> None:

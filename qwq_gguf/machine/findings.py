@@ -18,6 +18,7 @@ from qwq_gguf.machine.remedies import (
     remedy_for,
     unused_features,
 )
+from qwq_gguf.missing_libraries import cure_of
 from qwq_gguf.words import human_bytes, one_line, some
 
 __all__ = ["BROKEN", "GOOD", "MISSING", "Diagnosis", "Finding", "diagnose"]
@@ -248,9 +249,9 @@ def _library(seen: Recording, installed: Installed, gpus: Sequence[Gpu]) -> Iter
         return
     told = f"llama-cpp-python {installed.version}"
     if installed.problem is not None:
-        yield Finding(
-            "llama.cpp", BROKEN, f"{told} does not load: {one_line(installed.problem, 200)}"
-        )
+        why = one_line(installed.problem, 300)
+        cure = cure_of(installed.problem)
+        yield Finding("llama.cpp", BROKEN, f"{told} does not load: {why}", cure)
         return
     if installed.version != installed.wanted:
         yield Finding("llama.cpp", BROKEN, f"{told}, and this program needs {installed.wanted}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from qwq_gguf.machine.driver_reports import Gpu
 from qwq_gguf.machine.installed import Installed
 from qwq_gguf.machine.recording import Recording
+from qwq_gguf.missing_libraries import cure_of
 
 __all__ = [
     "Remedy",
@@ -90,6 +91,8 @@ def remedy_for(seen: Recording, installed: Installed, gpus: Sequence[Gpu]) -> Re
         found = _for_card(gpu, gpus, seen, installed)
         if found is not None:
             return found
+    if installed.version == installed.wanted and cure_of(installed.problem or ""):
+        return None  # not the build is wrong, but what it needs of the system is missing
     if not works:
         return _for_processor(seen, installed)
     if gpus or not unused_features(seen, installed) or not has_compiler(seen):

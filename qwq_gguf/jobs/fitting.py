@@ -219,10 +219,9 @@ def _machine(device: str | None, ram: int | None) -> tuple[Machine, tuple[str, .
     modelled = model_device(device, Machine(device, modelled_memory(ram or GIB)), ram)
     if ram is not None or modelled.unified:
         return modelled, ("the machine is modelled: nothing of it was measured",)
-    here, notes = this_machine()
-    if modelled.cards:
-        notes = ("the card is modelled; main memory is that of this machine, --ram names another",)
-    return model_device(device, here), notes
+    here, _ = this_machine()  # what it says of cards that are not used is of no interest
+    note = "the card is modelled; main memory is that of this machine, --ram names another"
+    return model_device(device, here), (note,) if modelled.cards else ()
 
 
 def best_fit(source: str, *, revision: str | None = None, token: str | None = None) -> Row | None:

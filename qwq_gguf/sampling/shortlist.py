@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qwq_gguf.sampling.stages import Greedy, MinP, Temperature, TopK
+from qwq_gguf.sampling.stages import Greedy, MinP, Temperature, TopK, TopP
 
 if TYPE_CHECKING:
     from qwq_gguf.sampling.chain import SamplerChain
@@ -23,13 +23,16 @@ _MOST_BEST = 512
 
 @dataclass(frozen=True, slots=True)
 class Shortlist:
-    """The `best` of raw logits, or all `within` so much of the best one; one of both is None.
+    """The `best` of raw logits, all `within` so much of the best one, or those that have a `mass`
+    of the whole at a temperature of `scale`; the others of the three are None.
 
     The chain makes of these tokens what it makes of all, if those just below may be among them.
     """
 
     best: int | None = None
     within: float | None = None
+    mass: float | None = None
+    scale: float = 1.0
 
 
 def shortlist(chain: SamplerChain) -> Shortlist | None:
@@ -52,6 +55,8 @@ def shortlist(chain: SamplerChain) -> Shortlist | None:
             return Shortlist(best=1)
         elif isinstance(stage, MinP) and 0 < stage.p < 1:
             return Shortlist(within=-scale * math.log(stage.p))
+        elif isinstance(stage, TopP):
+            return Shortlist(mass=stage.p, scale=scale)
         else:
             return None
     return None

@@ -37,6 +37,9 @@ CHAINS = {
     "top_k first": SamplerChain((TopK(20), TopP(0.9), Temperature(1.3), Dist())),
     "min_p": SamplerChain((Temperature(1.5), MinP(0.02), Dist())),
     "all of many": SamplerChain((TopK(500), Dist())),
+    "top_p": SamplerChain((Temperature(0.6), TopP(0.95), Dist())),
+    "top_p first": SamplerChain((TopP(0.8), Temperature(1.3), MinP(0.02), Dist())),
+    "little of it": SamplerChain((Temperature(0.9), TopP(0.1), Dist())),
 }
 
 
@@ -73,12 +76,49 @@ def test_what_is_within_reach_of_the_best_is_on_it() -> None:
     assert found.tolist() == np.flatnonzero(logits >= logits.max() - 2.0).tolist()
 
 
-@pytest.mark.parametrize("wanted", [Shortlist(best=40), Shortlist(within=3.0)])
+@pytest.mark.parametrize("scale", [0.3, 0.6, 1.0])
+@pytest.mark.parametrize("mass", [0.05, 0.5, 0.95, 0.999])
+def test_top_p_keeps_of_it_what_it_keeps_of_all(mass: float, scale: float) -> None:
+    for seed in range(20):
+        logits = drawn(seed)
+        found = likely(logits, Shortlist(mass=mass, scale=scale))
+        if found is None:
+            continue
+        kept = [nucleus(logits[ids].astype(float) / scale, mass) for ids in (found, slice(None))]
+        assert kept[0] == kept[1]
+        assert found.size <= logits.size // 8
+
+
+def nucleus(logits: npt.NDArray[np.float64], mass: float) -> list[float]:
+    """The logits that top_p keeps, as its paper has it."""
+    order = np.sort(logits)[::-1]
+    parts = np.exp(order - order[0])
+    end = int(np.searchsorted(np.cumsum(parts), mass * parts.sum()))
+    return [float(each) for each in order[: end + 1]]
+
+
+def test_where_top_p_ends_has_to_be_sure() -> None:
+    """Ten tokens of a tenth each: whether 0.7 are seven or eight is a matter of rounding."""
+    logits = np.full(VOCABULARY, -60, np.float32)
+    logits[:10] = 5
+    assert likely(logits, Shortlist(mass=0.7)) is None
+    found = likely(logits, Shortlist(mass=0.75))
+    assert found is not None
+    assert found.tolist() == list(range(10))
+    # The faint ones together decide: without them two tokens do, with them it takes three.
+    logits = np.full(VOCABULARY, np.log(3e-7), np.float32)
+    logits[:4] = np.log([0.4, 0.1, 0.3, 0.2])
+    assert likely(logits, Shortlist(mass=0.699)) is None
+    assert likely(logits, Shortlist(mass=0.69)) is not None
+
+
+@pytest.mark.parametrize("wanted", [Shortlist(best=40), Shortlist(within=3.0), Shortlist(mass=0.9)])
 def test_a_list_that_is_not_short_is_none(wanted: Shortlist) -> None:
     assert likely(np.zeros(VOCABULARY, np.float32), wanted) is None
     assert likely(np.full(VOCABULARY, -np.inf, np.float32), wanted) is None
     assert likely(np.full(VOCABULARY, np.nan, np.float32), wanted) is None
     assert likely(drawn(1), Shortlist(best=2000)) is None
+    assert likely(drawn(1), Shortlist(mass=0.95, scale=5.0)) is None
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,9 @@ from qwq_gguf.sampling.stages import Stage
         ((TopK(513), Dist()), None),
         ((Temperature(0.6, range=0.2), TopK(40), Dist()), None),
         ((Penalties(repeat=1.1), TopK(40), Dist()), None),
-        ((TopP(0.9), TopK(40), Dist()), None),
+        ((TopP(0.9), TopK(40), Dist()), Shortlist(mass=0.9)),
+        ((Temperature(0.5), TopP(0.9), MinP(0.1), Dist()), Shortlist(mass=0.9, scale=0.5)),
+        ((Temperature(0.5, range=0.2), TopP(0.9), Dist()), None),
         ((LogitBias(((3, 1.0),)), Greedy()), None),
         ((Temperature(0.6), Dist()), None),
     ],
@@ -52,5 +54,5 @@ def test_how_far_behind_the_best_min_p_keeps_tokens() -> None:
 
 def test_the_profiles_that_most_use_have_one() -> None:
     assert shortlist(load_profile("qwq").chain) == Shortlist(best=40)
-    for name in ("qwen-reference", "qwen-llama-cpp", "llama-cpp", "unsloth"):
+    for name in ("qwen-reference", "qwen-llama-cpp", "llama-cpp", "unsloth", "deepseek-r1"):
         assert shortlist(load_profile(name).chain) is not None, name

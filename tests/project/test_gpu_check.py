@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gpu import checks
 from gpu.run import run_until
 from gpu.some_tests import counted, some_of_the_tests
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMES = [check.__name__ for check in checks.CHECKS]
 CHECKS = ROOT / "scripts/lib/gpu/checks.py"
 
 
@@ -39,6 +41,24 @@ def test_what_is_not_begun_is_left_out(tmp_path: Path) -> None:
     assert found.pop("build") == {"seconds": 300}
     assert {"devices", "layers", "runtime_tests", "speed"} <= set(found)
     assert all(part == {"left_out": "the time was up"} for part in found.values())
+
+
+def test_the_same_command_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    report = tmp_path / "gpu.json"
+    done = {"done": True, "seconds_in_all": 1.0}
+    parts = dict.fromkeys(NAMES, done) | {
+        "devices": {"left_out": "the time was up"},
+        "sequences": {"cut_off": "the time was up in it"},
+        "speed": {"failed": "as it always will"},
+    }
+    report.write_text(json.dumps(parts))
+    status, found, said = checked(report)
+    assert status == 0, said
+    assert "llama.cpp" in found["devices"]
+    assert found["sequences"]["of"] == 16
+    assert {name for name, part in found.items() if part == parts[name]} == (
+        set(NAMES) - {"devices", "sequences"}
+    )
 
 
 def test_a_check_that_fails_says_how_and_the_others_go_on(tmp_path: Path) -> None:

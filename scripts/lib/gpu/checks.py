@@ -300,6 +300,18 @@ CHECKS: tuple[Callable[[Setting], dict[str, Any]], ...] = (
 )
 
 
+def missing(report: dict[str, Any]) -> list[str]:
+    """The checks that no run has brought to their end yet."""
+    names = [check.__name__ for check in CHECKS]
+    return [
+        name
+        for name in names
+        if not (part := report.get(name))
+        or part.keys() & {"left_out", "cut_off"}
+        or part.get("ended") is False
+    ]
+
+
 def write(path: Path, report: dict[str, Any]) -> None:
     """Whole at any time, also for somebody who ends this process."""
     aside = path.with_suffix(".part")
@@ -312,7 +324,7 @@ def main() -> None:
     parser.add_argument("report", type=Path)
     parser.add_argument("--server", type=Path)
     parser.add_argument("--until", type=float, default=float("inf"))
-    parser.add_argument("--only")
+    parser.add_argument("--only", help="these, also once more; else all that are missing")
     parser.add_argument("--tests", help="paths below the tree, with commas between")
     parser.add_argument("--small", action="store_true")
     given = parser.parse_args()
@@ -322,7 +334,7 @@ def main() -> None:
     weights = "small" if given.small else "large"
     setting = Setting(work, given.server, weights, given.until, tests)
     report = json.loads(given.report.read_text()) if given.report.is_file() else {}
-    names = given.only.split(",") if given.only else [check.__name__ for check in CHECKS]
+    names = given.only.split(",") if given.only else missing(report)
     if unknown := set(names) - {check.__name__ for check in CHECKS}:
         sys.exit(f"no check is called {', '.join(sorted(unknown))}")
     checks = [check for check in CHECKS if check.__name__ in names]

@@ -2,7 +2,8 @@
 """Build for the card that is here, then run every check of gpu_check on it.
 
 Needs nvcc, CMake, Ninja, a C++ compiler and Python 3.11 with venv; no network. What is found is
-written to gpu.json after each step, so that a run that is cut off leaves what it has.
+written to gpu.json after each step, so that a run that is cut off leaves what it has; the same
+command once more goes on with what was left out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 _PART = 15_000_000  # bytes of each file of a build that is kept
 _TARGETS = ("llama", "llama-server")
+_BUILT = "built-by-gpu-check"  # a file that says so
 
 
 def main() -> None:
@@ -46,13 +48,14 @@ def main() -> None:
     build = work / "build"
     if given.built is not None:
         unpack_build(given.built, build)
-    else:
+    elif not (build / _BUILT).is_file():
         compile_library(work, build, given.out / "build.log")
+        (build / _BUILT).touch()
         if given.keep:
             keep_build(build, given.out)
-    report.add(
-        "build", {"seconds": round(time.perf_counter() - began, 1), "kept": given.built is not None}
-    )
+    seconds = round(time.perf_counter() - began, 1)
+    if given.built is not None or not report.has("build"):
+        report.add("build", {"seconds": seconds, "kept": given.built is not None})
     began = time.perf_counter()
     python, tree = install(work, given.tree and given.tree.resolve())
     report.add("install", {"seconds": round(time.perf_counter() - began, 1)})
@@ -76,11 +79,14 @@ def run_until(deadline: float, command: list[str], **options: Any) -> int | None
 
 
 class Report:
-    """A JSON file that is whole after each part."""
+    """A JSON file that is whole after each part; what it had before stays."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._parts: dict[str, Any] = {}
+        self._parts: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+
+    def has(self, name: str) -> bool:
+        return name in self._parts
 
     def add(self, name: str, part: Any) -> None:
         self._parts[name] = part

@@ -51,7 +51,6 @@ class Setting:
     server: Path | None
     weights: str  # "large" or "small": the random model whose speed is measured
     until: float = float("inf")  # the time, as time.time() has it
-    tests: tuple[str, ...] = ()  # instead of all that touch a card
 
     @cached_property
     def demo(self) -> Path:
@@ -240,9 +239,8 @@ def runtime_tests(setting: Setting) -> dict[str, Any]:
         "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests"))),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
-    wanted = [str(root / name) for name in setting.tests] or _TESTS
     return some_of_the_tests(
-        wanted, root, environment, seconds=min(170, setting.until - time.time() - _TIDYING)
+        _TESTS, root, environment, seconds=min(170, setting.until - time.time() - _TIDYING)
     )
 
 
@@ -325,14 +323,12 @@ def main() -> None:
     parser.add_argument("--server", type=Path)
     parser.add_argument("--until", type=float, default=float("inf"))
     parser.add_argument("--only", help="these, also once more; else all that are missing")
-    parser.add_argument("--tests", help="paths below the tree, with commas between")
     parser.add_argument("--small", action="store_true")
     given = parser.parse_args()
     work = given.report.resolve().parent / "files"
     work.mkdir(parents=True, exist_ok=True)
-    tests = tuple(given.tests.split(",")) if given.tests else ()
     weights = "small" if given.small else "large"
-    setting = Setting(work, given.server, weights, given.until, tests)
+    setting = Setting(work, given.server, weights, given.until)
     report = json.loads(given.report.read_text()) if given.report.is_file() else {}
     names = given.only.split(",") if given.only else missing(report)
     if unknown := set(names) - {check.__name__ for check in CHECKS}:

@@ -84,7 +84,7 @@ def _bandwidth(threads: int, large: int) -> float:
 def _pace(threads: int, large: int) -> Pace | None:
     from qwq_gguf.engine.loading.pace import measure_pace
 
-    return _timed("pace", "3", str(threads), Pace, lambda: measure_pace(threads, large))
+    return _timed("pace", "4", str(threads), Pace, lambda: measure_pace(threads, large))
 
 
 def _card_pace(cards: tuple[Device, ...]) -> CardPace | None:

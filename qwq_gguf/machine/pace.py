@@ -24,7 +24,8 @@ class Pace:
     type of cache (`attention`); for a `layer` whatever its weights.
 
     All as it was seen, so that the lower of two can be taken: differences of times that others
-    disturbed are worth nothing.
+    disturbed are worth nothing. `alone` is what one thread takes for models so small that no other
+    helps, with weights that are in a cache and in rows as such models have them.
     """
 
     threads: int
@@ -34,6 +35,7 @@ class Pace:
     attention: Mapping[int, Mapping[GgmlType, float]]
     short: Mapping[GgmlType, float]
     lengths: tuple[float, float]
+    alone: Pace | None = None
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Pace | None:
@@ -56,11 +58,14 @@ class Pace:
             return None
         if not isinstance(threads, int) or not 1 <= threads <= _MOST_THREADS:
             return None
-        return cls(threads, layer, main, weights, attention, short, (long_row, short_row))
+        one = told.get("alone")
+        alone = cls.of({**one, "alone": None}) if isinstance(one, Mapping) else None
+        return cls(threads, layer, main, weights, attention, short, (long_row, short_row), alone)
 
     def to_json(self) -> dict[str, Any]:
         """With the names of types."""
-        return {
+        alone = {} if self.alone is None else {"alone": self.alone.to_json()}
+        return alone | {
             "threads": self.threads,
             "layer": self.layer,
             "main": by_name(self.main),
@@ -73,6 +78,7 @@ class Pace:
     def best(self, other: Pace) -> Pace:
         """The lower of each: other programs can only add to what was measured."""
         heads = {**self.attention, **other.attention}
+        one, two = self.alone, other.alone
         return Pace(
             self.threads,
             min(self.layer, other.layer),
@@ -84,6 +90,7 @@ class Pace:
             },
             lower(self.short, other.short),
             self.lengths,
+            one.best(two) if one and two else one or two,
         )
 
     @property

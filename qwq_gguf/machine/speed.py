@@ -107,14 +107,17 @@ def _in_main_memory(
     pace = ram.pace
     kept = sum(shape.cache_bytes(tokens, placed.kind)[:first])
     attending = sum(any(row) for row in shape.cache.rows[:first])
-    attended = attending * tokens * shape.query * pace.query(placed.kind, shape.cache.head[0])
-    # A tiny model one thread computes alone, where all did when they were timed, from a cache.
-    tiny = weights.total < ONE_THREAD_BYTES
-    alone, far = (pace.threads, 0.0) if tiny else (1, pace.far)
+    threads, far = 1, pace.far
+    if weights.total < ONE_THREAD_BYTES:
+        # A tiny model one thread computes alone, from a cache.
+        threads, far = pace.threads, 0.0
+        if pace.alone is not None:
+            threads, pace = 1, pace.alone
     rows = dict(weights.rows)
     a_byte = sum(
         part * (pace.byte(kind) + far + rows.get(kind, 0.0) * pace.row(kind))
         for kind, part in weights.kinds
     )
-    computed = alone * (nbytes - kept) * a_byte + layers * pace.layer
-    return computed / TIMED_SHARE + alone * attended + kept * far
+    computed = threads * (nbytes - kept) * a_byte + layers * pace.layer
+    attended = attending * tokens * shape.query * pace.query(placed.kind, shape.cache.head[0])
+    return computed / TIMED_SHARE + threads * attended + kept * far

@@ -110,6 +110,18 @@ def test_a_tiny_model_is_computed_by_one_thread() -> None:
     assert _seconds(replace(PACE, threads=1), 64) == _seconds(PACE, 64)
 
 
+def test_a_tiny_model_takes_what_one_thread_was_seen_to_take() -> None:
+    tiny = replace(WEIGHTS, layers=(LayerBytes(1 * MIB),) * 10)
+    placed = place(SHAPE, tiny, _machine(PACE), 8192, F16)
+    assert placed is not None
+    alone = replace(PACE, threads=1, layer=3e-6, main={}, weights={Q4_K: 2e-10, Q6_K: 4e-10})
+    pace = replace(PACE, alone=alone)
+    took = seconds_a_token(SHAPE, tiny, _machine(pace), placed, 0)
+    a_byte = 0.75 * 2e-10 + 0.25 * 4e-10
+    assert took == pytest.approx((10 * MIB * a_byte + 11 * 3e-6) / SHARE)
+    assert _seconds(pace, 0) == _seconds(PACE, 0)  # of a larger one it tells nothing
+
+
 def test_layers_that_do_not_attend_cost_nothing_of_it() -> None:
     half = replace(SHAPE, cache=KvShape(((512, 512), (0, 0)) * 5, (128, 128)))
     placed = place(half, WEIGHTS, _machine(PACE), 8192, F16)
@@ -160,10 +172,17 @@ def test_the_best_of_two_measurements() -> None:
         PACE.lengths,
     )
     assert best == other.best(PACE)
+    slow, fast = (replace(PACE, layer=each) for each in (2e-5, 1e-6))
+    for one, two in ((slow, fast), (fast, slow), (None, fast), (fast, None)):
+        assert replace(PACE, alone=one).best(replace(PACE, alone=two)).alone == fast
 
 
 def test_it_is_kept_as_json() -> None:
-    assert Pace.of(json.loads(json.dumps(PACE.to_json()))) == PACE
+    for pace in (PACE, replace(PACE, alone=replace(PACE, layer=1e-6))):
+        assert Pace.of(json.loads(json.dumps(pace.to_json()))) == pace
+    nested = {**PACE.to_json(), "alone": {**PACE.to_json(), "alone": PACE.to_json()}}
+    assert Pace.of(nested) == replace(PACE, alone=PACE)
+    assert Pace.of({**PACE.to_json(), "alone": {"layer": "no"}}) == PACE
 
 
 @pytest.mark.parametrize(
@@ -234,6 +253,10 @@ def test_this_processor_is_measured() -> None:
     assert pace.short.keys() == pace.weights.keys()
     assert pace.lengths[0] > 2 * pace.lengths[1]
     assert 0 < pace.layer < 0.1
+    assert pace.alone is not None
+    assert pace.alone.threads == 1
+    assert pace.alone.weights.keys() == pace.weights.keys()
+    assert 0 < pace.alone.layer < 0.1
 
 
 def test_a_child_that_dies_tells_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ _TIMEOUT, _CARD_TIMEOUT = 60.0, 120.0
 def measure_pace(threads: int, large: int, *, run: Runner = run_child) -> Mapping[str, Any] | None:
     """Seconds as `machine.pace.Pace` reads them; None where it can't be found out.
 
-    `large` bytes of weights stand for those that are in no cache. It takes some five seconds.
+    `large` bytes of weights stand for those that are in no cache. It takes some seven seconds.
     LibraryError where llama.cpp is missing or does not work.
     """
     return _measure("pace", 0, threads, large, run, _TIMEOUT)

@@ -47,6 +47,8 @@ _WEIGHTS = ZeroModel(2048, 3072, heads=16, kv_heads=2, kinds=one_kind(GgmlType.Q
 # As many in rows of 512, with a few long ones.
 _SHORT = replace(_WEIGHTS, width=512, feed_forward=18432, heads=8)
 _NARROW = replace(_WEIGHTS, width=256, feed_forward=256, heads=2, layers=8)
+# 3 million weights, as a model has them that one thread computes.
+_TINY = replace(_WEIGHTS, width=256, feed_forward=768, heads=4, layers=4)
 _ATTENTION = replace(_WEIGHTS, width=1024, feed_forward=256, context=1024)
 
 
@@ -126,28 +128,45 @@ def paces(arguments: Mapping[str, Any]) -> Mapping[str, object]:
     type that this library does not take is left out.
     """
     library = load()
-    weights: dict[str, float] = {}
-    short: dict[str, float] = {}
-    attention: dict[str, dict[str, float]] = {str(head): {} for head in _HEADS}
     with temporary_folder() as folder:
         timer = Timer(library, arguments, folder)
         layer = timer.layer()
-        for kind in GgmlType:
-            if kind.name not in NO_WEIGHTS:
-                with suppress(Refusal):
-                    weights[kind.name] = timer.weights(kind, layer)
-                    short[kind.name] = timer.weights(kind, layer, like=_SHORT)
-        for head, kind in product(_HEADS, _CACHES):
-            with suppress(Refusal):
-                attention[str(head)][kind.name] = timer.attention(kind, head)
+        weights, short = (_weights(timer, layer, like) for like in (_WEIGHTS, _SHORT))
+        attention = _attention(timer)
         layers = arguments["large"] // replace(_WEIGHTS, kinds=one_kind(_LARGE)).layer_bytes()
         main = timer.weights(_LARGE, layer, max(1, layers))
-    return {
-        "threads": arguments["threads"],
-        "layer": layer,
-        "weights": weights,
-        "attention": attention,
-        "short": short,
-        "main": {_LARGE.name: main},
-        "lengths": [_WEIGHTS.row_length(), _SHORT.row_length()],
-    }
+        one = Timer(library, {**arguments, "threads": 1}, folder)
+        alone = one.layer()
+        return {
+            "threads": arguments["threads"],
+            "layer": layer,
+            "weights": weights,
+            "attention": attention,
+            "short": short,
+            "main": {_LARGE.name: main},
+            "lengths": [_WEIGHTS.row_length(), _SHORT.row_length()],
+            "alone": {
+                "threads": 1,
+                "layer": alone,
+                "weights": _weights(one, alone, _TINY),
+                "attention": _attention(one),
+                "lengths": [_TINY.row_length(), 1],
+            },
+        }
+
+
+def _weights(timer: Timer, layer: float, like: ZeroModel) -> dict[str, float]:
+    found = {}
+    for kind in GgmlType:
+        if kind.name not in NO_WEIGHTS:
+            with suppress(Refusal):
+                found[kind.name] = timer.weights(kind, layer, like.layers, like)
+    return found
+
+
+def _attention(timer: Timer) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {str(head): {} for head in _HEADS}
+    for head, kind in product(_HEADS, _CACHES):
+        with suppress(Refusal):
+            found[str(head)][kind.name] = timer.attention(kind, head)
+    return found

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from gpu.run import run_until
 
 __all__ = ["some_of_the_tests"]
 
@@ -28,20 +30,14 @@ def some_of_the_tests(
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short"]
     command += ["-p", "xdist.plugin", "-n", str(workers), *tests]
     with tempfile.TemporaryFile() as file:
-        running = subprocess.Popen(
+        status = run_until(
+            time.time() + seconds,
             command,
             cwd=root,
             env=environment,
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
-        try:
-            status = running.wait(max(0.0, seconds))
-        except subprocess.TimeoutExpired:
-            os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
-            status = None
         file.seek(0)
         printed = file.read().decode("utf-8", "replace")
     return counted(printed, status)

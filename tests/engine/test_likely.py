@@ -25,7 +25,7 @@ from qwq_gguf.sampling import (
     TopK,
     TopP,
 )
-from qwq_gguf.sampling.shortlist import Shortlist
+from qwq_gguf.sampling.shortlist import Shortlist, shortlist
 
 VOCABULARY = 10_007  # no whole number of groups
 CHAINS = {
@@ -43,10 +43,11 @@ CHAINS = {
 }
 
 
-def drawn(seed: int) -> npt.NDArray[np.float32]:
+def drawn(seed: int, ahead: float = 9) -> npt.NDArray[np.float32]:
+    """Thirty tokens are so much likelier than the others."""
     dice = np.random.default_rng(seed)
     logits = dice.normal(0, 2.5, VOCABULARY).astype(np.float32)
-    logits[dice.integers(0, VOCABULARY, 30)] += 9
+    logits[dice.integers(0, VOCABULARY, 30)] += ahead
     return logits
 
 
@@ -79,14 +80,17 @@ def test_what_is_within_reach_of_the_best_is_on_it() -> None:
 @pytest.mark.parametrize("scale", [0.3, 0.6, 1.0])
 @pytest.mark.parametrize("mass", [0.05, 0.5, 0.95, 0.999])
 def test_top_p_keeps_of_it_what_it_keeps_of_all(mass: float, scale: float) -> None:
-    for seed in range(20):
-        logits = drawn(seed)
+    short = 0
+    for seed in range(40):
+        logits = drawn(seed, ahead=20 if seed % 2 else 9)
         found = likely(logits, Shortlist(mass=mass, scale=scale))
         if found is None:
             continue
+        short += 1
         kept = [nucleus(logits[ids].astype(float) / scale, mass) for ids in (found, slice(None))]
         assert kept[0] == kept[1]
         assert found.size <= logits.size // 8
+    assert short >= 18
 
 
 def nucleus(logits: npt.NDArray[np.float64], mass: float) -> list[float]:
@@ -131,6 +135,19 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield made
 
 
+def made_for(number: int) -> npt.NDArray[np.float32]:
+    """Logits of which the list is short for one chain or the other."""
+    return drawn(number, ahead=20 if number % 2 else 9)
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_it_is_short_as_often_as_it_is_compared(chain: SamplerChain) -> None:
+    """Else the next test would compare the same with itself."""
+    wanted = shortlist(chain)
+    assert wanted is not None
+    assert sum(likely(made_for(number), wanted) is not None for number in range(60)) >= 25
+
+
 def picks(context: Any, chain: SamplerChain, count: int, *, short: bool, odd: bool) -> list[int]:
     library = native.load()
     pointer = library.api.llama_get_logits_ith(context, -1)
@@ -142,7 +159,7 @@ def picks(context: Any, chain: SamplerChain, count: int, *, short: bool, odd: bo
         if not short:
             native_chain._short = None
         for number in range(count):
-            logits[:] = drawn(number)
+            logits[:] = made_for(number)
             if odd:
                 native_chain.forbid(np.argsort(-logits)[:5].tolist())
                 native_chain.bias({number: 20.0})
@@ -160,7 +177,7 @@ def test_the_same_token_comes_of_it(context: Any, chain: SamplerChain, odd: bool
 
 
 def test_it_is_used(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the test above would compare the same with itself."""
+    """And so would it without this."""
     library = native.load()
 
     def fused(*_: object) -> int:

@@ -201,7 +201,8 @@ def _library_facts() -> dict[str, Any]:
         how = probe(installed_identity(), gpu_offload=facts.gpu_offload, threads=1)
         found["amx"] = how.notes
     except QwqGgufError as error:
-        found["problem"] = str(error)
+        # What to do about it the doctor says itself.
+        found["problem"] = error.message if error.found is None else error.found
     return found
 
 

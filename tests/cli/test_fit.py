@@ -152,3 +152,19 @@ def test_the_demo_proves_what_is_installed() -> None:
 def test_flags_that_do_not_go_together() -> None:
     assert runner.invoke(app, ["doctor", "--yes"]).exit_code == 2
     assert runner.invoke(app, ["doctor", "--json", "--fix"]).exit_code == 2
+
+
+def test_what_does_not_load_is_told_with_one_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "libcuda.so.1: cannot open shared object file: No such file or directory"
+
+    def fail() -> None:
+        raise LibraryError("cannot be loaded", found=f"RuntimeError: {said}", hint="--gpus all")
+
+    monkeypatch.setattr("qwq_gguf.engine.llama.library.library_facts", fail)
+    _, installed = diagnosing.record()
+    assert installed.problem == f"RuntimeError: {said}"
+    found = diagnose(Recording("linux", "x86_64"), installed)
+    (broken,) = (each for each in found.findings if each.topic == "llama.cpp")
+    assert "--gpus all" not in broken.text
+    assert broken.cure is not None
+    assert "--gpus all" in broken.cure
